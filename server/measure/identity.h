@@ -1,0 +1,28 @@
+// What makes runs the same, comparable, or made under the same conditions (measurement.md, section 2). The canonical
+// texts are versioned; hashes of version 1 never change (tests/server/measure/identity_test.cc holds them).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "torchlap/v1/run.pb.h"
+#include "torchlap/v1/workload.pb.h"
+
+namespace torchlap::measure {
+
+// First 128 bits of SHA-256 as 32 hexadecimal digits.
+std::string Digest(std::string_view text);
+
+// `torchlap.workload.1 transformer-lm vocab=10000 d_model=768 ... pass=forward batch=4 context=256`. Fields at
+// their default (precision fp32, attention explicit, optimizer course) are left out, so that new fields do not
+// change old hashes. Names of presets and the seed are not in it.
+std::string CanonicalWorkload(const v1::Workload& workload);
+std::string WorkloadHash(const v1::Workload& workload);
+
+// Workload hash, timing, warm-up, threads and device model.
+std::string SeriesKey(const v1::Run& run);
+
+// Over every field but environment_hash itself.
+std::string EnvironmentHash(const v1::Environment& environment);
+
+}  // namespace torchlap::measure

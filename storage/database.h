@@ -1,0 +1,54 @@
+// The SQLite file: opening, migrating, refusing. One process owns it (the daemon's lock file sees to that).
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+namespace SQLite {
+class Database;
+}
+
+namespace torchlap::storage {
+
+// One writer connection, which also does the checkpoints (SQLite before 3.51.3 can lose data when two connections
+// write or checkpoint at once), and read-only connections for queries. WAL, synchronous=FULL, foreign keys on.
+// Thread-safe: writers take turns, readers do not wait.
+class Database {
+ public:
+  // Opens the file, creating it (mode 0600) if it is not there, and migrates it to the newest schema. Before a
+  // migration of a file that has data a copy is left beside it as `<file>.before-vN`, N the version migrated to.
+  // FAILED_PRECONDITION: the file is newer than this program, or no torchlap database; nothing was changed.
+  // DATA_LOSS: damaged. PERMISSION_DENIED: cannot be written. RESOURCE_EXHAUSTED: disk full.
+  // Each message names the file, what is wrong, and what would be right.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::filesystem::path& file);
+
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  // Runs `body` in one IMMEDIATE transaction on the writer; commits if it returns OK, rolls back otherwise. SQLite's
+  // errors (exceptions of SQLiteCpp) become: FULL -> RESOURCE_EXHAUSTED, READONLY/PERM -> PERMISSION_DENIED,
+  // CORRUPT/NOTADB -> DATA_LOSS, IOERR -> UNAVAILABLE, everything else INTERNAL.
+  absl::Status Write(const std::function<absl::Status(SQLite::Database&)>& body);
+
+  // Runs `body` in one read transaction on a read-only connection of its own; the same mapping of errors. Keep it
+  // short: a reader that stays open pins the WAL.
+  absl::Status Read(const std::function<absl::Status(SQLite::Database&)>& body) const;
+
+  const std::filesystem::path& file() const;
+  uint32_t schema_version() const;
+  // Size of the main file and its WAL.
+  uint64_t size_bytes() const;
+
+ private:
+  class Connections;
+  explicit Database(std::unique_ptr<Connections> connections);
+  std::unique_ptr<Connections> connections_;
+};
+
+}  // namespace torchlap::storage

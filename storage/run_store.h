@@ -1,0 +1,51 @@
+// Finished runs: asking for them. They are written by JobStore::FinishRun, in the transaction that ends them.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "storage/database.h"
+#include "storage/job_store.h"
+#include "torchlap/v1/run.pb.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::storage {
+
+struct RunPage {
+  std::vector<v1::Run> runs;
+  std::string next_page_token;  // empty: no more
+};
+
+// Thread-safe.
+class RunStore {
+ public:
+  // `database` outlives the store.
+  explicit RunStore(const Database* database);
+
+  // One page of finished runs by start (or, the same thing, by run id within a job). `selected` is the resolved
+  // selector of the filter (JobStore::Resolve); filter.selector itself is read for its run_ids alone. Empty
+  // selector: every run. INVALID_ARGUMENT: page_token was not made by this call.
+  absl::StatusOr<RunPage> List(const v1::RunFilter& filter, const JobFilter& selected, bool ascending,
+                               uint32_t page_size, const std::string& page_token) const;
+
+  // Runs in the order (job, number), batch by batch of 100 or more; each batch is a short read transaction, so that a
+  // stalled consumer does not pin the WAL. Stops with the status that `consume` returns if not OK.
+  absl::Status Export(const v1::RunFilter& filter, const JobFilter& selected,
+                      const std::function<absl::Status(std::vector<v1::Run>)>& consume) const;
+
+  // With environment and readings; also of a run that is not finished. NOT_FOUND; INVALID_ARGUMENT if run_id is not
+  // `<job>.<n>`.
+  absl::StatusOr<v1::RunDetail> Get(const std::string& run_id) const;
+  // Every step from step 0; empty if none was stored.
+  absl::StatusOr<v1::SampleBlock> Samples(const std::string& run_id) const;
+
+ private:
+  const Database* const database_;
+};
+
+}  // namespace torchlap::storage
