@@ -1,0 +1,30 @@
+// A lock that one daemon holds on the socket, and one on the database, for as long as it lives.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "server/daemon/file_descriptor.h"
+
+namespace torchlap::daemon {
+
+// Held from Acquire until destruction; the kernel frees it when the process dies, however that
+// happens. Movable. Children that exec do not inherit it.
+class LockFile {
+ public:
+  // Locks `<guarded>.lock`, made (0600) if it is missing and never removed: removing it would let
+  // two daemons hold a lock on two files of one name. `what` is put in messages: "socket".
+  // FAILED_PRECONDITION in one line: another process has it, with its pid where it is known.
+  // PERMISSION_DENIED, NOT_FOUND or INTERNAL: the file cannot be made.
+  static absl::StatusOr<LockFile> Acquire(const std::filesystem::path& guarded,
+                                          const std::string& what);
+
+ private:
+  explicit LockFile(FileDescriptor fd) : fd_(std::move(fd)) {}
+  FileDescriptor fd_;
+};
+
+}  // namespace torchlap::daemon

@@ -1,0 +1,23 @@
+// The daemon's folders: made if they are missing, refused if another user could reach into them.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <filesystem>
+
+namespace torchlap::daemon {
+
+// Whether other users must reach the socket: only where the daemon serves the whole machine.
+enum class RuntimeAccess { kOwnerOnly, kEveryone };
+
+// Makes the folder (0700, or 0755 for kEveryone) and its missing parents. PERMISSION_DENIED in one
+// line: a link, another user's, or open to others (kEveryone: writable by others); it lies in /tmp
+// by default, where anybody may have put it.
+absl::Status MakeRuntimeFolder(const std::filesystem::path& folder, RuntimeAccess access);
+
+// Makes the folder (0700) and its missing parents. A folder that is there already may be readable
+// by others, but PERMISSION_DENIED: another user's, writable by others, or not writable by this
+// one.
+absl::Status MakeStateFolder(const std::filesystem::path& folder);
+
+}  // namespace torchlap::daemon
