@@ -1,0 +1,58 @@
+#include "proto/default_paths.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+namespace torchlap {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Empty where the variable is unset, empty or relative.
+fs::path FromEnvironment(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr || value[0] != '/') return {};
+  return value;
+}
+
+// What the account database says; `/` for an account that is not in it.
+fs::path HomeOfAccount() {
+  std::vector<char> buffer(16384);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found) != 0) return "/";
+  if (found == nullptr || found->pw_dir == nullptr || found->pw_dir[0] != '/') return "/";
+  return found->pw_dir;
+}
+
+fs::path Home() {
+  const fs::path home = FromEnvironment("HOME");
+  return home.empty() ? HomeOfAccount() : home;
+}
+
+fs::path XdgFolder(const char* variable, const char* below_home) {
+  const fs::path folder = FromEnvironment(variable);
+  return (folder.empty() ? Home() / below_home : folder) / "torchlap";
+}
+
+}  // namespace
+
+fs::path SystemSocketPath() { return "/run/torchlap/torchlapd.sock"; }
+
+fs::path UserRuntimeFolder() {
+  const fs::path folder = FromEnvironment("XDG_RUNTIME_DIR");
+  if (!folder.empty()) return folder / "torchlap";
+  return "/tmp/torchlap-" + std::to_string(getuid());
+}
+
+fs::path UserSocketPath() { return UserRuntimeFolder() / "torchlapd.sock"; }
+
+fs::path UserStateFolder() { return XdgFolder("XDG_STATE_HOME", ".local/state"); }
+
+fs::path UserConfigFile() { return XdgFolder("XDG_CONFIG_HOME", ".config") / "torchlapd.toml"; }
+
+}  // namespace torchlap

@@ -1,0 +1,208 @@
+#include "server/measure/presets.h"
+
+#include <limits>
+
+namespace torchlap::measure {
+namespace {
+
+constexpr uint32_t kDefaultVocab = 10000;
+constexpr uint32_t kMaxDimension = uint32_t{1} << 20;
+
+v1::Preset MakePreset(const char* edition, const char* name, uint32_t d_model, uint32_t d_ff,
+                      uint32_t layers, uint32_t heads, bool is_default) {
+  v1::TransformerLm shape;
+  shape.set_vocab_size(kDefaultVocab);
+  shape.set_d_model(d_model);
+  shape.set_d_ff(d_ff);
+  shape.set_layers(layers);
+  shape.set_heads(heads);
+  v1::Preset preset;
+  preset.set_edition(edition);
+  preset.set_name(name);
+  preset.set_vocab_size(kDefaultVocab);
+  preset.set_d_model(d_model);
+  preset.set_d_ff(d_ff);
+  preset.set_layers(layers);
+  preset.set_heads(heads);
+  preset.set_parameters(ParameterCount(shape));
+  preset.set_is_default(is_default);
+  return preset;
+}
+
+// `small, medium, ..., 10B`: the names that need no edition, for messages.
+std::string DefaultNames() {
+  std::string names;
+  for (const v1::Preset& preset : Presets()) {
+    if (!preset.is_default()) continue;
+    if (!names.empty()) names += ", ";
+    names += preset.name();
+  }
+  return names;
+}
+
+const v1::Preset* Find(const std::string& edition, const std::string& name) {
+  for (const v1::Preset& preset : Presets()) {
+    const bool edition_fits = edition.empty() ? preset.is_default() : preset.edition() == edition;
+    if (edition_fits && preset.name() == name) return &preset;
+  }
+  return nullptr;
+}
+
+absl::Status CheckDimension(const char* field, uint32_t value) {
+  if (value >= 1 && value <= kMaxDimension) return absl::OkStatus();
+  return absl::InvalidArgumentError(std::string(field) + " is " + std::to_string(value) +
+                                    ", must be 1 to " + std::to_string(kMaxDimension));
+}
+
+// A number beside a preset's name must be 0 (not given) or the preset's own, as in a job that is
+// sent again.
+absl::Status FillDimension(const char* field, const v1::Preset& preset, uint32_t of_preset,
+                           uint32_t* value) {
+  if (*value != 0 && *value != of_preset) {
+    return absl::InvalidArgumentError(std::string(field) + " is " + std::to_string(*value) +
+                                      " beside preset " + preset.edition() + "/" + preset.name() +
+                                      ", whose " + field + " is " + std::to_string(of_preset) +
+                                      "; give a preset or a shape");
+  }
+  *value = of_preset;
+  return absl::OkStatus();
+}
+
+absl::Status ApplyPreset(const v1::Preset& preset, v1::TransformerLm* model) {
+  uint32_t vocab = model->vocab_size();
+  uint32_t d_model = model->d_model();
+  uint32_t d_ff = model->d_ff();
+  uint32_t layers = model->layers();
+  uint32_t heads = model->heads();
+  absl::Status status = FillDimension("vocab_size", preset, preset.vocab_size(), &vocab);
+  status.Update(FillDimension("d_model", preset, preset.d_model(), &d_model));
+  status.Update(FillDimension("d_ff", preset, preset.d_ff(), &d_ff));
+  status.Update(FillDimension("layers", preset, preset.layers(), &layers));
+  status.Update(FillDimension("heads", preset, preset.heads(), &heads));
+  if (!status.ok()) return status;
+  model->set_edition(preset.edition());
+  model->set_preset(preset.name());
+  model->set_vocab_size(vocab);
+  model->set_d_model(d_model);
+  model->set_d_ff(d_ff);
+  model->set_layers(layers);
+  model->set_heads(heads);
+  return status;
+}
+
+absl::Status ResolvePreset(v1::TransformerLm* model) {
+  std::string edition = model->edition();
+  std::string name = model->preset();
+  const size_t slash = name.rfind('/');
+  if (slash != std::string::npos) {
+    edition = name.substr(0, slash);
+    name = name.substr(slash + 1);
+  }
+  const v1::Preset* preset = Find(edition, name);
+  if (preset == nullptr) {
+    return absl::InvalidArgumentError("preset is " + model->preset() + ", must be one of " +
+                                      DefaultNames() + ", or with an edition, cs336-2026/xl");
+  }
+  return ApplyPreset(*preset, model);
+}
+
+absl::Status CheckHeads(const v1::TransformerLm& model) {
+  if (model.d_model() % model.heads() != 0) {
+    return absl::InvalidArgumentError("heads is " + std::to_string(model.heads()) +
+                                      ", must divide d_model, which is " +
+                                      std::to_string(model.d_model()));
+  }
+  const uint32_t d_head = model.d_model() / model.heads();
+  if (d_head % 2 != 0) {
+    return absl::InvalidArgumentError("heads is " + std::to_string(model.heads()) +
+                                      ", which makes d_model / heads " + std::to_string(d_head) +
+                                      ", must be even (RoPE turns pairs)");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDeclaredShape(v1::TransformerLm* model) {
+  if (model->layers() == 0 && model->heads() == 0 && model->d_model() == 0 && model->d_ff() == 0) {
+    return absl::InvalidArgumentError("neither preset nor shape is given, name one of " +
+                                      DefaultNames() + ", or give layers, heads, d_model and d_ff");
+  }
+  if (!model->edition().empty()) {
+    return absl::InvalidArgumentError("edition is " + model->edition() +
+                                      " without a preset, must be empty for a declared shape");
+  }
+  if (model->vocab_size() == 0) model->set_vocab_size(kDefaultVocab);
+  absl::Status status = CheckDimension("vocab_size", model->vocab_size());
+  status.Update(CheckDimension("d_model", model->d_model()));
+  status.Update(CheckDimension("d_ff", model->d_ff()));
+  status.Update(CheckDimension("layers", model->layers()));
+  status.Update(CheckDimension("heads", model->heads()));
+  if (!status.ok()) return status;
+  return CheckHeads(*model);
+}
+
+// Copies of the weights' size that a pass holds.
+uint64_t ResidentCopies(v1::PassType pass) {
+  switch (pass) {
+    case v1::PASS_TYPE_FORWARD:
+      return 1;
+    case v1::PASS_TYPE_TRAIN_STEP:
+      return 4;  // weights, gradients, two moments
+    default:
+      return 2;  // weights, gradients
+  }
+}
+
+}  // namespace
+
+const std::vector<v1::Preset>& Presets() {
+  static const std::vector<v1::Preset> presets = {
+      MakePreset("cs336-2025", "small", 768, 3072, 12, 12, true),
+      MakePreset("cs336-2025", "medium", 1024, 4096, 24, 16, true),
+      MakePreset("cs336-2025", "large", 1280, 5120, 36, 20, true),
+      MakePreset("cs336-2025", "xl", 1600, 6400, 48, 25, true),
+      MakePreset("cs336-2025", "2.7B", 2560, 10240, 32, 32, true),
+      MakePreset("cs336-2026", "small", 768, 3072, 12, 12, false),
+      MakePreset("cs336-2026", "medium", 1024, 4096, 24, 16, false),
+      MakePreset("cs336-2026", "large", 1280, 5120, 36, 20, false),
+      MakePreset("cs336-2026", "xl", 2560, 10240, 32, 32, false),
+      MakePreset("cs336-2026", "10B", 4608, 12288, 50, 36, true),
+  };
+  return presets;
+}
+
+absl::Status ResolveShape(v1::TransformerLm* model) {
+  return model->preset().empty() ? CheckDeclaredShape(model) : ResolvePreset(model);
+}
+
+uint64_t ParameterCount(const v1::TransformerLm& model) {
+  // With every dimension at most 2^20 this stays below 2^63.
+  const uint64_t vocab = model.vocab_size();
+  const uint64_t d = model.d_model();
+  const uint64_t f = model.d_ff();
+  const uint64_t layers = model.layers();
+  return layers * (4 * d * d + 3 * d * f + 2 * d) + 2 * vocab * d + d;
+}
+
+double StepFlops(const v1::TransformerLm& model) {
+  const double vocab = model.vocab_size();
+  const double d = model.d_model();
+  const double f = model.d_ff();
+  const double layers = model.layers();
+  const double batch = model.batch_size();
+  const double context = model.context_length();
+  const double forward = 2 * batch * context * (layers * (4 * d * d + 3 * d * f) + vocab * d) +
+                         4 * layers * batch * context * context * d;
+  return model.pass_type() == v1::PASS_TYPE_FORWARD ? forward : 3 * forward;
+}
+
+uint64_t ResidentBytes(const v1::TransformerLm& model) {
+  const uint64_t entry_bytes = model.precision() == v1::PRECISION_BF16_WEIGHTS ? 2 : 4;
+  const uint64_t bytes_per_parameter = entry_bytes * ResidentCopies(model.pass_type());
+  const uint64_t parameters = ParameterCount(model);
+  constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
+  // Shapes beyond any memory, but within the limits of a declared shape.
+  if (parameters > kMost / bytes_per_parameter) return kMost;
+  return parameters * bytes_per_parameter;
+}
+
+}  // namespace torchlap::measure
