@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Unit tests under AddressSanitizer with UBSan (preset asan), and those free of gRPC under ThreadSanitizer (preset
+# tsan: Debian's gRPC is not instrumented and gives false reports). Both without the worker and with generated code
+# uninstrumented.
+#   tests/check_sanitizers.sh [asan|tsan]    default: both
+set -euo pipefail
+# shellcheck source=../deploy/stages.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../deploy/stages.sh"
+
+export ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1
+export UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=second_deadlock_stack=1
+
+run_preset() {
+  local preset=$1 target=$2 label=$3
+  configure "$preset"
+  build "$preset" "$target"
+  ctest --test-dir "$root/build/$preset" --output-on-failure -j2 -L "$label" --no-tests=error
+}
+
+(($# > 0)) || set -- asan tsan
+for preset in "$@"; do
+  case $preset in
+    asan) run_preset asan unit_tests unit ;;
+    tsan) run_preset tsan unit_tests_without_grpc without_grpc ;;
+    *) echo "check_sanitizers.sh: '$preset' is no preset of this check; there are asan and tsan" >&2 && exit 1 ;;
+  esac
+done

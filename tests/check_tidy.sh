@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# clang-tidy (.clang-tidy) on the sources that changed since BASE, in at most 15 minutes: what does not fit is named.
+# Files that see LibTorch are left out: one of them takes 50 to 100 s, nearly all of it in LibTorch's headers.
+#   tests/check_tidy.sh [BASE]    default: where this branch left origin/main; on main itself the commit before
+# TIDY_SECONDS sets the limit, BUILD_FOLDER the folder with compile_commands.json (build/release).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=${BUILD_FOLDER:-build/release}
+limit=${TIDY_SECONDS:-900}
+
+default_base() {
+  local base
+  base=$(git merge-base HEAD origin/main 2>/dev/null || true)
+  if [[ -z $base || $base == "$(git rev-parse HEAD)" ]]; then
+    base=$(git rev-parse --verify --quiet HEAD~1 || git hash-object -t tree /dev/null)
+  fi
+  echo "$base"
+}
+base=${1:-$(default_base)}
+
+# Only what the build compiles: a test's source of another preset has no command.
+changed_sources() {
+  { git diff --name-only --diff-filter=d "$base" -- '*.cc' && git ls-files --others --exclude-standard -- '*.cc'; } |
+    sort -u | while read -r file; do
+    grep -qF "$PWD/$file\"" "$build/compile_commands.json" || continue
+    grep -qE '#include <(torch|ATen|c10)/' "$file" && continue
+    echo "$file"
+  done
+}
+
+mapfile -t sources < <(changed_sources)
+if ((${#sources[@]} == 0)); then
+  echo "no source changed since ${base:0:10}"
+  exit 0
+fi
+
+done_list=$(mktemp)
+trap 'rm -f "$done_list"' EXIT
+tidy_one() {
+  local left=$((deadline - EPOCHSECONDS)) status=0
+  ((left > 0)) || return 0
+  timeout "$left" clang-tidy --quiet -p "$build" "$1" 2>/dev/null || status=$?
+  # 124: out of time, no finding.
+  ((status != 124)) || return 0
+  echo "$1" >>"$done_list"
+  return "$status"
+}
+deadline=$((EPOCHSECONDS + limit))
+export -f tidy_one
+export build deadline done_list
+
+status=0
+printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 1 bash -c 'tidy_one "$1"' tidy || status=1
+left_out=$(printf '%s\n' "${sources[@]}" | grep -vxFf "$done_list" || true)
+[[ -z $left_out ]] || echo "not checked within $limit s: $(paste -sd' ' <<<"$left_out")"
+echo "$(wc -l <"$done_list") of ${#sources[@]} files that changed since ${base:0:10} were checked"
+exit "$status"
