@@ -1,0 +1,57 @@
+#include "server/daemon/devices.h"
+
+#include <algorithm>
+
+#include "server/daemon/cpu_list.h"
+#include "server/daemon/device_claim.h"
+
+namespace torchlap::daemon {
+namespace {
+
+HostDevice CpuDevice(const DeviceSettings& settings, const HostResources& host,
+                     const std::string& scope) {
+  return {settings.name,       "CPU-" + PrintCpuList(settings.cores),
+          v1::DEVICE_KIND_CPU, host.cpu_model,
+          settings.cores,      settings.memory_bytes,
+          settings.threads,    CpuClaimKeys(scope, settings.cores)};
+}
+
+const DeviceSettings* Find(const std::vector<DeviceSettings>& entries, const std::string& name) {
+  const auto found = std::find_if(entries.begin(), entries.end(),
+                                  [&](const DeviceSettings& entry) { return entry.name == name; });
+  return found == entries.end() ? nullptr : &*found;
+}
+
+HostDevice CudaHostDevice(const CudaDevice& cuda, const Configuration& configuration,
+                          const std::string& scope) {
+  const DeviceSettings* entry = Find(configuration.cuda_devices, cuda.name);
+  const std::vector<int>& cores = entry ? entry->cores : configuration.default_cores;
+  const uint32_t threads = entry ? entry->threads : static_cast<uint32_t>(cores.size());
+  return {cuda.name,         cuda.uuid, v1::DEVICE_KIND_CUDA,          cuda.model, cores,
+          cuda.memory_bytes, threads,   GpuClaimKeys(scope, cuda.uuid)};
+}
+
+}  // namespace
+
+DeviceList ListDevices(const Configuration& configuration, const HostResources& host,
+                       const NvmlAnswer& nvml, const std::string& scope) {
+  DeviceList list;
+  list.notes = nvml.notes;
+  list.driver_version = nvml.driver_version;
+  for (const DeviceSettings& settings : configuration.cpu_devices) {
+    list.devices.push_back(CpuDevice(settings, host, scope));
+  }
+  for (const CudaDevice& cuda : nvml.devices) {
+    list.devices.push_back(CudaHostDevice(cuda, configuration, scope));
+  }
+  for (const DeviceSettings& entry : configuration.cuda_devices) {
+    if (std::none_of(nvml.devices.begin(), nvml.devices.end(),
+                     [&](const CudaDevice& cuda) { return cuda.name == entry.name; })) {
+      list.notes.push_back("device " + entry.name + " of " + configuration.file.string() +
+                           " is not on this machine");
+    }
+  }
+  return list;
+}
+
+}  // namespace torchlap::daemon

@@ -1,0 +1,67 @@
+#include "server/daemon/lock_file.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace torchlap::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::Status CannotLock(const fs::path& file, int error) {
+  const std::string message =
+      "lock file " + file.string() + " cannot be made: " + std::generic_category().message(error);
+  switch (error) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::PermissionDeniedError(message);
+    case ENOENT:
+    case ENOTDIR:
+      return absl::NotFoundError(message);
+    case ENOSPC:
+    case EDQUOT:
+      return absl::ResourceExhaustedError(message);
+    default:
+      return absl::InternalError(message);
+  }
+}
+
+// The pid that the holder wrote; empty if it has not written one (yet).
+std::string HolderPid(int fd) {
+  std::string text(20, '\0');
+  const ssize_t count = pread(fd, text.data(), text.size(), 0);
+  text.resize(count > 0 ? static_cast<size_t>(count) : 0);
+  return text.substr(0, text.find_first_not_of("0123456789"));
+}
+
+// For messages of those who come later; the lock stands without it, so a full disk does not matter.
+void WritePid(int fd) {
+  const std::string text = std::to_string(getpid()) + "\n";
+  if (ftruncate(fd, 0) != 0) return;
+  [[maybe_unused]] const ssize_t written = pwrite(fd, text.data(), text.size(), 0);
+}
+
+}  // namespace
+
+absl::StatusOr<LockFile> LockFile::Acquire(const fs::path& guarded, const std::string& what) {
+  const fs::path file = guarded.string() + ".lock";
+  FileDescriptor fd(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return CannotLock(file, errno);
+  // flock, not fcntl: closing another descriptor of the file must not free it.
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
+    WritePid(fd.get());
+    return LockFile(std::move(fd));
+  }
+  if (errno != EWOULDBLOCK) return CannotLock(file, errno);
+  const std::string pid = HolderPid(fd.get());
+  return absl::FailedPreconditionError(
+      "another torchlapd" + (pid.empty() ? "" : ", pid " + pid + ",") + " has the " + what + " " +
+      guarded.string() + " (" + file.string() + " is locked)");
+}
+
+}  // namespace torchlap::daemon
