@@ -1,0 +1,85 @@
+#include "server/worker/request_check.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proto/words.h"
+#include "server/worker/errors.h"
+
+namespace torchlap::worker {
+namespace {
+
+[[noreturn]] void Refuse(std::string_view field, std::string_view value, std::string_view right) {
+  throw InvalidRequest(std::string(field) + " is " + std::string(value) + ", must be " +
+                       std::string(right));
+}
+
+void CheckRange(std::string_view field, uint64_t value, uint64_t smallest, uint64_t largest) {
+  if (value >= smallest && value <= largest) return;
+  Refuse(field, std::to_string(value), std::to_string(smallest) + " to " + std::to_string(largest));
+}
+
+// Refuses a value without a word: UNSPECIFIED, or one of a newer daemon.
+template <typename Enum>
+void CheckWord(std::string_view field, Enum value) {
+  if (Word(value).empty()) Refuse(field, "number " + std::to_string(value), Words<Enum>());
+}
+
+void CheckShape(const v1::TransformerLm& model) {
+  constexpr uint64_t kLargest = uint64_t{1} << 20;
+  CheckRange("vocab_size", model.vocab_size(), 1, kLargest);
+  CheckRange("d_model", model.d_model(), 1, kLargest);
+  CheckRange("d_ff", model.d_ff(), 1, kLargest);
+  CheckRange("layers", model.layers(), 1, kLargest);
+  CheckRange("heads", model.heads(), 1, kLargest);
+  // Rotary embeddings turn pairs, so a head's width is even.
+  if (model.d_model() % (2 * uint64_t{model.heads()}) != 0) {
+    Refuse("d_model", std::to_string(model.d_model()),
+           "an even multiple of heads, which is " + std::to_string(model.heads()));
+  }
+}
+
+void CheckModel(const v1::TransformerLm& model) {
+  CheckShape(model);
+  CheckWord("pass_type", model.pass_type());
+  CheckWord("precision", model.precision());
+  CheckWord("attention", model.attention());
+  if (model.pass_type() == v1::PASS_TYPE_TRAIN_STEP) CheckWord("optimizer", model.optimizer());
+  CheckRange("batch_size", model.batch_size(), 1, 65536);
+  CheckRange("context_length", model.context_length(), 1, uint64_t{1} << 20);
+}
+
+void CheckPlan(const v1::Plan& plan) {
+  if (!plan.has_warmup_steps()) Refuse("warmup_steps", "unset", "0 to 100000");
+  CheckRange("warmup_steps", plan.warmup_steps(), 0, 100'000);
+  CheckRange("measure_steps", plan.measure_steps(), 1, 1'000'000);
+  CheckWord("timing", plan.timing());
+  if (plan.timing() == v1::TIMING_EVENTS) {
+    Refuse("timing", Word(plan.timing()), "separate or combined: events are not built yet");
+  }
+}
+
+void CheckGrant(const v1::DeviceGrant& device) {
+  CheckWord("device.kind", device.kind());
+  CheckRange("device.threads", device.threads(), 1, 65536);
+  if (device.kind() == v1::DEVICE_KIND_CUDA && device.uuid().empty()) {
+    Refuse("device.uuid", "empty", "the UUID of a GPU or MIG instance");
+  }
+}
+
+}  // namespace
+
+void CheckRequest(const v1::WorkerRequest& request) {
+  if (!request.workload().has_transformer_lm()) Refuse("workload", "unset", "transformer_lm");
+  CheckModel(request.workload().transformer_lm());
+  CheckPlan(request.plan());
+  CheckGrant(request.device());
+  const v1::Precision precision = request.workload().transformer_lm().precision();
+  if (request.device().kind() == v1::DEVICE_KIND_CPU && precision == v1::PRECISION_TF32) {
+    Refuse("precision", Word(precision),
+           "fp32, bf16, fp16 or bf16-weights on a CPU device: no CPU has tf32");
+  }
+}
+
+}  // namespace torchlap::worker
