@@ -1,5 +1,5 @@
-// The columns of a run, read from the `column` options of run.proto. Header, SQL view, CSV, JSON and documentation
-// all come from this one list.
+// The columns of a run, read from the `column` options of run.proto. Header, SQL view, CSV, JSON
+// and documentation all come from this one list.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -27,8 +27,8 @@ struct RunColumn {
   std::vector<const google::protobuf::FieldDescriptor*> path;
 };
 
-// A cell in its stored unit. monostate: unknown (an unset optional field, an UNSPECIFIED enum, an empty string, or
-// anything inside an unset message). Enums come as their words.
+// A cell in its stored unit. monostate: unknown (an unset optional field, an UNSPECIFIED enum, an
+// empty string, or anything inside an unset message). Enums come as their words.
 using ColumnValue = std::variant<std::monostate, std::string, int64_t, uint64_t, double,
                                  std::map<std::string, std::string>>;
 

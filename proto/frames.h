@@ -15,8 +15,8 @@ inline constexpr size_t kMaxFrameBytes = size_t{1} << 20;
 // The message behind its length.
 std::string EncodeFrame(const google::protobuf::MessageLite& message);
 
-// Cuts a byte stream into frames. Not thread-safe. After kGarbage the stream has lost its place and the decoder
-// must not be used again.
+// Cuts a byte stream into frames. Not thread-safe. After kGarbage the stream has lost its place and
+// the decoder must not be used again.
 class FrameDecoder {
  public:
   enum class Result { kFrame, kNeedMore, kGarbage };
@@ -24,8 +24,8 @@ class FrameDecoder {
   // Appends bytes as they came from the socket.
   void Feed(std::string_view bytes);
 
-  // Parses the next whole frame into *message. kNeedMore: the next frame is not complete. kGarbage: the length is
-  // above kMaxFrameBytes or not a varint, or the bytes are not a `message`.
+  // Parses the next whole frame into *message. kNeedMore: the next frame is not complete. kGarbage:
+  // the length is above kMaxFrameBytes or not a varint, or the bytes are not a `message`.
   Result Next(google::protobuf::MessageLite* message);
 
   // Bytes fed but not yet returned: not 0 at end of stream means that the last frame was cut short.

@@ -1,4 +1,5 @@
-// The SQLite file: opening, migrating, refusing. One process owns it (the daemon's lock file sees to that).
+// The SQLite file: opening, migrating, refusing. One process owns it (the daemon's lock file sees
+// to that).
 #pragma once
 
 #include <absl/status/status.h>
@@ -8,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace SQLite {
 class Database;
@@ -15,29 +17,36 @@ class Database;
 
 namespace torchlap::storage {
 
-// One writer connection, which also does the checkpoints (SQLite before 3.51.3 can lose data when two connections
-// write or checkpoint at once), and read-only connections for queries. WAL, synchronous=FULL, foreign keys on.
-// Thread-safe: writers take turns, readers do not wait.
+struct Migration;  // storage/schema.h
+
+// One writer connection, which also does the checkpoints (SQLite before 3.51.3 can lose data when
+// two connections write or checkpoint at once), and read-only connections for queries. WAL,
+// synchronous=FULL, foreign keys on. Thread-safe: writers take turns, readers do not wait.
 class Database {
  public:
-  // Opens the file, creating it (mode 0600) if it is not there, and migrates it to the newest schema. Before a
-  // migration of a file that has data a copy is left beside it as `<file>.before-vN`, N the version migrated to.
-  // FAILED_PRECONDITION: the file is newer than this program, or no torchlap database; nothing was changed.
-  // DATA_LOSS: damaged. PERMISSION_DENIED: cannot be written. RESOURCE_EXHAUSTED: disk full.
-  // Each message names the file, what is wrong, and what would be right.
+  // Opens the file, creating it (mode 0600) if it is not there, and migrates it to the newest
+  // schema. Before a migration of a file that has data a copy is left beside it as
+  // `<file>.before-vN`, N the version migrated to. FAILED_PRECONDITION: the file is newer than this
+  // program, or no torchlap database; nothing was changed. DATA_LOSS: damaged. PERMISSION_DENIED:
+  // cannot be written. RESOURCE_EXHAUSTED: disk full. Each message names the file, what is wrong,
+  // and what would be right.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::filesystem::path& file);
+  // The same with other migrations than the program's own: for tests of the mechanism.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::filesystem::path& file,
+                                                        const std::vector<Migration>& migrations);
 
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // Runs `body` in one IMMEDIATE transaction on the writer; commits if it returns OK, rolls back otherwise. SQLite's
-  // errors (exceptions of SQLiteCpp) become: FULL -> RESOURCE_EXHAUSTED, READONLY/PERM -> PERMISSION_DENIED,
-  // CORRUPT/NOTADB -> DATA_LOSS, IOERR -> UNAVAILABLE, everything else INTERNAL.
+  // Runs `body` in one IMMEDIATE transaction on the writer; commits if it returns OK, rolls back
+  // otherwise. SQLite's errors (exceptions of SQLiteCpp) become: FULL -> RESOURCE_EXHAUSTED,
+  // READONLY/PERM -> PERMISSION_DENIED, CORRUPT/NOTADB -> DATA_LOSS, IOERR -> UNAVAILABLE,
+  // everything else INTERNAL.
   absl::Status Write(const std::function<absl::Status(SQLite::Database&)>& body);
 
-  // Runs `body` in one read transaction on a read-only connection of its own; the same mapping of errors. Keep it
-  // short: a reader that stays open pins the WAL.
+  // Runs `body` in one read transaction on a read-only connection of its own; the same mapping of
+  // errors. Keep it short: a reader that stays open pins the WAL.
   absl::Status Read(const std::function<absl::Status(SQLite::Database&)>& body) const;
 
   const std::filesystem::path& file() const;

@@ -1,4 +1,5 @@
-// Finished runs: asking for them. They are written by JobStore::FinishRun, in the transaction that ends them.
+// Finished runs: asking for them. They are written by JobStore::FinishRun, in the transaction that
+// ends them.
 #pragma once
 
 #include <absl/status/status.h>
@@ -27,18 +28,22 @@ class RunStore {
   // `database` outlives the store.
   explicit RunStore(const Database* database);
 
-  // One page of finished runs by start (or, the same thing, by run id within a job). `selected` is the resolved
-  // selector of the filter (JobStore::Resolve); filter.selector itself is read for its run_ids alone. Empty
-  // selector: every run. INVALID_ARGUMENT: page_token was not made by this call.
-  absl::StatusOr<RunPage> List(const v1::RunFilter& filter, const JobFilter& selected, bool ascending,
-                               uint32_t page_size, const std::string& page_token) const;
+  // One page of finished runs by start (or, the same thing, by run id within a job). `selected` is
+  // the resolved selector of the filter (JobStore::Resolve); filter.selector itself is read for its
+  // run_ids alone. Empty selector: every run. INVALID_ARGUMENT: page_token was not made by this
+  // call.
+  absl::StatusOr<RunPage> List(const v1::RunFilter& filter, const JobFilter& selected,
+                               bool ascending, uint32_t page_size,
+                               const std::string& page_token) const;
 
-  // Runs in the order (job, number), batch by batch of 100 or more; each batch is a short read transaction, so that a
-  // stalled consumer does not pin the WAL. Stops with the status that `consume` returns if not OK.
+  // Runs in the order (job, number), batch by batch of 100 or more; each batch is a short read
+  // transaction, so that a stalled consumer does not pin the WAL. Stops with the status that
+  // `consume` returns if not OK.
   absl::Status Export(const v1::RunFilter& filter, const JobFilter& selected,
                       const std::function<absl::Status(std::vector<v1::Run>)>& consume) const;
 
-  // With environment and readings; also of a run that is not finished. NOT_FOUND; INVALID_ARGUMENT if run_id is not
+  // With environment and readings; also of a run that is not finished. NOT_FOUND; INVALID_ARGUMENT
+  // if run_id is not
   // `<job>.<n>`.
   absl::StatusOr<v1::RunDetail> Get(const std::string& run_id) const;
   // Every step from step 0; empty if none was stored.

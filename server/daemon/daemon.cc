@@ -1,0 +1,162 @@
+#include "server/daemon/daemon.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <optional>
+#include <utility>
+
+#include "server/daemon/connections.h"
+#include "server/daemon/cpu_list.h"
+#include "server/daemon/device_claim.h"
+#include "server/daemon/device_fleet.h"
+#include "server/daemon/devices.h"
+#include "server/daemon/event_hub.h"
+#include "server/daemon/host_facts.h"
+#include "server/daemon/host_resources.h"
+#include "server/daemon/lock_file.h"
+#include "server/daemon/nvml.h"
+#include "server/daemon/requests.h"
+#include "server/daemon/state_folders.h"
+#include "storage/database.h"
+#include "storage/job_store.h"
+#include "storage/run_store.h"
+
+namespace torchlap::daemon {
+namespace {
+
+constexpr char kDatabaseName[] = "torchlap.db";
+constexpr char kWorkerName[] = "torchlap-worker";
+
+std::filesystem::path WorkerProgram(const Configuration& configuration) {
+  if (!configuration.worker_path.empty()) return configuration.worker_path;
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / kWorkerName;
+}
+
+// The daemon's threads stay off the cores that measure, where there are others.
+void KeepToCores(const std::vector<int>& cores) {
+  if (cores.empty()) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int core : cores) CPU_SET(core, &set);
+  if (::sched_setaffinity(0, sizeof set, &set) != 0) {
+    spdlog::warn("cannot keep the daemon to cores {}", PrintCpuList(cores));
+  }
+}
+
+absl::Status MakeFolders(const Configuration& configuration) {
+  const RuntimeAccess access =
+      configuration.system ? RuntimeAccess::kEveryone : RuntimeAccess::kOwnerOnly;
+  if (absl::Status status = MakeRuntimeFolder(configuration.runtime_folder, access); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = MakeStateFolder(configuration.state_folder); !status.ok()) {
+    return status;
+  }
+  return MakeStateFolder(configuration.state_folder / "logs");
+}
+
+}  // namespace
+
+struct Daemon::Parts {
+  explicit Parts(const Configuration& given) : configuration(given) {}
+
+  absl::Status Lock();
+  absl::Status OpenDatabase();
+  void FindDevices();
+  absl::Status Serve();
+
+  const Configuration configuration;
+  const int64_t started_at_ns = WallClockNs();
+  std::optional<LockFile> socket_lock;
+  std::optional<LockFile> database_lock;
+  HostFacts facts;
+  DeviceList devices;
+  EventHub hub;
+  std::unique_ptr<storage::Database> database;
+  std::optional<storage::JobStore> jobs;
+  std::optional<storage::RunStore> runs;
+  std::optional<DeviceFleet> fleet;
+  std::optional<Requests> requests;
+  std::unique_ptr<Connections> connections;
+};
+
+absl::Status Daemon::Parts::Lock() {
+  auto socket = LockFile::Acquire(configuration.socket_path, "socket");
+  if (!socket.ok()) return socket.status();
+  socket_lock = *std::move(socket);
+  auto state = LockFile::Acquire(configuration.state_folder / kDatabaseName, "database");
+  if (!state.ok()) return state.status();
+  database_lock = *std::move(state);
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::Parts::OpenDatabase() {
+  auto opened = storage::Database::Open(configuration.state_folder / kDatabaseName);
+  if (!opened.ok()) return opened.status();
+  database = *std::move(opened);
+  jobs.emplace(database.get(), facts.boot_id, configuration.max_interruptions);
+  runs.emplace(database.get());
+  const auto recovered = jobs->RecoverInterrupted(WallClockNs());
+  if (!recovered.ok()) return recovered.status();
+  if (*recovered > 0) spdlog::info("{} interrupted runs were queued again", *recovered);
+  return absl::OkStatus();
+}
+
+void Daemon::Parts::FindDevices() {
+  const HostResources host = ReadHostResources();
+  devices = ListDevices(configuration, host, AskNvml(configuration.nvml_library), ClaimScope());
+  for (const std::string& note : devices.notes) spdlog::warn("{}", note);
+  facts = ReadHostFacts(host.cpu_model, devices.driver_version);
+}
+
+absl::Status Daemon::Parts::Serve() {
+  DispatcherSetting dispatching;
+  dispatching.configuration = &configuration;
+  dispatching.facts = &facts;
+  dispatching.jobs = &*jobs;
+  dispatching.hub = &hub;
+  dispatching.worker_program = WorkerProgram(configuration);
+  dispatching.log_folder = configuration.state_folder / "logs";
+  fleet.emplace(devices.devices, dispatching);
+  requests.emplace(RequestSetting{&configuration, database.get(), &*jobs, &*runs, &*fleet, &hub,
+                                  dispatching.worker_program, CallerOf(::geteuid()).name,
+                                  started_at_ns});
+  fleet->Start();
+  auto listening = Connections::Listen(configuration.socket_path, configuration.system, &*requests);
+  if (!listening.ok()) return listening.status();
+  connections = *std::move(listening);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Configuration& configuration) {
+  if (absl::Status status = MakeFolders(configuration); !status.ok()) return status;
+  KeepToCores(configuration.daemon_cores);
+  auto parts = std::make_unique<Parts>(configuration);
+  if (absl::Status status = parts->Lock(); !status.ok()) return status;
+  parts->FindDevices();
+  if (absl::Status status = parts->OpenDatabase(); !status.ok()) return status;
+  if (absl::Status status = parts->Serve(); !status.ok()) return status;
+  for (const HostDevice& device : parts->devices.devices) {
+    spdlog::info("device {}: {}, cores {}, {} MiB", device.name, device.model,
+                 PrintCpuList(device.cores), device.memory_bytes >> 20);
+  }
+  spdlog::info("torchlapd {} listens on {}", TORCHLAP_VERSION, configuration.socket_path.string());
+  return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));
+}
+
+Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Daemon::~Daemon() {
+  parts_->requests->RefuseJobs();
+  parts_->connections->StopAccepting();
+  parts_->fleet->Stop();
+  // Destroying the parts waits for the dispatchers' threads: connections go first, as they use the
+  // fleet, and a watcher is told of the interruption by the end of its stream.
+  spdlog::info("torchlapd stops");
+}
+
+}  // namespace torchlap::daemon

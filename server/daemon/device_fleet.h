@@ -1,0 +1,32 @@
+// All dispatchers of a daemon.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "server/daemon/dispatcher.h"
+#include "server/daemon/wait_reasons.h"
+
+namespace torchlap::daemon {
+
+// Thread-safe after construction: the set of devices does not change.
+class DeviceFleet {
+ public:
+  // `setting.queue_changed` is filled here.
+  DeviceFleet(std::vector<HostDevice> devices, DispatcherSetting setting);
+
+  void Start();
+  // Tells all dispatchers to end their workers; the destructor waits for them.
+  void Stop();
+  // The queue changed, or a cancellation was asked for.
+  void WakeAll();
+
+  const std::vector<HostDevice>& devices() const { return devices_; }
+  std::vector<DeviceStatus> Describe() const;
+
+ private:
+  const std::vector<HostDevice> devices_;
+  std::vector<std::unique_ptr<Dispatcher>> dispatchers_;
+};
+
+}  // namespace torchlap::daemon

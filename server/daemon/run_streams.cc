@@ -1,0 +1,113 @@
+#include "server/daemon/run_streams.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "server/measure/summary.h"
+
+namespace torchlap::daemon {
+namespace {
+
+constexpr int kStepsInAMessage = 10000;
+
+absl::Status ReaderGone() { return absl::CancelledError("the reader is gone"); }
+
+template <typename Field>
+void CopyRange(const Field& from, int begin, int end, Field* to) {
+  if (from.empty()) return;
+  to->Add(from.begin() + begin, from.begin() + end);
+}
+
+v1::SampleBlock Slice(const v1::SampleBlock& all, int begin, int end) {
+  v1::SampleBlock part;
+  part.set_first_step(all.first_step() + static_cast<uint32_t>(begin));
+  part.set_warmup_steps(all.warmup_steps());
+  CopyRange(all.start_ns(), begin, end, part.mutable_start_ns());
+  CopyRange(all.forward_ns(), begin, end, part.mutable_forward_ns());
+  CopyRange(all.loss_ns(), begin, end, part.mutable_loss_ns());
+  CopyRange(all.backward_ns(), begin, end, part.mutable_backward_ns());
+  CopyRange(all.optimizer_ns(), begin, end, part.mutable_optimizer_ns());
+  CopyRange(all.step_ns(), begin, end, part.mutable_step_ns());
+  CopyRange(all.device_forward_ns(), begin, end, part.mutable_device_forward_ns());
+  CopyRange(all.device_loss_ns(), begin, end, part.mutable_device_loss_ns());
+  CopyRange(all.device_backward_ns(), begin, end, part.mutable_device_backward_ns());
+  CopyRange(all.device_optimizer_ns(), begin, end, part.mutable_device_optimizer_ns());
+  CopyRange(all.device_step_ns(), begin, end, part.mutable_device_step_ns());
+  return part;
+}
+
+// Runs come by job: collects those of one job and turns them into a row when the next job begins.
+class Cells {
+ public:
+  void Take(v1::Run run, v1::ExportRunsResponse* rows) {
+    if (!runs_.empty() && runs_.back().job_id() != run.job_id()) Flush(rows);
+    runs_.push_back(std::move(run));
+  }
+  void Flush(v1::ExportRunsResponse* rows) {
+    if (runs_.empty()) return;
+    *rows->add_rows() = CellOf(runs_);
+    runs_.clear();
+  }
+
+ private:
+  std::vector<v1::Run> runs_;
+};
+
+}  // namespace
+
+v1::Run CellOf(const std::vector<v1::Run>& runs) {
+  std::vector<v1::Run> ok;
+  std::copy_if(runs.begin(), runs.end(), std::back_inserter(ok),
+               [](const v1::Run& run) { return run.outcome() == v1::OUTCOME_OK; });
+  return ok.empty() ? runs.back() : measure::PoolLaunches(ok);
+}
+
+absl::Status StreamRun(const Requests& requests, const v1::GetRunRequest& request,
+                       const std::function<bool(v1::GetRunResponse)>& sink) {
+  auto detail = requests.setting().runs->Get(request.run_id());
+  if (!detail.ok()) return detail.status();
+  const auto samples = requests.setting().runs->Samples(request.run_id());
+  if (!samples.ok()) return samples.status();
+  v1::GetRunResponse head;
+  *head.mutable_detail() = *std::move(detail);
+  if (!sink(std::move(head))) return ReaderGone();
+  const int steps = samples->step_ns_size();
+  for (int begin = 0; begin < steps; begin += kStepsInAMessage) {
+    v1::GetRunResponse part;
+    *part.mutable_samples() = Slice(*samples, begin, std::min(steps, begin + kStepsInAMessage));
+    if (!sink(std::move(part))) return ReaderGone();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status StreamExport(const Requests& requests, const storage::Caller& caller,
+                          const v1::ExportRunsRequest& request,
+                          const std::function<bool(v1::ExportRunsResponse)>& sink) {
+  storage::JobFilter selected;
+  if (request.filter().selector().ByteSizeLong() > 0) {
+    auto resolved = requests.setting().jobs->Resolve(request.filter().selector(), caller);
+    if (!resolved.ok()) return resolved.status();
+    selected = *std::move(resolved);
+  }
+  Cells cells;
+  const bool by_cell = request.rows() == v1::ROW_KIND_CELL;
+  const absl::Status status =
+      requests.setting().runs->Export(request.filter(), selected, [&](std::vector<v1::Run> runs) {
+        v1::ExportRunsResponse batch;
+        for (v1::Run& run : runs) {
+          if (by_cell) {
+            cells.Take(std::move(run), &batch);
+          } else {
+            *batch.add_rows() = std::move(run);
+          }
+        }
+        return batch.rows().empty() || sink(std::move(batch)) ? absl::OkStatus() : ReaderGone();
+      });
+  if (!status.ok()) return status;
+  v1::ExportRunsResponse last;
+  cells.Flush(&last);
+  return last.rows().empty() || sink(std::move(last)) ? absl::OkStatus() : ReaderGone();
+}
+
+}  // namespace torchlap::daemon

@@ -1,0 +1,30 @@
+// Why a queued job waits. Pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "storage/job_store.h"
+#include "torchlap/v1/device.pb.h"
+#include "torchlap/v1/job.pb.h"
+
+namespace torchlap::daemon {
+
+// A device as its dispatcher describes it, with the keys of the jobs that may run on it.
+struct DeviceStatus {
+  v1::Device device;
+  std::vector<std::string> keys;
+};
+
+// For every job in `queue` (JobStore::Queue), by job id.
+std::map<uint64_t, v1::WaitReason> WaitReasons(
+    const std::vector<storage::JobStore::QueueEntry>& queue,
+    const std::vector<DeviceStatus>& devices);
+
+// How many entries of `queue` may run on the device.
+uint32_t QueuedFor(const DeviceStatus& device,
+                   const std::vector<storage::JobStore::QueueEntry>& queue);
+
+}  // namespace torchlap::daemon
