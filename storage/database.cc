@@ -1,0 +1,286 @@
+#include "storage/database.h"
+
+#include <SQLiteCpp/Transaction.h>
+#include <absl/strings/str_cat.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "storage/connection.h"
+#include "storage/schema.h"
+#include "storage/sqlite_status.h"
+
+namespace torchlap::storage {
+namespace {
+
+// Idle readers that are kept; more are opened when more read at once.
+constexpr size_t kIdleReaders = 4;
+
+// What the header of a file says, WAL included.
+struct Identity {
+  int32_t application_id = 0;
+  uint32_t version = 0;
+  bool has_tables = false;
+};
+
+// Closes on destruction.
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int number) : number_(number) {}
+  ~FileDescriptor() {
+    if (number_ >= 0) close(number_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int number() const { return number_; }
+
+ private:
+  const int number_;
+};
+
+// Calls `body`; an exception of SQLite becomes a status.
+template <typename Body>
+absl::Status Guarded(const std::filesystem::path& file, sqlite3* connection, const Body& body) {
+  try {
+    return body();
+  } catch (const SQLite::Exception& error) {
+    return StatusOf(error, file, connection);
+  }
+}
+
+// SQLite would create it with the umask's mode; its WAL takes the mode of the file.
+absl::Status CreateIfMissing(const std::filesystem::path& file) {
+  const FileDescriptor made(open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (made.number() >= 0 || errno == EEXIST) return absl::OkStatus();
+  return StatusOfSystemError("create", file, errno);
+}
+
+absl::Status NoDatabase(const std::filesystem::path& file, const std::string& what) {
+  return absl::FailedPreconditionError(absl::StrCat("database ", file.string(), ": ", what,
+                                                    "; name a file that torchlapd made, or ",
+                                                    "one that is not there yet"));
+}
+
+// SQLite opens an empty file as a new database; everything else must start with its mark.
+absl::Status CheckMark(const std::filesystem::path& file) {
+  const FileDescriptor opened(open(file.c_str(), O_RDWR | O_CLOEXEC));
+  if (opened.number() < 0) return StatusOfSystemError("open", file, errno);
+  static constexpr char kMark[] = "SQLite format 3";  // with its NUL: 16 bytes
+  char start[sizeof kMark] = {};
+  const ssize_t length = read(opened.number(), start, sizeof start);
+  if (length < 0) return StatusOfSystemError("read", file, errno);
+  if (length == 0 || std::string(start, sizeof start) == std::string(kMark, sizeof kMark)) {
+    return absl::OkStatus();
+  }
+  return NoDatabase(file, "not a SQLite database");
+}
+
+Identity ReadIdentity(SQLite::Database& database) {
+  Identity identity;
+  identity.application_id = static_cast<int32_t>(*SelectInt(database, "PRAGMA application_id"));
+  identity.version = static_cast<uint32_t>(*SelectInt(database, "PRAGMA user_version"));
+  identity.has_tables = *SelectInt(database, "SELECT count(*) FROM sqlite_schema") > 0;
+  return identity;
+}
+
+absl::Status CheckIdentity(const std::filesystem::path& file, const Identity& identity,
+                           uint32_t newest) {
+  const bool is_new = !identity.has_tables && identity.version == 0;
+  if (identity.application_id != kApplicationId && !is_new) {
+    return NoDatabase(file, "a SQLite database of another program");
+  }
+  if (identity.version > newest) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("database ", file.string(), ": schema version ", identity.version,
+                     ", this program knows versions up to ", newest, "; install a newer torchlap"));
+  }
+  return absl::OkStatus();
+}
+
+// Looks through a read-only connection, which cannot checkpoint: a file that is refused stays as it
+// was.
+absl::StatusOr<Identity> Inspect(const std::filesystem::path& file, uint32_t newest) {
+  Identity identity;
+  absl::Status status = Guarded(file, nullptr, [&] {
+    Connection connection(file, SQLite::OPEN_READONLY);
+    identity = ReadIdentity(connection);
+    return CheckIdentity(file, identity, newest);
+  });
+  if (!status.ok()) return status;
+  return identity;
+}
+
+absl::Status SyncFile(const std::filesystem::path& file) {
+  const FileDescriptor opened(open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (opened.number() < 0 || fsync(opened.number()) != 0) {
+    return StatusOfSystemError("sync", file, errno);
+  }
+  return absl::OkStatus();
+}
+
+// Appears under its name only when it is whole.
+absl::Status BackUp(SQLite::Database& database, const std::filesystem::path& file,
+                    uint32_t version) {
+  const std::filesystem::path copy = absl::StrCat(file.string(), ".before-v", version);
+  const std::filesystem::path part = copy.string() + ".part";
+  std::error_code ignored;
+  std::filesystem::remove(part, ignored);
+  if (absl::Status status = CreateIfMissing(part); !status.ok()) return status;
+  Execute(database, "VACUUM INTO ?", part.string());
+  if (absl::Status status = SyncFile(part); !status.ok()) return status;
+  if (rename(part.c_str(), copy.c_str()) != 0) return StatusOfSystemError("rename", part, errno);
+  return SyncFile(copy.parent_path().empty() ? "." : copy.parent_path());
+}
+
+void Apply(SQLite::Database& database, const Migration& migration) {
+  SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+  database.exec(absl::StrCat("PRAGMA application_id = ", kApplicationId));
+  database.exec(migration.sql);
+  database.exec(absl::StrCat("PRAGMA user_version = ", migration.version));
+  transaction.commit();
+}
+
+absl::Status Migrate(SQLite::Database& database, const std::filesystem::path& file,
+                     const Identity& identity, const std::vector<Migration>& migrations) {
+  const uint32_t newest = migrations.back().version;
+  if (identity.version > 0 && identity.version < newest) {
+    if (absl::Status status = BackUp(database, file, newest); !status.ok()) return status;
+  }
+  for (const Migration& migration : migrations) {
+    if (migration.version > identity.version) Apply(database, migration);
+  }
+  return absl::OkStatus();
+}
+
+void SetUpWriter(SQLite::Database& database) {
+  database.exec("PRAGMA synchronous = FULL");
+  database.exec("PRAGMA foreign_keys = ON");
+  database.exec("PRAGMA journal_mode = WAL");
+  database.exec("PRAGMA wal_autocheckpoint = 1000");
+}
+
+uint64_t FileSize(const std::filesystem::path& file) {
+  std::error_code missing;
+  const uintmax_t size = std::filesystem::file_size(file, missing);
+  return missing ? 0 : size;
+}
+
+}  // namespace
+
+class Database::Connections {
+ public:
+  explicit Connections(std::filesystem::path file)
+      : file_(std::move(file)), writer_(file_, SQLite::OPEN_READWRITE) {
+    SetUpWriter(writer_);
+  }
+
+  absl::Status SetUpSchema(const Identity& identity, const std::vector<Migration>& migrations) {
+    version_ = migrations.back().version;
+    return Guarded(file_, writer_.getHandle(),
+                   [&] { return Migrate(writer_, file_, identity, migrations); });
+  }
+
+  absl::Status Write(const std::function<absl::Status(SQLite::Database&)>& body) {
+    const std::lock_guard lock(writer_mutex_);
+    return Guarded(file_, writer_.getHandle(), [&] {
+      SQLite::Transaction transaction(writer_, SQLite::TransactionBehavior::IMMEDIATE);
+      absl::Status status = body(writer_);
+      if (status.ok()) transaction.commit();
+      return status;
+    });
+  }
+
+  absl::Status Read(const std::function<absl::Status(SQLite::Database&)>& body) {
+    return Guarded(file_, nullptr, [&] {
+      std::unique_ptr<Connection> reader = TakeReader();
+      absl::Status status = Guarded(file_, reader->getHandle(), [&] {
+        SQLite::Transaction transaction(*reader);
+        absl::Status of_body = body(*reader);
+        transaction.commit();
+        return of_body;
+      });
+      GiveBack(std::move(reader));
+      return status;
+    });
+  }
+
+  const std::filesystem::path& file() const { return file_; }
+  uint32_t version() const { return version_; }
+
+ private:
+  std::unique_ptr<Connection> TakeReader() {
+    {
+      const std::lock_guard lock(readers_mutex_);
+      if (!readers_.empty()) {
+        std::unique_ptr<Connection> reader = std::move(readers_.back());
+        readers_.pop_back();
+        return reader;
+      }
+    }
+    return std::make_unique<Connection>(file_, SQLite::OPEN_READONLY);
+  }
+
+  void GiveBack(std::unique_ptr<Connection> reader) {
+    const std::lock_guard lock(readers_mutex_);
+    if (readers_.size() < kIdleReaders) readers_.push_back(std::move(reader));
+  }
+
+  const std::filesystem::path file_;
+  uint32_t version_ = 0;  // constant after SetUpSchema
+
+  std::mutex writer_mutex_;
+  Connection writer_;  // guarded by writer_mutex_
+
+  std::mutex readers_mutex_;
+  std::vector<std::unique_ptr<Connection>> readers_;  // guarded by readers_mutex_
+};
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& file) {
+  return Open(file, Migrations());
+}
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& file,
+                                                         const std::vector<Migration>& migrations) {
+  if (absl::Status status = CreateIfMissing(file); !status.ok()) return status;
+  if (absl::Status status = CheckMark(file); !status.ok()) return status;
+  const absl::StatusOr<Identity> identity = Inspect(file, migrations.back().version);
+  if (!identity.ok()) return identity.status();
+  std::unique_ptr<Connections> connections;
+  absl::Status status = Guarded(file, nullptr, [&] {
+    connections = std::make_unique<Connections>(file);
+    return connections->SetUpSchema(*identity, migrations);
+  });
+  if (!status.ok()) return status;
+  return std::unique_ptr<Database>(new Database(std::move(connections)));
+}
+
+Database::Database(std::unique_ptr<Connections> connections)
+    : connections_(std::move(connections)) {}
+
+Database::~Database() = default;
+
+absl::Status Database::Write(const std::function<absl::Status(SQLite::Database&)>& body) {
+  return connections_->Write(body);
+}
+
+absl::Status Database::Read(const std::function<absl::Status(SQLite::Database&)>& body) const {
+  return connections_->Read(body);
+}
+
+const std::filesystem::path& Database::file() const { return connections_->file(); }
+
+uint32_t Database::schema_version() const { return connections_->version(); }
+
+uint64_t Database::size_bytes() const {
+  return FileSize(file()) + FileSize(file().string() + "-wal");
+}
+
+}  // namespace torchlap::storage

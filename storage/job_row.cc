@@ -1,0 +1,46 @@
+#include "storage/job_row.h"
+
+namespace torchlap::storage {
+
+std::string SelectJobs(const std::string& condition) {
+  return "SELECT job.id, job.sweep_id, sweep.name, principal.principal, principal.name, job.state, "
+         "job.spec, workload.parameters, sweep.submitted_at_ns, job.started_at_ns, "
+         "job.finished_at_ns, device.name, job.interruptions, job.launches_done, "
+         "CASE WHEN job.state > 3 THEN job.reason END "
+         "FROM job JOIN sweep ON sweep.id = job.sweep_id "
+         "JOIN principal ON principal.id = job.owner_id "
+         "JOIN workload ON workload.id = job.workload_id "
+         "LEFT JOIN device ON device.id = job.device_id WHERE " +
+         condition;
+}
+
+v1::Job ReadJob(const Query& row) {
+  v1::Job job;
+  job.set_job_id(row.Uint(0));
+  job.set_sweep_id(row.Uint(1));
+  job.set_sweep_name(row.Text(2));
+  job.set_owner(row.Text(3));
+  job.set_user(row.Text(4));
+  job.set_state(static_cast<v1::JobState>(row.Int(5)));
+  if (!job.mutable_spec()->ParseFromString(row.Text(6))) {
+    throw SQLite::Exception("job.spec is not a JobSpec");
+  }
+  job.set_parameters(row.Uint(7));
+  job.set_submitted_at_ns(row.Int(8));
+  job.set_started_at_ns(row.Int(9));
+  job.set_finished_at_ns(row.Int(10));
+  job.set_device(row.Text(11));
+  job.set_interruptions(static_cast<uint32_t>(row.Int(12)));
+  job.set_launches_done(static_cast<uint32_t>(row.Int(13)));
+  job.set_reason(row.Text(14));
+  return job;
+}
+
+std::optional<v1::Job> LoadJob(SQLite::Database& database, uint64_t job_id) {
+  static const std::string sql = SelectJobs("job.id = ?");
+  Query query(database, sql, job_id);
+  if (!query.Step()) return std::nullopt;
+  return ReadJob(query);
+}
+
+}  // namespace torchlap::storage

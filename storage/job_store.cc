@@ -1,0 +1,326 @@
+// JobStore: what is asked of it. What it changes stands in
+// job_store_{submit,start,finish,cancel}.cc.
+#include "storage/job_store.h"
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+
+#include <algorithm>
+#include <limits>
+#include <unordered_set>
+#include <utility>
+
+#include "storage/connection.h"
+#include "storage/device_use.h"
+#include "storage/job_row.h"
+#include "storage/run_row.h"
+
+namespace torchlap::storage {
+namespace {
+
+// The numbers that stand in SQL texts.
+static_assert(v1::JOB_STATE_QUEUED == 1 && v1::JOB_STATE_RUNNING == 2 &&
+              v1::JOB_STATE_SUCCEEDED == 3 && v1::JOB_STATE_FAILED == 4 &&
+              v1::JOB_STATE_CANCELLED == 5);
+
+std::string In(const std::vector<uint64_t>& ids) {
+  return absl::StrCat(" IN (", absl::StrJoin(ids, ", "), ")");
+}
+
+std::string InStates(const std::vector<v1::JobState>& states) {
+  const auto append = [](std::string* out, v1::JobState s) { absl::StrAppend(out, int{s}); };
+  return absl::StrCat("job.state IN (", absl::StrJoin(states, ", ", append), ")");
+}
+
+std::string JobConditions(const JobFilter& filter) {
+  std::vector<std::string> conditions = {absl::StrCat("job.id > ", filter.after_job_id)};
+  if (!filter.job_ids.empty() || !filter.sweep_ids.empty()) {
+    conditions.push_back(
+        absl::StrCat("(job.id", In(filter.job_ids), " OR job.sweep_id", In(filter.sweep_ids), ")"));
+  }
+  if (!filter.states.empty()) {
+    conditions.push_back(InStates(filter.states));
+    const auto unfinished = [](v1::JobState state) { return state <= v1::JOB_STATE_RUNNING; };
+    // The partial index is used only where its own condition is said.
+    if (std::all_of(filter.states.begin(), filter.states.end(), unfinished)) {
+      conditions.push_back("job.state < 3");
+    }
+  }
+  if (!filter.user.empty()) conditions.push_back("(principal.name = ? OR principal.principal = ?)");
+  return absl::StrJoin(conditions, " AND ");
+}
+
+std::vector<v1::Job> ListJobs(SQLite::Database& database, const JobFilter& filter) {
+  Query query(database, SelectJobs(absl::StrCat(JobConditions(filter), " ORDER BY job.id LIMIT ",
+                                                filter.limit)));
+  if (!filter.user.empty()) {
+    query.Bind(filter.user);
+    query.Bind(filter.user);
+  }
+  std::vector<v1::Job> jobs;
+  while (query.Step()) jobs.push_back(ReadJob(query));
+  return jobs;
+}
+
+// Launches in one state, in the order of the queue; a job once, where it is first.
+void AppendQueue(SQLite::Database& database, v1::JobState state, uint32_t limit,
+                 std::unordered_set<uint64_t>* seen, std::vector<JobStore::QueueEntry>* entries) {
+  Query query(database,
+              "SELECT job_id, device_key FROM launch WHERE state = ? "
+              "ORDER BY priority DESC, position",
+              state);
+  while (entries->size() < limit && query.Step()) {
+    if (seen->insert(query.Uint(0)).second) entries->push_back({query.Uint(0), query.Text(1)});
+  }
+}
+
+// The first launch of the owner and priority that follow the given ones.
+struct Place {
+  int64_t owner = std::numeric_limits<int64_t>::min();
+  int64_t priority = 0;
+};
+
+std::optional<QueueHead> NextHead(SQLite::Database& database, const std::string& device_key,
+                                  Place* place) {
+  Query query(database,
+              "SELECT launch.job_id, launch.launch, launch.position, launch.owner_id, "
+              "launch.priority, principal.principal "
+              "FROM launch JOIN principal ON principal.id = launch.owner_id "
+              "WHERE launch.state = 1 AND launch.device_key = ? "
+              "AND (launch.owner_id, launch.priority) > (?, ?) "
+              "ORDER BY launch.owner_id, launch.priority, launch.position LIMIT 1",
+              device_key, place->owner, place->priority);
+  if (!query.Step()) return std::nullopt;
+  *place = {query.Int(3), query.Int(4)};
+  return QueueHead{.job_id = query.Uint(0),
+                   .launch = static_cast<uint32_t>(query.Int(1)),
+                   .position = query.Uint(2),
+                   .owner = query.Text(5),
+                   .priority = static_cast<int32_t>(query.Int(4))};
+}
+
+// One step for each owner and priority, however long the queue is.
+void AppendHeads(SQLite::Database& database, const std::string& device_key, int64_t now_ns,
+                 std::vector<QueueHead>* heads) {
+  Place place;
+  while (std::optional<QueueHead> head = NextHead(database, device_key, &place)) {
+    head->owner_recent_device_ns = RecentDeviceUse(database, place.owner, now_ns);
+    heads->push_back(std::move(*head));
+  }
+}
+
+absl::Status CheckIsThere(SQLite::Database& database, const std::string& table, uint64_t id) {
+  const auto found =
+      SelectInt(database, absl::StrCat("SELECT 1 FROM ", table, " WHERE id = ?"), id);
+  if (found) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("there is no ", table, " ", id));
+}
+
+absl::Status CheckRunIsThere(SQLite::Database& database, const std::string& run_id) {
+  const std::optional<RunKey> key = ParseRunId(run_id);
+  if (!key) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("run id is '", run_id, "', must be <job>.<n>, as 17.2"));
+  }
+  const auto found = SelectInt(database, "SELECT 1 FROM run WHERE job_id = ? AND number = ?",
+                               key->job_id, key->number);
+  if (found) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("there is no run ", run_id));
+}
+
+absl::Status CheckIds(SQLite::Database& database, const v1::Selector& selector) {
+  absl::Status status;
+  for (const uint64_t id : selector.job_ids()) status.Update(CheckIsThere(database, "job", id));
+  for (const uint64_t id : selector.sweep_ids()) status.Update(CheckIsThere(database, "sweep", id));
+  for (const std::string& id : selector.run_ids()) status.Update(CheckRunIsThere(database, id));
+  return status;
+}
+
+absl::StatusOr<uint64_t> NewestSweepNamed(SQLite::Database& database, const std::string& name) {
+  const auto id = SelectInt(database, "SELECT max(id) FROM sweep WHERE name = ?", name);
+  if (id) return static_cast<uint64_t>(*id);
+  return absl::NotFoundError(absl::StrCat("there is no sweep named '", name, "'"));
+}
+
+absl::StatusOr<uint64_t> LastSweepOf(SQLite::Database& database, const Caller& caller) {
+  const auto id = SelectInt(database,
+                            "SELECT max(sweep.id) FROM sweep JOIN principal "
+                            "ON principal.id = sweep.owner_id WHERE principal.principal = ?",
+                            caller.principal);
+  if (id) return static_cast<uint64_t>(*id);
+  return absl::NotFoundError(absl::StrCat("'last': ", caller.name, " has submitted nothing yet"));
+}
+
+absl::StatusOr<JobFilter> ResolveNames(SQLite::Database& database, const v1::Selector& selector,
+                                       const Caller& caller) {
+  JobFilter filter;
+  filter.job_ids.assign(selector.job_ids().begin(), selector.job_ids().end());
+  filter.sweep_ids.assign(selector.sweep_ids().begin(), selector.sweep_ids().end());
+  for (const std::string& name : selector.sweep_names()) {
+    const absl::StatusOr<uint64_t> id = NewestSweepNamed(database, name);
+    if (!id.ok()) return id.status();
+    filter.sweep_ids.push_back(*id);
+  }
+  if (selector.last()) {
+    const absl::StatusOr<uint64_t> id = LastSweepOf(database, caller);
+    if (!id.ok()) return id.status();
+    filter.sweep_ids.push_back(*id);
+  }
+  return filter;
+}
+
+uint64_t NewestSequence(SQLite::Database& database) {
+  return static_cast<uint64_t>(
+      SelectInt(database, "SELECT seq FROM sqlite_sequence WHERE name = 'job_event'").value_or(0));
+}
+
+absl::Status CheckSequence(SQLite::Database& database, uint64_t after) {
+  const uint64_t newest = NewestSequence(database);
+  const uint64_t oldest =
+      static_cast<uint64_t>(SelectInt(database, "SELECT min(seq) FROM job_event")
+                                .value_or(static_cast<int64_t>(newest + 1)));
+  if (after <= newest && after + 1 >= oldest) return absl::OkStatus();
+  return absl::OutOfRangeError(absl::StrCat("after_sequence is ", after, ", must be ", oldest - 1,
+                                            " to ", newest, "; start again from a snapshot"));
+}
+
+v1::JobEvent ReadEvent(SQLite::Database& database, const Query& row) {
+  v1::JobEvent event;
+  event.set_sequence(row.Uint(0));
+  event.set_job_id(row.Uint(1));
+  event.set_sweep_id(row.Uint(2));
+  event.set_at_ns(row.Int(3));
+  event.set_state(static_cast<v1::JobState>(row.Int(4)));
+  if (row.IsNull(5)) return event;
+  const std::optional<v1::Run> run =
+      LoadRun(database, RunKey{row.Uint(1), static_cast<uint32_t>(row.Int(5))});
+  if (run) *event.mutable_run() = row.Int(6) != 0 ? AsItBegan(*run) : *run;
+  return event;
+}
+
+std::vector<v1::JobEvent> EventsAfter(SQLite::Database& database, uint64_t after, uint32_t limit) {
+  std::vector<v1::JobEvent> events;
+  Query query(database,
+              "SELECT seq, job_event.job_id, job.sweep_id, at_ns, job_event.state, number, "
+              "run_began FROM job_event JOIN job ON job.id = job_event.job_id "
+              "WHERE seq > ? ORDER BY seq LIMIT ?",
+              after, limit);
+  while (query.Step()) events.push_back(ReadEvent(database, query));
+  return events;
+}
+
+uint32_t CountJobs(SQLite::Database& database, v1::JobState state) {
+  return static_cast<uint32_t>(
+      *SelectInt(database, "SELECT count(*) FROM job WHERE state = ? AND state < 3", state));
+}
+
+}  // namespace
+
+JobStore::JobStore(Database* database, std::string boot_id, uint32_t max_interruptions)
+    : database_(database), boot_id_(std::move(boot_id)), max_interruptions_(max_interruptions) {}
+
+absl::StatusOr<v1::Job> JobStore::Get(uint64_t job_id) const {
+  v1::Job job;
+  absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
+    std::optional<v1::Job> found = LoadJob(database, job_id);
+    if (!found) return absl::NotFoundError(absl::StrCat("there is no job ", job_id));
+    job = std::move(*found);
+    for (v1::Run& run : LoadRunsOfJob(database, job_id)) *job.add_runs() = std::move(run);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return job;
+}
+
+absl::StatusOr<std::vector<v1::Job>> JobStore::List(const JobFilter& filter) const {
+  std::vector<v1::Job> jobs;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    jobs = ListJobs(database, filter);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return jobs;
+}
+
+absl::StatusOr<std::vector<JobStore::QueueEntry>> JobStore::Queue(uint32_t limit) const {
+  std::vector<QueueEntry> entries;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    std::unordered_set<uint64_t> seen;
+    AppendQueue(database, v1::JOB_STATE_RUNNING, limit, &seen, &entries);
+    AppendQueue(database, v1::JOB_STATE_QUEUED, limit, &seen, &entries);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return entries;
+}
+
+absl::StatusOr<JobFilter> JobStore::Resolve(const v1::Selector& selector,
+                                            const Caller& caller) const {
+  absl::StatusOr<JobFilter> filter = JobFilter();
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    if (absl::Status ids = CheckIds(database, selector); !ids.ok()) return ids;
+    filter = ResolveNames(database, selector, caller);
+    return filter.status();
+  });
+  if (!status.ok()) return status;
+  return selector.all() ? JobFilter() : std::move(filter);
+}
+
+absl::StatusOr<std::vector<QueueHead>> JobStore::Heads(const std::vector<std::string>& device_keys,
+                                                       int64_t now_ns) const {
+  std::vector<QueueHead> heads;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    for (const std::string& key : device_keys) AppendHeads(database, key, now_ns, &heads);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return heads;
+}
+
+absl::StatusOr<bool> JobStore::CancelRequested(uint64_t job_id) const {
+  bool requested = false;
+  absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
+    const auto wish = SelectInt(database, "SELECT cancel_requested FROM job WHERE id = ?", job_id);
+    if (!wish) return absl::NotFoundError(absl::StrCat("there is no job ", job_id));
+    requested = *wish != 0;
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return requested;
+}
+
+absl::StatusOr<std::vector<v1::JobEvent>> JobStore::Events(uint64_t after, uint32_t limit) const {
+  std::vector<v1::JobEvent> events;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    if (absl::Status range = CheckSequence(database, after); !range.ok()) return range;
+    events = EventsAfter(database, after, limit);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return events;
+}
+
+absl::StatusOr<uint64_t> JobStore::LastSequence() const {
+  uint64_t newest = 0;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    newest = NewestSequence(database);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return newest;
+}
+
+absl::StatusOr<JobStore::Counts> JobStore::Count() const {
+  Counts counts;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    counts.queued_jobs = CountJobs(database, v1::JOB_STATE_QUEUED);
+    counts.running_jobs = CountJobs(database, v1::JOB_STATE_RUNNING);
+    counts.finished_runs =
+        static_cast<uint64_t>(SelectInt(database, "SELECT sum(runs) FROM run_rollup").value_or(0));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return counts;
+}
+
+}  // namespace torchlap::storage

@@ -1,0 +1,99 @@
+// JobStore::Start: QUEUED -> RUNNING.
+#include <absl/strings/str_cat.h>
+
+#include <optional>
+
+#include "storage/connection.h"
+#include "storage/job_event.h"
+#include "storage/job_row.h"
+#include "storage/job_store.h"
+#include "storage/run_row.h"
+#include "storage/stored_once.h"
+
+namespace torchlap::storage {
+namespace {
+
+struct TakenLaunch {
+  uint64_t position = 0;
+  uint64_t sweep_id = 0;
+  std::string device_key;
+  int64_t batch_size = 0;
+  int64_t context_length = 0;
+  int64_t cause = 0;
+};
+
+std::optional<TakenLaunch> TakeLaunch(SQLite::Database& database, uint64_t job_id,
+                                      uint32_t launch) {
+  Query query(database,
+              "UPDATE launch SET state = 2 WHERE job_id = ? AND launch = ? AND state = 1 "
+              "RETURNING position, sweep_id, device_key, batch_size, context_length, cause",
+              job_id, launch);
+  if (!query.Step()) return std::nullopt;
+  return TakenLaunch{query.Uint(0), query.Uint(1), query.Text(2),
+                     query.Int(3),  query.Int(4),  query.Int(5)};
+}
+
+// The number of the new run; nothing if the job is finished or to be cancelled.
+std::optional<int64_t> MoveJob(SQLite::Database& database, uint64_t job_id, int64_t device,
+                               int64_t now_ns) {
+  return SelectInt(database,
+                   "UPDATE job SET state = 2, device_id = ?, run_count = run_count + 1, "
+                   "started_at_ns = ifnull(started_at_ns, ?) "
+                   "WHERE id = ? AND state IN (1, 2) AND cancel_requested = 0 RETURNING run_count",
+                   device, now_ns, job_id);
+}
+
+// A sweep stays on one device: what could run here and elsewhere must now run here.
+void Pin(SQLite::Database& database, const TakenLaunch& taken, const std::string& uuid) {
+  const std::string key = "uuid:" + uuid;
+  Execute(database, "UPDATE launch SET device_key = ? WHERE position = ?", key, taken.position);
+  Execute(database,
+          "UPDATE launch SET device_key = ? WHERE sweep_id = ? AND device_key IN (?, 'any') "
+          "AND state = 1 AND substr(device_key, 1, 5) <> 'uuid:'",
+          key, taken.sweep_id, taken.device_key);
+}
+
+void InsertRun(SQLite::Database& database, uint64_t job_id, uint32_t launch, int64_t number,
+               const TakenLaunch& taken, std::optional<int64_t> boot, int64_t now_ns) {
+  Execute(database,
+          "INSERT INTO run (job_id, number, launch, owner_id, device_id, asked_workload_id, boot, "
+          "timing, purpose, cause, started_at_ns, batch_size, context_length) "
+          "SELECT id, ?, ?, owner_id, device_id, workload_id, ?, timing, purpose, ?, ?, ?, ? "
+          "FROM job WHERE id = ?",
+          number, launch, boot, taken.cause, now_ns, taken.batch_size, taken.context_length,
+          job_id);
+}
+
+absl::Status NotQueued(uint64_t job_id, uint32_t launch) {
+  return absl::AbortedError(absl::StrCat("launch ", launch, " of job ", job_id,
+                                         " is not queued: taken by somebody else or cancelled"));
+}
+
+}  // namespace
+
+absl::StatusOr<StartedRun> JobStore::Start(uint64_t job_id, uint32_t launch,
+                                           const DeviceIdentity& device, int64_t now_ns) {
+  StartedRun started;
+  absl::Status status = database_->Write([&](SQLite::Database& database) -> absl::Status {
+    const std::optional<TakenLaunch> taken = TakeLaunch(database, job_id, launch);
+    if (!taken) return NotQueued(job_id, launch);
+    const std::optional<int64_t> number =
+        MoveJob(database, job_id, StoreDevice(database, device), now_ns);
+    if (!number) return NotQueued(job_id, launch);
+    InsertRun(database, job_id, launch, *number, *taken, StoreBoot(database, boot_id_), now_ns);
+    const int64_t run = database.getLastInsertRowid();
+    Pin(database, *taken, device.uuid);
+    RecordEvent(database, {.job_id = job_id,
+                           .state = v1::JOB_STATE_RUNNING,
+                           .at_ns = now_ns,
+                           .run_number = static_cast<uint32_t>(*number),
+                           .run_began = true});
+    started.job = *LoadJob(database, job_id);
+    started.run = *LoadRun(database, run);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return started;
+}
+
+}  // namespace torchlap::storage

@@ -1,0 +1,145 @@
+// JobStore::Submit: rows for a sweep, its jobs and their launches.
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+#include "storage/connection.h"
+#include "storage/job_event.h"
+#include "storage/job_store.h"
+#include "storage/stored_once.h"
+
+namespace torchlap::storage {
+namespace {
+
+struct Request {
+  const std::string& id;
+  const std::string& digest;
+  const std::string& sweep_name;
+};
+
+std::optional<std::string> OrNull(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+uint32_t Launches(const NewJob& job) { return std::max<uint32_t>(1, job.spec.plan().launches()); }
+
+uint64_t InsertSweep(SQLite::Database& database, int64_t owner, const Request& request,
+                     int64_t now_ns) {
+  Execute(database,
+          "INSERT INTO sweep (owner_id, name, request_id, request_digest, submitted_at_ns) "
+          "VALUES (?, ?, ?, ?, ?)",
+          owner, OrNull(request.sweep_name), OrNull(request.id), request.digest, now_ns);
+  return static_cast<uint64_t>(database.getLastInsertRowid());
+}
+
+int64_t StoreAskedWorkload(SQLite::Database& database, const NewJob& job) {
+  v1::Run asked;
+  *asked.mutable_workload() = job.spec.workload();
+  asked.set_parameters(job.parameters);
+  asked.set_workload_hash(job.workload_hash);
+  return StoreWorkload(database, asked, job.workload_canonical);
+}
+
+uint64_t InsertJob(SQLite::Database& database, uint64_t sweep, int64_t owner, const NewJob& job) {
+  const v1::Plan& plan = job.spec.plan();
+  Execute(database,
+          "INSERT INTO job (sweep_id, owner_id, workload_id, spec, timing, purpose, warmup_steps, "
+          "measure_steps, launches, time_limit_ns, seed, state) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          sweep, owner, StoreAskedWorkload(database, job), Blob{job.spec.SerializeAsString()},
+          plan.timing(), job.spec.purpose(), plan.warmup_steps(), plan.measure_steps(),
+          Launches(job), plan.time_limit_ns(), plan.seed(), v1::JOB_STATE_QUEUED);
+  return static_cast<uint64_t>(database.getLastInsertRowid());
+}
+
+void InsertLabels(SQLite::Database& database, uint64_t job_id, const NewJob& job) {
+  for (const auto& [key, value] : job.spec.labels()) {
+    Execute(database, "INSERT INTO label (job_id, k, v) VALUES (?, ?, ?)", job_id, key, value);
+  }
+}
+
+void QueueLaunch(SQLite::Database& database, const Submitted& submitted, int64_t owner,
+                 uint64_t job_id, const NewJob& job, uint32_t launch) {
+  const v1::TransformerLm& model = job.spec.workload().transformer_lm();
+  Execute(database,
+          "INSERT INTO launch (job_id, launch, sweep_id, owner_id, priority, device_key, state, "
+          "batch_size, context_length, cause) VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
+          job_id, launch, submitted.sweep_id, owner, job.spec.priority(), job.device_key,
+          model.batch_size(), model.context_length(), v1::CAUSE_FIRST);
+}
+
+// Launch by launch, so that slow drift of the machine does not become a difference between cells.
+void QueueLaunches(SQLite::Database& database, const Submitted& submitted, int64_t owner,
+                   const std::vector<NewJob>& jobs, uint64_t shuffle_seed) {
+  uint32_t most = 0;
+  for (const NewJob& job : jobs) most = std::max(most, Launches(job));
+  std::vector<size_t> cells(jobs.size());
+  std::iota(cells.begin(), cells.end(), size_t{0});
+  std::mt19937_64 random(shuffle_seed);
+  for (uint32_t launch = 0; launch < most; ++launch) {
+    if (most > 1) std::shuffle(cells.begin(), cells.end(), random);
+    for (const size_t cell : cells) {
+      if (launch >= Launches(jobs[cell])) continue;
+      QueueLaunch(database, submitted, owner, submitted.job_ids[cell], jobs[cell], launch);
+    }
+  }
+}
+
+Submitted Insert(SQLite::Database& database, int64_t owner, const Request& request,
+                 const std::vector<NewJob>& jobs, uint64_t shuffle_seed, int64_t now_ns) {
+  Submitted submitted;
+  submitted.sweep_id = InsertSweep(database, owner, request, now_ns);
+  for (const NewJob& job : jobs) {
+    const uint64_t id = InsertJob(database, submitted.sweep_id, owner, job);
+    InsertLabels(database, id, job);
+    RecordEvent(database, {.job_id = id, .state = v1::JOB_STATE_QUEUED, .at_ns = now_ns});
+    submitted.job_ids.push_back(id);
+  }
+  QueueLaunches(database, submitted, owner, jobs, shuffle_seed);
+  return submitted;
+}
+
+// The answer to an earlier request of this id; nothing if there was none.
+absl::StatusOr<std::optional<Submitted>> FindEarlier(SQLite::Database& database, int64_t owner,
+                                                     const Request& request) {
+  if (request.id.empty()) return std::nullopt;
+  Query sweep(database,
+              "SELECT id, request_digest FROM sweep WHERE owner_id = ? AND request_id = ?", owner,
+              request.id);
+  if (!sweep.Step()) return std::nullopt;
+  if (sweep.Text(1) != request.digest) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("request_id ", request.id, " was used before, for sweep ", sweep.Int(0),
+                     ", with other content; must be new for a new request"));
+  }
+  Submitted earlier;
+  earlier.sweep_id = sweep.Uint(0);
+  Query jobs(database, "SELECT id FROM job WHERE sweep_id = ? ORDER BY id", earlier.sweep_id);
+  while (jobs.Step()) earlier.job_ids.push_back(jobs.Uint(0));
+  return earlier;
+}
+
+}  // namespace
+
+absl::StatusOr<Submitted> JobStore::Submit(const Caller& caller, const std::string& request_id,
+                                           const std::string& request_digest,
+                                           const std::string& sweep_name,
+                                           const std::vector<NewJob>& jobs, uint64_t shuffle_seed,
+                                           int64_t now_ns) {
+  const Request request{request_id, request_digest, sweep_name};
+  Submitted submitted;
+  absl::Status status = database_->Write([&](SQLite::Database& database) -> absl::Status {
+    const int64_t owner = StorePrincipal(database, caller);
+    absl::StatusOr<std::optional<Submitted>> earlier = FindEarlier(database, owner, request);
+    if (!earlier.ok()) return earlier.status();
+    submitted = *earlier ? **earlier : Insert(database, owner, request, jobs, shuffle_seed, now_ns);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return submitted;
+}
+
+}  // namespace torchlap::storage

@@ -1,0 +1,53 @@
+// From a filter to the numbers of the runs that match it.
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/job_store.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::storage {
+
+// A run as lists know it: enough to load it, and to go on behind it.
+struct RunPlace {
+  int64_t id = 0;  // run.id
+  int64_t started_at_ns = 0;
+  uint64_t job_id = 0;
+  uint32_t number = 0;
+};
+
+// Built for one read transaction: names are looked up when it is made.
+class RunQuery {
+ public:
+  // `selected` and the run ids of filter.selector are a union; both empty: every run.
+  RunQuery(SQLite::Database& database, const v1::RunFilter& filter, const JobFilter& selected);
+
+  // Finished runs by (start, id), at most `limit`, behind `after`.
+  std::vector<RunPlace> ByStart(bool ascending, const std::optional<RunPlace>& after,
+                                uint32_t limit) const;
+  // Finished runs by (job, number), at most `limit`, behind `after`.
+  std::vector<RunPlace> ByJob(const RunPlace& after, uint32_t limit) const;
+
+ private:
+  void AddSelection(const v1::RunFilter& filter, const JobFilter& selected);
+  void AddWorkloads(const v1::RunFilter& filter);
+  void AddNames(const v1::RunFilter& filter);
+  void AddValues(const v1::RunFilter& filter);
+  std::string Conditions(const std::string& also) const;
+  std::vector<RunPlace> Select(const std::string& sql) const;
+
+  SQLite::Database& database_;
+  std::vector<std::string> conditions_;
+  std::vector<std::string> texts_;  // parameters of the conditions, in order
+  // Selected by job, run or label: found through their jobs.
+  bool by_job_ = false;
+  // The workloads that match; nothing: the filter does not speak of them.
+  std::optional<std::vector<int64_t>> workloads_;
+};
+
+}  // namespace torchlap::storage

@@ -1,0 +1,52 @@
+// How a v1::Run lies in the tables. Names and places come from the `column` options of the contract
+// (proto/columns.h): a column of a table that is named like a run's column holds that column.
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/columns.h"
+#include "storage/connection.h"
+#include "torchlap/v1/run.pb.h"
+
+namespace torchlap::storage {
+
+// The columns of a run that a table has, in the contract's order. For writing.
+class RunColumnSet {
+ public:
+  // Without the columns named in `but`.
+  RunColumnSet(SQLite::Database& database, const std::string& table,
+               const std::vector<std::string>& but = {});
+
+  std::string Names() const;        // `a, b`
+  std::string Marks() const;        // `?, ?`
+  std::string Assignments() const;  // `a = ?, b = ?`
+  // Binds the next parameters of `query`: enums as numbers, what is unknown as NULL.
+  void Bind(const v1::Run& run, Query& query) const;
+
+ private:
+  std::vector<const RunColumn*> columns_;
+};
+
+struct RunKey {
+  uint64_t job_id = 0;
+  uint32_t number = 0;
+};
+
+// `17.2`; nothing if it is not of that form, or either number is 0.
+std::optional<RunKey> ParseRunId(const std::string& run_id);
+
+// Complete rows, also of runs that are not finished. `id` is run.id.
+std::optional<v1::Run> LoadRun(SQLite::Database& database, int64_t id);
+std::optional<v1::Run> LoadRun(SQLite::Database& database, const RunKey& key);
+// By number.
+std::vector<v1::Run> LoadRunsOfJob(SQLite::Database& database, uint64_t job_id);
+
+// What was known of a run when it began.
+v1::Run AsItBegan(const v1::Run& run);
+
+}  // namespace torchlap::storage

@@ -1,0 +1,160 @@
+#include "storage/run_store.h"
+
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+
+#include <optional>
+#include <utility>
+
+#include "storage/connection.h"
+#include "storage/run_query.h"
+#include "storage/run_row.h"
+
+namespace torchlap::storage {
+namespace {
+
+// Rows of one short read transaction, and of one message of an export.
+constexpr uint32_t kExportBatch = 500;
+constexpr uint32_t kMostPerPage = 1000;
+
+absl::Status BadRunId(const std::string& run_id) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("run id is '", run_id, "', must be <job>.<n>, as 17.2"));
+}
+
+absl::Status NoRun(const std::string& run_id) {
+  return absl::NotFoundError(absl::StrCat("there is no run ", run_id));
+}
+
+// `<start of the last run>.<its id>`.
+std::string TokenOf(const RunPlace& last) { return absl::StrCat(last.started_at_ns, ".", last.id); }
+
+absl::StatusOr<std::optional<RunPlace>> ParseToken(const std::string& token) {
+  if (token.empty()) return std::nullopt;
+  RunPlace place;
+  const size_t dot = token.find('.');
+  if (dot == std::string::npos || !absl::SimpleAtoi(token.substr(0, dot), &place.started_at_ns) ||
+      !absl::SimpleAtoi(token.substr(dot + 1), &place.id) || TokenOf(place) != token) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "page_token is '", token, "', must be the next_page_token of an earlier answer"));
+  }
+  return place;
+}
+
+std::vector<v1::Run> LoadAll(SQLite::Database& database, const std::vector<RunPlace>& places) {
+  std::vector<v1::Run> runs;
+  runs.reserve(places.size());
+  for (const RunPlace& place : places) {
+    if (std::optional<v1::Run> run = LoadRun(database, place.id)) runs.push_back(std::move(*run));
+  }
+  return runs;
+}
+
+// run.id, by the run's name.
+absl::StatusOr<int64_t> Find(SQLite::Database& database, const std::string& run_id) {
+  const std::optional<RunKey> key = ParseRunId(run_id);
+  if (!key) return BadRunId(run_id);
+  const auto id = SelectInt(database, "SELECT id FROM run WHERE job_id = ? AND number = ?",
+                            key->job_id, key->number);
+  if (!id) return NoRun(run_id);
+  return *id;
+}
+
+void ReadEnvironment(SQLite::Database& database, int64_t run, v1::RunDetail* detail) {
+  Query query(database,
+              "SELECT message FROM run JOIN environment ON environment.id = run.environment "
+              "WHERE run.id = ?",
+              run);
+  if (query.Step() && !detail->mutable_environment()->ParseFromString(query.Text(0))) {
+    throw SQLite::Exception("environment.message is not an Environment");
+  }
+}
+
+void ReadReadings(SQLite::Database& database, int64_t run, v1::RunDetail* detail) {
+  Query query(database, "SELECT load_average, temperature_celsius FROM reading WHERE run_id = ?",
+              run);
+  if (!query.Step()) return;
+  v1::Readings* readings = detail->mutable_readings();
+  if (!query.IsNull(0)) readings->set_load_average(query.Real(0));
+  if (!query.IsNull(1)) readings->set_temperature_celsius(query.Real(1));
+}
+
+void ReadSamples(SQLite::Database& database, int64_t run, v1::SampleBlock* samples) {
+  Query query(database, "SELECT steps, format FROM sample WHERE run_id = ?", run);
+  if (!query.Step()) return;
+  if (query.Int(1) != 1 || !samples->ParseFromString(query.Text(0))) {
+    throw SQLite::Exception("sample.steps is not of a format that this program knows");
+  }
+}
+
+}  // namespace
+
+RunStore::RunStore(const Database* database) : database_(database) {}
+
+absl::StatusOr<RunPage> RunStore::List(const v1::RunFilter& filter, const JobFilter& selected,
+                                       bool ascending, uint32_t page_size,
+                                       const std::string& page_token) const {
+  const absl::StatusOr<std::optional<RunPlace>> after = ParseToken(page_token);
+  if (!after.ok()) return after.status();
+  const uint32_t size = std::min(page_size, kMostPerPage);
+  RunPage page;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    const RunQuery query(database, filter, selected);
+    std::vector<RunPlace> places = query.ByStart(ascending, *after, size + 1);
+    if (places.size() > size) {
+      places.resize(size);
+      page.next_page_token = TokenOf(places.back());
+    }
+    page.runs = LoadAll(database, places);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return page;
+}
+
+absl::Status RunStore::Export(
+    const v1::RunFilter& filter, const JobFilter& selected,
+    const std::function<absl::Status(std::vector<v1::Run>)>& consume) const {
+  RunPlace last;
+  while (true) {
+    std::vector<RunPlace> places;
+    std::vector<v1::Run> runs;
+    absl::Status status = database_->Read([&](SQLite::Database& database) {
+      places = RunQuery(database, filter, selected).ByJob(last, kExportBatch);
+      runs = LoadAll(database, places);
+      return absl::OkStatus();
+    });
+    if (!status.ok() || places.empty()) return status;
+    last = places.back();
+    if (absl::Status consumed = consume(std::move(runs)); !consumed.ok()) return consumed;
+    if (places.size() < kExportBatch) return absl::OkStatus();
+  }
+}
+
+absl::StatusOr<v1::RunDetail> RunStore::Get(const std::string& run_id) const {
+  v1::RunDetail detail;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    const absl::StatusOr<int64_t> id = Find(database, run_id);
+    if (!id.ok()) return id.status();
+    *detail.mutable_run() = *LoadRun(database, *id);
+    ReadEnvironment(database, *id, &detail);
+    ReadReadings(database, *id, &detail);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return detail;
+}
+
+absl::StatusOr<v1::SampleBlock> RunStore::Samples(const std::string& run_id) const {
+  v1::SampleBlock samples;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    const absl::StatusOr<int64_t> id = Find(database, run_id);
+    if (!id.ok()) return id.status();
+    ReadSamples(database, *id, &samples);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return samples;
+}
+
+}  // namespace torchlap::storage

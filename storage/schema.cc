@@ -1,0 +1,12 @@
+#include "storage/schema.h"
+
+namespace torchlap::storage {
+
+const std::vector<Migration>& Migrations() {
+  static const std::vector<Migration> migrations = {
+      {1, kFirstSchema},
+  };
+  return migrations;
+}
+
+}  // namespace torchlap::storage

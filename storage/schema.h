@@ -1,0 +1,25 @@
+// The schema as data: numbered steps, forward only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace torchlap::storage {
+
+// Stands in the header of every torchlap database ("tlap"), so that no other program's file is
+// taken for one.
+inline constexpr int32_t kApplicationId = 0x746c6170;
+
+// One step from schema `version - 1` to `version`. Runs in one transaction with its number.
+struct Migration {
+  uint32_t version = 0;
+  std::string sql;
+};
+
+// All migrations, 1, 2, 3, ... without a gap. A released one is never edited.
+const std::vector<Migration>& Migrations();
+
+extern const char kFirstSchema[];  // migrations/0001_first_schema.cc
+
+}  // namespace torchlap::storage

@@ -1,0 +1,77 @@
+#include "storage/sqlite_status.h"
+
+#include <absl/strings/str_cat.h>
+#include <sqlite3.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace torchlap::storage {
+namespace {
+
+bool DiskIsFull(int error_number) { return error_number == ENOSPC || error_number == EDQUOT; }
+
+absl::Status DiskFull(const std::string& file) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("database ", file, ": the disk is full; free some space and try again"));
+}
+
+absl::Status NotWritable(const std::string& file, const std::string& detail) {
+  return absl::PermissionDeniedError(
+      absl::StrCat("database ", file, ": cannot be written (", detail,
+                   "); the file and its folder must be writable by this user"));
+}
+
+}  // namespace
+
+absl::Status StatusOf(const SQLite::Exception& error, const std::filesystem::path& file,
+                      sqlite3* connection) {
+  const std::string name = file.string();
+  const int system_error = connection == nullptr ? 0 : sqlite3_system_errno(connection);
+  switch (error.getErrorCode()) {
+    case SQLITE_FULL:
+      return DiskFull(name);
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+      return NotWritable(name, error.what());
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return absl::DataLossError(
+          absl::StrCat("database ", name, ": damaged (", error.what(),
+                       "); restore a backup, or move it away to start anew"));
+    case SQLITE_IOERR:
+      // SQLITE_IOERR_SHMSIZE: no room for the WAL's index.
+      if (DiskIsFull(system_error) || error.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE) {
+        return DiskFull(name);
+      }
+      return absl::UnavailableError(absl::StrCat("database ", name, ": ", error.what(), " (",
+                                                 std::strerror(system_error), ")"));
+    default:
+      return absl::InternalError(absl::StrCat("database ", name, ": ", error.what(), " (SQLite ",
+                                              error.getExtendedErrorCode(), ")"));
+  }
+}
+
+absl::Status StatusOfSystemError(const std::string& attempt, const std::filesystem::path& file,
+                                 int error_number) {
+  const std::string name = file.string();
+  const std::string why = std::strerror(error_number);
+  if (DiskIsFull(error_number)) return DiskFull(name);
+  switch (error_number) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return NotWritable(name, why);
+    case ENOENT:
+    case ENOTDIR:
+      return absl::NotFoundError(absl::StrCat("database ", name, ": cannot ", attempt, " it (", why,
+                                              "); its folder must be there"));
+    default:
+      return absl::UnavailableError(
+          absl::StrCat("database ", name, ": cannot ", attempt, " it (", why, ")"));
+  }
+}
+
+}  // namespace torchlap::storage
