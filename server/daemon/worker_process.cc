@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,7 +118,8 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(const Worker
   if (const int error = plan.Spawn(command, &pid); error != 0) {
     return CannotStart(command, "spawn", error);
   }
-  FileDescriptor pidfd(::pidfd_open(pid, 0));
+  // glibc 2.36 declares pidfd_open without C linkage.
+  FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   return std::unique_ptr<WorkerProcess>(new WorkerProcess(pid, std::move(pidfd), std::move(ours),
                                                           std::move(log_read), std::move(log_file),
                                                           command.log_limit_bytes));

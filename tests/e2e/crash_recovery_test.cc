@@ -1,0 +1,115 @@
+// kill -9 of the daemon loses no accepted job and no finished run, leaves no worker, counts no run
+// twice.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "tests/e2e/programs.h"
+
+namespace torchlap::e2e {
+namespace {
+
+using nlohmann::json;
+
+bool AnyRunning(const World& world) { return !World::Children(world.daemon_pid()).empty(); }
+
+bool Gone(const std::vector<pid_t>& pids) {
+  for (const pid_t pid : pids) {
+    if (::kill(pid, 0) == 0) return false;
+  }
+  return true;
+}
+
+std::vector<std::string> Sweep(int cells) {
+  std::vector<std::string> arguments = Tiny();
+  arguments.insert(arguments.begin(), "submit");
+  arguments.emplace_back("--measure-steps");
+  for (int i = 1; i <= cells; ++i) arguments.push_back(std::to_string(i));
+  return arguments;
+}
+
+TEST(CrashRecoveryTest, AnInterruptedJobIsRunAgain) {
+  World world(World::FakeWorker());
+  const std::string go = world.folder() / "go";
+  world.TellFakeWorker({{"runs", {{"*", {{"at_step", 2}, {"do", "wait"}, {"file", go}}}}}});
+  ASSERT_TRUE(world.Start()) << world.daemon_log();
+  ASSERT_EQ(world.Client(Sweep(1)).status, 0);
+  ASSERT_TRUE(Eventually([&] { return AnyRunning(world); }));
+  const std::vector<pid_t> workers = World::Children(world.daemon_pid());
+  world.Kill();
+  EXPECT_TRUE(Eventually([&] { return Gone(workers); }));
+  std::ofstream(go) << "go";
+  ASSERT_TRUE(world.Start()) << world.daemon_log();
+  ASSERT_EQ(world.Client({"wait", "1"}).status, 0);
+  const json job = world.Json({"show", "1"});
+  ASSERT_EQ(job["runs"].size(), 2U);
+  EXPECT_EQ(job["runs"][0]["outcome"], "INTERRUPTED");
+  EXPECT_EQ(job["runs"][1]["outcome"], "OK");
+  EXPECT_EQ(job["runs"][1]["cause"], "interruption");
+}
+
+TEST(CrashRecoveryTest, ACleanStopDoesNotCountAsAnInterruption) {
+  World world(World::FakeWorker("max_interruptions = 1\n"));
+  const std::string go = world.folder() / "go";
+  world.TellFakeWorker({{"runs", {{"*", {{"at_step", 2}, {"do", "wait"}, {"file", go}}}}}});
+  ASSERT_TRUE(world.Start()) << world.daemon_log();
+  ASSERT_EQ(world.Client(Sweep(1)).status, 0);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(Eventually([&] { return AnyRunning(world); }));
+    EXPECT_EQ(world.Stop(), 0);
+    EXPECT_EQ(world.Query("SELECT state FROM job"), std::vector<std::string>{"QUEUED"});
+    ASSERT_TRUE(world.Start()) << world.daemon_log();
+  }
+  std::ofstream(go) << "go";
+  EXPECT_EQ(world.Client({"wait", "1"}).status, 0);
+  EXPECT_EQ(world.Json({"show", "1"})["runs"].size(), 3U);
+}
+
+TEST(CrashRecoveryTest, AJobThatTakesTheDaemonDownTooOftenFails) {
+  World world(World::FakeWorker("max_interruptions = 2\n"));
+  world.TellFakeWorker({{"runs", {{"*", {{"at_step", 2}, {"do", "hang"}}}}}});
+  ASSERT_TRUE(world.Start()) << world.daemon_log();
+  ASSERT_EQ(world.Client(Sweep(1)).status, 0);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(Eventually([&] { return AnyRunning(world); }));
+    world.Kill();
+    ASSERT_TRUE(world.Start()) << world.daemon_log();
+  }
+  const json job = world.Json({"show", "1"});
+  EXPECT_EQ(job["state"], "FAILED");
+  EXPECT_EQ(job["runs"].size(), 2U);
+}
+
+TEST(CrashRecoveryTest, KillsAtRandomMomentsOfASweepLoseNothing) {
+  constexpr int kJobs = 10;
+  constexpr int kKills = 6;  // tests/e2e/kill_sweep.sh does it with the real worker, and more often
+  World world(World::FakeWorker("max_interruptions = 0\n"));
+  world.TellFakeWorker({{"runs", {{"*", {{"stderr_bytes", 1000}, {"steps_per_event", 1}}}}}});
+  ASSERT_TRUE(world.Start()) << world.daemon_log();
+  ASSERT_EQ(world.Client(Sweep(kJobs)).status, 0);
+  std::mt19937 random(1);
+  for (int kill = 0; kill < kKills; ++kill) {
+    const std::string runs = std::to_string(std::uniform_int_distribution<int>(0, 2)(random));
+    const std::string before = world.Query("SELECT COUNT(*) FROM run").at(0);
+    Eventually(
+        [&] {
+          return std::stoi(world.Query("SELECT COUNT(*) FROM run").at(0)) >=
+                 std::stoi(before) + std::stoi(runs);
+        },
+        std::chrono::seconds(2));
+    world.Kill();
+    ASSERT_TRUE(world.Start()) << world.daemon_log();
+  }
+  EXPECT_EQ(world.Client({"wait", "sweep:1"}).status, 0);
+  EXPECT_EQ(world.Query("SELECT COUNT(*) FROM runs WHERE outcome = 'OK'"),
+            std::vector<std::string>{std::to_string(kJobs)});
+  EXPECT_EQ(world.Query("SELECT COUNT(DISTINCT job_id) FROM runs WHERE outcome = 'OK'"),
+            std::vector<std::string>{std::to_string(kJobs)});
+  EXPECT_EQ(world.Query("PRAGMA integrity_check"), std::vector<std::string>{"ok"});
+}
+
+}  // namespace
+}  // namespace torchlap::e2e
