@@ -12,7 +12,7 @@ sources_that_see_the_mutex() {
          /^ / { file = $1
                 if (source == "") source = file
                 if (file ~ /server\/daemon\/mutex\.h$/ && source ~ /\.cc$/) print source }' |
-    sed "s|^.*/\(server/\|tests/\)|\1|" | sort -u
+    sort -u | (cd "$build" && xargs -r realpath --relative-to="$OLDPWD")
 }
 
 mapfile -t sources < <(sources_that_see_the_mutex)
