@@ -96,6 +96,7 @@ class Reader {
   void FailType(const std::string& key, const toml::node& node, const char* wanted);
   bool ok() const { return status_.ok(); }
 
+  void Parse();
   void ReadTable(const toml::table& table);
   void ReadKey(const std::string& key, const toml::node& node);
   void ReadDevices(const toml::node& node);
@@ -373,22 +374,26 @@ void Reader::Settle() {
   SettleCpuDevices(cpus);
 }
 
-absl::Status Reader::Read() {
-  if (!file_.empty()) {
-    errno = 0;
-    std::ifstream stream(file_);
-    if (!stream) {
-      const std::string message =
-          "configuration " + file_.string() + ": " + std::generic_category().message(errno);
-      return errno == EACCES ? absl::PermissionDeniedError(message) : absl::NotFoundError(message);
-    }
-    const toml::parse_result parsed = toml::parse(stream);
-    if (!parsed) {
-      Fail(parsed.error().source().begin.line, std::string(parsed.error().description()));
-      return status_;
-    }
-    ReadTable(parsed.table());
+void Reader::Parse() {
+  std::error_code error;
+  errno = 0;
+  std::ifstream stream(file_);
+  if (!stream) error.assign(errno, std::generic_category());
+  // A folder opens, and reads as an empty file.
+  if (stream && fs::is_directory(file_)) error = std::make_error_code(std::errc::is_a_directory);
+  if (error) {
+    const std::string message = "configuration " + file_.string() + ": " + error.message();
+    status_ = error == std::errc::permission_denied ? absl::PermissionDeniedError(message)
+                                                    : absl::NotFoundError(message);
+    return;
   }
+  const toml::parse_result parsed = toml::parse(stream);
+  if (parsed) return ReadTable(parsed.table());
+  Fail(parsed.error().source().begin.line, std::string(parsed.error().description()));
+}
+
+absl::Status Reader::Read() {
+  if (!file_.empty()) Parse();
   if (ok()) Settle();
   return status_;
 }

@@ -1,0 +1,234 @@
+#include "server/measure/summary.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "server/measure/presets.h"
+
+namespace torchlap::measure {
+namespace {
+
+// 1, 2, ..., n.
+std::vector<double> Count(size_t n) {
+  std::vector<double> values(n);
+  std::iota(values.begin(), values.end(), 1.0);
+  return values;
+}
+
+TEST(Statistics, OfNothingAreAbsent) {
+  EXPECT_EQ(Mean({}), std::nullopt);
+  EXPECT_EQ(SampleStd({}), std::nullopt);
+  EXPECT_EQ(Median({}), std::nullopt);
+  EXPECT_EQ(Quantile({}, 0.5), std::nullopt);
+  EXPECT_EQ(Summarise({}).ByteSizeLong(), 0U);
+}
+
+TEST(Statistics, OfOneValueAreThatValueWithoutASpread) {
+  const std::vector<double> one = {42};
+  EXPECT_EQ(Mean(one), 42);
+  EXPECT_EQ(Median(one), 42);
+  EXPECT_EQ(Quantile(one, 0.95), 42);
+  EXPECT_EQ(SampleStd(one), std::nullopt);
+  const v1::PhaseSummary summary = Summarise(one);
+  EXPECT_TRUE(summary.has_mean_ns() && summary.has_median_ns() && summary.has_min_ns() &&
+              summary.has_max_ns());
+  EXPECT_FALSE(summary.has_std_ns());
+  EXPECT_FALSE(summary.has_cv());
+}
+
+TEST(Statistics, OfCountingNumbersAgreeWithTheirClosedForms) {
+  for (const size_t n : {2U, 3U, 10U, 101U, 1000U}) {
+    const std::vector<double> values = Count(n);
+    const auto size = static_cast<double>(n);
+    EXPECT_DOUBLE_EQ(*Mean(values), (size + 1) / 2) << n;
+    // Sum of squared deviations n(n^2-1)/12 over n-1.
+    EXPECT_DOUBLE_EQ(*SampleStd(values), std::sqrt(size * (size + 1) / 12)) << n;
+    EXPECT_DOUBLE_EQ(*Median(values), (size + 1) / 2) << n;
+    EXPECT_DOUBLE_EQ(*Quantile(values, 0.95), 1 + 0.95 * (size - 1)) << n;
+    EXPECT_EQ(*Quantile(values, 0), 1) << n;
+    EXPECT_EQ(*Quantile(values, 1), size) << n;
+  }
+}
+
+TEST(Statistics, AgreeWithAPublishedExample) {
+  // NIST Statistical Reference Datasets, NumAcc1 and NumAcc4.
+  // large mean.
+  EXPECT_DOUBLE_EQ(*Mean(std::vector<double>{10000001, 10000003, 10000002}), 10000002);
+  EXPECT_DOUBLE_EQ(*SampleStd(std::vector<double>{10000001, 10000003, 10000002}), 1);
+  std::vector<double> numacc4 = {10000000.2};
+  for (int i = 0; i < 500; ++i) {
+    numacc4.push_back(10000000.1);
+    numacc4.push_back(10000000.3);
+  }
+  EXPECT_NEAR(*Mean(numacc4), 10000000.2, 1e-8);
+  EXPECT_NEAR(*SampleStd(numacc4), 0.1, 1e-8);
+}
+
+TEST(Statistics, DoNotDependOnTheOrder) {
+  EXPECT_EQ(Median({9, 1, 5}), 5);
+  EXPECT_EQ(Median({9, 1, 5, 7}), 6);
+  EXPECT_EQ(Quantile({40, 10, 30, 20}, 0.5), 25);
+}
+
+TEST(Summarise, GivesTheNinetyFifthPercentileFromTwentyValuesOn) {
+  EXPECT_FALSE(Summarise(Count(19)).has_p95_ns());
+  const v1::PhaseSummary summary = Summarise(Count(20));
+  ASSERT_TRUE(summary.has_p95_ns());
+  EXPECT_DOUBLE_EQ(summary.p95_ns(), 19.05);
+}
+
+TEST(Summarise, FillsEveryField) {
+  const v1::PhaseSummary summary = Summarise(std::vector<double>{30, 10, 20});
+  EXPECT_EQ(summary.mean_ns(), 20);
+  EXPECT_EQ(summary.std_ns(), 10);
+  EXPECT_EQ(summary.median_ns(), 20);
+  EXPECT_EQ(summary.min_ns(), 10);
+  EXPECT_EQ(summary.max_ns(), 30);
+  EXPECT_EQ(summary.cv(), 0.5);
+}
+
+TEST(Summarise, EqualValuesHaveASpreadOfZeroWhichIsKnown) {
+  const v1::PhaseSummary summary = Summarise(std::vector<double>{7, 7});
+  EXPECT_TRUE(summary.has_std_ns());
+  EXPECT_EQ(summary.std_ns(), 0);
+  EXPECT_EQ(summary.cv(), 0);
+}
+
+v1::SampleBlock Samples(uint32_t first_step, uint32_t warmup, const std::vector<int64_t>& forward,
+                        const std::vector<int64_t>& backward) {
+  v1::SampleBlock samples;
+  samples.set_first_step(first_step);
+  samples.set_warmup_steps(warmup);
+  for (size_t i = 0; i < forward.size(); ++i) {
+    samples.add_forward_ns(forward[i]);
+    if (!backward.empty()) samples.add_backward_ns(backward[i]);
+    samples.add_step_ns(forward[i] + (backward.empty() ? 0 : backward[i]));
+  }
+  return samples;
+}
+
+v1::Run TinyRun() {
+  v1::Run run;
+  v1::TransformerLm& model = *run.mutable_workload()->mutable_transformer_lm();
+  model.set_layers(1);
+  model.set_heads(1);
+  model.set_d_model(2);
+  model.set_d_ff(4);
+  model.set_batch_size(2);
+  model.set_context_length(50);
+  model.set_pass_type(v1::PASS_TYPE_FORWARD_BACKWARD);
+  EXPECT_TRUE(ResolveShape(&model).ok());
+  return run;
+}
+
+TEST(SummariseRun, LeavesTheWarmUpOut) {
+  v1::Run run = TinyRun();
+  SummariseRun(Samples(0, 2, {9000, 8000, 100, 300}, {1, 1, 300, 500}), &run);
+  EXPECT_EQ(run.forward().mean_ns(), 200);
+  EXPECT_EQ(run.backward().mean_ns(), 400);
+  EXPECT_EQ(run.step().mean_ns(), 600);
+  EXPECT_EQ(run.step().max_ns(), 800);
+  EXPECT_FALSE(run.has_loss());
+  EXPECT_FALSE(run.has_optimizer());
+  EXPECT_EQ(run.backward_forward_ratio(), 2);
+  EXPECT_EQ(run.statistics_version(), kStatisticsVersion);
+}
+
+TEST(SummariseRun, GivesRatesFromTheMeanStep) {
+  v1::Run run = TinyRun();
+  SummariseRun(Samples(0, 0, {500000000}, {1500000000}), &run);
+  EXPECT_DOUBLE_EQ(run.tokens_per_s(), 50);
+  EXPECT_DOUBLE_EQ(run.flops_per_s(), StepFlops(run.workload().transformer_lm()) / 2);
+}
+
+TEST(SummariseRun, CountsStepsFromTheBlocksFirst) {
+  v1::Run run = TinyRun();
+  SummariseRun(Samples(4, 5, {1000, 200, 400}, {}), &run);
+  EXPECT_EQ(run.forward().mean_ns(), 300);
+  SummariseRun(Samples(9, 5, {1000, 200, 600}, {}), &run);
+  EXPECT_EQ(run.forward().mean_ns(), 600);
+}
+
+TEST(SummariseRun, WithoutMeasuredStepsNothingIsSet) {
+  v1::Run run = TinyRun();
+  SummariseRun(Samples(0, 0, {10, 20}, {30, 40}), &run);
+  SummariseRun(Samples(0, 2, {10, 20}, {30, 40}), &run);
+  EXPECT_FALSE(run.has_forward());
+  EXPECT_FALSE(run.has_step());
+  EXPECT_FALSE(run.has_backward_forward_ratio());
+  EXPECT_FALSE(run.has_tokens_per_s());
+  EXPECT_FALSE(run.has_flops_per_s());
+}
+
+TEST(SummariseRun, OfCombinedTimingHasTheStepAlone) {
+  v1::SampleBlock samples;
+  samples.add_step_ns(1000);
+  samples.add_step_ns(3000);
+  v1::Run run = TinyRun();
+  SummariseRun(samples, &run);
+  EXPECT_EQ(run.step().mean_ns(), 2000);
+  EXPECT_FALSE(run.has_forward());
+  EXPECT_FALSE(run.has_backward_forward_ratio());
+  EXPECT_TRUE(run.has_tokens_per_s());
+}
+
+v1::Run Launch(uint32_t launch, const std::vector<int64_t>& forward,
+               const std::vector<int64_t>& backward, uint64_t peak_bytes) {
+  v1::Run run = TinyRun();
+  run.set_run_id("17." + std::to_string(launch + 1));
+  run.set_launch(launch);
+  run.mutable_memory()->set_peak_allocated_bytes(peak_bytes);
+  run.mutable_memory()->mutable_backward()->set_allocated_bytes(peak_bytes);
+  run.mutable_memory()->set_device_total_bytes(1000);
+  SummariseRun(Samples(0, 0, forward, backward), &run);
+  return run;
+}
+
+TEST(PoolLaunches, OfOneRunIsThatRun) {
+  const v1::Run run = Launch(0, {1, 2, 3}, {4, 5, 6}, 7);
+  EXPECT_EQ(PoolLaunches({run}).SerializeAsString(), run.SerializeAsString());
+}
+
+TEST(PoolLaunches, SummarisesTheLaunchesMedians) {
+  const v1::Run row = PoolLaunches({Launch(0, {100, 100, 999}, {200, 200, 9999}, 70),
+                                    Launch(1, {200, 200, 201}, {400, 400, 401}, 90),
+                                    Launch(2, {300, 1, 301}, {600, 600, 601}, 80)});
+  EXPECT_EQ(row.pooled_launches(), 3U);
+  EXPECT_EQ(row.run_id(), "17.1");
+  EXPECT_EQ(row.forward().mean_ns(), 200);
+  EXPECT_EQ(row.forward().std_ns(), 100);
+  EXPECT_EQ(row.forward().median_ns(), 200);
+  EXPECT_EQ(row.forward().min_ns(), 100);
+  EXPECT_EQ(row.forward().max_ns(), 300);
+  EXPECT_EQ(row.forward().cv(), 0.5);
+  EXPECT_FALSE(row.forward().has_p95_ns());
+  EXPECT_EQ(row.backward().mean_ns(), 400);
+  EXPECT_EQ(row.backward_forward_ratio(), 2);
+  EXPECT_EQ(row.step().mean_ns(), 600);
+  EXPECT_DOUBLE_EQ(row.tokens_per_s(), 100 / 600e-9);
+  EXPECT_FALSE(row.has_loss());
+}
+
+TEST(PoolLaunches, KeepsTheLargestPeaksAndTheFirstRunsDevice) {
+  const v1::Run row = PoolLaunches({Launch(0, {1}, {1}, 70), Launch(1, {1}, {1}, 90)});
+  EXPECT_EQ(row.memory().peak_allocated_bytes(), 90U);
+  EXPECT_EQ(row.memory().backward().allocated_bytes(), 90U);
+  EXPECT_FALSE(row.memory().has_peak_reserved_bytes());
+  EXPECT_FALSE(row.memory().has_forward());
+  EXPECT_EQ(row.memory().device_total_bytes(), 1000U);
+}
+
+TEST(PoolLaunches, SharesOfAPeakFollowTheFlops) {
+  v1::Run first = Launch(0, {100}, {100}, 1);
+  first.set_matmul_peak_ratio(0.5);
+  const v1::Run row = PoolLaunches({first, Launch(1, {300}, {300}, 1)});
+  EXPECT_DOUBLE_EQ(row.flops_per_s(), first.flops_per_s() / 2);
+  EXPECT_DOUBLE_EQ(row.matmul_peak_ratio(), 0.25);
+  EXPECT_FALSE(row.has_mfu());
+}
+
+}  // namespace
+}  // namespace torchlap::measure
