@@ -1,0 +1,276 @@
+#include "client/arguments.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+
+#include "proto/words.h"
+
+namespace torchlap::client {
+namespace {
+
+using Words = std::vector<std::string>;
+using Word1 = std::optional<std::string>;
+
+// An axis: several words, lists and ranges, also given twice.
+void AddAxis(CLI::App* app, const std::string& flags, Words* words, const std::string& help) {
+  app->add_option(flags, *words, help)->expected(1, 1 << 20)->type_name("VALUE...");
+}
+
+// One word; a second one is an error.
+void AddWord(CLI::App* app, const std::string& flag, Word1* word, const std::string& help,
+             const std::string& type) {
+  app->add_option(flag, *word, help)->expected(1)->type_name(type);
+}
+
+void AddRepeated(CLI::App* app, const std::string& flag, Words* words, const std::string& help,
+                 const std::string& type) {
+  app->add_option(flag, *words, help)
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false)
+      ->type_name(type);
+}
+
+void AddOutput(CLI::App* app, OutputWords* output, const std::string& formats) {
+  AddWord(app, "--format", &output->format, formats, "FORMAT");
+  app->add_option("-o,--output", output->file,
+                  "write to FILE, whole or not at all; its ending chooses the format")
+      ->expected(1)
+      ->type_name("FILE");
+}
+
+constexpr char kRunFormats[] = "table (default), markdown, writeup, csv, json, jsonl";
+constexpr char kListFormats[] = "table (default), markdown, csv, json, jsonl";
+
+void AddSelectors(CLI::App* app, Words* words, const std::string& help) {
+  app->add_option("SELECTOR", *words, help)->expected(0, 1 << 20)->type_name("");
+}
+
+void AddAxes(CLI::App* app, SweepWords* sweep) {
+  app->option_defaults()->group("Axes (several values: 128 256, 128,256, 128..1024*2, 1..4)");
+  AddAxis(app, "--model-sizes,--model-size", &sweep->model_sizes,
+          "presets: small, cs336-2026/xl (torchlap presets)");
+  AddAxis(app, "--pass-type", &sweep->pass_types, torchlap::Words<v1::PassType>());
+  AddAxis(app, "--batch-size", &sweep->batch_sizes, "sequences in a step (4)");
+  AddAxis(app, "--context-length", &sweep->context_lengths, "tokens in a sequence (256)");
+  AddAxis(app, "--precision", &sweep->precisions, torchlap::Words<v1::Precision>());
+  AddAxis(app, "--attention", &sweep->attentions, torchlap::Words<v1::Attention>());
+  AddAxis(app, "--warmup-steps", &sweep->warmup_steps, "steps before the measured ones (5)");
+  AddAxis(app, "--measure-steps", &sweep->measure_steps, "measured steps (10)");
+  app->option_defaults()->group("Cells and shapes");
+  AddRepeated(app, "--cell", &sweep->cells,
+              "add a single cell; keys: size pass batch context precision attention warmup steps",
+              "K=V,...");
+  AddWord(app, "--layers", &sweep->layers, "a shape in place of a preset: all four of these", "N");
+  AddWord(app, "--heads", &sweep->heads, "", "N");
+  AddWord(app, "--d-model", &sweep->d_model, "", "N");
+  AddWord(app, "--d-ff", &sweep->d_ff, "", "N");
+  AddWord(app, "--vocab", &sweep->vocab, "vocabulary of the shape (10000)", "N");
+}
+
+void AddPlan(CLI::App* app, SweepWords* sweep) {
+  app->option_defaults()->group("Measuring");
+  AddWord(app, "--timing", &sweep->timing, torchlap::Words<v1::Timing>(), "TIMING");
+  AddWord(app, "--launches", &sweep->launches, "independent runs of each cell (1)", "N");
+  AddWord(app, "--optimizer", &sweep->optimizer, torchlap::Words<v1::Optimizer>(), "OPTIMIZER");
+  AddWord(app, "--seed", &sweep->seed, "of weights and token ids (0)", "N");
+  AddWord(app, "--time-limit", &sweep->time_limit, "of one run: 90s, 15m, 1h (15m)", "TIME");
+  app->add_flag("--oom-retry,!--no-oom-retry", sweep->oom_retry,
+                "retry a smaller batch, then context, when memory runs out (on)");
+  AddWord(app, "--min-batch", &sweep->min_batch, "smallest batch to retry with (1)", "N");
+  AddWord(app, "--min-context", &sweep->min_context, "smallest context to retry with (128)", "N");
+  app->option_defaults()->group("Queueing");
+  AddWord(app, "--device", &sweep->device, "a device, cpu, cuda or any", "DEVICE");
+  AddWord(app, "--priority", &sweep->priority, "larger first, -100 to 100 (0)", "N");
+  AddWord(app, "--name", &sweep->name, "name of the sweep", "NAME");
+  AddRepeated(app, "--label", &sweep->labels, "a word on every run; repeatable", "K=V");
+}
+
+void AddSweep(CLI::App* app, SweepWords* sweep, OutputWords* output) {
+  AddAxes(app, sweep);
+  AddPlan(app, sweep);
+  app->option_defaults()->group("Output");
+  AddOutput(app, output, kRunFormats);
+}
+
+void AddFilter(CLI::App* app, FilterWords* filter) {
+  app->option_defaults()->group("Filters (one word or a comma list)");
+  AddWord(app, "--model-size", &filter->model_size, "", "NAME,...");
+  AddWord(app, "--pass-type", &filter->pass_type, torchlap::Words<v1::PassType>(), "PASS,...");
+  AddWord(app, "--timing", &filter->timing, torchlap::Words<v1::Timing>(), "TIMING,...");
+  AddWord(app, "--precision", &filter->precision, torchlap::Words<v1::Precision>(),
+          "PRECISION,...");
+  AddWord(app, "--attention", &filter->attention, torchlap::Words<v1::Attention>(),
+          "ATTENTION,...");
+  AddWord(app, "--device", &filter->device, "", "DEVICE,...");
+  AddWord(app, "--user", &filter->user, "account, or uid:N", "USER,...");
+  AddRepeated(app, "--label", &filter->labels, "all of them; repeatable", "K=V");
+  AddWord(app, "--since", &filter->since, "2026-01-31, 2026-01-31T12:00:00Z (UTC), 7d ago", "TIME");
+  AddWord(app, "--until", &filter->until, "the same; exclusive", "TIME");
+  AddWord(app, "--outcome", &filter->outcome, torchlap::Words<v1::Outcome>(), "OUTCOME,...");
+  AddWord(app, "--purpose", &filter->purpose, torchlap::Words<v1::Purpose>(), "PURPOSE,...");
+  app->add_flag("--exclude-contaminated", filter->exclude_contaminated,
+                "leave out runs that other work disturbed");
+  app->option_defaults()->group("Output");
+}
+
+constexpr char kRunSelectors[] = "17, 17.2, sweep:3, sweep:NAME, last, all, label:k=v";
+constexpr char kJobSelectors[] = "17, sweep:3, sweep:NAME, last (default), label:k=v";
+
+// All commands' options at one address each, so that CLI11 can write into them.
+struct AllOptions {
+  Word1 address;
+  RunOptions run;
+  SubmitOptions submit;
+  WaitOptions wait;
+  WatchOptions watch;
+  CancelOptions cancel;
+  QueueOptions queue;
+  ShowOptions show;
+  RunsOptions runs;
+  ExportOptions export_runs;
+  PresetsOptions presets;
+  DevicesOptions devices;
+  StatusOptions status;
+};
+
+void AddSubmitting(CLI::App* app, AllOptions* all) {
+  AddSweep(app->add_subcommand("run", "submit, follow with progress, print the table"),
+           &all->run.sweep, &all->run.output);
+  AddSweep(app->add_subcommand("submit", "submit; print the sweep and its job ids at once"),
+           &all->submit.sweep, &all->submit.output);
+}
+
+void AddFollowing(CLI::App* app, AllOptions* all) {
+  auto* watch = app->add_subcommand("watch", "follow jobs to their end, print their table");
+  AddSelectors(watch, &all->watch.selectors, kJobSelectors);
+  AddOutput(watch, &all->watch.output, kRunFormats);
+  auto* wait = app->add_subcommand("wait", "block until jobs are done");
+  AddSelectors(wait, &all->wait.selectors, kJobSelectors);
+  AddWord(wait, "--timeout", &all->wait.timeout, "give up after this time, with exit code 124",
+          "TIME");
+  auto* cancel = app->add_subcommand("cancel", "cancel queued and running jobs");
+  AddSelectors(cancel, &all->cancel.selectors, "17, sweep:3, sweep:NAME, last, label:k=v");
+  AddOutput(cancel, &all->cancel.output, kListFormats);
+}
+
+void AddRunQueries(CLI::App* app, AllOptions* all) {
+  auto* show = app->add_subcommand("show",
+                                   "a job (17) with its attempts, or a run (17.2) with "
+                                   "samples and environment");
+  show->add_option("ID", all->show.id, "17 or 17.2")->required()->type_name("");
+  AddOutput(show, &all->show.output, "table (default), json");
+  auto* runs = app->add_subcommand("runs", "finished runs of every outcome, newest first");
+  AddSelectors(runs, &all->runs.filter.selectors, kRunSelectors);
+  AddFilter(runs, &all->runs.filter);
+  AddWord(runs, "--columns", &all->runs.columns, "names as in --format csv", "NAME,...");
+  AddWord(runs, "--order", &all->runs.order, "newest (default), oldest", "ORDER");
+  AddWord(runs, "--limit", &all->runs.limit, "at most so many (50)", "N");
+  AddOutput(runs, &all->runs.output, kRunFormats);
+  auto* exporting =
+      app->add_subcommand("export", "results of a sweep (default: your latest) as a table or file");
+  AddSelectors(exporting, &all->export_runs.filter.selectors, kRunSelectors);
+  AddFilter(exporting, &all->export_runs.filter);
+  AddOutput(exporting, &all->export_runs.output, kRunFormats);
+}
+
+void AddServiceQueries(CLI::App* app, AllOptions* all) {
+  AddOutput(app->add_subcommand("queue", "queued and running jobs, and why each waits"),
+            &all->queue.output, kListFormats);
+  AddOutput(app->add_subcommand("devices", "the devices and what they do"), &all->devices.output,
+            kListFormats);
+  AddOutput(app->add_subcommand("presets", "named model shapes"), &all->presets.output,
+            kListFormats);
+  AddOutput(app->add_subcommand("status", "the daemon"), &all->status.output, kListFormats);
+}
+
+CommandOptions Chosen(const std::string& name, const AllOptions& all) {
+  if (name == "run") return all.run;
+  if (name == "submit") return all.submit;
+  if (name == "wait") return all.wait;
+  if (name == "watch") return all.watch;
+  if (name == "cancel") return all.cancel;
+  if (name == "queue") return all.queue;
+  if (name == "show") return all.show;
+  if (name == "runs") return all.runs;
+  if (name == "export") return all.export_runs;
+  if (name == "presets") return all.presets;
+  if (name == "devices") return all.devices;
+  return all.status;
+}
+
+void AddGlobals(CLI::App* app, AllOptions* all) {
+  app->add_option("--address", all->address,
+                  "unix:/path or host:port; default: TORCHLAP_ADDRESS, else the system's socket, "
+                  "else the user's")
+      ->expected(1)
+      ->type_name("ADDR");
+  app->set_version_flag("--version", "torchlap " TORCHLAP_VERSION);
+  app->require_subcommand(0, 1);
+  app->fallthrough();
+}
+
+// The word that CLI11 could not place, in the words of this program.
+std::string ExtraWord(const std::string& extra, const Words& words, const std::string& command) {
+  if (command.empty()) {
+    return extra[0] == '-' ? fmt::format("{} is not a flag, see torchlap --help", extra)
+                           : fmt::format("{} is not a command, see torchlap --help", extra);
+  }
+  const bool is_flag = extra.size() > 1 && extra[0] == '-' && !std::isdigit(extra[1]);
+  if (is_flag) {
+    return fmt::format("{} is not a flag of {}, see torchlap {} --help", extra, command, command);
+  }
+  const auto place = std::find(words.begin(), words.end(), extra);
+  if (place - words.begin() >= 2 && std::prev(place, 2)->rfind("--", 0) == 0) {
+    return fmt::format("{} takes one value, got {} and {}", *std::prev(place, 2), *std::prev(place),
+                       extra);
+  }
+  return fmt::format("{} takes no word {} here, see torchlap {} --help", command, extra, command);
+}
+
+std::string CommandOf(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? "" : chosen.front()->get_name();
+}
+
+absl::Status UsageError(const CLI::ParseError& error, const CLI::App& app, const Words& words) {
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    const Words extras = app.remaining(/*recurse=*/true);
+    if (!extras.empty()) {
+      return absl::InvalidArgumentError(ExtraWord(extras.front(), words, CommandOf(app)));
+    }
+  }
+  return absl::InvalidArgumentError(error.what());
+}
+
+}  // namespace
+
+absl::StatusOr<std::variant<InformationText, Arguments>> ParseArguments(const Words& words) {
+  AllOptions all;
+  CLI::App app("torchlap: benchmarks of Transformer language models on a shared machine",
+               "torchlap");
+  AddGlobals(&app, &all);
+  AddSubmitting(&app, &all);
+  AddFollowing(&app, &all);
+  AddRunQueries(&app, &all);
+  AddServiceQueries(&app, &all);
+  try {
+    app.parse(Words(words.rbegin(), words.rend()));  // CLI11 takes them from the back
+  } catch (const CLI::CallForHelp&) {
+    return InformationText{app.help()};
+  } catch (const CLI::CallForVersion& version) {
+    return InformationText{std::string(version.what()) + "\n"};
+  } catch (const CLI::ParseError& error) {
+    return UsageError(error, app, words);
+  }
+  const std::string command = CommandOf(app);
+  if (command.empty()) {
+    return absl::InvalidArgumentError("no command is given, see torchlap --help");
+  }
+  return Arguments{all.address, Chosen(command, all)};
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,35 @@
+#include "client/commands/commands.h"
+#include "client/commands/job_choice.h"
+#include "client/exit_code.h"
+#include "client/format/listing.h"
+
+namespace torchlap::client {
+
+absl::StatusOr<int> Execute(const CancelOptions& options, const Invocation& invocation) {
+  if (options.selectors.empty()) {
+    // `last` would be too easy to hit.
+    return absl::InvalidArgumentError(
+        "cancel needs a selector: a job (17), sweep:3, sweep:NAME, last or label:k=v");
+  }
+  auto selection = ParseJobSelectors(options.selectors);
+  if (!selection.ok()) return selection.status();
+  auto output = ChooseOutput(options.output, ListFormats());
+  if (!output.ok()) return output.status();
+  auto connection = Connection::Open(invocation.address);
+  if (!connection.ok()) return connection.status();
+
+  auto selector =
+      ChooseJobs(*selection, {v1::JOB_STATE_QUEUED, v1::JOB_STATE_RUNNING}, connection->get());
+  if (!selector.ok()) return selector.status();
+  v1::CancelJobsRequest request;
+  *request.mutable_selector() = *selector;
+  auto response = (*connection)->CancelJobs(request);
+  if (!response.ok()) return response.status();
+  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
+    format::WriteListing(output->format, format::ListCancelled(*response), out);
+  });
+  if (!written.ok()) return written;
+  return kExitOk;
+}
+
+}  // namespace torchlap::client

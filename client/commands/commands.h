@@ -1,0 +1,109 @@
+// The commands: what each is given, and what carries it out. Words are as typed; a command checks
+// them before it connects. Every Execute returns the exit code, or a status that the program words
+// and maps (exit_code.h).
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "client/axes.h"
+#include "client/output.h"
+#include "client/selector.h"
+
+namespace torchlap::client {
+
+// What all commands share.
+struct Invocation {
+  std::string address;
+  Console console;
+};
+
+// Submits, follows, prints the result table. Ctrl-C detaches, a second one within 3 s cancels.
+struct RunOptions {
+  SweepWords sweep;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocation);
+
+// Prints the sweep and its job ids at once.
+struct SubmitOptions {
+  SweepWords sweep;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const SubmitOptions& options, const Invocation& invocation);
+
+// Blocks until all chosen jobs are finished; 124 after --timeout.
+struct WaitOptions {
+  std::vector<std::string> selectors;
+  std::optional<std::string> timeout;
+};
+absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invocation);
+
+// Follows jobs that were submitted before, and prints their result table. Ctrl-C ends it, the jobs
+// go on.
+struct WatchOptions {
+  std::vector<std::string> selectors;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const WatchOptions& options, const Invocation& invocation);
+
+struct CancelOptions {
+  std::vector<std::string> selectors;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const CancelOptions& options, const Invocation& invocation);
+
+// Queued and running jobs, and why each waits.
+struct QueueOptions {
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const QueueOptions& options, const Invocation& invocation);
+
+// A job with its attempts, or a run with samples and environment.
+struct ShowOptions {
+  std::string id;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const ShowOptions& options, const Invocation& invocation);
+
+// Finished runs, newest first.
+struct RunsOptions {
+  FilterWords filter;
+  std::optional<std::string> columns;
+  std::optional<std::string> order;
+  std::optional<std::string> limit;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invocation);
+
+// Without a selector the caller's latest sweep; purpose measure unless another is asked for.
+struct ExportOptions {
+  FilterWords filter;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const ExportOptions& options, const Invocation& invocation);
+
+struct PresetsOptions {
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const PresetsOptions& options, const Invocation& invocation);
+
+struct DevicesOptions {
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const DevicesOptions& options, const Invocation& invocation);
+
+struct StatusOptions {
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const StatusOptions& options, const Invocation& invocation);
+
+using CommandOptions = std::variant<RunOptions, SubmitOptions, WaitOptions, WatchOptions,
+                                    CancelOptions, QueueOptions, ShowOptions, RunsOptions,
+                                    ExportOptions, PresetsOptions, DevicesOptions, StatusOptions>;
+
+}  // namespace torchlap::client

@@ -1,0 +1,24 @@
+#include "client/commands/commands.h"
+#include "client/connection.h"
+#include "client/exit_code.h"
+#include "client/format/listing.h"
+
+namespace torchlap::client {
+
+absl::StatusOr<int> Execute(const DevicesOptions& options, const Invocation& invocation) {
+  auto output = ChooseOutput(options.output, ListFormats());
+  if (!output.ok()) return output.status();
+  auto connection = Connection::Open(invocation.address);
+  if (!connection.ok()) return connection.status();
+  auto response = (*connection)->ListDevices();
+  if (!response.ok()) return response.status();
+  const format::Listing listing =
+      format::ListDevices({response->devices().begin(), response->devices().end()});
+  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
+    format::WriteListing(output->format, listing, out);
+  });
+  if (!written.ok()) return written;
+  return kExitOk;
+}
+
+}  // namespace torchlap::client

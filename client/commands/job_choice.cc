@@ -1,0 +1,57 @@
+#include "client/commands/job_choice.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace torchlap::client {
+namespace {
+
+constexpr uint32_t kPageSize = 1000;
+
+bool HasLabels(const v1::Job& job, const std::map<std::string, std::string>& labels) {
+  const auto& of_job = job.spec().labels();
+  return std::all_of(labels.begin(), labels.end(), [&](const auto& label) {
+    const auto place = of_job.find(label.first);
+    return place != of_job.end() && place->second == label.second;
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<v1::Job>> ListAllJobs(v1::ListJobsRequest request,
+                                                 Connection* connection) {
+  std::vector<v1::Job> jobs;
+  request.set_page_size(kPageSize);
+  do {
+    auto page = connection->ListJobs(request);
+    if (!page.ok()) return page.status();
+    std::move(page->mutable_jobs()->begin(), page->mutable_jobs()->end(), std::back_inserter(jobs));
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return jobs;
+}
+
+absl::StatusOr<v1::Selector> ChooseJobs(const Selection& selection,
+                                        const std::vector<v1::JobState>& states,
+                                        Connection* connection) {
+  if (selection.labels.empty()) return selection.selector;
+  v1::ListJobsRequest request;
+  *request.mutable_selector() = selection.selector;
+  for (const v1::JobState state : states) request.add_states(state);
+  auto jobs = ListAllJobs(std::move(request), connection);
+  if (!jobs.ok()) return jobs.status();
+  v1::Selector selector;
+  for (const v1::Job& job : *jobs) {
+    if (HasLabels(job, selection.labels)) selector.add_job_ids(job.job_id());
+  }
+  if (selector.job_ids_size() == 0) {
+    const auto& [key, value] = *selection.labels.begin();
+    return absl::NotFoundError(fmt::format("no {}job has the label {}={}",
+                                           states.empty() ? "" : "unfinished ", key, value));
+  }
+  return selector;
+}
+
+}  // namespace torchlap::client

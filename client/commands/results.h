@@ -1,0 +1,24 @@
+// What several commands do at their end: fetch rows and print them.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <vector>
+
+#include "client/connection.h"
+#include "client/output.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::client {
+
+// All rows that the filter chooses; connects anew once if the daemon went away in between.
+absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::RunFilter& filter, v1::RowKind kind,
+                                               Connection* connection);
+
+// Fetches the rows that the format shows (cells, or runs) and prints them. No rows: says so on
+// stderr.
+absl::Status PrintResults(const v1::RunFilter& filter, const Output& output, const Console& console,
+                          Connection* connection);
+
+}  // namespace torchlap::client

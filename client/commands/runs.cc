@@ -1,0 +1,126 @@
+#include "client/format/runs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+
+#include "client/commands/commands.h"
+#include "client/connection.h"
+#include "client/exit_code.h"
+#include "client/format/sheet.h"
+#include "proto/columns.h"
+
+namespace torchlap::client {
+namespace {
+
+constexpr uint32_t kUsualLimit = 50;
+constexpr uint32_t kLargestPage = 1000;
+
+absl::StatusOr<uint32_t> ParseLimit(const std::optional<std::string>& text) {
+  if (!text) return kUsualLimit;
+  uint32_t limit = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
+  if (error == std::errc() && end == text->data() + text->size() && limit > 0) return limit;
+  return absl::InvalidArgumentError(
+      fmt::format("--limit is {}, must be a whole number from 1", *text));
+}
+
+absl::StatusOr<bool> ParseAscending(const std::optional<std::string>& text) {
+  if (!text || *text == "newest") return false;
+  if (*text == "oldest") return true;
+  return absl::InvalidArgumentError(fmt::format("--order is {}, must be newest or oldest", *text));
+}
+
+// Empty: the usual list.
+absl::StatusOr<std::vector<RunColumn>> ParseColumns(const std::optional<std::string>& text) {
+  std::vector<RunColumn> columns;
+  if (!text) return columns;
+  auto names = ParseList("--columns", {*text});
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    const auto& all = RunColumns();
+    const auto place = std::find_if(
+        all.begin(), all.end(), [&](const RunColumn& column) { return column.shown_name == name; });
+    if (place == all.end()) {
+      return absl::InvalidArgumentError(fmt::format(
+          "--columns has {}, must be names such as run_id,model_size,step_mean_ms (--format csv "
+          "shows all)",
+          name));
+    }
+    columns.push_back(*place);
+  }
+  return columns;
+}
+
+absl::StatusOr<std::vector<v1::Run>> List(const v1::RunFilter& filter, bool ascending,
+                                          uint32_t limit, Connection* connection) {
+  v1::ListRunsRequest request;
+  *request.mutable_filter() = filter;
+  request.set_ascending(ascending);
+  std::vector<v1::Run> runs;
+  do {
+    request.set_page_size(std::min(limit - static_cast<uint32_t>(runs.size()), kLargestPage));
+    auto page = connection->ListRuns(request);
+    if (!page.ok()) return page.status();
+    runs.insert(runs.end(), page->runs().begin(), page->runs().end());
+    request.set_page_token(page->next_page_token());
+  } while (runs.size() < limit && !request.page_token().empty());
+  return runs;
+}
+
+void Write(format::Format format, const std::vector<v1::Run>& runs,
+           const std::vector<RunColumn>& columns, std::ostream& out) {
+  const bool chosen = !columns.empty();
+  const format::Sheet sheet = format::IsRowPerRun(format)
+                                  ? format::RunSheet(runs, chosen ? columns : RunColumns())
+                                  : format::Sheet();
+  switch (format) {
+    case format::Format::kCsv:
+      return format::WriteCsv(sheet, out);
+    case format::Format::kJson:
+      return format::WriteJson(sheet, out);
+    case format::Format::kJsonLines:
+      return format::WriteJsonLines(sheet, out);
+    case format::Format::kWriteup:
+      return format::WriteWriteup(runs, out);
+    default:
+      break;
+  }
+  const format::Grid grid = chosen ? format::ColumnGrid(runs, columns) : format::RunListGrid(runs);
+  format == format::Format::kMarkdown ? format::WriteMarkdown(grid, out)
+                                      : format::WriteTable(grid, out);
+}
+
+int64_t NowNs() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invocation) {
+  auto filter = BuildFilter(options.filter, NowNs());
+  if (!filter.ok()) return filter.status();
+  auto limit = ParseLimit(options.limit);
+  if (!limit.ok()) return limit.status();
+  auto ascending = ParseAscending(options.order);
+  if (!ascending.ok()) return ascending.status();
+  auto columns = ParseColumns(options.columns);
+  if (!columns.ok()) return columns.status();
+  auto output = ChooseOutput(options.output, RunFormats());
+  if (!output.ok()) return output.status();
+  auto connection = Connection::Open(invocation.address);
+  if (!connection.ok()) return connection.status();
+
+  auto runs = List(*filter, *ascending, *limit, connection->get());
+  if (!runs.ok()) return runs.status();
+  if (runs->empty()) *invocation.console.err << "no runs match\n";
+  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
+    Write(output->format, *runs, *columns, out);
+  });
+  if (!written.ok()) return written;
+  return kExitOk;
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,54 @@
+#include "client/format/show.h"
+
+#include "client/commands/commands.h"
+#include "client/connection.h"
+#include "client/exit_code.h"
+
+namespace torchlap::client {
+namespace {
+
+absl::Status ShowJob(uint64_t job_id, const Output& output, const Console& console,
+                     Connection* connection) {
+  v1::GetJobRequest request;
+  request.set_job_id(job_id);
+  auto response = connection->GetJob(request);
+  if (!response.ok()) return response.status();
+  return WriteOutput(output, console, [&](std::ostream& out) {
+    if (output.format == format::Format::kJson) return format::WriteJobJson(response->job(), out);
+    format::WriteJob(response->job(), out);
+  });
+}
+
+absl::Status ShowRun(const std::string& run_id, const Output& output, const Console& console,
+                     Connection* connection) {
+  v1::GetRunRequest request;
+  request.set_run_id(run_id);
+  format::RunDetails run;
+  const absl::Status status = connection->GetRun(request, [&run](const v1::GetRunResponse& part) {
+    if (part.has_detail()) run.detail = part.detail();
+    if (part.has_samples()) run.samples.push_back(part.samples());
+  });
+  if (!status.ok()) return status;
+  return WriteOutput(output, console, [&](std::ostream& out) {
+    if (output.format == format::Format::kJson) return format::WriteRunJson(run, out);
+    format::WriteRun(run, out);
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<int> Execute(const ShowOptions& options, const Invocation& invocation) {
+  auto id = ParseId(options.id);
+  if (!id.ok()) return id.status();
+  auto output = ChooseOutput(options.output, {format::Format::kTable, format::Format::kJson});
+  if (!output.ok()) return output.status();
+  auto connection = Connection::Open(invocation.address);
+  if (!connection.ok()) return connection.status();
+  const absl::Status shown =
+      id->run_id.empty() ? ShowJob(id->job_id, *output, invocation.console, connection->get())
+                         : ShowRun(id->run_id, *output, invocation.console, connection->get());
+  if (!shown.ok()) return shown;
+  return kExitOk;
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,27 @@
+#include "client/commands/submission.h"
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <random>
+
+namespace torchlap::client {
+namespace {
+
+std::string RandomId() {
+  std::random_device source;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", source(), source(), source(), source());
+}
+
+}  // namespace
+
+absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
+                                                  Connection* connection) {
+  request.set_request_id(RandomId());
+  auto response = connection->SubmitJobs(request);
+  if (response.status().code() != absl::StatusCode::kUnavailable) return response;
+  if (!connection->Reopen().ok()) return response;
+  return connection->SubmitJobs(request);
+}
+
+}  // namespace torchlap::client

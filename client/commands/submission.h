@@ -1,0 +1,16 @@
+// Submitting, as `run` and `submit` do it.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include "client/connection.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::client {
+
+// Gives the request an id of its own and submits it. If the connection breaks it is sent once more:
+// by its id the daemon knows whether it has it already.
+absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
+                                                  Connection* connection);
+
+}  // namespace torchlap::client

@@ -1,0 +1,57 @@
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "client/commands/commands.h"
+#include "client/commands/job_choice.h"
+#include "client/exit_code.h"
+#include "client/follow.h"
+#include "client/interrupts.h"
+#include "client/time_words.h"
+
+namespace torchlap::client {
+namespace {
+
+absl::StatusOr<Deadline> DeadlineOf(const std::optional<std::string>& timeout) {
+  if (!timeout) return Deadline();
+  auto duration = ParseDuration("--timeout", *timeout);
+  if (!duration.ok()) return duration.status();
+  using Clock = std::chrono::system_clock;
+  return Deadline(Clock::now() + std::chrono::duration_cast<Clock::duration>(*duration));
+}
+
+void Say(const SweepProgress& progress, const char* what, const Console& console) {
+  *console.err << fmt::format("{}: {} of {} jobs finished, {} failed\n", what, progress.done(),
+                              progress.total(), progress.failed());
+}
+
+}  // namespace
+
+absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invocation) {
+  auto selection = ParseJobSelectors(options.selectors);
+  if (!selection.ok()) return selection.status();
+  FollowOptions follow;
+  auto deadline = DeadlineOf(options.timeout);
+  if (!deadline.ok()) return deadline.status();
+  follow.deadline = *deadline;
+
+  Interrupts interrupts;
+  auto connection = Connection::Open(invocation.address);
+  if (!connection.ok()) return connection.status();
+  auto selector = ChooseJobs(*selection, {}, connection->get());
+  if (!selector.ok()) return selector.status();
+
+  SweepProgress progress;
+  ProgressDisplay display(invocation.console, /*quiet=*/true);
+  auto end = Follow(*selector, follow, connection->get(), &interrupts, &progress, &display);
+  if (!end.ok()) return end.status();
+  if (*end == FollowEnd::kInterrupted) return kExitInterrupted;
+  if (*end == FollowEnd::kTimedOut) {
+    Say(progress, "timed out", invocation.console);
+    return kExitTimedOut;
+  }
+  if (progress.failed() > 0) Say(progress, "done", invocation.console);
+  return progress.failed() == 0 ? kExitOk : kExitJobFailed;
+}
+
+}  // namespace torchlap::client

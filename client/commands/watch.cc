@@ -1,0 +1,36 @@
+#include "client/commands/commands.h"
+#include "client/commands/job_choice.h"
+#include "client/commands/results.h"
+#include "client/exit_code.h"
+#include "client/follow.h"
+#include "client/interrupts.h"
+
+namespace torchlap::client {
+
+absl::StatusOr<int> Execute(const WatchOptions& options, const Invocation& invocation) {
+  auto selection = ParseJobSelectors(options.selectors);
+  if (!selection.ok()) return selection.status();
+  auto output = ChooseOutput(options.output, RunFormats());
+  if (!output.ok()) return output.status();
+
+  Interrupts interrupts;
+  auto connection = Connection::Open(invocation.address);
+  if (!connection.ok()) return connection.status();
+  auto selector = ChooseJobs(*selection, {}, connection->get());
+  if (!selector.ok()) return selector.status();
+
+  SweepProgress progress;
+  ProgressDisplay display(invocation.console);
+  auto end = Follow(*selector, {}, connection->get(), &interrupts, &progress, &display);
+  display.Clear();
+  if (!end.ok()) return end.status();
+  if (*end == FollowEnd::kInterrupted) return kExitInterrupted;
+
+  v1::RunFilter filter;
+  for (const uint64_t id : progress.job_ids()) filter.mutable_selector()->add_job_ids(id);
+  const absl::Status printed = PrintResults(filter, *output, invocation.console, connection->get());
+  if (!printed.ok()) return printed;
+  return progress.failed() == 0 ? kExitOk : kExitJobFailed;
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,207 @@
+#include "client/connection.h"
+
+#include <fmt/format.h>
+#include <grpc/support/log.h>
+#include <grpcpp/grpcpp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "client/address.h"
+#include "torchlap/v1/service.grpc.pb.h"
+
+namespace torchlap::client {
+namespace {
+
+using Clock = std::chrono::system_clock;
+using Stub = v1::Torchlap::Stub;
+
+// No call that answers with one message takes long; a daemon that hangs must not hang the user.
+constexpr std::chrono::seconds kCallPatience{60};
+// Pages of 1000 jobs or runs stay far below it; gRPC's own limit is 4 MiB.
+constexpr int kLargestMessageBytes = 64 * 1024 * 1024;
+
+void IgnoreLog(gpr_log_func_args*) {}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  gpr_set_log_function(IgnoreLog);  // gRPC's own lines would stand beside ours on stderr
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  // A channel of its own has no backoff left over from the channel before it.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetMaxReceiveMessageSize(kLargestMessageBytes);
+  // A path is not an authority that HTTP/2 servers accept.
+  if (SocketPathOf(address)) arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+// Nothing if the channel is ready; else why not. Does not wait for gRPC's second attempt.
+std::optional<std::string> Connect(grpc::Channel* channel, Clock::time_point deadline) {
+  grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
+  while (state != GRPC_CHANNEL_READY) {
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) {
+      return "connection failed";
+    }
+    if (!channel->WaitForStateChange(state, deadline)) return "no answer";
+    state = channel->GetState(true);
+  }
+  return std::nullopt;
+}
+
+// What the kernel says about the socket: gRPC does not pass that on. Empty if it takes connections.
+std::string SocketProblem(const std::filesystem::path& path) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  std::strncpy(name.sun_path, path.c_str(), sizeof(name.sun_path) - 1);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return std::strerror(errno);
+  const int result = connect(fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name));
+  const int error = errno;
+  close(fd);
+  return result == 0 ? "" : std::strerror(error);
+}
+
+absl::Status NoDaemon(const std::string& address, std::string reason) {
+  if (const auto path = SocketPathOf(address)) {
+    const std::string problem = SocketProblem(*path);
+    if (!problem.empty()) reason = problem;
+  }
+  return absl::UnavailableError(NoDaemonLine(address, reason));
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const std::string& address,
+                                                           std::chrono::milliseconds patience) {
+  // Without the file there is nobody to ask, and no reason to start gRPC.
+  if (const auto path = SocketPathOf(address)) {
+    if (access(path->c_str(), F_OK) != 0) {
+      return absl::UnavailableError(NoDaemonLine(address, std::strerror(errno)));
+    }
+  }
+  auto channel = MakeChannel(address);
+  const auto problem = Connect(channel.get(), Clock::now() + patience);
+  if (problem) return NoDaemon(address, *problem);
+  return channel;
+}
+
+class GrpcConnection : public Connection {
+ public:
+  GrpcConnection(std::string address, std::chrono::milliseconds patience,
+                 std::shared_ptr<grpc::Channel> channel)
+      : address_(std::move(address)), patience_(patience), stub_(v1::Torchlap::NewStub(channel)) {}
+
+  absl::Status Reopen() override {
+    auto channel = OpenChannel(address_, patience_);
+    if (!channel.ok()) return channel.status();
+    stub_ = v1::Torchlap::NewStub(*channel);
+    return absl::OkStatus();
+  }
+
+  const std::string& address() const override { return address_; }
+
+  absl::StatusOr<v1::SubmitJobsResponse> SubmitJobs(const v1::SubmitJobsRequest& request) override {
+    return Call<v1::SubmitJobsResponse>(&Stub::SubmitJobs, request);
+  }
+  absl::StatusOr<v1::GetJobResponse> GetJob(const v1::GetJobRequest& request) override {
+    return Call<v1::GetJobResponse>(&Stub::GetJob, request);
+  }
+  absl::StatusOr<v1::ListJobsResponse> ListJobs(const v1::ListJobsRequest& request) override {
+    return Call<v1::ListJobsResponse>(&Stub::ListJobs, request);
+  }
+  absl::StatusOr<v1::CancelJobsResponse> CancelJobs(const v1::CancelJobsRequest& request) override {
+    return Call<v1::CancelJobsResponse>(&Stub::CancelJobs, request);
+  }
+  absl::StatusOr<v1::ListRunsResponse> ListRuns(const v1::ListRunsRequest& request) override {
+    return Call<v1::ListRunsResponse>(&Stub::ListRuns, request);
+  }
+  absl::StatusOr<v1::ListDevicesResponse> ListDevices() override {
+    return Call<v1::ListDevicesResponse>(&Stub::ListDevices, v1::ListDevicesRequest());
+  }
+  absl::StatusOr<v1::ListPresetsResponse> ListPresets() override {
+    return Call<v1::ListPresetsResponse>(&Stub::ListPresets, v1::ListPresetsRequest());
+  }
+  absl::StatusOr<v1::GetDaemonStatusResponse> GetDaemonStatus() override {
+    return Call<v1::GetDaemonStatusResponse>(&Stub::GetDaemonStatus, v1::GetDaemonStatusRequest());
+  }
+
+  absl::Status GetRun(const v1::GetRunRequest& request,
+                      const std::function<void(const v1::GetRunResponse&)>& on_part) override {
+    grpc::ClientContext context;
+    return Drain(stub_->GetRun(&context, request), on_part);
+  }
+
+  absl::Status ExportRuns(
+      const v1::ExportRunsRequest& request,
+      const std::function<void(const v1::ExportRunsResponse&)>& on_part) override {
+    grpc::ClientContext context;
+    return Drain(stub_->ExportRuns(&context, request), on_part);
+  }
+
+  absl::Status WatchJobs(const v1::WatchJobsRequest& request,
+                         const std::function<bool(const v1::WatchJobsResponse&)>& on_change,
+                         std::stop_token stop, Deadline deadline) override {
+    grpc::ClientContext context;
+    if (deadline) context.set_deadline(*deadline);
+    const auto stream = stub_->WatchJobs(&context, request);
+    // TryCancel may be called from any thread once the call was started.
+    const std::stop_callback end_on_stop(stop, [&context] { context.TryCancel(); });
+    v1::WatchJobsResponse change;
+    bool enough = false;
+    while (!enough && stream->Read(&change)) enough = !on_change(change);
+    if (enough) context.TryCancel();
+    const grpc::Status status = stream->Finish();
+    return enough ? absl::OkStatus() : Translated(status);
+  }
+
+ private:
+  absl::Status Translated(const grpc::Status& status) const {
+    if (status.ok()) return absl::OkStatus();
+    std::string message = status.error_message();
+    if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+      message = fmt::format("the daemon at {} is not available: {}", address_, message);
+    } else if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+      message = fmt::format("the daemon at {} did not answer in time", address_);
+    }
+    // The codes of gRPC and of absl are the same numbers.
+    return absl::Status(static_cast<absl::StatusCode>(status.error_code()), message);
+  }
+
+  template <typename Response, typename Request>
+  absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                             Response*),
+                                const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(Clock::now() + kCallPatience);
+    Response response;
+    const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
+    if (!status.ok()) return Translated(status);
+    return response;
+  }
+
+  template <typename Response>
+  absl::Status Drain(std::unique_ptr<grpc::ClientReader<Response>> stream,
+                     const std::function<void(const Response&)>& on_part) {
+    Response part;
+    while (stream->Read(&part)) on_part(part);
+    return Translated(stream->Finish());
+  }
+
+  const std::string address_;
+  const std::chrono::milliseconds patience_;
+  std::unique_ptr<Stub> stub_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& address,
+                                                             std::chrono::milliseconds patience) {
+  auto channel = OpenChannel(address, patience);
+  if (!channel.ok()) return channel.status();
+  return std::make_unique<GrpcConnection>(address, patience, *channel);
+}
+
+}  // namespace torchlap::client

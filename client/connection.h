@@ -1,0 +1,60 @@
+// The calls of the service, without gRPC in the header. Every error is a status whose message is a
+// line for the user; UNAVAILABLE says which address was tried.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::client {
+
+using Deadline = std::optional<std::chrono::system_clock::time_point>;
+
+// Thread-compatible: one thread at a time.
+class Connection {
+ public:
+  // Connects, or fails at the first refusal: a socket whose daemon is gone is an error at once.
+  // UNAVAILABLE: nobody there, or no answer within `patience`.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(
+      const std::string& address, std::chrono::milliseconds patience = std::chrono::seconds(5));
+
+  virtual ~Connection() = default;
+
+  // Connects anew, after the daemon went away. On failure the old connection stays, broken.
+  virtual absl::Status Reopen() = 0;
+
+  virtual const std::string& address() const = 0;
+
+  virtual absl::StatusOr<v1::SubmitJobsResponse> SubmitJobs(
+      const v1::SubmitJobsRequest& request) = 0;
+  virtual absl::StatusOr<v1::GetJobResponse> GetJob(const v1::GetJobRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListJobsResponse> ListJobs(const v1::ListJobsRequest& request) = 0;
+  virtual absl::StatusOr<v1::CancelJobsResponse> CancelJobs(
+      const v1::CancelJobsRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListRunsResponse> ListRuns(const v1::ListRunsRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListDevicesResponse> ListDevices() = 0;
+  virtual absl::StatusOr<v1::ListPresetsResponse> ListPresets() = 0;
+  virtual absl::StatusOr<v1::GetDaemonStatusResponse> GetDaemonStatus() = 0;
+
+  // Calls on_part for each message, in order, on this thread.
+  virtual absl::Status GetRun(const v1::GetRunRequest& request,
+                              const std::function<void(const v1::GetRunResponse&)>& on_part) = 0;
+  virtual absl::Status ExportRuns(
+      const v1::ExportRunsRequest& request,
+      const std::function<void(const v1::ExportRunsResponse&)>& on_part) = 0;
+  // Until the service ends the stream (OK), on_change returns false (OK), `stop` is requested
+  // (CANCELLED), or `deadline` passes (DEADLINE_EXCEEDED).
+  virtual absl::Status WatchJobs(const v1::WatchJobsRequest& request,
+                                 const std::function<bool(const v1::WatchJobsResponse&)>& on_change,
+                                 std::stop_token stop, Deadline deadline) = 0;
+};
+
+}  // namespace torchlap::client

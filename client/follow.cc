@@ -1,0 +1,115 @@
+#include "client/follow.h"
+
+#include <fmt/format.h>
+
+#include "client/time_words.h"
+
+namespace torchlap::client {
+namespace {
+
+// Statuses of a stream whose daemon went away. CANCELLED is a server that shut down; ours is told
+// apart before.
+bool IsBroken(const absl::Status& status) {
+  return status.ok() || status.code() == absl::StatusCode::kUnavailable ||
+         status.code() == absl::StatusCode::kCancelled;
+}
+
+class Follower {
+ public:
+  Follower(const v1::Selector& selector, const FollowOptions& options, Connection* connection,
+           Interrupts* interrupts, SweepProgress* progress, ProgressDisplay* display)
+      : selector_(selector),
+        options_(options),
+        connection_(connection),
+        interrupts_(interrupts),
+        progress_(progress),
+        display_(display) {}
+
+  absl::StatusOr<FollowEnd> Run() {
+    while (true) {
+      const absl::Status status = Watch();
+      if (progress_->finished()) return FollowEnd::kFinished;
+      if (interrupts_->happened()) return FollowEnd::kInterrupted;
+      if (DeadlinePassed()) return FollowEnd::kTimedOut;
+      if (status.code() == absl::StatusCode::kOutOfRange && progress_->sequence()) {
+        progress_->ForgetSequence();
+        continue;
+      }
+      if (!IsBroken(status)) return status;
+      if (absl::Status lost = Recover(status); !lost.ok()) return lost;
+      if (interrupts_->happened()) return FollowEnd::kInterrupted;
+      if (DeadlinePassed()) return FollowEnd::kTimedOut;
+    }
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  absl::Status Watch() {
+    v1::WatchJobsRequest request;
+    *request.mutable_selector() = selector_;
+    if (progress_->sequence()) request.set_after_sequence(*progress_->sequence());
+    return connection_->WatchJobs(
+        request, [this](const v1::WatchJobsResponse& change) { return Take(change); },
+        interrupts_->token(), options_.deadline);
+  }
+
+  // False: nothing more is needed.
+  bool Take(const v1::WatchJobsResponse& change) {
+    lost_since_.reset();
+    const std::vector<FinishedCell> finished = progress_->Apply(change);
+    if (progress_->sequence()) PinSelector();
+    display_->Show(*progress_, finished);
+    return !progress_->finished();
+  }
+
+  // `last` may mean another sweep when the stream is resumed.
+  void PinSelector() {
+    if (is_pinned_) return;
+    is_pinned_ = true;
+    selector_.Clear();
+    for (const uint64_t id : progress_->job_ids()) selector_.add_job_ids(id);
+  }
+
+  bool DeadlinePassed() const {
+    return options_.deadline && std::chrono::system_clock::now() >= *options_.deadline;
+  }
+
+  // OK: worth another try (or interrupted, or too late, which the caller finds out).
+  absl::Status Recover(const absl::Status& cause) {
+    if (!lost_since_) {
+      lost_since_ = Clock::now();
+      display_->Say(fmt::format("lost the daemon at {}, trying again for {}",
+                                connection_->address(), ShortDuration(options_.patience)));
+    }
+    while (true) {
+      interrupts_->Pause(options_.retry_pause);
+      if (interrupts_->happened() || DeadlinePassed()) return absl::OkStatus();
+      const absl::Status status = connection_->Reopen();
+      if (status.ok() && Clock::now() - *lost_since_ < options_.patience) return absl::OkStatus();
+      if (Clock::now() - *lost_since_ < options_.patience) continue;
+      if (!status.ok()) return status;
+      return cause.ok() ? absl::UnavailableError("the daemon stopped reporting before the end")
+                        : cause;
+    }
+  }
+
+  v1::Selector selector_;
+  const FollowOptions options_;
+  Connection* const connection_;
+  Interrupts* const interrupts_;
+  SweepProgress* const progress_;
+  ProgressDisplay* const display_;
+  bool is_pinned_ = false;
+  std::optional<Clock::time_point> lost_since_;
+};
+
+}  // namespace
+
+absl::StatusOr<FollowEnd> Follow(const v1::Selector& selector, const FollowOptions& options,
+                                 Connection* connection, Interrupts* interrupts,
+                                 SweepProgress* progress, ProgressDisplay* display) {
+  return Follower(selector, options, connection, interrupts, progress, display).Run();
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,221 @@
+#include "client/format/listing.h"
+
+#include <fmt/format.h>
+
+#include "client/format/numbers.h"
+#include "client/format/words.h"
+#include "client/time_words.h"
+#include "proto/words.h"
+
+namespace torchlap::client::format {
+namespace {
+
+Value TextOrUnknown(const std::string& text) {
+  if (text.empty()) return {};
+  return text;
+}
+
+Value TimeOrUnknown(int64_t unix_ns) {
+  if (unix_ns == 0) return {};
+  return Rfc3339(unix_ns);
+}
+
+template <typename Number>
+Value NumberOrUnknown(Number number) {
+  if (number == 0) return {};
+  if constexpr (std::is_signed_v<Number>) return static_cast<int64_t>(number);
+  return static_cast<uint64_t>(number);
+}
+
+Value Count(uint64_t number) { return number; }
+
+// What the job does now, or why it does not.
+std::string Doing(const v1::Job& job) {
+  if (job.state() == v1::JOB_STATE_QUEUED) return WaitWords(job.wait());
+  return job.device().empty() ? "" : "runs on " + job.device();
+}
+
+std::vector<std::string> QueueGridRow(const v1::Job& job) {
+  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
+  return {std::to_string(job.job_id()),
+          std::to_string(job.sweep_id()),
+          job.user(),
+          std::string(Word(job.state())),
+          std::to_string(job.spec().priority()),
+          SizeName(model),
+          PassName(model.pass_type()),
+          std::to_string(model.batch_size()),
+          std::to_string(model.context_length()),
+          std::string(Word(model.precision())),
+          Doing(job)};
+}
+
+std::vector<Value> QueueSheetRow(const v1::Job& job) {
+  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
+  return {Count(job.job_id()),
+          Count(job.sweep_id()),
+          TextOrUnknown(job.sweep_name()),
+          TextOrUnknown(job.user()),
+          std::string(Word(job.state())),
+          int64_t{job.spec().priority()},
+          TextOrUnknown(model.edition()),
+          TextOrUnknown(model.preset()),
+          NumberOrUnknown(job.parameters()),
+          TextOrUnknown(std::string(Word(model.pass_type()))),
+          TextOrUnknown(std::string(Word(model.precision()))),
+          TextOrUnknown(std::string(Word(model.attention()))),
+          Count(model.batch_size()),
+          Count(model.context_length()),
+          TextOrUnknown(job.spec().device()),
+          TextOrUnknown(job.device()),
+          TextOrUnknown(job.state() == v1::JOB_STATE_QUEUED ? WaitWords(job.wait()) : ""),
+          Count(job.spec().plan().launches()),
+          Count(job.launches_done()),
+          TimeOrUnknown(job.submitted_at_ns()),
+          TimeOrUnknown(job.started_at_ns())};
+}
+
+std::string DeviceState(const v1::Device& device) {
+  const std::string word(Word(device.state()));
+  if (device.state() != v1::DEVICE_STATE_CLAIMED || device.claimed_by_pid() == 0) return word;
+  const std::string who =
+      device.claimed_by_user().empty() ? "" : ", user " + device.claimed_by_user();
+  return fmt::format("{} by pid {}{}", word, device.claimed_by_pid(), who);
+}
+
+std::vector<std::string> DeviceGridRow(const v1::Device& device) {
+  return {device.name(),
+          std::string(Word(device.kind())),
+          DeviceState(device),
+          device.run_id().empty() ? "-" : device.run_id(),
+          std::to_string(device.queued_jobs()),
+          device.cores().empty() ? "-" : device.cores(),
+          device.memory_bytes() == 0 ? "-" : BytesShort(device.memory_bytes()),
+          device.model(),
+          device.detail()};
+}
+
+std::vector<Value> DeviceSheetRow(const v1::Device& device) {
+  return {device.name(),
+          TextOrUnknown(device.uuid()),
+          std::string(Word(device.kind())),
+          TextOrUnknown(device.model()),
+          TextOrUnknown(device.cores()),
+          NumberOrUnknown(device.memory_bytes()),
+          std::string(Word(device.state())),
+          TextOrUnknown(device.run_id()),
+          NumberOrUnknown(device.claimed_by_pid()),
+          TextOrUnknown(device.claimed_by_user()),
+          Count(device.queued_jobs()),
+          TextOrUnknown(device.detail())};
+}
+
+void AddCancelled(const google::protobuf::RepeatedField<uint64_t>& ids, const char* result,
+                  const char* words, Listing* listing) {
+  for (const uint64_t id : ids) {
+    listing->grid.rows.push_back({std::to_string(id), words});
+    listing->sheet.rows.push_back({id, std::string(result)});
+  }
+}
+
+}  // namespace
+
+Listing ListQueue(const std::vector<v1::Job>& jobs) {
+  Listing listing;
+  listing.grid.titles = {"job",  "sweep", "user",    "state",     "priority", "size",
+                         "pass", "batch", "context", "precision", "why"};
+  listing.sheet.names = {
+      "job_id",        "sweep_id",       "sweep_name",       "user",      "state",     "priority",
+      "edition",       "model_size",     "parameters",       "pass_type", "precision", "attention",
+      "batch_size",    "context_length", "requested_device", "device",    "waiting",   "launches",
+      "launches_done", "submitted_at",   "started_at"};
+  for (const v1::Job& job : jobs) {
+    listing.grid.rows.push_back(QueueGridRow(job));
+    listing.sheet.rows.push_back(QueueSheetRow(job));
+  }
+  return listing;
+}
+
+Listing ListDevices(const std::vector<v1::Device>& devices) {
+  Listing listing;
+  listing.grid.titles = {"device", "kind",   "state", "run",   "queued",
+                         "cores",  "memory", "model", "detail"};
+  listing.sheet.names = {"name",         "uuid",  "kind",   "model",          "cores",
+                         "memory_bytes", "state", "run_id", "claimed_by_pid", "claimed_by_user",
+                         "queued_jobs",  "detail"};
+  for (const v1::Device& device : devices) {
+    listing.grid.rows.push_back(DeviceGridRow(device));
+    listing.sheet.rows.push_back(DeviceSheetRow(device));
+  }
+  return listing;
+}
+
+Listing ListPresets(const std::vector<v1::Preset>& presets) {
+  Listing listing;
+  listing.grid.titles = {"preset", "params", "d_model", "d_ff",
+                         "layers", "heads",  "vocab",   "bare name"};
+  listing.sheet.names = {"edition", "name",  "parameters", "d_model",   "d_ff",
+                         "layers",  "heads", "vocab_size", "is_default"};
+  for (const v1::Preset& preset : presets) {
+    listing.grid.rows.push_back(
+        {preset.edition() + "/" + preset.name(), ParametersShort(preset.parameters()),
+         std::to_string(preset.d_model()), std::to_string(preset.d_ff()),
+         std::to_string(preset.layers()), std::to_string(preset.heads()),
+         std::to_string(preset.vocab_size()), preset.is_default() ? preset.name() : "-"});
+    listing.sheet.rows.push_back({preset.edition(), preset.name(), Count(preset.parameters()),
+                                  Count(preset.d_model()), Count(preset.d_ff()),
+                                  Count(preset.layers()), Count(preset.heads()),
+                                  Count(preset.vocab_size()), preset.is_default()});
+  }
+  return listing;
+}
+
+Listing ListCancelled(const v1::CancelJobsResponse& response) {
+  Listing listing;
+  listing.grid.titles = {"job", "result"};
+  listing.sheet.names = {"job_id", "result"};
+  AddCancelled(response.cancelled_job_ids(), "cancelled", "cancelled", &listing);
+  AddCancelled(response.cancelling_job_ids(), "cancelling", "its worker is being ended", &listing);
+  AddCancelled(response.finished_job_ids(), "finished", "was finished already", &listing);
+  return listing;
+}
+
+Listing ListStatus(const v1::GetDaemonStatusResponse& status, const std::string& address) {
+  Listing listing;
+  Sheet& sheet = listing.sheet;
+  sheet.names = {"address",        "version",     "pid",           "user",
+                 "started_at",     "socket_path", "database_path", "database_bytes",
+                 "schema_version", "queued_jobs", "running_jobs",  "finished_runs",
+                 "worker_problem", "caller"};
+  sheet.rows.push_back({address, TextOrUnknown(status.version()), NumberOrUnknown(status.pid()),
+                        TextOrUnknown(status.user()), TimeOrUnknown(status.started_at_ns()),
+                        TextOrUnknown(status.socket_path()), TextOrUnknown(status.database_path()),
+                        Count(status.database_bytes()), Count(status.schema_version()),
+                        Count(status.queued_jobs()), Count(status.running_jobs()),
+                        Count(status.finished_runs()), TextOrUnknown(status.worker_problem()),
+                        TextOrUnknown(status.caller())});
+  listing.grid.titles = {"daemon", "value"};
+  for (size_t i = 0; i < sheet.names.size(); ++i) {
+    const std::string text = ValueText(sheet.rows.front()[i]);
+    listing.grid.rows.push_back({sheet.names[i], text.empty() ? "-" : text});
+  }
+  return listing;
+}
+
+void WriteListing(Format format, const Listing& listing, std::ostream& out) {
+  switch (format) {
+    case Format::kMarkdown:
+      return WriteMarkdown(listing.grid, out);
+    case Format::kCsv:
+      return WriteCsv(listing.sheet, out);
+    case Format::kJson:
+      return WriteJson(listing.sheet, out);
+    case Format::kJsonLines:
+      return WriteJsonLines(listing.sheet, out);
+    case Format::kTable:
+    case Format::kWriteup:
+      return WriteTable(listing.grid, out);
+  }
+}
+
+}  // namespace torchlap::client::format

@@ -1,0 +1,69 @@
+#include "client/format/numbers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+
+namespace torchlap::client::format {
+namespace {
+
+constexpr int kMostDecimals = 6;  // a nanosecond, in milliseconds
+
+// The power of ten of the first digit that is left after rounding to `digits` significant
+// ones: 9.96 with two digits is 10, so 1 and not 0.
+int ExponentAfterRounding(double value, int digits) {
+  const std::string text = fmt::format("{:.{}e}", value, digits - 1);
+  return std::atoi(text.c_str() + text.find('e') + 1);
+}
+
+// Negative decimals round to tens, hundreds and so on.
+std::string Rounded(double value, int decimals) {
+  if (decimals >= 0) return fmt::format("{:.{}f}", value, std::min(decimals, kMostDecimals));
+  const double scale = std::pow(10.0, -decimals);
+  return fmt::format("{:.0f}", std::round(value / scale) * scale);
+}
+
+}  // namespace
+
+std::string Measured(double mean, std::optional<double> std) {
+  if (!std || !std::isfinite(*std) || *std < 0) return Significant(mean, 4);
+  if (*std == 0) return Significant(mean, 4) + " ± 0";
+  const int decimals = 1 - ExponentAfterRounding(*std, 2);
+  return Rounded(mean, decimals) + " ± " + Rounded(*std, decimals);
+}
+
+std::string Significant(double value, int digits) {
+  if (value == 0 || !std::isfinite(value)) return fmt::format("{:.0f}", value);
+  return Rounded(value, digits - 1 - ExponentAfterRounding(value, digits));
+}
+
+std::string ParametersShort(uint64_t parameters) {
+  const auto count = static_cast<double>(parameters);
+  // The limits are where rounding would give 1000.0 of the smaller unit.
+  if (count >= 999.95e6) return fmt::format("{:.2f}B", count / 1e9);
+  if (count >= 999.95e3) return fmt::format("{:.1f}M", count / 1e6);
+  if (count >= 1000) return fmt::format("{:.1f}K", count / 1e3);
+  return fmt::format("{}", parameters);
+}
+
+std::string BytesShort(uint64_t bytes) {
+  constexpr std::array<const char*, 4> kUnits = {"KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  double value = static_cast<double>(bytes) / 1024;
+  size_t unit = 0;
+  while (value >= 1023.5 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  return fmt::format("{} {}", Significant(value, value >= 1000 ? 4 : 3), kUnits[unit]);
+}
+
+std::string Mebibytes(uint64_t bytes) {
+  const double value = static_cast<double>(bytes) / (1024.0 * 1024.0);
+  return fmt::format("{:.{}f}", value, value >= 100 ? 0 : 1);
+}
+
+}  // namespace torchlap::client::format

@@ -1,0 +1,26 @@
+// Numbers as people read them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace torchlap::client::format {
+
+// A mean with its noise: both end at the second significant digit of the standard deviation, `152.3
+// ± 8.5`, `305 ± 12`, `17800 ± 1000`. No std (one step): four significant digits of the mean alone.
+std::string Measured(double mean, std::optional<double> std);
+
+// `digits` significant digits, never in scientific notation; at most 6 decimals.
+std::string Significant(double value, int digits);
+
+// 128,625,408 -> `128.6M`; 1,998,235,200 -> `2.00B`.
+std::string ParametersShort(uint64_t parameters);
+
+// `992 MiB`, `2.31 GiB`, `25.4 GiB`.
+std::string BytesShort(uint64_t bytes);
+
+// Mebibytes without the unit: `992`, `3.4`.
+std::string Mebibytes(uint64_t bytes);
+
+}  // namespace torchlap::client::format

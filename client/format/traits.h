@@ -1,0 +1,31 @@
+// What tells one cell from another: the settings of a run, in the order in which captions name
+// them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "torchlap/v1/run.pb.h"
+
+namespace torchlap::client::format {
+
+struct Trait {
+  const char* title;                           // of the column
+  std::string (*value)(const v1::Run&);        // empty: the setting does not apply
+  std::string (*caption)(const std::string&);  // the value as a caption says it
+};
+
+// Edition, pass, timing, batch, context, precision, attention, optimizer, warm-up, steps, launches,
+// device; sizes as they were asked for. Not the model's size, which is the name of a row.
+const std::vector<Trait>& Traits();
+
+// Whether all rows agree on the trait.
+bool IsConstant(const Trait& trait, const std::vector<v1::Run>& rows);
+
+// The traits that differ between the rows.
+std::vector<const Trait*> VaryingTraits(const std::vector<v1::Run>& rows);
+
+// `cs336-2025, forward-backward, ...`: the traits that are the same in all rows.
+std::string Caption(const std::vector<v1::Run>& rows);
+
+}  // namespace torchlap::client::format

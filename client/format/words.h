@@ -1,0 +1,44 @@
+// Runs, jobs and waiting in words, shared by the formats.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "torchlap/v1/job.pb.h"
+#include "torchlap/v1/run.pb.h"
+#include "torchlap/v1/workload.pb.h"
+
+namespace torchlap::client::format {
+
+// `small`; for a declared shape `L12 h12 d768 f3072`, with ` V5000` where the vocabulary is not
+// 10,000.
+std::string SizeName(const v1::TransformerLm& model);
+
+// `forward (no grad)`: it is not the forward of the other passes.
+std::string PassName(v1::PassType pass);
+
+// `OK`, `OUT_OF_MEMORY`; `unfinished` for a run without outcome.
+std::string OutcomeName(v1::Outcome outcome);
+
+// How the sizes that were used differ from those asked for: `batch 4 -> 2 (OOM)`; empty if they do
+// not.
+std::string ShrinkWords(const v1::Run& run);
+
+// Why the run has no numbers: `OUT_OF_MEMORY in backward: asked 2.31 GiB, free 410 MiB`,
+// `SKIPPED: needs 25.4 GiB, device has 15.6 GiB`, `TIMED_OUT: ...`. Empty for a run that ended OK.
+std::string FailureWords(const v1::Run& run);
+
+// What a row says beside its numbers: sizes that shrank, the failure, a verdict that is not clean.
+std::string NoteWords(const v1::Run& run);
+
+// Why a job waits: `behind 3 jobs`. Empty for a job that does not.
+std::string WaitWords(const v1::WaitReason& wait);
+
+// `small, forward-backward, batch 4, context 256`: what a job asks for, short.
+std::string WorkloadWords(const v1::TransformerLm& model);
+
+// Length in columns of a terminal: code points, as everything that torchlap prints is one column
+// wide.
+size_t DisplayWidth(const std::string& text);
+
+}  // namespace torchlap::client::format

@@ -1,0 +1,76 @@
+#include "client/interrupts.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <system_error>
+
+namespace torchlap::client {
+namespace {
+
+sigset_t OnlyInterrupt() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+}  // namespace
+
+Interrupts::Interrupts() {
+  const sigset_t set = OnlyInterrupt();
+  sigset_t old;
+  pthread_sigmask(SIG_BLOCK, &set, &old);
+  was_blocked_ = sigismember(&old, SIGINT) == 1;
+  signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  end_fd_ = eventfd(0, EFD_CLOEXEC);
+  if (signal_fd_ < 0 || end_fd_ < 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot listen for Ctrl-C");
+  }
+  listener_ = std::thread([this] { Listen(); });
+}
+
+Interrupts::~Interrupts() {
+  const uint64_t one = 1;
+  // An eventfd at 0 takes a write of 1 without fail.
+  [[maybe_unused]] const ssize_t written = write(end_fd_, &one, sizeof(one));
+  listener_.join();
+  close(signal_fd_);
+  close(end_fd_);
+  const sigset_t set = OnlyInterrupt();
+  if (!was_blocked_) pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+bool Interrupts::WaitForSecond(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, patience, [this] { return count_ >= 2; });
+}
+
+void Interrupts::Pause(std::chrono::milliseconds duration) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, duration, [this] { return count_ >= 1; });
+}
+
+void Interrupts::Listen() {
+  pollfd waits[] = {{signal_fd_, POLLIN, 0}, {end_fd_, POLLIN, 0}};
+  while (true) {
+    if (poll(waits, 2, -1) < 0) continue;  // EINTR
+    if (waits[1].revents != 0) return;
+    signalfd_siginfo info;
+    if (read(signal_fd_, &info, sizeof(info)) != sizeof(info)) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      ++count_;
+    }
+    changed_.notify_all();
+    stop_.request_stop();
+  }
+}
+
+}  // namespace torchlap::client

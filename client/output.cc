@@ -1,0 +1,199 @@
+#include "client/output.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <sstream>
+#include <string_view>
+#include <system_error>
+
+namespace torchlap::client {
+namespace {
+
+using format::Format;
+
+absl::Status CannotWrite(const std::string& path, const std::string& reason) {
+  return absl::InternalError(fmt::format("cannot write {}: {}", path, reason));
+}
+
+std::filesystem::path FolderOf(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  return folder.empty() ? "." : folder;
+}
+
+// A pipe, a terminal or /dev/null cannot be replaced: it is written to.
+bool IsSpecialFile(const std::string& path) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  return std::filesystem::exists(status) && !std::filesystem::is_regular_file(status) &&
+         !std::filesystem::is_directory(status);
+}
+
+// Said before hours of measuring, not after.
+absl::Status CheckWritable(const std::string& path) {
+  if (IsSpecialFile(path)) return absl::OkStatus();
+  std::error_code error;
+  const std::filesystem::path folder = FolderOf(path);
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    return absl::InvalidArgumentError(fmt::format("-o {}: cannot make the folder {}: {}", path,
+                                                  folder.native(), error.message()));
+  }
+  if (std::filesystem::is_directory(path, error)) {
+    return absl::InvalidArgumentError(fmt::format("-o {} is a folder, must be a file", path));
+  }
+  if (access(folder.c_str(), W_OK | X_OK) != 0) {
+    return absl::InvalidArgumentError(fmt::format("-o {}: cannot write into {}: {}", path,
+                                                  folder.native(), std::strerror(errno)));
+  }
+  return absl::OkStatus();
+}
+
+std::string Names(const std::vector<Format>& formats) {
+  std::string names;
+  for (const Format format : formats) {
+    names += (names.empty() ? "" : ", ") + std::string(format::FormatName(format));
+  }
+  return names;
+}
+
+absl::StatusOr<Format> ChooseFormat(const OutputWords& words, const std::vector<Format>& allowed) {
+  std::optional<Format> choice;
+  if (words.format) {
+    choice = format::FormatByName(*words.format);
+  } else {
+    choice = format::FormatOfFile(words.file).value_or(Format::kTable);
+  }
+  if (choice && std::find(allowed.begin(), allowed.end(), *choice) != allowed.end()) return *choice;
+  return absl::InvalidArgumentError(
+      words.format ? fmt::format("--format is {}, must be one of {}", *words.format, Names(allowed))
+                   : fmt::format("-o {} asks for {}, must be one of {}", words.file,
+                                 format::FormatName(*choice), Names(allowed)));
+}
+
+// Closes and, unless it was kept, removes the file.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(std::string path)
+      : path_(std::move(path)), fd_(mkostemp(path_.data(), O_CLOEXEC)) {}
+  ~TemporaryFile() {
+    if (fd_ >= 0) close(fd_);
+    if (fd_ >= 0 && !kept_) unlink(path_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  bool Fill(std::string_view content) {
+    while (!content.empty()) {
+      const ssize_t written = write(fd_, content.data(), content.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) return false;
+      content.remove_prefix(static_cast<size_t>(written));
+    }
+    const mode_t mask = umask(0);
+    umask(mask);
+    return fchmod(fd_, 0666 & ~mask) == 0 && fsync(fd_) == 0;
+  }
+
+  bool MoveTo(const std::string& path) {
+    kept_ = rename(path_.c_str(), path.c_str()) == 0;
+    return kept_;
+  }
+
+  bool is_open() const { return fd_ >= 0; }
+
+ private:
+  std::string path_;
+  const int fd_;
+  bool kept_ = false;
+};
+
+absl::Status WriteSpecialFile(const std::string& path, const std::string& content) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return CannotWrite(path, std::strerror(errno));
+  size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t written = write(fd, content.data() + done, content.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) break;
+    done += static_cast<size_t>(written);
+  }
+  const int error = errno;
+  close(fd);
+  return done == content.size() ? absl::OkStatus() : CannotWrite(path, std::strerror(error));
+}
+
+}  // namespace
+
+Console ConsoleOfProcess() {
+  Console console;
+  console.out = &std::cout;
+  console.err = &std::cerr;
+  const char* terminal = std::getenv("TERM");
+  const char* no_color = std::getenv("NO_COLOR");
+  console.live = isatty(STDERR_FILENO) == 1 && terminal != nullptr &&
+                 std::string_view(terminal) != "dumb" && terminal[0] != '\0';
+  console.color = console.live && (no_color == nullptr || no_color[0] == '\0');
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    console.columns = size.ws_col;
+  return console;
+}
+
+const std::vector<Format>& RunFormats() {
+  static const std::vector<Format> formats = {Format::kTable,   Format::kMarkdown,
+                                              Format::kWriteup, Format::kCsv,
+                                              Format::kJson,    Format::kJsonLines};
+  return formats;
+}
+
+const std::vector<Format>& ListFormats() {
+  static const std::vector<Format> formats = {Format::kTable, Format::kMarkdown, Format::kCsv,
+                                              Format::kJson, Format::kJsonLines};
+  return formats;
+}
+
+absl::StatusOr<Output> ChooseOutput(const OutputWords& words, const std::vector<Format>& allowed) {
+  absl::StatusOr<Format> format = ChooseFormat(words, allowed);
+  if (!format.ok()) return format.status();
+  if (!words.file.empty()) {
+    if (absl::Status status = CheckWritable(words.file); !status.ok()) return status;
+  }
+  return Output{*format, words.file};
+}
+
+absl::Status WriteOutput(const Output& output, const Console& console, const Writer& write) {
+  if (output.file.empty()) {
+    write(*console.out);
+    return absl::OkStatus();
+  }
+  std::ostringstream content;
+  write(content);
+  if (absl::Status status = WriteFileWhole(output.file, content.str()); !status.ok()) return status;
+  *console.err << "wrote " << output.file << '\n';
+  return absl::OkStatus();
+}
+
+absl::Status WriteFileWhole(const std::string& path, const std::string& content) {
+  if (IsSpecialFile(path)) return WriteSpecialFile(path, content);
+  // Through a link its target is replaced, not the link.
+  std::error_code ignored;
+  const std::filesystem::path real = std::filesystem::weakly_canonical(path, ignored);
+  const std::string target = real.empty() ? path : real.native();
+  TemporaryFile file(target + ".XXXXXX");
+  if (!file.is_open()) return CannotWrite(path, std::strerror(errno));
+  if (!file.Fill(content)) return CannotWrite(path, std::strerror(errno));
+  if (!file.MoveTo(target)) return CannotWrite(path, std::strerror(errno));
+  return absl::OkStatus();
+}
+
+}  // namespace torchlap::client

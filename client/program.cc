@@ -1,0 +1,43 @@
+#include "client/program.h"
+
+#include <utility>
+
+#include "client/address.h"
+#include "client/arguments.h"
+#include "client/exit_code.h"
+
+namespace torchlap::client {
+namespace {
+
+absl::StatusOr<int> Carry(const Arguments& arguments, const Console& console) {
+  auto address = ChooseAddress(SourcesOfProcess(arguments.address));
+  if (!address.ok()) return address.status();
+  const Invocation invocation{*address, console};
+  return std::visit([&](const auto& options) { return Execute(options, invocation); },
+                    arguments.command);
+}
+
+absl::StatusOr<int> ParseAndCarry(const std::vector<std::string>& words, const Console& console) {
+  auto parsed = ParseArguments(words);
+  if (!parsed.ok()) return parsed.status();
+  if (const auto* information = std::get_if<InformationText>(&*parsed)) {
+    *console.out << information->text;
+    return kExitOk;
+  }
+  return Carry(std::get<Arguments>(*parsed), console);
+}
+
+}  // namespace
+
+int RunProgram(const std::vector<std::string>& words, const Console& console) {
+  absl::StatusOr<int> code = ParseAndCarry(words, console);
+  console.out->flush();
+  if (code.ok() && !console.out->good()) {
+    code = absl::DataLossError("cannot write the result to standard output");
+  }
+  if (code.ok()) return *code;
+  *console.err << "torchlap: " << OneLine(code.status()) << '\n';
+  return ExitCodeOf(code.status());
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,15 @@
+// The program but for main().
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client/output.h"
+
+namespace torchlap::client {
+
+// Reads the words behind the program's name, carries the command out, words what went wrong in one
+// line on stderr. Returns the exit code.
+int RunProgram(const std::vector<std::string>& words, const Console& console);
+
+}  // namespace torchlap::client

@@ -1,0 +1,232 @@
+#include "client/progress.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ostream>
+
+#include "client/format/numbers.h"
+#include "client/format/words.h"
+#include "client/time_words.h"
+#include "proto/words.h"
+
+namespace torchlap::client {
+namespace {
+
+constexpr int kBarWidth = 20;
+constexpr char kEraseLine[] = "\r\x1b[K";
+
+bool IsFinished(v1::JobState state) {
+  return state == v1::JOB_STATE_SUCCEEDED || state == v1::JOB_STATE_FAILED ||
+         state == v1::JOB_STATE_CANCELLED;
+}
+
+std::string Colored(const std::string& text, const char* code, bool color) {
+  return color ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
+}
+
+std::string ResultWords(const FinishedCell& cell) {
+  if (!cell.run || cell.run->outcome() == v1::OUTCOME_UNSPECIFIED) {
+    const std::string state(Word(cell.job.state()));
+    return cell.job.reason().empty() ? state : state + ": " + cell.job.reason();
+  }
+  if (cell.job.state() == v1::JOB_STATE_CANCELLED) return std::string(Word(cell.job.state()));
+  if (cell.run->outcome() != v1::OUTCOME_OK) return format::FailureWords(*cell.run);
+  const v1::PhaseSummary& step = cell.run->step();
+  std::optional<double> std_ms;
+  if (step.has_std_ns()) std_ms = step.std_ns() / 1e6;
+  std::string words = format::Measured(step.mean_ns() / 1e6, std_ms) + " ms a step";
+  const std::string note = format::NoteWords(*cell.run);
+  return note.empty() ? words : words + ", " + note;
+}
+
+// What is being measured, `small, ..., context 64: step 4/15, 152.3 ms`.
+std::string CurrentWords(const SweepProgress::Current& current) {
+  const v1::Progress& progress = current.progress;
+  std::string words = format::WorkloadWords(current.job.spec().workload().transformer_lm());
+  if (progress.steps_total() == 0) return words + ": building";
+  words += fmt::format(": step {}/{}", progress.steps_done(), progress.steps_total());
+  if (progress.has_step_ns()) {
+    words += ", " + format::Significant(static_cast<double>(progress.step_ns()) / 1e6, 4) + " ms";
+  }
+  return words;
+}
+
+std::string Bar(size_t done, size_t total) {
+  const size_t filled = total == 0 ? 0 : done * kBarWidth / total;
+  return "[" + std::string(filled, '=') + std::string(kBarWidth - filled, ' ') + "]";
+}
+
+// Cut by code points, so that no character is torn.
+std::string Shortened(const std::string& text, size_t columns) {
+  size_t seen = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80 && seen++ == columns) {
+      return text.substr(0, i);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::vector<FinishedCell> SweepProgress::Apply(const v1::WatchJobsResponse& change) {
+  std::vector<FinishedCell> finished;
+  if (change.has_snapshot()) ApplySnapshot(change.snapshot(), &finished);
+  if (change.has_event()) ApplyEvent(change.event(), &finished);
+  if (change.has_progress()) {
+    const auto cell = cells_.find(change.progress().job_id());
+    // A late report of a run that has ended says nothing any more.
+    if (cell != cells_.end() && cell->second.job.state() == v1::JOB_STATE_RUNNING) {
+      cell->second.progress = change.progress();
+    }
+  }
+  return finished;
+}
+
+void SweepProgress::ApplySnapshot(const v1::JobSnapshot& snapshot,
+                                  std::vector<FinishedCell>* finished) {
+  for (const v1::Job& job : snapshot.jobs()) {
+    Cell& cell = cells_[job.job_id()];
+    cell.job = job;
+    cell.progress.reset();
+    if (IsFinished(job.state())) Report(&cell, nullptr, finished);
+  }
+  snapshot_is_whole_ = !snapshot.more();
+  if (snapshot_is_whole_) sequence_ = snapshot.sequence();
+}
+
+void SweepProgress::ApplyEvent(const v1::JobEvent& event, std::vector<FinishedCell>* finished) {
+  if (sequence_ && event.sequence() <= *sequence_) return;  // seen before the connection broke
+  sequence_ = event.sequence();
+  const auto place = cells_.find(event.job_id());
+  if (place == cells_.end()) return;
+  Cell& cell = place->second;
+  cell.job.set_state(event.state());
+  const bool run_ended = event.has_run() && event.run().outcome() != v1::OUTCOME_UNSPECIFIED;
+  if (run_ended) {
+    cell.progress.reset();
+    if (event.run().has_duration_ns() && IsFinished(event.state())) {
+      finished_seconds_ += static_cast<double>(event.run().duration_ns()) / 1e9;
+      ++timed_cells_;
+    }
+  } else if (event.has_run()) {
+    // The display names the sizes that are being tried.
+    *cell.job.mutable_spec()->mutable_workload() = event.run().workload();
+    cell.progress.emplace();
+    cell.progress->set_job_id(event.job_id());
+  }
+  if (IsFinished(event.state())) Report(&cell, run_ended ? &event.run() : nullptr, finished);
+}
+
+void SweepProgress::Report(Cell* cell, const v1::Run* run, std::vector<FinishedCell>* finished) {
+  if (cell->reported) return;
+  cell->reported = true;
+  FinishedCell& done = finished->emplace_back();
+  done.job = cell->job;
+  if (run != nullptr) done.run = *run;
+}
+
+bool SweepProgress::finished() const { return snapshot_is_whole_ && done() == total(); }
+
+size_t SweepProgress::done() const {
+  return static_cast<size_t>(std::count_if(cells_.begin(), cells_.end(), [](const auto& entry) {
+    return IsFinished(entry.second.job.state());
+  }));
+}
+
+size_t SweepProgress::failed() const {
+  return static_cast<size_t>(std::count_if(cells_.begin(), cells_.end(), [](const auto& entry) {
+    return IsFinished(entry.second.job.state()) &&
+           entry.second.job.state() != v1::JOB_STATE_SUCCEEDED;
+  }));
+}
+
+std::vector<uint64_t> SweepProgress::job_ids() const {
+  std::vector<uint64_t> ids;
+  for (const auto& [id, cell] : cells_) ids.push_back(id);
+  return ids;
+}
+
+std::optional<SweepProgress::Current> SweepProgress::current() const {
+  for (const auto& [id, cell] : cells_) {
+    if (cell.job.state() == v1::JOB_STATE_RUNNING && cell.progress) {
+      return Current{cell.job, *cell.progress};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<double> SweepProgress::SecondsLeftInCurrent() const {
+  const auto now = current();
+  if (!now || !now->progress.has_step_ns()) return std::nullopt;
+  const uint32_t left = now->progress.steps_total() - now->progress.steps_done();
+  return left * static_cast<double>(now->progress.step_ns()) / 1e9;
+}
+
+std::optional<double> SweepProgress::remaining_seconds() const {
+  const std::optional<double> in_current = SecondsLeftInCurrent();
+  const size_t waiting = total() - done() - (current() ? 1 : 0);
+  if (timed_cells_ > 0) {
+    const double typical = finished_seconds_ / static_cast<double>(timed_cells_);
+    return in_current.value_or(current() ? typical : 0) + typical * static_cast<double>(waiting);
+  }
+  if (!in_current) return std::nullopt;
+  const auto now = current();
+  const double whole =
+      now->progress.steps_total() * static_cast<double>(now->progress.step_ns()) / 1e9;
+  return *in_current + whole * static_cast<double>(waiting);
+}
+
+std::string FinishedLine(const FinishedCell& cell, size_t done, size_t total) {
+  // A size that the ladder reached is in the result's note; the line names what was asked for.
+  v1::TransformerLm model = cell.job.spec().workload().transformer_lm();
+  if (cell.run && cell.run->requested_batch_size() != 0) {
+    model.set_batch_size(cell.run->requested_batch_size());
+    model.set_context_length(cell.run->requested_context_length());
+  }
+  return fmt::format("{} {}: {} ({} of {})", cell.job.job_id(), format::WorkloadWords(model),
+                     ResultWords(cell), done, total);
+}
+
+std::string ProgressLine(const SweepProgress& progress, int columns, bool color) {
+  const std::string bar = Bar(progress.done(), progress.total());
+  std::string rest = fmt::format(" {}/{}", progress.done(), progress.total());
+  if (progress.failed() > 0) rest += fmt::format(", {} failed", progress.failed());
+  const auto current = progress.current();
+  rest += "  " + (current ? CurrentWords(*current) : std::string("waiting"));
+  if (const auto seconds = progress.remaining_seconds()) {
+    const auto left = std::chrono::duration<double>(*seconds);
+    rest += fmt::format("  about {} left",
+                        ShortDuration(std::chrono::ceil<std::chrono::seconds>(left)));
+  }
+  // The last column stays free: writing to it wraps on some terminals.
+  const size_t room = static_cast<size_t>(std::max(columns - 1, kBarWidth + 2)) - bar.size();
+  return Colored(bar, progress.failed() > 0 ? "31" : "32", color) + Shortened(rest, room);
+}
+
+void ProgressDisplay::Show(const SweepProgress& progress,
+                           const std::vector<FinishedCell>& finished) {
+  if (quiet_) return;
+  if (console_.live) {
+    *console_.err << kEraseLine << ProgressLine(progress, console_.columns, console_.color)
+                  << std::flush;
+    drawn_ = true;
+    return;
+  }
+  size_t number = progress.done() - std::min(finished.size(), progress.done());
+  for (const FinishedCell& cell : finished) Say(FinishedLine(cell, ++number, progress.total()));
+}
+
+void ProgressDisplay::Say(const std::string& line) {
+  Clear();
+  *console_.err << line << '\n' << std::flush;
+}
+
+void ProgressDisplay::Clear() {
+  if (drawn_) *console_.err << kEraseLine << std::flush;
+  drawn_ = false;
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,103 @@
+// How far a set of jobs is: state from what the service reports, and its display. Both without a
+// clock of their own.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/output.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::client {
+
+// A job that is done, as a line tells it.
+struct FinishedCell {
+  v1::Job job;
+  // The run that ended it; unset if the job was found finished.
+  std::optional<v1::Run> run;
+};
+
+// Not thread-safe.
+class SweepProgress {
+ public:
+  // Takes one message in. Returns the jobs that are finished since, each once, also over snapshots
+  // that repeat.
+  std::vector<FinishedCell> Apply(const v1::WatchJobsResponse& change);
+
+  // Resume after this number; nothing before the first whole snapshot.
+  std::optional<uint64_t> sequence() const { return sequence_; }
+  // The next watch shall begin with a snapshot again.
+  void ForgetSequence() { sequence_.reset(); }
+
+  // All jobs are known and finished.
+  bool finished() const;
+  size_t total() const { return cells_.size(); }
+  size_t done() const;
+  // Jobs that ended in another state than SUCCEEDED.
+  size_t failed() const;
+  // By id.
+  std::vector<uint64_t> job_ids() const;
+
+  // What is measured now; nothing between two runs.
+  struct Current {
+    v1::Job job;
+    v1::Progress progress;
+  };
+  std::optional<Current> current() const;
+
+  // From the cells that are done, or else from the steps of the current one. Nothing to go by:
+  // nothing.
+  std::optional<double> remaining_seconds() const;
+
+ private:
+  struct Cell {
+    v1::Job job;
+    std::optional<v1::Progress> progress;
+    bool reported = false;
+  };
+
+  void ApplySnapshot(const v1::JobSnapshot& snapshot, std::vector<FinishedCell>* finished);
+  void ApplyEvent(const v1::JobEvent& event, std::vector<FinishedCell>* finished);
+  void Report(Cell* cell, const v1::Run* run, std::vector<FinishedCell>* finished);
+  std::optional<double> SecondsLeftInCurrent() const;
+
+  std::map<uint64_t, Cell> cells_;
+  std::optional<uint64_t> sequence_;
+  bool snapshot_is_whole_ = false;
+  double finished_seconds_ = 0;  // device time of `timed_cells_` cells
+  size_t timed_cells_ = 0;
+};
+
+// `17 small, forward-backward, batch 1, context 64: 152.3 ± 8.5 ms (3 of 10)`.
+std::string FinishedLine(const FinishedCell& cell, size_t done, size_t total);
+
+// `[=====     ] 3/10  small, ..., context 64: step 4/15, 152.3 ms  about 2 min 5 s left`, at most
+// `columns` wide.
+std::string ProgressLine(const SweepProgress& progress, int columns, bool color);
+
+// On a terminal one line on stderr that is redrawn; elsewhere a line for each finished cell.
+class ProgressDisplay {
+ public:
+  // `quiet`: only what is said, no progress.
+  explicit ProgressDisplay(const Console& console, bool quiet = false)
+      : console_(console), quiet_(quiet) {}
+  ~ProgressDisplay() { Clear(); }
+  ProgressDisplay(const ProgressDisplay&) = delete;
+  ProgressDisplay& operator=(const ProgressDisplay&) = delete;
+
+  void Show(const SweepProgress& progress, const std::vector<FinishedCell>& finished);
+  // A line above the progress.
+  void Say(const std::string& line);
+  // Takes the progress off the screen.
+  void Clear();
+
+ private:
+  const Console console_;
+  const bool quiet_;
+  bool drawn_ = false;
+};
+
+}  // namespace torchlap::client
