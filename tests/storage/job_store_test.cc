@@ -1,0 +1,250 @@
+#include "storage/job_store.h"
+
+#include <set>
+
+#include "storage/connection.h"
+#include "tests/storage/store_fixture.h"
+
+namespace torchlap::storage {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class JobStoreQueries : public StoreTest {
+ protected:
+  std::vector<uint64_t> List(const JobFilter& filter) {
+    absl::StatusOr<std::vector<v1::Job>> jobs = jobs_->List(filter);
+    EXPECT_TRUE(jobs.ok()) << jobs.status();
+    std::vector<uint64_t> ids;
+    for (const v1::Job& job : *jobs) ids.push_back(job.job_id());
+    return ids;
+  }
+  std::vector<v1::JobEvent> Events(uint64_t after, uint32_t limit = 1000) {
+    absl::StatusOr<std::vector<v1::JobEvent>> events = jobs_->Events(after, limit);
+    EXPECT_TRUE(events.ok()) << events.status();
+    return events.ok() ? *events : std::vector<v1::JobEvent>();
+  }
+  uint64_t SubmitAs(const Caller& caller, const NewJob& job) {
+    return jobs_->Submit(caller, "", "", "", {job}, 0, ++now_ns_).value().job_ids[0];
+  }
+};
+
+TEST_F(JobStoreQueries, AJobThatIsNotThereIsNotFound) {
+  const absl::Status status = jobs_->Get(3).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(status.message(), "there is no job 3");
+}
+
+TEST_F(JobStoreQueries, FiltersNarrowAList) {
+  const uint64_t done = RunToEnd(MakeJob());
+  const Submitted sweep = Submit({MakeJob(), MakeJob()});
+  const uint64_t bobs = SubmitAs(bob_, MakeJob());
+  Start(sweep.job_ids[1]);
+  JobFilter filter;
+  EXPECT_THAT(List(filter), ElementsAre(done, sweep.job_ids[0], sweep.job_ids[1], bobs));
+  filter.states = {v1::JOB_STATE_QUEUED, v1::JOB_STATE_RUNNING};
+  EXPECT_THAT(List(filter), ElementsAre(sweep.job_ids[0], sweep.job_ids[1], bobs));
+  filter.states = {v1::JOB_STATE_QUEUED, v1::JOB_STATE_SUCCEEDED};
+  EXPECT_THAT(List(filter), ElementsAre(done, sweep.job_ids[0], bobs));
+  filter.user = "ann";
+  EXPECT_THAT(List(filter), ElementsAre(done, sweep.job_ids[0]));
+  filter = JobFilter();
+  filter.user = "uid:1001";
+  EXPECT_THAT(List(filter), ElementsAre(bobs));
+  filter.user = "nobody";
+  EXPECT_THAT(List(filter), IsEmpty());
+}
+
+TEST_F(JobStoreQueries, JobsAndSweepsAreAUnion) {
+  const uint64_t one = SubmitOne(MakeJob());
+  const Submitted sweep = Submit({MakeJob(), MakeJob()});
+  SubmitOne(MakeJob());
+  JobFilter filter;
+  filter.job_ids = {one, sweep.job_ids[0], 999};
+  filter.sweep_ids = {sweep.sweep_id};
+  EXPECT_THAT(List(filter), ElementsAre(one, sweep.job_ids[0], sweep.job_ids[1]));
+}
+
+TEST_F(JobStoreQueries, PagesOfJobsGoOnBehindTheLastId) {
+  const Submitted sweep = Submit(std::vector<NewJob>(5, MakeJob()));
+  JobFilter filter;
+  filter.limit = 2;
+  std::vector<uint64_t> all;
+  for (std::vector<uint64_t> page = List(filter); !page.empty(); page = List(filter)) {
+    EXPECT_LE(page.size(), 2u);
+    all.insert(all.end(), page.begin(), page.end());
+    filter.after_job_id = page.back();
+  }
+  EXPECT_EQ(all, sweep.job_ids);
+}
+
+TEST_F(JobStoreQueries, TheQueueNamesEachJobOnceInTheOrderOfItsFirstLaunch) {
+  NewJob urgent = MakeJob();
+  urgent.spec.set_priority(5);
+  const uint64_t first = SubmitOne(MakeJob("small", 3));
+  const uint64_t second = SubmitOne(MakeJob());
+  const uint64_t third = SubmitOne(urgent);
+  const uint64_t fourth = SubmitOne(MakeJob());
+  Start(fourth);
+  const auto ids = [&](uint32_t limit) {
+    std::vector<uint64_t> list;
+    const std::vector<JobStore::QueueEntry> queue = jobs_->Queue(limit).value();
+    for (const JobStore::QueueEntry& entry : queue) list.push_back(entry.job_id);
+    return list;
+  };
+  EXPECT_THAT(ids(100), ElementsAre(fourth, third, first, second));
+  EXPECT_THAT(ids(2), ElementsAre(fourth, third));
+}
+
+TEST_F(JobStoreQueries, HeadsAreTheFirstLaunchesOfEachOwnerPriorityAndDeviceKey) {
+  NewJob urgent = MakeJob();
+  urgent.spec.set_priority(1);
+  NewJob elsewhere = MakeJob();
+  elsewhere.device_key = "class:cuda";
+  NewJob any = MakeJob();
+  any.device_key = "any";
+  const uint64_t anns = SubmitOne(MakeJob("small", 2));
+  SubmitOne(MakeJob());
+  const uint64_t anns_urgent = SubmitOne(urgent);
+  const uint64_t bobs = SubmitAs(bob_, MakeJob());
+  SubmitAs(bob_, MakeJob());
+  SubmitAs(bob_, elsewhere);
+  const uint64_t bobs_any = SubmitAs(bob_, any);
+  std::set<uint64_t> ids;
+  for (const QueueHead& head : Heads()) {
+    ids.insert(head.job_id);
+    EXPECT_EQ(head.launch, 0u);
+    EXPECT_EQ(head.owner, head.job_id >= bobs ? "uid:1001" : "uid:1000");
+    EXPECT_EQ(head.priority, head.job_id == anns_urgent ? 1 : 0);
+    EXPECT_EQ(head.owner_recent_device_ns, 0);
+  }
+  EXPECT_EQ(Heads().size(), 4u);
+  EXPECT_THAT(ids, ElementsAre(anns, anns_urgent, bobs, bobs_any));
+}
+
+TEST_F(JobStoreQueries, ASelectorIsResolvedToIds) {
+  Submit({MakeJob()}, "", "night");
+  const Submitted named = Submit({MakeJob()}, "", "night");
+  const Submitted last = Submit({MakeJob()});
+  SubmitAs(bob_, MakeJob());
+  v1::Selector selector;
+  selector.add_job_ids(1);
+  selector.add_sweep_ids(1);
+  selector.add_sweep_names("night");
+  selector.set_last(true);
+  const absl::StatusOr<JobFilter> filter = jobs_->Resolve(selector, ann_);
+  ASSERT_TRUE(filter.ok()) << filter.status();
+  EXPECT_THAT(filter->job_ids, ElementsAre(1u));
+  EXPECT_THAT(filter->sweep_ids, ElementsAre(1u, named.sweep_id, last.sweep_id));
+  selector.set_all(true);
+  const absl::StatusOr<JobFilter> all = jobs_->Resolve(selector, ann_);
+  EXPECT_TRUE(all->job_ids.empty() && all->sweep_ids.empty());
+}
+
+TEST_F(JobStoreQueries, WhatASelectorNamesMustBeThere) {
+  RunToEnd(MakeJob());
+  const auto message = [&](const auto& fill) {
+    v1::Selector selector;
+    fill(&selector);
+    const absl::Status status = jobs_->Resolve(selector, bob_).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << selector.DebugString();
+    return std::string(status.message());
+  };
+  EXPECT_EQ(message([](v1::Selector* s) { s->add_job_ids(9); }), "there is no job 9");
+  EXPECT_EQ(message([](v1::Selector* s) { s->add_sweep_ids(9); }), "there is no sweep 9");
+  EXPECT_EQ(message([](v1::Selector* s) { s->add_run_ids("1.2"); }), "there is no run 1.2");
+  EXPECT_THAT(message([](v1::Selector* s) { s->add_sweep_names("x"); }), HasSubstr("'x'"));
+  EXPECT_THAT(message([](v1::Selector* s) { s->set_last(true); }), HasSubstr("bob"));
+  v1::Selector known;
+  known.add_run_ids("1.1");
+  EXPECT_TRUE(jobs_->Resolve(known, bob_).ok());
+  v1::Selector garbled;
+  garbled.add_run_ids("1.x");
+  EXPECT_EQ(jobs_->Resolve(garbled, bob_).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(JobStoreQueries, EveryChangeIsAnEventWithItsRun) {
+  const uint64_t id = SubmitOne(MakeJob());
+  Finish(Ended(Start(id), v1::OUTCOME_OUT_OF_MEMORY), TryAgain(2, 256));
+  Finish(Ended(Start(id)), LaunchDone());
+  const std::vector<v1::JobEvent> events = Events(0);
+  ASSERT_EQ(events.size(), 5u);
+  std::vector<v1::JobState> states;
+  for (size_t i = 0; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].sequence(), i + 1);
+    EXPECT_EQ(events[i].job_id(), id);
+    EXPECT_EQ(events[i].sweep_id(), 1u);
+    states.push_back(events[i].state());
+  }
+  EXPECT_THAT(states, ElementsAre(v1::JOB_STATE_QUEUED, v1::JOB_STATE_RUNNING, v1::JOB_STATE_QUEUED,
+                                  v1::JOB_STATE_RUNNING, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_FALSE(events[0].has_run());
+  EXPECT_EQ(events[1].run().number(), 1u);
+  EXPECT_EQ(events[1].run().outcome(), v1::OUTCOME_UNSPECIFIED) << "as it was when it began";
+  EXPECT_FALSE(events[1].run().has_duration_ns());
+  EXPECT_EQ(events[1].run().workload().transformer_lm().preset(), "small");
+  EXPECT_EQ(events[2].run().outcome(), v1::OUTCOME_OUT_OF_MEMORY);
+  EXPECT_EQ(events[3].run().number(), 2u);
+  EXPECT_EQ(events[4].run().step().mean_ns(), 31e6);
+  EXPECT_EQ(events[4].at_ns(), now_ns_);
+}
+
+TEST_F(JobStoreQueries, EventsResumeWithoutGapOrDuplicateAlsoAfterARestart) {
+  Submit(std::vector<NewJob>(5, MakeJob()));
+  const uint64_t seen = Events(0, 3).back().sequence();
+  EXPECT_EQ(seen, 3u);
+  Reopen();
+  Start(1);
+  std::vector<uint64_t> rest;
+  for (const v1::JobEvent& event : Events(seen)) rest.push_back(event.sequence());
+  EXPECT_THAT(rest, ElementsAre(4u, 5u, 6u));
+  EXPECT_EQ(*jobs_->LastSequence(), 6u);
+  EXPECT_THAT(Events(6), IsEmpty());
+}
+
+TEST_F(JobStoreQueries, ANumberThatIsNotKnownIsOutOfRange) {
+  EXPECT_THAT(Events(0), IsEmpty());
+  EXPECT_EQ(*jobs_->LastSequence(), 0u);
+  EXPECT_EQ(jobs_->Events(1, 10).status().code(), absl::StatusCode::kOutOfRange);
+  Submit(std::vector<NewJob>(5, MakeJob()));
+  EXPECT_EQ(jobs_->Events(6, 10).status().code(), absl::StatusCode::kOutOfRange);
+  ASSERT_TRUE(database_
+                  ->Write([](SQLite::Database& database) {
+                    database.exec("DELETE FROM job_event WHERE seq <= 3");
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_EQ(jobs_->Events(2, 10).status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(Events(3).size(), 2u) << "nothing after 3 is missing";
+}
+
+TEST_F(JobStoreQueries, SequenceNumbersAreNotReused) {
+  Submit({MakeJob(), MakeJob()});
+  ASSERT_TRUE(database_
+                  ->Write([](SQLite::Database& database) {
+                    database.exec("DELETE FROM job_event");
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_EQ(*jobs_->LastSequence(), 2u);
+  EXPECT_THAT(Events(2), IsEmpty());
+  Start(1);
+  EXPECT_EQ(Events(2).at(0).sequence(), 3u);
+}
+
+TEST_F(JobStoreQueries, JobsAndRunsAreCounted) {
+  RunToEnd(MakeJob());
+  RunToEnd(MakeJob(), v1::OUTCOME_CRASHED);
+  const Submitted sweep = Submit(std::vector<NewJob>(3, MakeJob()));
+  Start(sweep.job_ids[1]);
+  const absl::StatusOr<JobStore::Counts> counts = jobs_->Count();
+  ASSERT_TRUE(counts.ok()) << counts.status();
+  EXPECT_EQ(counts->queued_jobs, 2u);
+  EXPECT_EQ(counts->running_jobs, 1u);
+  EXPECT_EQ(counts->finished_runs, 2u);
+}
+
+}  // namespace
+}  // namespace torchlap::storage

@@ -1,0 +1,388 @@
+#include "storage/run_store.h"
+
+#include <google/protobuf/util/message_differencer.h>
+
+#include "proto/columns.h"
+#include "tests/storage/store_fixture.h"
+
+namespace torchlap::storage {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::util::MessageDifferencer;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+std::vector<std::string> Ids(const std::vector<v1::Run>& runs) {
+  std::vector<std::string> ids;
+  for (const v1::Run& run : runs) ids.push_back(run.run_id());
+  return ids;
+}
+
+class RunStoreTest : public StoreTest {
+ protected:
+  RunPage List(const v1::RunFilter& filter, uint32_t size = 50, const std::string& token = "",
+               bool ascending = false, const JobFilter& selected = JobFilter()) {
+    absl::StatusOr<RunPage> page = runs_->List(filter, selected, ascending, size, token);
+    EXPECT_TRUE(page.ok()) << page.status();
+    return page.ok() ? *page : RunPage();
+  }
+  std::vector<std::string> Matching(const v1::RunFilter& filter,
+                                    const JobFilter& selected = JobFilter()) {
+    return Ids(List(filter, 50, "", true, selected).runs);
+  }
+  std::vector<std::vector<std::string>> Export(const v1::RunFilter& filter,
+                                               const JobFilter& selected = JobFilter()) {
+    std::vector<std::vector<std::string>> batches;
+    absl::Status status = runs_->Export(filter, selected, [&](std::vector<v1::Run> runs) {
+      batches.push_back(Ids(runs));
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(status.ok()) << status;
+    return batches;
+  }
+  // A run of a job with these differences from the usual one, ended.
+  std::string Add(
+      const std::function<void(NewJob*)>& asked,
+      const std::function<void(FinishedRun*)>& ended = [](FinishedRun*) {}) {
+    NewJob job = MakeJob();
+    asked(&job);
+    job.workload_hash = job.spec.workload().ShortDebugString();
+    const StartedRun started = Start(SubmitOne(job));
+    FinishedRun finished = Ended(started);
+    finished.run.set_workload_hash(job.workload_hash);
+    ended(&finished);
+    Finish(finished, LaunchDone());
+    return started.run.run_id();
+  }
+};
+
+// A value of its own for every column, so that no two can be mixed up.
+void FillEveryColumn(v1::Run* run) {
+  int next = 1000;
+  for (const RunColumn& column : RunColumns()) {
+    Message* message = run;
+    for (size_t i = 0; i + 1 < column.path.size(); ++i) {
+      message = message->GetReflection()->MutableMessage(message, column.path[i]);
+    }
+    const FieldDescriptor* field = column.path.back();
+    const auto& reflection = *message->GetReflection();
+    ++next;
+    if (field->is_map() || (!field->has_presence() && reflection.HasField(*message, field))) {
+      continue;  // fixed by the job
+    }
+    switch (field->cpp_type()) {
+      case FieldDescriptor::CPPTYPE_STRING:
+        reflection.SetString(message, field, column.stored_name + " text");
+        break;
+      case FieldDescriptor::CPPTYPE_ENUM:
+        reflection.SetEnumValue(message, field, 2);
+        break;
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        reflection.SetDouble(message, field, next + 0.1);
+        break;
+      case FieldDescriptor::CPPTYPE_INT32:
+        reflection.SetInt32(message, field, next);
+        break;
+      case FieldDescriptor::CPPTYPE_UINT32:
+        reflection.SetUInt32(message, field, static_cast<uint32_t>(next));
+        break;
+      case FieldDescriptor::CPPTYPE_INT64:
+        reflection.SetInt64(message, field, (int64_t{1} << 40) + next);
+        break;
+      case FieldDescriptor::CPPTYPE_UINT64:
+        reflection.SetUInt64(message, field, (uint64_t{1} << 40) + static_cast<uint64_t>(next));
+        break;
+      default:
+        FAIL() << field->full_name();
+    }
+  }
+}
+
+TEST_F(RunStoreTest, EveryColumnComesBackAsItWasStored) {
+  NewJob job = MakeJob();
+  job.spec.mutable_workload()->mutable_transformer_lm()->set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
+  job.spec.mutable_workload()->mutable_transformer_lm()->set_optimizer(v1::OPTIMIZER_FUSED);
+  job.spec.mutable_plan()->set_seed(~uint64_t{0});
+  (*job.spec.mutable_labels())["k"] = "it's \"v\"";
+  const StartedRun started = Start(Submit({job}, "", "sweep").job_ids[0]);
+  FinishedRun finished;
+  finished.run = started.run;
+  FillEveryColumn(&finished.run);
+  // Fixed by the job.
+  finished.run.set_launch(started.run.launch());
+  *finished.run.mutable_workload() = started.run.workload();
+  *finished.run.mutable_plan() = started.run.plan();
+  finished.environment.emplace();
+  Finish(finished, TryAgain(1, 1));
+  const v1::Run stored = runs_->Get(started.run.run_id())->run();
+  EXPECT_TRUE(MessageDifferencer::Equals(stored, finished.run))
+      << stored.DebugString() << finished.run.DebugString();
+  for (const RunColumn& column : RunColumns()) {
+    EXPECT_FALSE(std::holds_alternative<std::monostate>(ReadColumn(stored, column)))
+        << column.stored_name << " was not tried";
+  }
+}
+
+TEST_F(RunStoreTest, WhatIsUnknownStaysUnset) {
+  const StartedRun started = Start(SubmitOne(MakeJob()));
+  FinishedRun finished;
+  finished.run = started.run;
+  finished.run.set_outcome(v1::OUTCOME_CRASHED);
+  Finish(finished, JobFailed("signal 9"));
+  const v1::RunDetail detail = *runs_->Get(started.run.run_id());
+  EXPECT_TRUE(MessageDifferencer::Equals(detail.run(), finished.run)) << detail.DebugString();
+  EXPECT_FALSE(detail.run().has_failure());
+  EXPECT_FALSE(detail.has_environment());
+  EXPECT_FALSE(detail.has_readings());
+  EXPECT_EQ(runs_->Samples(started.run.run_id())->step_ns_size(), 0);
+}
+
+TEST_F(RunStoreTest, SamplesComeBackFromStepZero) {
+  const StartedRun started = Start(SubmitOne(MakeJob()));
+  FinishedRun finished = Ended(started);
+  v1::SampleBlock& samples = finished.samples;
+  samples.Clear();
+  samples.set_warmup_steps(5);
+  for (int64_t i = 0; i < 15; ++i) {
+    samples.add_start_ns(123'456'789'000'000 + i * 31'000'000);
+    samples.add_forward_ns(10'000'000 + i);
+    samples.add_step_ns(31'000'000 + i);
+  }
+  finished.readings.set_load_average(0.5);
+  Finish(finished, LaunchDone());
+  const absl::StatusOr<v1::SampleBlock> stored = runs_->Samples(started.run.run_id());
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(*stored, samples));
+  const v1::RunDetail detail = *runs_->Get(started.run.run_id());
+  EXPECT_EQ(detail.readings().load_average(), 0.5);
+  EXPECT_FALSE(detail.readings().has_temperature_celsius());
+}
+
+TEST_F(RunStoreTest, ARunIdThatIsNoneIsRefused) {
+  RunToEnd(MakeJob());
+  EXPECT_TRUE(runs_->Get("1.1").ok());
+  EXPECT_EQ(runs_->Get("1.2").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(runs_->Get("1.2").status().message(), "there is no run 1.2");
+  EXPECT_EQ(runs_->Samples("1.2").status().code(), absl::StatusCode::kNotFound);
+  for (const char* bad : {"", "1", "1.", ".1", "x.1", "1.x", "01.1", "1.1.1", "0.1", "1.0", "-1.1",
+                          " 1.1", "1.99999999999"}) {
+    EXPECT_EQ(runs_->Get(bad).status().code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
+}
+
+TEST_F(RunStoreTest, ARunThatIsNotFinishedIsFoundByItsIdButNotListed) {
+  const StartedRun started = Start(SubmitOne(MakeJob()));
+  EXPECT_TRUE(runs_->Get(started.run.run_id()).ok());
+  EXPECT_THAT(List({}).runs, IsEmpty());
+  EXPECT_THAT(Export({}), IsEmpty());
+}
+
+TEST_F(RunStoreTest, ListsAreNewestFirstUnlessAskedOtherwise) {
+  for (int i = 0; i < 3; ++i) RunToEnd(MakeJob());
+  EXPECT_THAT(Ids(List({}).runs), ElementsAre("3.1", "2.1", "1.1"));
+  EXPECT_THAT(Ids(List({}, 50, "", true).runs), ElementsAre("1.1", "2.1", "3.1"));
+}
+
+TEST_F(RunStoreTest, PagesHaveNoDuplicatesWhileRunsAreAdded) {
+  for (int i = 0; i < 7; ++i) RunToEnd(MakeJob());
+  std::vector<std::string> seen;
+  std::string token;
+  do {
+    const RunPage page = List({}, 3, token);
+    for (const std::string& id : Ids(page.runs)) seen.push_back(id);
+    token = page.next_page_token;
+    RunToEnd(MakeJob());
+  } while (!token.empty());
+  EXPECT_THAT(seen, ElementsAre("7.1", "6.1", "5.1", "4.1", "3.1", "2.1", "1.1"));
+}
+
+TEST_F(RunStoreTest, PagesSplitRunsOfTheSameStart) {
+  for (int i = 0; i < 5; ++i) {
+    now_ns_ = 1'700'000'000'000'000'000;
+    const uint64_t id = SubmitOne(MakeJob());
+    now_ns_ = 1'700'000'000'000'000'000;
+    Finish(Ended(Start(id)), LaunchDone());
+  }
+  for (const bool ascending : {false, true}) {
+    std::vector<std::string> seen;
+    std::string token;
+    do {
+      const RunPage page = List({}, 2, token, ascending);
+      for (const std::string& id : Ids(page.runs)) seen.push_back(id);
+      token = page.next_page_token;
+    } while (!token.empty());
+    EXPECT_THAT(seen, UnorderedElementsAre("1.1", "2.1", "3.1", "4.1", "5.1"));
+  }
+}
+
+TEST_F(RunStoreTest, AnExactlyFullPageIsTheLast) {
+  for (int i = 0; i < 4; ++i) RunToEnd(MakeJob());
+  EXPECT_EQ(List({}, 4).next_page_token, "");
+  EXPECT_NE(List({}, 3).next_page_token, "");
+}
+
+TEST_F(RunStoreTest, AForeignPageTokenIsRefused) {
+  for (const char* token : {"x", "1", "1.x", "1.2.3", " 1.2"}) {
+    const absl::Status status = runs_->List({}, {}, false, 10, token).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << token;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("page_token"));
+  }
+}
+
+TEST_F(RunStoreTest, EachFilterNarrows) {
+  const auto usual = [](NewJob*) {};
+  const std::string plain = Add(usual);
+  const auto model = [](NewJob* job) {
+    return job->spec.mutable_workload()->mutable_transformer_lm();
+  };
+  const std::string medium = Add([&](NewJob* job) { model(job)->set_preset("medium"); });
+  const std::string newer = Add([&](NewJob* job) { model(job)->set_edition("cs336-2026"); });
+  const std::string train =
+      Add([&](NewJob* job) { model(job)->set_pass_type(v1::PASS_TYPE_TRAIN_STEP); });
+  const std::string bf16 = Add([&](NewJob* job) { model(job)->set_precision(v1::PRECISION_BF16); });
+  const std::string sdpa = Add([&](NewJob* job) { model(job)->set_attention(v1::ATTENTION_SDPA); });
+  const std::string combined =
+      Add([](NewJob* job) { job->spec.mutable_plan()->set_timing(v1::TIMING_COMBINED); });
+  const std::string warmup = Add([](NewJob* job) { job->spec.set_purpose(v1::PURPOSE_WARMUP); });
+  const std::string labelled = Add([](NewJob* job) { (*job->spec.mutable_labels())["k"] = "v"; });
+  const std::string crashed =
+      Add(usual, [](FinishedRun* run) { run->run.set_outcome(v1::OUTCOME_CRASHED); });
+  const std::string dirty =
+      Add(usual, [](FinishedRun* run) { run->run.set_validity(v1::VALIDITY_CONTAMINATED); });
+
+  v1::RunFilter filter;
+  filter.add_model_sizes("medium");
+  EXPECT_THAT(Matching(filter), ElementsAre(medium));
+  filter.add_model_sizes("cs336-2026/small");
+  EXPECT_THAT(Matching(filter), ElementsAre(medium, newer));
+  filter.Clear();
+  filter.add_model_sizes("nano");
+  EXPECT_THAT(Matching(filter), IsEmpty());
+  filter.Clear();
+  filter.add_pass_types(v1::PASS_TYPE_TRAIN_STEP);
+  EXPECT_THAT(Matching(filter), ElementsAre(train));
+  filter.Clear();
+  filter.add_precisions(v1::PRECISION_BF16);
+  EXPECT_THAT(Matching(filter), ElementsAre(bf16));
+  filter.Clear();
+  filter.add_attentions(v1::ATTENTION_SDPA);
+  EXPECT_THAT(Matching(filter), ElementsAre(sdpa));
+  filter.Clear();
+  filter.add_timings(v1::TIMING_COMBINED);
+  EXPECT_THAT(Matching(filter), ElementsAre(combined));
+  filter.Clear();
+  filter.add_purposes(v1::PURPOSE_WARMUP);
+  EXPECT_THAT(Matching(filter), ElementsAre(warmup));
+  filter.Clear();
+  (*filter.mutable_labels())["k"] = "v";
+  EXPECT_THAT(Matching(filter), ElementsAre(labelled));
+  (*filter.mutable_labels())["other"] = "v";
+  EXPECT_THAT(Matching(filter), IsEmpty());
+  filter.Clear();
+  filter.add_outcomes(v1::OUTCOME_CRASHED);
+  EXPECT_THAT(Matching(filter), ElementsAre(crashed));
+  filter.Clear();
+  filter.set_exclude_contaminated(true);
+  EXPECT_EQ(Matching(filter).size(), 10u);
+  EXPECT_THAT(Matching(filter), testing::Not(testing::Contains(dirty)));
+  filter.add_attentions(v1::ATTENTION_EXPLICIT);
+  filter.add_outcomes(v1::OUTCOME_OK);
+  filter.add_purposes(v1::PURPOSE_MEASURE);
+  filter.add_timings(v1::TIMING_SEPARATE);
+  filter.add_model_sizes("small");
+  filter.add_pass_types(v1::PASS_TYPE_FORWARD_BACKWARD);
+  filter.add_precisions(v1::PRECISION_FP32);
+  EXPECT_THAT(Matching(filter), ElementsAre(plain, newer, labelled));
+}
+
+TEST_F(RunStoreTest, UserDeviceAndTimeNarrow) {
+  const std::string anns = std::to_string(RunToEnd(MakeJob())) + ".1";
+  const uint64_t bobs = jobs_->Submit(bob_, "", "", "", {MakeJob()}, 0, now_ns_)->job_ids[0];
+  const absl::StatusOr<StartedRun> started = jobs_->Start(bobs, 0, cpu1_, ++now_ns_);
+  const int64_t bobs_start = now_ns_;
+  Finish(Ended(*started), LaunchDone());
+  const std::string of_bob = started->run.run_id();
+  for (const char* name : {"bob", "uid:1001"}) {
+    v1::RunFilter filter;
+    filter.add_users(name);
+    EXPECT_THAT(Matching(filter), ElementsAre(of_bob)) << name;
+  }
+  for (const char* name : {"cpu1", "CPU-1"}) {
+    v1::RunFilter filter;
+    filter.add_devices(name);
+    EXPECT_THAT(Matching(filter), ElementsAre(of_bob)) << name;
+  }
+  v1::RunFilter filter;
+  filter.set_since_ns(bobs_start);
+  EXPECT_THAT(Matching(filter), ElementsAre(of_bob));
+  filter.Clear();
+  filter.set_until_ns(bobs_start);
+  EXPECT_THAT(Matching(filter), ElementsAre(anns));
+}
+
+TEST_F(RunStoreTest, SelectedJobsSweepsAndRunsAreAUnion) {
+  const uint64_t job = SubmitOne(MakeJob());
+  Finish(Ended(Start(job), v1::OUTCOME_OUT_OF_MEMORY), TryAgain(2, 256));
+  Finish(Ended(Start(job)), LaunchDone());
+  for (int i = 0; i < 3; ++i) RunToEnd(MakeJob());
+  v1::RunFilter filter;
+  filter.mutable_selector()->add_run_ids("1.2");
+  EXPECT_THAT(Matching(filter), ElementsAre("1.2"));
+  JobFilter selected;
+  selected.job_ids = {2};
+  EXPECT_THAT(Matching(filter, selected), ElementsAre("1.2", "2.1"));
+  selected.sweep_ids = {3};
+  EXPECT_THAT(Matching(filter, selected), ElementsAre("1.2", "2.1", "3.1"));
+  EXPECT_THAT(Matching({}, selected), ElementsAre("2.1", "3.1"));
+  EXPECT_THAT(Export(filter, selected), ElementsAre(ElementsAre("1.2", "2.1", "3.1")));
+  filter.add_outcomes(v1::OUTCOME_OUT_OF_MEMORY);
+  EXPECT_THAT(Matching(filter, selected), IsEmpty());
+}
+
+TEST_F(RunStoreTest, ExportGoesThroughJobsAndTheirRunsInOrderBatchByBatch) {
+  // Runs are made in another order than that of their jobs.
+  const Submitted sweep = Submit(std::vector<NewJob>(600, MakeJob()));
+  for (auto id = sweep.job_ids.rbegin(); id != sweep.job_ids.rend(); ++id) {
+    if (*id <= 10) {
+      Finish(Ended(Start(*id), v1::OUTCOME_OUT_OF_MEMORY), TryAgain(2, 256));
+    }
+    Finish(Ended(Start(*id)), LaunchDone());
+  }
+  std::vector<std::string> expected;
+  for (const uint64_t id : sweep.job_ids) {
+    expected.push_back(std::to_string(id) + ".1");
+    if (id <= 10) expected.push_back(std::to_string(id) + ".2");
+  }
+  const std::vector<std::vector<std::string>> batches = Export({});
+  ASSERT_GE(batches.size(), 2u);
+  std::vector<std::string> all;
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (i + 1 < batches.size()) {
+      EXPECT_GE(batches[i].size(), 100u);
+    }
+    all.insert(all.end(), batches[i].begin(), batches[i].end());
+  }
+  EXPECT_EQ(all, expected);
+}
+
+TEST_F(RunStoreTest, ExportStopsWithTheStatusOfItsConsumer) {
+  RunToEnd(MakeJob());
+  const absl::Status status = runs_->Export(
+      {}, {}, [](const std::vector<v1::Run>&) { return absl::CancelledError("gone"); });
+  EXPECT_EQ(status, absl::CancelledError("gone"));
+}
+
+TEST_F(RunStoreTest, AConsumerMayWriteWhileItReads) {
+  RunToEnd(MakeJob());
+  absl::Status status = runs_->Export({}, {}, [&](const std::vector<v1::Run>&) {
+    return jobs_->Submit(ann_, "", "", "", {MakeJob()}, 0, ++now_ns_).status();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+}  // namespace
+}  // namespace torchlap::storage
