@@ -37,7 +37,7 @@ configure() {
   local preset=$1 stamp=$root/build/$1/.configured-with
   shift
   if [[ -f $root/build/$preset/build.ninja && -f $stamp && "$(<"$stamp")" == "$*" ]]; then return; fi
-  (cd "$root" && cmake --preset "$preset" "$@")
+  (cd "$root" && cmake --log-level=NOTICE --preset "$preset" "$@")
   printf '%s' "$*" >"$stamp"
 }
 
