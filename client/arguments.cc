@@ -94,6 +94,10 @@ void AddSweep(CLI::App* app, SweepWords* sweep, OutputWords* output) {
   AddPlan(app, sweep);
   app->option_defaults()->group("Output");
   AddOutput(app, output, kRunFormats);
+  app->footer(
+      "The table's CV is the largest of the row's columns. Exit codes: 0 all succeeded, 1 usage, 2 "
+      "some job "
+      "failed,\n3 daemon not reached, 4 not found or refused, 130 interrupted.");
 }
 
 void AddFilter(CLI::App* app, FilterWords* filter) {
@@ -161,7 +165,7 @@ void AddRunQueries(CLI::App* app, AllOptions* all) {
   auto* show = app->add_subcommand("show",
                                    "a job (17) with its attempts, or a run (17.2) with "
                                    "samples and environment");
-  show->add_option("ID", all->show.id, "17 or 17.2")->required()->type_name("");
+  show->add_option("ID", all->show.id, "17 or 17.2")->type_name("");
   AddOutput(show, &all->show.output, "table (default), json");
   auto* runs = app->add_subcommand("runs", "finished runs of every outcome, newest first");
   AddSelectors(runs, &all->runs.filter.selectors, kRunSelectors);
@@ -219,7 +223,7 @@ std::string ExtraWord(const std::string& extra, const Words& words, const std::s
     return extra[0] == '-' ? fmt::format("{} is not a flag, see torchlap --help", extra)
                            : fmt::format("{} is not a command, see torchlap --help", extra);
   }
-  const bool is_flag = extra.size() > 1 && extra[0] == '-' && !std::isdigit(extra[1]);
+  const bool is_flag = extra.size() > 1 && extra[0] == '-' && (extra[1] < '0' || extra[1] > '9');
   if (is_flag) {
     return fmt::format("{} is not a flag of {}, see torchlap {} --help", extra, command, command);
   }
@@ -229,6 +233,16 @@ std::string ExtraWord(const std::string& extra, const Words& words, const std::s
                        extra);
   }
   return fmt::format("{} takes no word {} here, see torchlap {} --help", command, extra, command);
+}
+
+// CLI11's message begins with the flag.
+std::string WrongCount(const std::string& message, const Words& words) {
+  const std::string flag = message.substr(0, message.find(':'));
+  const auto times = std::count_if(words.begin(), words.end(), [&](const std::string& word) {
+    return word == flag || word.rfind(flag + "=", 0) == 0;
+  });
+  return times > 1 ? fmt::format("{} is given {} times, must be given once", flag, times)
+                   : fmt::format("{} has no value, must have one", flag);
 }
 
 std::string CommandOf(const CLI::App& app) {
@@ -242,6 +256,9 @@ absl::Status UsageError(const CLI::ParseError& error, const CLI::App& app, const
     if (!extras.empty()) {
       return absl::InvalidArgumentError(ExtraWord(extras.front(), words, CommandOf(app)));
     }
+  }
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    return absl::InvalidArgumentError(WrongCount(error.what(), words));
   }
   return absl::InvalidArgumentError(error.what());
 }

@@ -180,6 +180,9 @@ absl::StatusOr<v1::RunFilter> BuildFilter(const FilterWords& words, int64_t now_
 
 absl::StatusOr<Id> ParseId(const std::string& word) {
   Id id;
+  if (word.empty()) {
+    return absl::InvalidArgumentError("show needs an id: a job (17) or a run (17.2)");
+  }
   if (const auto job = ReadNumber(word)) {
     id.job_id = *job;
     return id;
