@@ -1,0 +1,96 @@
+#include "server/worker/request_check.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "server/worker/errors.h"
+#include "tests/server/worker/tiny_workload.h"
+
+namespace torchlap::worker {
+namespace {
+
+// The line that a request is refused with; empty if it is not.
+std::string Refusal(const v1::WorkerRequest& request) {
+  try {
+    CheckRequest(request);
+  } catch (const InvalidRequest& error) {
+    return error.what();
+  }
+  return "";
+}
+
+v1::TransformerLm& ModelOf(v1::WorkerRequest& request) {
+  return *request.mutable_workload()->mutable_transformer_lm();
+}
+
+TEST(RequestCheckTest, ACompleteRequestIsAccepted) { EXPECT_EQ(Refusal(TinyRequest()), ""); }
+
+TEST(RequestCheckTest, AnEmptyRequestSaysWhatIsMissing) {
+  EXPECT_EQ(Refusal({}), "workload is unset, must be transformer_lm");
+}
+
+TEST(RequestCheckTest, SizesOutOfRangeAreNamedWithTheirRange) {
+  v1::WorkerRequest request = TinyRequest();
+  ModelOf(request).set_batch_size(0);
+  EXPECT_EQ(Refusal(request), "batch_size is 0, must be 1 to 65536");
+  request = TinyRequest();
+  ModelOf(request).set_context_length(2'000'000);
+  EXPECT_EQ(Refusal(request), "context_length is 2000000, must be 1 to 1048576");
+  request = TinyRequest();
+  request.mutable_plan()->set_measure_steps(0);
+  EXPECT_EQ(Refusal(request), "measure_steps is 0, must be 1 to 1000000");
+  request = TinyRequest();
+  request.mutable_device()->set_threads(0);
+  EXPECT_EQ(Refusal(request), "device.threads is 0, must be 1 to 65536");
+}
+
+TEST(RequestCheckTest, HeadsMustDivideTheWidthIntoEvenParts) {
+  v1::WorkerRequest request = TinyRequest();
+  ModelOf(request).set_heads(3);
+  EXPECT_EQ(Refusal(request), "d_model is 16, must be an even multiple of heads, which is 3");
+  ModelOf(request).set_heads(16);
+  EXPECT_EQ(Refusal(request), "d_model is 16, must be an even multiple of heads, which is 16");
+}
+
+TEST(RequestCheckTest, WhatWasLeftToDefaultIsRefused) {
+  v1::WorkerRequest request = TinyRequest();
+  ModelOf(request).clear_pass_type();
+  EXPECT_EQ(Refusal(request),
+            "pass_type is number 0, must be forward, forward-backward, train-step");
+  request = TinyRequest();
+  request.mutable_plan()->clear_warmup_steps();
+  EXPECT_EQ(Refusal(request), "warmup_steps is unset, must be 0 to 100000");
+}
+
+TEST(RequestCheckTest, OnlyATrainStepNeedsAnOptimizer) {
+  v1::WorkerRequest request = TinyRequest();
+  ModelOf(request).clear_optimizer();
+  EXPECT_EQ(Refusal(request), "optimizer is number 0, must be course, fused");
+  ModelOf(request).set_pass_type(v1::PASS_TYPE_FORWARD);
+  EXPECT_EQ(Refusal(request), "");
+}
+
+TEST(RequestCheckTest, ACpuHasNoTf32) {
+  v1::WorkerRequest request = TinyRequest();
+  ModelOf(request).set_precision(v1::PRECISION_TF32);
+  EXPECT_EQ(Refusal(request),
+            "precision is tf32, must be fp32, bf16, fp16 or bf16-weights on a CPU device: no CPU "
+            "has tf32");
+}
+
+TEST(RequestCheckTest, TimingByEventsIsRefused) {
+  v1::WorkerRequest request = TinyRequest();
+  request.mutable_plan()->set_timing(v1::TIMING_EVENTS);
+  EXPECT_EQ(Refusal(request),
+            "timing is events, must be separate or combined: events are not built yet");
+}
+
+TEST(RequestCheckTest, ACudaGrantNamesItsGpu) {
+  v1::WorkerRequest request = TinyRequest();
+  request.mutable_device()->set_kind(v1::DEVICE_KIND_CUDA);
+  EXPECT_EQ(Refusal(request), "device.uuid is empty, must be the UUID of a GPU or MIG instance");
+}
+
+}  // namespace
+}  // namespace torchlap::worker

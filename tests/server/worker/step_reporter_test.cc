@@ -1,0 +1,128 @@
+#include "server/worker/step_reporter.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "proto/frames.h"
+#include "server/worker/errors.h"
+
+namespace torchlap::worker {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+class StepReporterTest : public ::testing::Test {
+ protected:
+  ~StepReporterTest() override {
+    close(pair_[0]);
+    CloseDaemon();
+  }
+
+  void CloseDaemon() {
+    if (pair_[1] >= 0) close(pair_[1]);
+    pair_[1] = -1;
+  }
+
+  // The batches that were sent since the last call; with flags 0, until the other end is shut down.
+  std::vector<v1::SampleBlock> Sent(int flags = MSG_DONTWAIT) {
+    std::array<char, 4096> buffer;
+    ssize_t count = 0;
+    while ((count = recv(pair_[1], buffer.data(), buffer.size(), flags)) > 0) {
+      decoder_.Feed(std::string_view(buffer.data(), static_cast<size_t>(count)));
+    }
+    std::vector<v1::SampleBlock> blocks;
+    v1::WorkerEvent event;
+    while (decoder_.Next(&event) == FrameDecoder::Result::kFrame) {
+      blocks.push_back(event.steps().samples());
+    }
+    return blocks;
+  }
+
+  static std::array<int, 2> SocketPair() {
+    std::array<int, 2> pair;
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair.data()), 0);
+    return pair;
+  }
+
+  std::array<int, 2> pair_ = SocketPair();
+  EventWriter events_{pair_[0]};
+  FrameDecoder decoder_;
+};
+
+StepTimes Step(int64_t start_ns) {
+  StepTimes times;
+  times.start_ns = start_ns;
+  times.step_ns = 30;
+  times.phase_ns[v1::PHASE_FORWARD] = 10;
+  times.phase_ns[v1::PHASE_BACKWARD] = 20;
+  return times;
+}
+
+TEST_F(StepReporterTest, BatchesAreAtLeastHalfASecondApart) {
+  StepReporter reporter(&events_, 1, 0);
+  reporter.Add(Step(0), kSecond / 2 - 1);
+  EXPECT_TRUE(Sent().empty());
+  reporter.Add(Step(1), kSecond / 2);
+  const std::vector<v1::SampleBlock> first = Sent();
+  ASSERT_EQ(first.size(), 1u);
+  EXPECT_EQ(first[0].first_step(), 0u);
+  EXPECT_EQ(first[0].warmup_steps(), 1u);
+  EXPECT_EQ(first[0].step_ns_size(), 2);
+  EXPECT_EQ(first[0].forward_ns_size(), 2);
+  EXPECT_EQ(first[0].loss_ns_size(), 0);
+  reporter.Add(Step(2), kSecond - 1);
+  EXPECT_TRUE(Sent().empty());
+  reporter.Add(Step(3), kSecond);
+  const std::vector<v1::SampleBlock> second = Sent();
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_EQ(second[0].first_step(), 2u);
+  EXPECT_EQ(second[0].step_ns_size(), 2);
+}
+
+TEST_F(StepReporterTest, TheRestIsLeftForTheLastEvent) {
+  StepReporter reporter(&events_, 5, 0);
+  reporter.Add(Step(0), kSecond);
+  reporter.Add(Step(1), kSecond + 1);
+  const v1::SampleBlock rest = reporter.TakePending();
+  EXPECT_EQ(rest.first_step(), 1u);
+  EXPECT_EQ(rest.warmup_steps(), 5u);
+  ASSERT_EQ(rest.start_ns_size(), 1);
+  EXPECT_EQ(rest.start_ns(0), 1);
+}
+
+TEST_F(StepReporterTest, ABatchNeverOutgrowsAFrame) {
+  StepTimes longest;
+  longest.start_ns = longest.step_ns = INT64_MAX;
+  longest.phase_ns.fill(INT64_MAX);
+  constexpr int kSteps = 40'000;
+  std::thread worker([&] {
+    StepReporter reporter(&events_, 0, 0);
+    for (int i = 0; i < kSteps; ++i) reporter.Add(longest, 0);
+    const int unsent = reporter.TakePending().step_ns_size();
+    EXPECT_LT(unsent, kSteps / 2);
+    shutdown(pair_[0], SHUT_WR);
+  });
+  int steps_sent = 0;
+  for (const v1::SampleBlock& block : Sent(0)) {
+    steps_sent += block.step_ns_size();
+    EXPECT_LT(block.ByteSizeLong(), kMaxFrameBytes);
+  }
+  worker.join();
+  EXPECT_EQ(steps_sent, 32'000);
+}
+
+TEST_F(StepReporterTest, ADaemonThatIsGoneIsNoticed) {
+  StepReporter reporter(&events_, 0, 0);
+  CloseDaemon();
+  EXPECT_THROW(reporter.Add(Step(0), kSecond), SocketClosed);
+}
+
+}  // namespace
+}  // namespace torchlap::worker
