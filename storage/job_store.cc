@@ -74,7 +74,7 @@ void AppendQueue(SQLite::Database& database, v1::JobState state, uint32_t limit,
   }
 }
 
-// The first launch of the owner and priority that follow the given ones.
+// Where to look for the next head.
 struct Place {
   int64_t owner = std::numeric_limits<int64_t>::min();
   int64_t priority = 0;
@@ -87,11 +87,12 @@ std::optional<QueueHead> NextHead(SQLite::Database& database, const std::string&
               "launch.priority, principal.principal "
               "FROM launch JOIN principal ON principal.id = launch.owner_id "
               "WHERE launch.state = 1 AND launch.device_key = ? "
-              "AND (launch.owner_id, launch.priority) > (?, ?) "
+              "AND (launch.owner_id, launch.priority) >= (?, ?) "
               "ORDER BY launch.owner_id, launch.priority, launch.position LIMIT 1",
               device_key, place->owner, place->priority);
   if (!query.Step()) return std::nullopt;
-  *place = {query.Int(3), query.Int(4)};
+  // Said with >= and the next number, as SQLite walks through all equal entries for >.
+  *place = {query.Int(3), query.Int(4) + 1};
   return QueueHead{.job_id = query.Uint(0),
                    .launch = static_cast<uint32_t>(query.Int(1)),
                    .position = query.Uint(2),

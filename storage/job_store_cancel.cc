@@ -6,6 +6,7 @@
 #include "storage/connection.h"
 #include "storage/job_event.h"
 #include "storage/job_store.h"
+#include "storage/launch.h"
 
 namespace torchlap::storage {
 namespace {
@@ -52,7 +53,7 @@ void CancelOne(SQLite::Database& database, uint64_t job_id, const Caller& caller
   } else {
     response->add_finished_job_ids(job_id);
   }
-  Execute(database, "DELETE FROM launch WHERE job_id = ? AND state = 1", job_id);
+  DropQueuedLaunches(database, job_id);
 }
 
 }  // namespace

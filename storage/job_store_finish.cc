@@ -8,6 +8,7 @@
 #include "storage/device_use.h"
 #include "storage/job_event.h"
 #include "storage/job_store.h"
+#include "storage/launch.h"
 #include "storage/run_row.h"
 #include "storage/stored_once.h"
 
@@ -187,17 +188,6 @@ void EndLaunch(SQLite::Database& database, const OpenRun& run) {
   Execute(database, "DELETE FROM launch WHERE job_id = ? AND launch = ?", run.job_id, run.launch);
 }
 
-void DropQueuedLaunches(SQLite::Database& database, uint64_t job_id) {
-  Execute(database, "DELETE FROM launch WHERE job_id = ? AND state = 1", job_id);
-}
-
-// All launches of a cell use the size that its first one reached.
-void UseSizeOf(SQLite::Database& database, const OpenRun& run) {
-  Execute(database,
-          "UPDATE launch SET batch_size = ?, context_length = ? WHERE job_id = ? AND state = 1",
-          run.batch_size, run.context_length, run.job_id);
-}
-
 void MoveLaunch(SQLite::Database& database, const OpenRun& run, const JobHead& job,
                 const AfterRun& after, v1::Cause cause) {
   switch (after.next) {
@@ -207,7 +197,10 @@ void MoveLaunch(SQLite::Database& database, const OpenRun& run, const JobHead& j
       return job.finished() ? EndLaunch(database, run) : QueueAgain(database, run, after, cause);
     case AfterRun::Next::kLaunchDone:
       EndLaunch(database, run);
-      if (job.launches_done == 0) UseSizeOf(database, run);
+      // All launches of a cell use the size that its first one reached.
+      if (job.launches_done == 0) {
+        ResizeQueuedLaunches(database, run.job_id, run.batch_size, run.context_length);
+      }
       return;
     case AfterRun::Next::kJobFailed:
     case AfterRun::Next::kJobCancelled:

@@ -38,12 +38,15 @@ class RunQuery {
   void AddWorkloads(const v1::RunFilter& filter);
   void AddNames(const v1::RunFilter& filter);
   void AddValues(const v1::RunFilter& filter);
+  void Require(const std::string& column, const std::vector<int64_t>& ids);
   std::string Conditions(const std::string& also) const;
   std::vector<RunPlace> Select(const std::string& sql) const;
 
   SQLite::Database& database_;
   std::vector<std::string> conditions_;
   std::vector<std::string> texts_;  // parameters of the conditions, in order
+  // A name in the filter is not there: nothing can match.
+  bool nothing_ = false;
   // Selected by job, run or label: found through their jobs.
   bool by_job_ = false;
   // The workloads that match; nothing: the filter does not speak of them.

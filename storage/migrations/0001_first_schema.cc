@@ -93,7 +93,7 @@ CREATE INDEX label_by_value ON label (k, v);
 -- The queue: launches that wait (state 1) or run (state 2). A launch that is over has no row.
 -- `position` is its place, which it keeps when it is tried again.
 CREATE TABLE launch (
-  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  position INTEGER PRIMARY KEY,
   job_id INTEGER NOT NULL REFERENCES job (id),
   launch INTEGER NOT NULL,
   sweep_id INTEGER NOT NULL,

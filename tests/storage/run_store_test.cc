@@ -1,5 +1,6 @@
 #include "storage/run_store.h"
 
+#include <SQLiteCpp/Database.h>
 #include <google/protobuf/util/message_differencer.h>
 
 #include "proto/columns.h"
@@ -324,6 +325,36 @@ TEST_F(RunStoreTest, UserDeviceAndTimeNarrow) {
   EXPECT_THAT(Matching(filter), ElementsAre(anns));
 }
 
+TEST_F(RunStoreTest, ANameThatIsNotThereMatchesNothing) {
+  RunToEnd(MakeJob());
+  v1::RunFilter by_user;
+  by_user.add_users("nobody");
+  v1::RunFilter by_device;
+  by_device.add_devices("cuda:9");
+  v1::RunFilter by_size;
+  by_size.add_model_sizes("nano");
+  JobFilter selected;
+  selected.job_ids = {1};
+  for (const v1::RunFilter& filter : {by_user, by_device, by_size}) {
+    EXPECT_THAT(Matching(filter), IsEmpty());
+    EXPECT_THAT(Matching(filter, selected), IsEmpty());
+    EXPECT_THAT(Export(filter), IsEmpty());
+    EXPECT_THAT(Export(filter, selected), IsEmpty());
+  }
+}
+
+TEST_F(RunStoreTest, ManyWorkloadsAreListedAsFewAre) {
+  std::vector<std::string> all;
+  for (uint32_t batch = 1; batch <= 30; ++batch) {
+    RunToEnd(MakeJob("small", batch, 128));
+    all.push_back(std::to_string(batch) + ".1");
+  }
+  v1::RunFilter filter;
+  filter.add_model_sizes("small");
+  EXPECT_EQ(Matching(filter), all);
+  EXPECT_EQ(Export(filter), std::vector<std::vector<std::string>>{all});
+}
+
 TEST_F(RunStoreTest, SelectedJobsSweepsAndRunsAreAUnion) {
   const uint64_t job = SubmitOne(MakeJob());
   Finish(Ended(Start(job), v1::OUTCOME_OUT_OF_MEMORY), TryAgain(2, 256));
@@ -344,14 +375,23 @@ TEST_F(RunStoreTest, SelectedJobsSweepsAndRunsAreAUnion) {
 }
 
 TEST_F(RunStoreTest, ExportGoesThroughJobsAndTheirRunsInOrderBatchByBatch) {
-  // Runs are made in another order than that of their jobs.
+  // Runs are made in another order than that of their jobs; by SQL, as 600 commits would take
+  // seconds.
   const Submitted sweep = Submit(std::vector<NewJob>(600, MakeJob()));
-  for (auto id = sweep.job_ids.rbegin(); id != sweep.job_ids.rend(); ++id) {
-    if (*id <= 10) {
-      Finish(Ended(Start(*id), v1::OUTCOME_OUT_OF_MEMORY), TryAgain(2, 256));
-    }
-    Finish(Ended(Start(*id)), LaunchDone());
-  }
+  Finish(Ended(Start(1)), LaunchDone());
+  ASSERT_TRUE(database_
+                  ->Write([](SQLite::Database& database) {
+                    database.exec(
+                        "INSERT INTO run (launch, owner_id, device_id, asked_workload_id, "
+                        "started_at_ns, outcome, job_id, number) "
+                        "SELECT launch, run.owner_id, run.device_id, asked_workload_id, "
+                        "run.started_at_ns, outcome, job.id, n "
+                        "FROM run, job, (SELECT 1 AS n UNION SELECT 2) "
+                        "WHERE run.id = 1 AND (job.id > 1 OR n = 2) AND (n = 1 OR job.id <= 10) "
+                        "ORDER BY job.id DESC, n DESC");
+                    return absl::OkStatus();
+                  })
+                  .ok());
   std::vector<std::string> expected;
   for (const uint64_t id : sweep.job_ids) {
     expected.push_back(std::to_string(id) + ".1");

@@ -1,0 +1,21 @@
+#include "storage/launch.h"
+
+#include "storage/connection.h"
+
+namespace torchlap::storage {
+
+// `+state` keeps SQLite from walking through everything that is queued to find the launches of one
+// job.
+
+void DropQueuedLaunches(SQLite::Database& database, uint64_t job_id) {
+  Execute(database, "DELETE FROM launch WHERE job_id = ? AND +state = 1", job_id);
+}
+
+void ResizeQueuedLaunches(SQLite::Database& database, uint64_t job_id, uint32_t batch_size,
+                          uint32_t context_length) {
+  Execute(database,
+          "UPDATE launch SET batch_size = ?, context_length = ? WHERE job_id = ? AND +state = 1",
+          batch_size, context_length, job_id);
+}
+
+}  // namespace torchlap::storage
