@@ -78,8 +78,13 @@ void AddPlan(CLI::App* app, SweepWords* sweep) {
   AddWord(app, "--optimizer", &sweep->optimizer, torchlap::Words<v1::Optimizer>(), "OPTIMIZER");
   AddWord(app, "--seed", &sweep->seed, "of weights and token ids (0)", "N");
   AddWord(app, "--time-limit", &sweep->time_limit, "of one run: 90s, 15m, 1h (15m)", "TIME");
-  app->add_flag("--oom-retry,!--no-oom-retry", sweep->oom_retry,
-                "retry a smaller batch, then context, when memory runs out (on)");
+  // Not add_flag: for an optional it makes "not given" a false.
+  auto* retry = app->add_flag_callback(
+      "--oom-retry", [sweep] { sweep->oom_retry = true; },
+      "retry a smaller batch, then context, when memory runs out (on)");
+  app->add_flag_callback(
+         "--no-oom-retry", [sweep] { sweep->oom_retry = false; }, "let such a cell fail")
+      ->excludes(retry);
   AddWord(app, "--min-batch", &sweep->min_batch, "smallest batch to retry with (1)", "N");
   AddWord(app, "--min-context", &sweep->min_context, "smallest context to retry with (128)", "N");
   app->option_defaults()->group("Queueing");

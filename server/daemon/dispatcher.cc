@@ -50,8 +50,8 @@ storage::AfterRun AfterMemoryRanOut(const storage::StartedRun& started, const v1
     after.context_length = next.size->context_length;
     return after;
   }
-  after = AfterFailure(run);
-  after.reason += fmt::format(" ({})", next.reason);
+  after.next = storage::AfterRun::Next::kJobFailed;
+  after.reason = next.reason;
   return after;
 }
 

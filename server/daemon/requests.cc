@@ -220,10 +220,10 @@ absl::Status Requests::ListDevices(const storage::Caller& /*caller*/,
                                    v1::ListDevicesResponse* response) {
   const auto queue = setting_.jobs->Queue(kQueueLimit);
   if (!queue.ok()) return queue.status();
-  for (const DeviceStatus& status : setting_.fleet->Describe()) {
-    v1::Device* device = response->add_devices();
-    *device = status.device;
-    device->set_queued_jobs(QueuedFor(status, *queue));
+  const std::vector<DeviceStatus> devices = setting_.fleet->Describe();
+  for (size_t i = 0; i < devices.size(); ++i) {
+    *response->add_devices() = devices[i].device;
+    response->mutable_devices()->rbegin()->set_queued_jobs(QueuedFor(devices, i, *queue));
   }
   return absl::OkStatus();
 }

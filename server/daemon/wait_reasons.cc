@@ -3,9 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <set>
 
 namespace torchlap::daemon {
 namespace {
+
+// Jobs that devices are working on: the part of `17.2` before the dot.
+std::set<uint64_t> RunningJobs(const std::vector<DeviceStatus>& devices) {
+  std::set<uint64_t> jobs;
+  for (const DeviceStatus& status : devices) {
+    if (status.device.run_id().empty()) continue;
+    jobs.insert(std::strtoull(status.device.run_id().c_str(), nullptr, 10));
+  }
+  return jobs;
+}
 
 bool MayRun(const DeviceStatus& device, const std::string& key) {
   return std::find(device.keys.begin(), device.keys.end(), key) != device.keys.end();
@@ -54,9 +66,11 @@ v1::WaitReason AbsentDevice(const std::string& key) {
 std::map<uint64_t, v1::WaitReason> WaitReasons(
     const std::vector<storage::JobStore::QueueEntry>& queue,
     const std::vector<DeviceStatus>& devices) {
+  const std::set<uint64_t> running = RunningJobs(devices);
   std::vector<uint32_t> ahead(devices.size(), 0);
   std::map<uint64_t, v1::WaitReason> reasons;
   for (const auto& entry : queue) {
+    if (running.contains(entry.job_id)) continue;
     const DeviceStatus* best = nullptr;
     uint32_t jobs_ahead = 0;
     for (size_t i = 0; i < devices.size(); ++i) {
@@ -75,7 +89,7 @@ std::map<uint64_t, v1::WaitReason> WaitReasons(
       reason.set_code(v1::WaitReason::CODE_BEHIND);
     }
     reason.set_jobs_ahead(jobs_ahead);
-    if (!reasons.emplace(entry.job_id, reason).second) continue;  // another launch of the same job
+    reasons.emplace(entry.job_id, reason);
     for (size_t i = 0; i < devices.size(); ++i) {
       if (MayRun(devices[i], entry.device_key)) ++ahead[i];
     }
@@ -83,11 +97,12 @@ std::map<uint64_t, v1::WaitReason> WaitReasons(
   return reasons;
 }
 
-uint32_t QueuedFor(const DeviceStatus& device,
+uint32_t QueuedFor(const std::vector<DeviceStatus>& devices, size_t index,
                    const std::vector<storage::JobStore::QueueEntry>& queue) {
-  uint32_t count = 0;
-  for (const auto& entry : queue) count += MayRun(device, entry.device_key) ? 1 : 0;
-  return count;
+  const std::set<uint64_t> running = RunningJobs(devices);
+  return static_cast<uint32_t>(std::count_if(queue.begin(), queue.end(), [&](const auto& entry) {
+    return !running.contains(entry.job_id) && MayRun(devices[index], entry.device_key);
+  }));
 }
 
 }  // namespace torchlap::daemon

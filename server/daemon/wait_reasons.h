@@ -18,13 +18,14 @@ struct DeviceStatus {
   std::vector<std::string> keys;
 };
 
-// For every job in `queue` (JobStore::Queue), by job id.
+// For every job in `queue` (JobStore::Queue) that no device is working on, by job id. The job that
+// a device is working on is not counted as ahead of others: they wait for its run.
 std::map<uint64_t, v1::WaitReason> WaitReasons(
     const std::vector<storage::JobStore::QueueEntry>& queue,
     const std::vector<DeviceStatus>& devices);
 
-// How many entries of `queue` may run on the device.
-uint32_t QueuedFor(const DeviceStatus& device,
+// How many jobs of `queue` may run on `devices[index]` and are not running on any.
+uint32_t QueuedFor(const std::vector<DeviceStatus>& devices, size_t index,
                    const std::vector<storage::JobStore::QueueEntry>& queue);
 
 }  // namespace torchlap::daemon

@@ -76,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(
              {"run", "--model-sizes", "small", "--precision", "tf32"},
              1,
              {"tf32", "fp32"}}),
-    [](const testing::TestParamInfo<Case>& info) { return info.param.name; });
+    [](const auto& parameter) { return parameter.param.name; });
 
 TEST(BadPlaceTest, AnAddressWhereNobodyListensIsNamed) {
   World world(World::FakeWorker());

@@ -18,8 +18,7 @@ std::vector<std::string> Submit(std::vector<std::string> more = {}) {
 }
 
 bool IsRunning(const World& world, const std::string& job) {
-  return world.Query("SELECT state FROM job WHERE job_id = " + job) ==
-             std::vector<std::string>{"RUNNING"} &&
+  return world.Query("SELECT state FROM job WHERE id = " + job) == std::vector<std::string>{"2"} &&
          !World::Children(world.daemon_pid()).empty();
 }
 

@@ -60,7 +60,7 @@ TEST(CrashRecoveryTest, ACleanStopDoesNotCountAsAnInterruption) {
   for (int i = 0; i < 2; ++i) {
     ASSERT_TRUE(Eventually([&] { return AnyRunning(world); }));
     EXPECT_EQ(world.Stop(), 0);
-    EXPECT_EQ(world.Query("SELECT state FROM job"), std::vector<std::string>{"QUEUED"});
+    EXPECT_EQ(world.Query("SELECT state FROM job"), std::vector<std::string>{"1"});
     ASSERT_TRUE(world.Start()) << world.daemon_log();
   }
   std::ofstream(go) << "go";

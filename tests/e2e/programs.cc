@@ -109,11 +109,14 @@ std::optional<int> Process::Wait(std::chrono::seconds deadline) {
 std::string Process::out() const { return Slurp(out_file_); }
 std::string Process::err() const { return Slurp(err_file_); }
 
+World::World() : World(DefaultConfiguration()) {}
+
 World::World(const std::string& configuration) {
   std::string pattern = std::filesystem::temp_directory_path() / "torchlap-e2e-XXXXXX";
   folder_ = ::mkdtemp(pattern.data());
   std::filesystem::create_directories(folder_ / "config" / "torchlap");
   std::ofstream(folder_ / "config" / "torchlap" / "torchlapd.toml") << configuration;
+  TellFakeWorker(nlohmann::json::object());
 }
 
 World::~World() {

@@ -55,8 +55,10 @@ struct Finished {
 // of its own.
 class World {
  public:
+  // With DefaultConfiguration().
+  World();
   // `configuration`: TOML. The worker is the real one unless the configuration names another.
-  explicit World(const std::string& configuration = DefaultConfiguration());
+  explicit World(const std::string& configuration);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;

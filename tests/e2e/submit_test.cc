@@ -40,10 +40,6 @@ std::vector<std::string> Lines(const std::string& text) {
 TEST(SubmitTest, RunPrintsOneRowForEachCellOfTheSweep) {
   World world;
   ASSERT_TRUE(world.Start()) << world.daemon_log();
-  const Finished run = world.Client(Command(
-      "run", Tiny({"--context-length", "8", "16", "--warmup-steps", "1", "--measure-steps", "3"})));
-  // --context-length twice is a usage error of one line.
-  EXPECT_EQ(run.status, 1) << run.out << run.err;
   const Finished sweep = world.Client({"run",
                                        "--layers",
                                        "1",
@@ -87,7 +83,7 @@ TEST(SubmitTest, ExportedMeansAgreeWithTheRawSamples) {
                 1e-9)
         << phase;
   }
-  EXPECT_EQ(detail["environment"]["torch_version"], "2.11.0+cu130");
+  EXPECT_EQ(detail["environment"]["torch_version"].get<std::string>().rfind("2.11.0", 0), 0U);
   EXPECT_EQ(rows[0]["outcome"], "OK");
   EXPECT_EQ(rows[0]["workload_hash"].get<std::string>().size(), 32U);
 }
@@ -133,7 +129,7 @@ TEST(SubmitTest, FilesAreWrittenWholeOrNotAtAll) {
   const std::string file = world.folder() / "table.csv";
   ASSERT_EQ(world.Client(Command("run", Tiny({"-o", file, "--format", "csv"}))).status, 0);
   EXPECT_TRUE(std::filesystem::exists(file));
-  const Finished refused = world.Client({"export", "-o", world.folder() / "no" / "table.csv"});
+  const Finished refused = world.Client({"export", "-o", file + "/table.csv"});
   EXPECT_NE(refused.status, 0);
   EXPECT_EQ(Lines(refused.err).size(), 1U) << refused.err;
 }

@@ -67,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(
             "CUDA_ERROR", "device-side assert"},
         Fault{"NoHello", {{"start", {{"do", "hang"}}}}, "TIMED_OUT", "0 of 15 steps"},
         Fault{"OtherProtocol", {{"protocol_version", 99}}, "CRASHED", "protocol version 99"}),
-    [](const testing::TestParamInfo<Fault>& info) { return info.param.name; });
+    [](const auto& parameter) { return parameter.param.name; });
 
 TEST(WorkerLogTest, AFloodOnStderrIsCappedAndTheRunSucceeds) {
   World world(World::FakeWorker());

@@ -28,10 +28,13 @@ TEST(WaitReasonsTest, LaterJobsAreBehindThoseThatMayRunOnTheSameDevice) {
   EXPECT_EQ(reasons.at(7).jobs_ahead(), 1U);  // job 6 needs another device
 }
 
-TEST(WaitReasonsTest, AJobWithTwoLaunchesCountsOnce) {
-  const auto reasons =
-      WaitReasons({{5, "any"}, {5, "any"}, {6, "any"}}, {CpuDevice("cpu0", v1::DEVICE_STATE_IDLE)});
-  EXPECT_EQ(reasons.at(6).jobs_ahead(), 1U);
+TEST(WaitReasonsTest, TheRunningJobIsNotAheadOfOthers) {
+  const std::vector<DeviceStatus> devices = {CpuDevice("cpu0", v1::DEVICE_STATE_RUNNING)};
+  const auto reasons = WaitReasons({{1, "any"}, {2, "any"}, {3, "any"}}, devices);
+  EXPECT_FALSE(reasons.contains(1));
+  EXPECT_EQ(reasons.at(2).code(), v1::WaitReason::CODE_RUNNING);
+  EXPECT_EQ(reasons.at(3).jobs_ahead(), 1U);
+  EXPECT_EQ(QueuedFor(devices, 0, {{1, "any"}, {2, "any"}, {3, "class:cuda"}}), 1U);
 }
 
 TEST(WaitReasonsTest, TheDeviceThatIsFreeFirstIsNamed) {
