@@ -46,7 +46,7 @@ constexpr char kRunFormats[] = "table (default), markdown, writeup, csv, json, j
 constexpr char kListFormats[] = "table (default), markdown, csv, json, jsonl";
 
 void AddSelectors(CLI::App* app, Words* words, const std::string& help) {
-  app->add_option("SELECTOR", *words, help)->expected(0, 1 << 20)->type_name("");
+  app->add_option("SELECTOR", *words, help)->type_name("");
 }
 
 void AddAxes(CLI::App* app, SweepWords* sweep) {

@@ -192,7 +192,7 @@ absl::StatusOr<Id> ParseId(const std::string& word) {
     return id;
   }
   return absl::InvalidArgumentError(
-      fmt::format("id is {}, must be a job (17) or a run (17.2)", word.empty() ? "''" : word));
+      fmt::format("id is {}, must be a job (17) or a run (17.2)", word));
 }
 
 }  // namespace torchlap::client

@@ -65,7 +65,7 @@ std::string CvCell(const v1::Run& run) {
     if (summary.has_cv()) largest = std::max(largest.value_or(0), summary.cv());
   }
   if (!IsOk(run) || !largest) return kNotApplicable;
-  return fmt::format("{:.1f} %", *largest * 100);
+  return Percent(*largest);
 }
 
 std::string PeakCell(const v1::Run& run) {
@@ -97,9 +97,9 @@ bool SizeMovesToCaption(const std::vector<v1::Run>& cells) {
 }
 
 std::string CellCaption(const std::vector<v1::Run>& cells) {
-  const std::string rest = Caption(cells);
-  if (!SizeMovesToCaption(cells)) return rest;
-  return fmt::format("{} ({}), {}", SizeText(cells.front()), ParametersText(cells.front()), rest);
+  if (!SizeMovesToCaption(cells)) return Caption(cells);
+  return Caption(cells,
+                 fmt::format("{} ({})", SizeText(cells.front()), ParametersText(cells.front())));
 }
 
 void AddMeasured(const std::vector<v1::Run>& cells, Grid* grid) {

@@ -12,18 +12,23 @@ namespace {
 
 constexpr int kMostDecimals = 6;  // a nanosecond, in milliseconds
 
+// 8.45 is a little less than that in binary, and people round it up. A part in 10^12 is far below
+// any clock.
+double Nudged(double value) { return value * (1 + 1e-12); }
+
 // The power of ten of the first digit that is left after rounding to `digits` significant
 // ones: 9.96 with two digits is 10, so 1 and not 0.
 int ExponentAfterRounding(double value, int digits) {
-  const std::string text = fmt::format("{:.{}e}", value, digits - 1);
+  const std::string text = fmt::format("{:.{}e}", Nudged(value), digits - 1);
   return std::atoi(text.c_str() + text.find('e') + 1);
 }
 
 // Negative decimals round to tens, hundreds and so on.
 std::string Rounded(double value, int decimals) {
-  if (decimals >= 0) return fmt::format("{:.{}f}", value, std::min(decimals, kMostDecimals));
+  if (decimals >= 0)
+    return fmt::format("{:.{}f}", Nudged(value), std::min(decimals, kMostDecimals));
   const double scale = std::pow(10.0, -decimals);
-  return fmt::format("{:.0f}", std::round(value / scale) * scale);
+  return fmt::format("{:.0f}", std::round(Nudged(value) / scale) * scale);
 }
 
 }  // namespace
@@ -39,6 +44,8 @@ std::string Significant(double value, int digits) {
   if (value == 0 || !std::isfinite(value)) return fmt::format("{:.0f}", value);
   return Rounded(value, digits - 1 - ExponentAfterRounding(value, digits));
 }
+
+std::string Percent(double ratio) { return Rounded(ratio * 100, 1) + " %"; }
 
 std::string ParametersShort(uint64_t parameters) {
   const auto count = static_cast<double>(parameters);

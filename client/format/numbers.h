@@ -14,6 +14,9 @@ std::string Measured(double mean, std::optional<double> std);
 // `digits` significant digits, never in scientific notation; at most 6 decimals.
 std::string Significant(double value, int digits);
 
+// 0.0555 -> `5.6 %`.
+std::string Percent(double ratio);
+
 // 128,625,408 -> `128.6M`; 1,998,235,200 -> `2.00B`.
 std::string ParametersShort(uint64_t parameters);
 

@@ -109,7 +109,7 @@ Grid PhaseGrid(const v1::Run& run) {
                          MsText(summary.has_min_ns(), summary.min_ns()),
                          MsText(summary.has_max_ns(), summary.max_ns()),
                          MsText(summary.has_p95_ns(), summary.p95_ns()),
-                         summary.has_cv() ? fmt::format("{:.1f} %", summary.cv() * 100) : "-"});
+                         summary.has_cv() ? Percent(summary.cv()) : "-"});
   }
   return grid;
 }

@@ -80,18 +80,21 @@ std::vector<const Trait*> VaryingTraits(const std::vector<v1::Run>& rows) {
   return varying;
 }
 
-std::string Caption(const std::vector<v1::Run>& rows) {
+std::string Caption(const std::vector<v1::Run>& rows, const std::string& model) {
   std::string caption;
   bool after_warmup = false;
+  const auto append = [&caption](const std::string& text, const char* separator) {
+    if (text.empty()) return;
+    if (!caption.empty()) caption += separator;
+    caption += text;
+  };
   for (const Trait& trait : Traits()) {
-    if (!IsConstant(trait, rows)) continue;
-    const std::string value = trait.value(rows.front());
-    if (value.empty()) continue;
+    const std::string value = IsConstant(trait, rows) ? trait.value(rows.front()) : "";
     // `5 warm-up + 10 steps` is one thing.
     const bool joined = after_warmup && trait.value == Steps;
-    if (!caption.empty()) caption += joined ? " + " : ", ";
-    caption += trait.caption(value);
-    after_warmup = trait.value == Warmup;
+    if (!value.empty()) append(trait.caption(value), joined ? " + " : ", ");
+    if (trait.value == Edition) append(model, ", ");
+    after_warmup = trait.value == Warmup && !value.empty();
   }
   return caption;
 }

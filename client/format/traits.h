@@ -25,7 +25,8 @@ bool IsConstant(const Trait& trait, const std::vector<v1::Run>& rows);
 // The traits that differ between the rows.
 std::vector<const Trait*> VaryingTraits(const std::vector<v1::Run>& rows);
 
-// `cs336-2025, forward-backward, ...`: the traits that are the same in all rows.
-std::string Caption(const std::vector<v1::Run>& rows);
+// `cs336-2025, forward-backward, ...`: the traits that are the same in all rows. `model` is put
+// behind the edition.
+std::string Caption(const std::vector<v1::Run>& rows, const std::string& model = "");
 
 }  // namespace torchlap::client::format

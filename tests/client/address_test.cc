@@ -1,0 +1,83 @@
+#include "client/address.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/client/temporary_folder.h"
+
+namespace torchlap::client {
+namespace {
+
+using testing::HasSubstr;
+
+class Address : public testing::Test {
+ protected:
+  Address() {
+    sources_.system_socket = folder_.path() / "system.sock";
+    sources_.user_socket = "/run/user/7/torchlap/torchlapd.sock";
+  }
+
+  std::string Chosen() const {
+    const auto address = ChooseAddress(sources_);
+    EXPECT_TRUE(address.ok()) << address.status();
+    return address.value_or("");
+  }
+
+  std::string Refusal() const {
+    const auto address = ChooseAddress(sources_);
+    EXPECT_EQ(address.status().code(), absl::StatusCode::kInvalidArgument);
+    return std::string(address.status().message());
+  }
+
+  TemporaryFolder folder_;
+  AddressSources sources_;
+};
+
+TEST_F(Address, is_the_flag_before_all_else) {
+  sources_.flag = "unix:/a";
+  sources_.environment = "unix:/b";
+  std::ofstream(sources_.system_socket) << "";
+  EXPECT_EQ(Chosen(), "unix:/a");
+}
+
+TEST_F(Address, is_the_variable_without_a_flag) {
+  sources_.environment = "localhost:7777";
+  std::ofstream(sources_.system_socket) << "";
+  EXPECT_EQ(Chosen(), "localhost:7777");
+}
+
+TEST_F(Address, is_the_systems_socket_if_it_is_there) {
+  sources_.environment = "";
+  std::ofstream(sources_.system_socket) << "";
+  EXPECT_EQ(Chosen(), "unix:" + sources_.system_socket.native());
+}
+
+TEST_F(Address, is_the_users_socket_at_last) {
+  EXPECT_EQ(Chosen(), "unix:/run/user/7/torchlap/torchlapd.sock");
+}
+
+TEST_F(Address, of_another_form_is_refused_by_the_name_of_its_source) {
+  for (const char* address :
+       {"/run/x.sock", "", "unix:", "host", ":80", "host:", "host:http", "host:99999"}) {
+    sources_.flag = address;
+    EXPECT_THAT(Refusal(), HasSubstr("--address is ")) << address;
+  }
+  sources_.flag.reset();
+  sources_.environment = "nonsense";
+  EXPECT_EQ(Refusal(), "TORCHLAP_ADDRESS is nonsense, must be unix:/path or host:port");
+}
+
+TEST_F(Address, with_a_path_that_the_kernel_does_not_take_is_refused) {
+  sources_.flag = "unix:/" + std::string(120, 'x');
+  EXPECT_THAT(Refusal(), HasSubstr("must be at most 107"));
+}
+
+TEST_F(Address, where_nobody_answers_is_named_with_the_command_that_starts_a_daemon) {
+  EXPECT_EQ(NoDaemonLine("unix:/x", "Connection refused"),
+            "no daemon at unix:/x (Connection refused); start one with: torchlapd");
+}
+
+}  // namespace
+}  // namespace torchlap::client

@@ -1,0 +1,122 @@
+#include "client/arguments.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/client/golden.h"
+
+namespace torchlap::client {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::string TextOf(const std::vector<std::string>& words) {
+  const auto parsed = ParseArguments(words);
+  EXPECT_TRUE(parsed.ok()) << parsed.status();
+  return std::get<InformationText>(*parsed).text;
+}
+
+Arguments Parsed(const std::vector<std::string>& words) {
+  const auto parsed = ParseArguments(words);
+  EXPECT_TRUE(parsed.ok()) << parsed.status();
+  return parsed.ok() ? std::get<Arguments>(*parsed) : Arguments();
+}
+
+std::string Refusal(const std::vector<std::string>& words) {
+  const auto parsed = ParseArguments(words);
+  EXPECT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument);
+  return std::string(parsed.status().message());
+}
+
+TEST(Help, of_every_command_is_as_the_manual_has_it) {
+  ExpectGolden("help.txt", TextOf({"--help"}));
+  for (const char* command : {"run", "submit", "wait", "watch", "cancel", "queue", "show", "runs",
+                              "export", "presets", "devices", "status"}) {
+    ExpectGolden(std::string("help_") + command + ".txt", TextOf({command, "--help"}));
+  }
+}
+
+TEST(Version, is_the_projects) {
+  EXPECT_EQ(TextOf({"--version"}), "torchlap " TORCHLAP_VERSION "\n");
+}
+
+TEST(Axes, take_several_words_up_to_the_next_flag) {
+  const auto run = std::get<RunOptions>(
+      Parsed({"run", "--model-sizes", "small", "medium", "--context-length", "32", "64",
+              "--batch-size=1", "--warmup-steps", "1", "-o", "x.csv"})
+          .command);
+  EXPECT_THAT(run.sweep.model_sizes, ElementsAre("small", "medium"));
+  EXPECT_THAT(run.sweep.context_lengths, ElementsAre("32", "64"));
+  EXPECT_THAT(run.sweep.batch_sizes, ElementsAre("1"));
+  EXPECT_EQ(run.output.file, "x.csv");
+  EXPECT_FALSE(run.sweep.oom_retry.has_value());
+}
+
+TEST(Axes, model_size_is_model_sizes) {
+  const auto run = std::get<RunOptions>(Parsed({"run", "--model-size", "small"}).command);
+  EXPECT_THAT(run.sweep.model_sizes, ElementsAre("small"));
+}
+
+TEST(Flags, that_may_be_repeated_are_collected) {
+  const auto submit =
+      std::get<SubmitOptions>(Parsed({"submit", "--cell", "size=xl,batch=2", "--cell", "size=small",
+                                      "--label", "a=1", "--label", "b=2"})
+                                  .command);
+  EXPECT_THAT(submit.sweep.cells, ElementsAre("size=xl,batch=2", "size=small"));
+  EXPECT_THAT(submit.sweep.labels, ElementsAre("a=1", "b=2"));
+}
+
+TEST(Flags, take_negative_numbers) {
+  const auto run =
+      std::get<RunOptions>(Parsed({"run", "--model-sizes", "small", "--priority", "-5"}).command);
+  EXPECT_EQ(run.sweep.priority, "-5");
+}
+
+TEST(Flags, oom_retry_has_a_no) {
+  const auto retry = [](const char* flag) {
+    return std::get<RunOptions>(Parsed({"run", "--model-sizes", "small", flag}).command)
+        .sweep.oom_retry;
+  };
+  EXPECT_EQ(retry("--oom-retry"), true);
+  EXPECT_EQ(retry("--no-oom-retry"), false);
+  EXPECT_THAT(Refusal({"run", "--oom-retry", "--no-oom-retry"}), HasSubstr("excludes"));
+}
+
+TEST(AddressFlag, may_stand_before_or_behind_the_command) {
+  EXPECT_EQ(Parsed({"--address", "unix:/x", "queue"}).address, "unix:/x");
+  EXPECT_EQ(Parsed({"queue", "--address", "unix:/x"}).address, "unix:/x");
+  EXPECT_FALSE(Parsed({"queue"}).address.has_value());
+}
+
+TEST(Selectors, are_the_words_of_the_command) {
+  EXPECT_THAT(std::get<CancelOptions>(Parsed({"cancel", "17", "sweep:3"}).command).selectors,
+              ElementsAre("17", "sweep:3"));
+  EXPECT_THAT(std::get<WaitOptions>(Parsed({"wait", "--timeout", "5m", "last"}).command).selectors,
+              ElementsAre("last"));
+  EXPECT_EQ(std::get<ShowOptions>(Parsed({"show", "17.2"}).command).id, "17.2");
+  const auto runs = std::get<RunsOptions>(
+      Parsed({"runs", "17", "--model-size", "small,medium", "--limit", "5"}).command);
+  EXPECT_THAT(runs.filter.selectors, ElementsAre("17"));
+  EXPECT_EQ(runs.filter.model_size, "small,medium");
+  EXPECT_EQ(runs.limit, "5");
+}
+
+TEST(Usage, errors_are_one_line_that_says_what_would_be_right) {
+  EXPECT_EQ(Refusal({}), "no command is given, see torchlap --help");
+  EXPECT_EQ(Refusal({"frob"}), "frob is not a command, see torchlap --help");
+  EXPECT_EQ(Refusal({"--frob"}), "--frob is not a flag, see torchlap --help");
+  EXPECT_EQ(Refusal({"run", "--model-sizes", "small", "--plan", "paper"}),
+            "--plan is not a flag of run, see torchlap run --help");
+  EXPECT_EQ(Refusal({"run", "--model-sizes", "small", "--timing", "combined", "separate"}),
+            "--timing takes one value, got combined and separate");
+  EXPECT_EQ(Refusal({"run", "--launches", "1", "--launches", "2"}),
+            "--launches is given 2 times, must be given once");
+  EXPECT_EQ(Refusal({"run", "--timing"}), "--timing has no value, must have one");
+  EXPECT_EQ(Refusal({"run", "--model-sizes"}), "--model-sizes has no value, must have one");
+  EXPECT_EQ(Refusal({"show", "1", "2"}), "show takes no word 2 here, see torchlap show --help");
+  EXPECT_EQ(Refusal({"queue", "17"}), "queue takes no word 17 here, see torchlap queue --help");
+}
+
+}  // namespace
+}  // namespace torchlap::client

@@ -1,0 +1,450 @@
+// Whole commands against a service that the test plays.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "client/connection.h"
+#include "client/follow.h"
+#include "client/program.h"
+#include "tests/client/child_process.h"
+#include "tests/client/fake_service.h"
+#include "tests/client/made_up_runs.h"
+
+namespace torchlap::client {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+using testing::StartsWith;
+
+v1::WatchJobsResponse Snapshot(const std::vector<v1::Job>& jobs, uint64_t sequence) {
+  v1::WatchJobsResponse response;
+  for (const v1::Job& job : jobs) *response.mutable_snapshot()->add_jobs() = job;
+  response.mutable_snapshot()->set_sequence(sequence);
+  return response;
+}
+
+v1::WatchJobsResponse Ended(uint64_t sequence, uint64_t job_id, v1::JobState state) {
+  v1::WatchJobsResponse response;
+  response.mutable_event()->set_sequence(sequence);
+  response.mutable_event()->set_job_id(job_id);
+  response.mutable_event()->set_state(state);
+  return response;
+}
+
+class Commands : public testing::Test {
+ protected:
+  Commands() {
+    service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse* response) {
+      response->set_sweep_id(3);
+      response->add_job_ids(17);
+      return grpc::Status::OK;
+    };
+    service_.on_watch = [](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                           FakeService::WatchWriter* writer) {
+      writer->Write(Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED)}, 5));
+      writer->Write(Ended(6, 17, v1::JOB_STATE_SUCCEEDED));
+      return grpc::Status::OK;
+    };
+    service_.on_export = [](const v1::ExportRunsRequest&) {
+      return std::vector<v1::Run>{SmallRun(), ScaledRun("medium", 423'183'360, 18, 3)};
+    };
+    console_.out = &out_;
+    console_.err = &err_;
+  }
+
+  int Program(std::vector<std::string> words) {
+    out_.str("");
+    err_.str("");
+    words.insert(words.begin(), {"--address", service_.address()});
+    return RunProgram(words, console_);
+  }
+
+  // Watches that stay open after the snapshot.
+  void HoldWatches() {
+    service_.on_watch = [this](const v1::WatchJobsRequest&, grpc::ServerContext* context,
+                               FakeService::WatchWriter* writer) {
+      writer->Write(Snapshot({SmallJob(17, v1::JOB_STATE_RUNNING)}, 5));
+      service_.HoldUntilCancelled(context);
+      return grpc::Status::CANCELLED;
+    };
+  }
+
+  FakeService service_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+  Console console_;
+};
+
+TEST_F(Commands, run_submits_follows_and_prints_the_table) {
+  EXPECT_EQ(Program({"run", "--model-sizes", "small", "--name", "nightly"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), StartsWith("cs336-2025, forward-backward, separate timing"));
+  EXPECT_THAT(out_.str(), HasSubstr("| medium |"));
+  EXPECT_THAT(err_.str(),
+              HasSubstr("17 small, forward-backward, batch 4, context 256: SUCCEEDED (1 of 1)"));
+  ASSERT_THAT(service_.submits(), SizeIs(1));
+  EXPECT_EQ(service_.submits()[0].sweep_name(), "nightly");
+  EXPECT_THAT(service_.watches()[0].selector().sweep_ids(), ElementsAre(3));
+  EXPECT_THAT(service_.exports()[0].filter().selector().sweep_ids(), ElementsAre(3));
+  EXPECT_EQ(service_.exports()[0].rows(), v1::ROW_KIND_CELL);
+}
+
+TEST_F(Commands, run_writes_one_row_a_run_to_a_csv_file) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "results" / "a.csv";
+  EXPECT_EQ(Program({"run", "--model-sizes", "small", "-o", path}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_EQ(service_.exports()[0].rows(), v1::ROW_KIND_RUN);
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  EXPECT_THAT(line, StartsWith("run_id,job_id,"));
+}
+
+TEST_F(Commands, run_exits_with_2_if_a_job_failed) {
+  service_.on_watch = [](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                         FakeService::WatchWriter* writer) {
+    writer->Write(Snapshot({SmallJob(17, v1::JOB_STATE_FAILED)}, 5));
+    return grpc::Status::OK;
+  };
+  service_.on_export = [](const v1::ExportRunsRequest&) {
+    return std::vector<v1::Run>{SkippedRun()};
+  };
+  EXPECT_EQ(Program({"run", "--model-sizes", "2.7B"}), 2);
+  EXPECT_THAT(out_.str(), HasSubstr("SKIPPED: needs 25.4 GiB, device has 14.9 GiB"));
+}
+
+TEST_F(Commands, bad_words_reach_no_service) {
+  EXPECT_EQ(Program({"run", "--model-sizes", "small", "--context-length", "abc"}), 1);
+  EXPECT_THAT(err_.str(), StartsWith("torchlap: --context-length is abc, must be"));
+  EXPECT_THAT(service_.submits(), SizeIs(0));
+}
+
+TEST_F(Commands, what_the_service_refuses_is_one_line_and_the_code_of_its_status) {
+  service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse*) {
+    return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "batch_size is 0, must be 1 to 65536");
+  };
+  EXPECT_EQ(Program({"run", "--model-sizes", "small", "--batch-size", "0"}), 1);
+  EXPECT_EQ(err_.str(), "torchlap: batch_size is 0, must be 1 to 65536\n");
+  service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse*) {
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "no device cuda:9");
+  };
+  EXPECT_EQ(Program({"submit", "--model-sizes", "small", "--device", "cuda:9"}), 4);
+  EXPECT_EQ(err_.str(), "torchlap: no device cuda:9\n");
+}
+
+TEST_F(Commands, submit_prints_the_sweep_and_its_jobs) {
+  EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 0);
+  EXPECT_EQ(out_.str(), "sweep:3 job 17\n");
+  EXPECT_EQ(Program({"submit", "--model-sizes", "small", "--format", "json"}), 0);
+  EXPECT_EQ(out_.str(), "{\"sweep_id\":3,\"job_ids\":[17]}\n");
+  EXPECT_EQ(Program({"submit", "--model-sizes", "small", "--format", "csv"}), 0);
+  EXPECT_EQ(out_.str(), "sweep_id,job_id\n3,17\n");
+}
+
+TEST_F(Commands, a_submit_that_broke_is_sent_again_under_the_same_id) {
+  service_.on_submit = [this](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse* response) {
+    if (service_.submits().size() == 1) {
+      return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+    }
+    response->set_sweep_id(3);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 0) << err_.str();
+  ASSERT_THAT(service_.submits(), SizeIs(2));
+  EXPECT_NE(service_.submits()[0].request_id(), "");
+  EXPECT_EQ(service_.submits()[0].request_id(), service_.submits()[1].request_id());
+  EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 0);
+  EXPECT_NE(service_.submits()[2].request_id(), service_.submits()[0].request_id());
+}
+
+TEST_F(Commands, a_stopping_service_is_exit_code_3) {
+  service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse*) {
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the daemon is stopping");
+  };
+  EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 3);
+  EXPECT_EQ(err_.str(), "torchlap: the daemon at " + service_.address() +
+                            " is not available: the daemon is stopping\n");
+}
+
+TEST_F(Commands, a_broken_watch_is_resumed_after_the_last_change) {
+  service_.on_watch = [this](const v1::WatchJobsRequest& request, grpc::ServerContext*,
+                             FakeService::WatchWriter* writer) {
+    if (!request.has_after_sequence()) {
+      writer->Write(
+          Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED), SmallJob(18, v1::JOB_STATE_QUEUED)}, 5));
+      writer->Write(Ended(7, 17, v1::JOB_STATE_SUCCEEDED));
+      return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+    }
+    writer->Write(Ended(9, 18, v1::JOB_STATE_SUCCEEDED));
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"wait"}), 0) << err_.str();
+  const auto watches = service_.watches();
+  ASSERT_THAT(watches, SizeIs(2));
+  EXPECT_TRUE(watches[0].selector().last());
+  EXPECT_EQ(watches[1].after_sequence(), 7u);
+  EXPECT_FALSE(watches[1].selector().last()) << "the latest sweep may be another one by now";
+  EXPECT_THAT(watches[1].selector().job_ids(), ElementsAre(17, 18));
+}
+
+TEST_F(Commands, a_number_that_is_too_old_gets_a_snapshot_again) {
+  service_.on_watch = [this](const v1::WatchJobsRequest& request, grpc::ServerContext*,
+                             FakeService::WatchWriter* writer) {
+    if (request.has_after_sequence()) {
+      return grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "sequence 5 is not kept any more");
+    }
+    const bool first = service_.watches().size() == 1;
+    writer->Write(
+        Snapshot({SmallJob(17, first ? v1::JOB_STATE_QUEUED : v1::JOB_STATE_SUCCEEDED)}, 5));
+    return first ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed") : grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"wait", "17"}), 0) << err_.str();
+  EXPECT_THAT(service_.watches(), SizeIs(3));
+}
+
+TEST_F(Commands, following_survives_a_daemon_that_is_started_again) {
+  HoldWatches();
+  ChildProcess child({"--address", service_.address(), "run", "--model-sizes", "small"});
+  ASSERT_TRUE(service_.WaitForWatches(1));
+  service_.Stop();
+  service_.on_watch = [](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                         FakeService::WatchWriter* writer) {
+    writer->Write(Snapshot({SmallJob(17, v1::JOB_STATE_SUCCEEDED)}, 6));
+    return grpc::Status::OK;
+  };
+  service_.Start();
+  EXPECT_EQ(child.Wait(), 0) << child.err();
+  EXPECT_THAT(child.err(), HasSubstr("lost the daemon at " + service_.address()));
+  EXPECT_THAT(child.out(), HasSubstr("| small"));
+}
+
+TEST_F(Commands, following_gives_up_on_a_daemon_that_does_not_come_back) {
+  auto connection = Connection::Open(service_.address());
+  ASSERT_TRUE(connection.ok());
+  service_.Stop();
+  Interrupts interrupts;
+  SweepProgress progress;
+  ProgressDisplay display(console_);
+  FollowOptions options;
+  options.patience = std::chrono::milliseconds(20);
+  options.retry_pause = std::chrono::milliseconds(1);
+  v1::Selector selector;
+  selector.set_last(true);
+  const auto end = Follow(selector, options, connection->get(), &interrupts, &progress, &display);
+  EXPECT_EQ(end.status().code(), absl::StatusCode::kUnavailable) << end.status();
+}
+
+TEST_F(Commands, wait_ends_with_124_after_its_timeout) {
+  HoldWatches();
+  EXPECT_EQ(Program({"wait", "17", "--timeout", "300ms"}), 124) << err_.str();
+  EXPECT_EQ(err_.str(), "timed out: 0 of 1 jobs finished, 0 failed\n");
+  EXPECT_EQ(out_.str(), "");
+}
+
+TEST_F(Commands, wait_knows_jobs_by_their_labels) {
+  service_.on_list_jobs = [](const v1::ListJobsRequest& request, v1::ListJobsResponse* response) {
+    v1::Job job = SmallJob(request.page_token().empty() ? 17 : 18, v1::JOB_STATE_SUCCEEDED);
+    (*job.mutable_spec()->mutable_labels())["card"] = request.page_token().empty() ? "B" : "A";
+    *response->add_jobs() = job;
+    if (request.page_token().empty()) response->set_next_page_token("2");
+    return grpc::Status::OK;
+  };
+  service_.on_watch = [](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                         FakeService::WatchWriter* writer) {
+    writer->Write(Snapshot({SmallJob(18, v1::JOB_STATE_SUCCEEDED)}, 5));
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"wait", "label:card=A"}), 0) << err_.str();
+  EXPECT_THAT(service_.watches()[0].selector().job_ids(), ElementsAre(18));
+  EXPECT_EQ(Program({"wait", "label:card=C"}), 4);
+  EXPECT_EQ(err_.str(), "torchlap: no job has the label card=C\n");
+}
+
+TEST_F(Commands, watch_prints_the_table_of_what_it_followed) {
+  EXPECT_EQ(Program({"watch", "sweep:nightly"}), 0) << err_.str();
+  EXPECT_THAT(service_.watches()[0].selector().sweep_names(), ElementsAre("nightly"));
+  EXPECT_THAT(service_.exports()[0].filter().selector().job_ids(), ElementsAre(17));
+  EXPECT_THAT(out_.str(), HasSubstr("| small"));
+}
+
+TEST_F(Commands, cancel_says_what_became_of_each_job) {
+  service_.on_cancel = [](const v1::CancelJobsRequest&, v1::CancelJobsResponse* response) {
+    response->add_cancelled_job_ids(18);
+    response->add_cancelling_job_ids(17);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"cancel", "17", "18", "--format", "csv"}), 0);
+  EXPECT_EQ(out_.str(), "job_id,result\n18,cancelled\n17,cancelling\n");
+  EXPECT_THAT(service_.cancels()[0].selector().job_ids(), ElementsAre(17, 18));
+  service_.on_cancel = [](const v1::CancelJobsRequest&, v1::CancelJobsResponse*) {
+    return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "job 17 is SUCCEEDED");
+  };
+  EXPECT_EQ(Program({"cancel", "17"}), 4);
+  EXPECT_EQ(Program({"cancel"}), 1);
+}
+
+TEST_F(Commands, export_means_the_latest_sweep_and_measured_runs) {
+  EXPECT_EQ(Program({"export", "--format", "json", "--precision", "fp32"}), 0);
+  const auto request = service_.exports()[0];
+  EXPECT_TRUE(request.filter().selector().last());
+  EXPECT_THAT(request.filter().purposes(), ElementsAre(v1::PURPOSE_MEASURE));
+  EXPECT_EQ(request.rows(), v1::ROW_KIND_RUN);
+  EXPECT_THAT(out_.str(), StartsWith("[\n  {\"run_id\":\"17.1\""));
+}
+
+TEST_F(Commands, export_takes_selectors_and_purposes) {
+  EXPECT_EQ(Program({"export", "17", "label:a=1", "--purpose", "warmup"}), 0);
+  const auto request = service_.exports()[0];
+  EXPECT_FALSE(request.filter().selector().last());
+  EXPECT_THAT(request.filter().selector().job_ids(), ElementsAre(17));
+  EXPECT_THAT(request.filter().purposes(), ElementsAre(v1::PURPOSE_WARMUP));
+  EXPECT_EQ(Program({"export", "label:a=1"}), 0);
+  EXPECT_FALSE(service_.exports()[1].filter().has_selector());
+}
+
+TEST_F(Commands, export_of_nothing_says_so_beside_an_empty_list) {
+  service_.on_export = [](const v1::ExportRunsRequest&) { return std::vector<v1::Run>(); };
+  EXPECT_EQ(Program({"export", "--format", "json"}), 0);
+  EXPECT_EQ(out_.str(), "[]\n");
+  EXPECT_EQ(err_.str(), "no runs match\n");
+}
+
+TEST_F(Commands, runs_reads_pages_up_to_its_limit) {
+  std::vector<v1::ListRunsRequest> requests;
+  service_.on_list_runs = [&](const v1::ListRunsRequest& request, v1::ListRunsResponse* response) {
+    requests.push_back(request);
+    for (uint32_t i = 0; i < std::min(request.page_size(), 40u); ++i)
+      *response->add_runs() = SmallRun();
+    response->set_next_page_token("more");
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"runs", "--columns", "run_id,outcome", "--format", "csv"}), 0) << err_.str();
+  ASSERT_THAT(requests, SizeIs(2));
+  EXPECT_EQ(requests[0].page_size(), 50u);
+  EXPECT_FALSE(requests[0].ascending());
+  EXPECT_EQ(requests[1].page_size(), 10u);
+  EXPECT_EQ(requests[1].page_token(), "more");
+  const std::string csv = out_.str();
+  EXPECT_THAT(csv, StartsWith("run_id,outcome\n17.1,OK\n"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 51);
+  EXPECT_EQ(Program({"runs", "--columns", "nonsense"}), 1);
+  EXPECT_EQ(Program({"runs", "--order", "best"}), 1);
+  EXPECT_EQ(Program({"runs", "--limit", "0"}), 1);
+}
+
+TEST_F(Commands, show_is_one_object_of_a_job_or_a_run) {
+  service_.on_get_job = [](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
+    *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_QUEUED);
+    return grpc::Status::OK;
+  };
+  service_.on_get_run = [](const v1::GetRunRequest& request) {
+    std::vector<v1::GetRunResponse> parts(2);
+    *parts[0].mutable_detail()->mutable_run() = SmallRun();
+    parts[0].mutable_detail()->mutable_run()->set_run_id(request.run_id());
+    parts[1].mutable_samples()->add_step_ns(5);
+    return parts;
+  };
+  EXPECT_EQ(Program({"show", "17", "--format", "json"}), 0);
+  EXPECT_THAT(out_.str(), StartsWith("{\n  \"job_id\": 17,"));
+  EXPECT_EQ(Program({"show", "17.2", "--format", "json"}), 0);
+  EXPECT_THAT(out_.str(), StartsWith("{\n  \"run_id\": \"17.2\","));
+  EXPECT_THAT(out_.str(), HasSubstr("\"step_ns\": 5"));
+  EXPECT_EQ(Program({"show", "17", "--format", "csv"}), 1);
+}
+
+TEST_F(Commands, the_first_ctrl_c_detaches) {
+  HoldWatches();
+  ChildProcess child({"--address", service_.address(), "run", "--model-sizes", "small"});
+  ASSERT_TRUE(service_.WaitForWatches(1));
+  child.Interrupt();
+  EXPECT_EQ(child.Wait(), 130);
+  EXPECT_THAT(child.err(), HasSubstr("torchlap watch sweep:3"));
+  EXPECT_THAT(child.err(), HasSubstr("torchlap cancel sweep:3"));
+  EXPECT_THAT(service_.cancels(), SizeIs(0));
+  EXPECT_EQ(child.out(), "");
+}
+
+TEST_F(Commands, the_second_ctrl_c_cancels) {
+  HoldWatches();
+  service_.on_cancel = [](const v1::CancelJobsRequest&, v1::CancelJobsResponse* response) {
+    response->add_cancelling_job_ids(17);
+    return grpc::Status::OK;
+  };
+  ChildProcess child({"--address", service_.address(), "run", "--model-sizes", "small"});
+  ASSERT_TRUE(service_.WaitForWatches(1));
+  child.Interrupt();
+  ASSERT_TRUE(service_.WaitForCancelledWatches(1));
+  child.Interrupt();
+  EXPECT_EQ(child.Wait(), 130);
+  ASSERT_THAT(service_.cancels(), SizeIs(1));
+  EXPECT_THAT(service_.cancels()[0].selector().sweep_ids(), ElementsAre(3));
+  EXPECT_THAT(child.err(), HasSubstr("cancelled sweep:3 (0 queued, 1 running)"));
+}
+
+TEST_F(Commands, ctrl_c_ends_wait_and_watch_and_leaves_the_jobs_alone) {
+  HoldWatches();
+  for (const char* command : {"wait", "watch"}) {
+    const size_t before = service_.watches().size();
+    ChildProcess child({"--address", service_.address(), command, "17"});
+    ASSERT_TRUE(service_.WaitForWatches(before + 1));
+    child.Interrupt();
+    EXPECT_EQ(child.Wait(), 130) << command;
+  }
+  EXPECT_THAT(service_.cancels(), SizeIs(0));
+}
+
+TEST_F(Commands, a_full_disk_behind_stdout_is_not_a_success) {
+  ChildProcess child({"--address", service_.address(), "export"}, "/dev/full");
+  EXPECT_EQ(child.Wait(), 4);
+  EXPECT_EQ(child.err(), "torchlap: cannot write the result to standard output\n");
+}
+
+TEST(NoDaemon, a_socket_that_is_not_there_is_named) {
+  const TemporaryFolder folder;
+  const std::string address = "unix:" + (folder.path() / "x.sock").native();
+  ChildProcess child({"--address", address, "queue"});
+  EXPECT_EQ(child.Wait(), 3);
+  EXPECT_EQ(child.err(), "torchlap: no daemon at " + address +
+                             " (No such file or directory); start one with: torchlapd\n");
+}
+
+TEST(NoDaemon, a_socket_file_that_a_dead_daemon_left_fails_at_once) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "x.sock";
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  std::strncpy(name.sun_path, path.c_str(), sizeof(name.sun_path) - 1);
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name)), 0);
+  close(fd);
+  // An hour of patience: only the first failure can end this.
+  const auto connection = Connection::Open("unix:" + path, std::chrono::hours(1));
+  EXPECT_EQ(connection.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(connection.status().message()), HasSubstr("(Connection refused)"));
+}
+
+TEST(NoDaemon, a_socket_that_nobody_serves_is_given_up) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "x.sock";
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  std::strncpy(name.sun_path, path.c_str(), sizeof(name.sun_path) - 1);
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name)), 0);
+  ASSERT_EQ(listen(fd, 5), 0);
+  const auto connection = Connection::Open("unix:" + path, std::chrono::milliseconds(100));
+  EXPECT_EQ(connection.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(connection.status().message()), HasSubstr("(no answer)"));
+  close(fd);
+}
+
+}  // namespace
+}  // namespace torchlap::client

@@ -1,0 +1,131 @@
+#include "tests/client/fake_service.h"
+
+#include <chrono>
+
+namespace torchlap::client {
+namespace {
+
+constexpr std::chrono::seconds kPatience{30};
+
+grpc::Status NoHook() { return {grpc::StatusCode::UNIMPLEMENTED, "the test has no hook for this"}; }
+
+}  // namespace
+
+FakeService::FakeService() { Start(); }
+
+FakeService::~FakeService() { Stop(); }
+
+std::string FakeService::address() const {
+  return "unix:" + (folder_.path() / "torchlapd.sock").native();
+}
+
+void FakeService::Start() {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(address(), grpc::InsecureServerCredentials());
+  builder.RegisterService(this);
+  server_ = builder.BuildAndStart();
+}
+
+void FakeService::Stop() {
+  if (server_ == nullptr) return;
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+  server_.reset();
+}
+
+void FakeService::HoldUntilCancelled(grpc::ServerContext* context) {
+  // gRPC's synchronous API tells of the end of a call only when asked.
+  std::unique_lock lock(mutex_);
+  while (!context->IsCancelled()) changed_.wait_for(lock, std::chrono::milliseconds(1));
+}
+
+bool FakeService::WaitForWatches(size_t begun) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [&] { return watches_.size() >= begun; });
+}
+
+bool FakeService::WaitForCancelledWatches(size_t cancelled) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [&] { return cancelled_watches_ >= cancelled; });
+}
+
+std::vector<v1::SubmitJobsRequest> FakeService::submits() const {
+  const std::lock_guard lock(mutex_);
+  return submits_;
+}
+
+std::vector<v1::WatchJobsRequest> FakeService::watches() const {
+  const std::lock_guard lock(mutex_);
+  return watches_;
+}
+
+std::vector<v1::CancelJobsRequest> FakeService::cancels() const {
+  const std::lock_guard lock(mutex_);
+  return cancels_;
+}
+
+std::vector<v1::ExportRunsRequest> FakeService::exports() const {
+  const std::lock_guard lock(mutex_);
+  return exports_;
+}
+
+grpc::Status FakeService::SubmitJobs(grpc::ServerContext*, const v1::SubmitJobsRequest* request,
+                                     v1::SubmitJobsResponse* response) {
+  Record(*request, &submits_);
+  return on_submit ? on_submit(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::GetJob(grpc::ServerContext*, const v1::GetJobRequest* request,
+                                 v1::GetJobResponse* response) {
+  return on_get_job ? on_get_job(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
+                                   v1::ListJobsResponse* response) {
+  return on_list_jobs ? on_list_jobs(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::CancelJobs(grpc::ServerContext*, const v1::CancelJobsRequest* request,
+                                     v1::CancelJobsResponse* response) {
+  Record(*request, &cancels_);
+  return on_cancel ? on_cancel(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::ListRuns(grpc::ServerContext*, const v1::ListRunsRequest* request,
+                                   v1::ListRunsResponse* response) {
+  return on_list_runs ? on_list_runs(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::ExportRuns(grpc::ServerContext*, const v1::ExportRunsRequest* request,
+                                     grpc::ServerWriter<v1::ExportRunsResponse>* writer) {
+  Record(*request, &exports_);
+  if (!on_export) return NoHook();
+  // One row a message: the client must put several together.
+  for (const v1::Run& run : on_export(*request)) {
+    v1::ExportRunsResponse response;
+    *response.add_rows() = run;
+    writer->Write(response);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeService::GetRun(grpc::ServerContext*, const v1::GetRunRequest* request,
+                                 grpc::ServerWriter<v1::GetRunResponse>* writer) {
+  if (!on_get_run) return NoHook();
+  for (const v1::GetRunResponse& part : on_get_run(*request)) writer->Write(part);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeService::WatchJobs(grpc::ServerContext* context,
+                                    const v1::WatchJobsRequest* request, WatchWriter* writer) {
+  Record(*request, &watches_);
+  const grpc::Status status = on_watch ? on_watch(*request, context, writer) : NoHook();
+  if (context->IsCancelled()) {
+    const std::lock_guard lock(mutex_);
+    ++cancelled_watches_;
+    changed_.notify_all();
+  }
+  return status;
+}
+
+}  // namespace torchlap::client

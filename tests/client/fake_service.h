@@ -1,0 +1,91 @@
+// The service on a unix socket, answering what the test says.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "tests/client/temporary_folder.h"
+#include "torchlap/v1/service.grpc.pb.h"
+
+namespace torchlap::client {
+
+// Calls without a hook are UNIMPLEMENTED. Hooks are set before the call comes and run on gRPC's
+// threads.
+class FakeService : public v1::Torchlap::Service {
+ public:
+  FakeService();
+  ~FakeService() override;
+
+  std::string address() const;
+  // The daemon is gone; its socket file may stay.
+  void Stop();
+  void Start();
+
+  // Holds a stream open until the client ends it.
+  void HoldUntilCancelled(grpc::ServerContext* context);
+  // Whether, within 30 s, this many WatchJobs calls have begun, or have been cancelled by the
+  // client.
+  bool WaitForWatches(size_t begun);
+  bool WaitForCancelledWatches(size_t cancelled);
+
+  using WatchWriter = grpc::ServerWriter<v1::WatchJobsResponse>;
+  std::function<grpc::Status(const v1::SubmitJobsRequest&, v1::SubmitJobsResponse*)> on_submit;
+  std::function<grpc::Status(const v1::GetJobRequest&, v1::GetJobResponse*)> on_get_job;
+  std::function<grpc::Status(const v1::ListJobsRequest&, v1::ListJobsResponse*)> on_list_jobs;
+  std::function<grpc::Status(const v1::CancelJobsRequest&, v1::CancelJobsResponse*)> on_cancel;
+  std::function<grpc::Status(const v1::ListRunsRequest&, v1::ListRunsResponse*)> on_list_runs;
+  std::function<std::vector<v1::Run>(const v1::ExportRunsRequest&)> on_export;
+  std::function<std::vector<v1::GetRunResponse>(const v1::GetRunRequest&)> on_get_run;
+  std::function<grpc::Status(const v1::WatchJobsRequest&, grpc::ServerContext*, WatchWriter*)>
+      on_watch;
+
+  // Requests so far.
+  std::vector<v1::SubmitJobsRequest> submits() const;
+  std::vector<v1::WatchJobsRequest> watches() const;
+  std::vector<v1::CancelJobsRequest> cancels() const;
+  std::vector<v1::ExportRunsRequest> exports() const;
+
+  grpc::Status SubmitJobs(grpc::ServerContext* context, const v1::SubmitJobsRequest* request,
+                          v1::SubmitJobsResponse* response) override;
+  grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
+                      v1::GetJobResponse* response) override;
+  grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
+                        v1::ListJobsResponse* response) override;
+  grpc::Status CancelJobs(grpc::ServerContext* context, const v1::CancelJobsRequest* request,
+                          v1::CancelJobsResponse* response) override;
+  grpc::Status ListRuns(grpc::ServerContext* context, const v1::ListRunsRequest* request,
+                        v1::ListRunsResponse* response) override;
+  grpc::Status ExportRuns(grpc::ServerContext* context, const v1::ExportRunsRequest* request,
+                          grpc::ServerWriter<v1::ExportRunsResponse>* writer) override;
+  grpc::Status GetRun(grpc::ServerContext* context, const v1::GetRunRequest* request,
+                      grpc::ServerWriter<v1::GetRunResponse>* writer) override;
+  grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
+                         WatchWriter* writer) override;
+
+ private:
+  template <typename Request>
+  void Record(const Request& request, std::vector<Request>* requests) {
+    const std::lock_guard lock(mutex_);
+    requests->push_back(request);
+    changed_.notify_all();
+  }
+
+  const TemporaryFolder folder_;
+  std::unique_ptr<grpc::Server> server_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<v1::SubmitJobsRequest> submits_;
+  std::vector<v1::WatchJobsRequest> watches_;
+  std::vector<v1::CancelJobsRequest> cancels_;
+  std::vector<v1::ExportRunsRequest> exports_;
+  size_t cancelled_watches_ = 0;
+};
+
+}  // namespace torchlap::client

@@ -1,0 +1,429 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "client/format/listing.h"
+#include "client/format/runs.h"
+#include "client/format/sheet.h"
+#include "client/format/show.h"
+#include "client/format/words.h"
+#include "tests/client/golden.h"
+#include "tests/client/made_up_runs.h"
+
+namespace torchlap::client::format {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+std::string Written(Format format, const std::vector<v1::Run>& runs) {
+  std::ostringstream out;
+  WriteRuns(format, runs, out);
+  return out.str();
+}
+
+std::string Listed(Format format, const Listing& listing) {
+  std::ostringstream out;
+  WriteListing(format, listing, out);
+  return out.str();
+}
+
+v1::TransformerLm* ModelOf(v1::Run* run) {
+  return run->mutable_workload()->mutable_transformer_lm();
+}
+
+// Sizes that succeeded, shrank, ran out of memory and were skipped.
+std::vector<v1::Run> MixedCells() {
+  return {SmallRun(), ScaledRun("medium", 423'183'360, 18, 3.1), ShrunkRun(), OutOfMemoryRun(),
+          SkippedRun()};
+}
+
+v1::Run CombinedRun() {
+  v1::Run run = SmallRun();
+  run.mutable_plan()->set_timing(v1::TIMING_COMBINED);
+  for (auto clear : {&v1::Run::clear_forward, &v1::Run::clear_loss, &v1::Run::clear_backward,
+                     &v1::Run::clear_backward_forward_ratio}) {
+    (run.*clear)();
+  }
+  SetPhase(308, 17.9, run.mutable_step());
+  return run;
+}
+
+v1::Run ForwardRun() {
+  v1::Run run = SmallRun();
+  ModelOf(&run)->set_pass_type(v1::PASS_TYPE_FORWARD);
+  run.clear_loss();
+  run.clear_backward();
+  run.clear_backward_forward_ratio();
+  SetPhase(152.4, 8.46, run.mutable_step());
+  return run;
+}
+
+v1::Run TrainStepRun() {
+  v1::Run run = SmallRun();
+  ModelOf(&run)->set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
+  ModelOf(&run)->set_optimizer(v1::OPTIMIZER_COURSE);
+  SetPhase(41.2, 0.53, run.mutable_optimizer());
+  SetPhase(499.5, 16.1, run.mutable_step());
+  return run;
+}
+
+std::vector<v1::Run> ContextSweep() {
+  std::vector<v1::Run> cells;
+  for (const uint32_t context : {32u, 64u}) {
+    v1::Run run = ScaledRun("small", 128'625'408, 30 + context, context / 256.0);
+    ModelOf(&run)->set_context_length(context);
+    run.set_requested_context_length(context);
+    cells.push_back(run);
+  }
+  return cells;
+}
+
+TEST(Table, of_a_sweep_of_sizes_says_why_cells_have_no_numbers) {
+  ExpectGolden("sizes.table", Written(Format::kTable, MixedCells()));
+  ExpectGolden("sizes.md", Written(Format::kMarkdown, MixedCells()));
+  ExpectGolden("sizes.writeup", Written(Format::kWriteup, MixedCells()));
+}
+
+TEST(Table, moves_a_size_that_is_the_same_everywhere_to_the_caption) {
+  ExpectGolden("contexts.table", Written(Format::kTable, ContextSweep()));
+  ExpectGolden("contexts.writeup", Written(Format::kWriteup, ContextSweep()));
+}
+
+TEST(Table, of_one_cell_still_names_its_row) {
+  ExpectGolden("one.table", Written(Format::kTable, {SmallRun()}));
+  ExpectGolden("one.writeup", Written(Format::kWriteup, {SmallRun()}));
+}
+
+TEST(Table, of_combined_timing_shows_only_the_step) {
+  ExpectGolden("combined.table", Written(Format::kTable, {CombinedRun()}));
+  ExpectGolden("combined.writeup", Written(Format::kWriteup, {CombinedRun()}));
+}
+
+TEST(Table, of_different_passes_marks_what_does_not_apply) {
+  const std::vector<v1::Run> cells = {ForwardRun(), SmallRun(), TrainStepRun()};
+  ExpectGolden("passes.table", Written(Format::kTable, cells));
+  ExpectGolden("passes.writeup", Written(Format::kWriteup, cells));
+}
+
+TEST(Table, of_pooled_launches_says_what_the_noise_is_over) {
+  v1::Run run = SmallRun();
+  run.set_pooled_launches(7);
+  ExpectGolden("launches.table", Written(Format::kTable, {run}));
+}
+
+TEST(Table, of_one_step_has_no_noise) {
+  v1::Run run = SmallRun();
+  run.mutable_plan()->set_warmup_steps(0);
+  run.mutable_plan()->set_measure_steps(1);
+  for (v1::PhaseSummary* phase :
+       {run.mutable_forward(), run.mutable_loss(), run.mutable_backward(), run.mutable_step()}) {
+    phase->clear_std_ns();
+    phase->clear_cv();
+  }
+  ExpectGolden("one_step.table", Written(Format::kTable, {run}));
+  ExpectGolden("one_step.writeup", Written(Format::kWriteup, {run}));
+}
+
+TEST(Table, names_a_declared_shape_by_its_numbers) {
+  v1::Run run = SmallRun();
+  ModelOf(&run)->clear_preset();
+  ModelOf(&run)->clear_edition();
+  ModelOf(&run)->set_vocab_size(5000);
+  const std::string table = Written(Format::kTable, {run});
+  EXPECT_THAT(table, HasSubstr("| L12 h12 d768 f3072 V5000 |"));
+  EXPECT_THAT(table,
+              testing::StartsWith("forward-backward, separate timing (host clock), batch 4"));
+}
+
+TEST(Table, marks_numbers_that_are_not_clean) {
+  v1::Run run = SmallRun();
+  run.set_validity(v1::VALIDITY_CLEAN);
+  EXPECT_THAT(Written(Format::kTable, {run}), Not(HasSubstr("note")));
+  run.set_validity(v1::VALIDITY_CONTAMINATED);
+  EXPECT_THAT(Written(Format::kTable, {run}), HasSubstr("| contaminated |"));
+}
+
+TEST(Table, of_nothing_is_empty) {
+  EXPECT_EQ(Written(Format::kTable, {}), "");
+  EXPECT_EQ(Written(Format::kMarkdown, {}), "");
+  EXPECT_EQ(Written(Format::kWriteup, {}), "");
+}
+
+TEST(Markdown, escapes_bars) {
+  v1::Run run = SmallRun();
+  run.set_outcome(v1::OUTCOME_CRASHED);
+  run.mutable_failure()->set_detail("a | b");
+  EXPECT_THAT(Written(Format::kMarkdown, {run}), HasSubstr("CRASHED: a \\| b"));
+  EXPECT_THAT(Written(Format::kTable, {run}), HasSubstr("CRASHED: a | b"));
+}
+
+TEST(Csv, has_every_column_in_full_precision) {
+  ExpectGolden("runs.csv", Written(Format::kCsv, MixedCells()));
+}
+
+TEST(Csv, of_nothing_is_the_header) {
+  const std::string csv = Written(Format::kCsv, {});
+  EXPECT_EQ(csv.find('\n'), csv.size() - 1);
+  EXPECT_THAT(csv, testing::StartsWith("run_id,job_id,sweep_id,user,device,"));
+}
+
+TEST(Csv, quotes_what_must_be_quoted) {
+  std::ostringstream out;
+  WriteCsv({{"a", "b"},
+            {{std::string("x,y"), std::string("say \"hi\"")},
+             {std::string("two\nlines"), std::string(" space")}}},
+           out);
+  EXPECT_EQ(out.str(), "a,b\n\"x,y\",\"say \"\"hi\"\"\"\n\"two\nlines\",\" space\"\n");
+}
+
+TEST(Csv, leaves_unknown_numbers_empty) {
+  std::ostringstream out;
+  WriteCsv({{"a", "b", "c"}, {{Value(), uint64_t{0}, 0.1}}}, out);
+  EXPECT_EQ(out.str(), "a,b,c\n,0,0.1\n");
+}
+
+TEST(Json, has_the_same_keys_and_null_for_unknown) {
+  ExpectGolden("runs.json", Written(Format::kJson, MixedCells()));
+  ExpectGolden("runs.jsonl", Written(Format::kJsonLines, MixedCells()));
+}
+
+TEST(Json, of_nothing_is_an_empty_array) {
+  EXPECT_EQ(Written(Format::kJson, {}), "[]\n");
+  EXPECT_EQ(Written(Format::kJsonLines, {}), "");
+}
+
+TEST(Json, survives_text_that_is_not_utf_8) {
+  v1::Run run = SmallRun();
+  run.set_device_model("\xff\xfe");
+  EXPECT_THAT(Written(Format::kJson, {run}), HasSubstr("\"device_model\":\"\xEF\xBF\xBD"));
+}
+
+TEST(Units, are_converted_where_names_say_so) {
+  const Sheet sheet = RunSheet({SmallRun(), SkippedRun()}, RunColumns());
+  const auto value = [&](size_t row, const std::string& name) {
+    for (size_t i = 0; i < sheet.names.size(); ++i) {
+      if (sheet.names[i] == name) return ValueText(sheet.rows[row][i]);
+    }
+    return std::string("no such column");
+  };
+  EXPECT_EQ(value(0, "forward_mean_ms"), "152.3");
+  EXPECT_EQ(value(0, "duration_s"), "9.87654321");
+  EXPECT_EQ(value(0, "started_at"), "2026-01-31T12:00:00.123456Z");
+  EXPECT_EQ(value(0, "peak_allocated_bytes"), "1867512345");
+  EXPECT_EQ(value(0, "launch"), "0");
+  EXPECT_EQ(value(0, "labels"), "card=A,B;why=say \"hi\"");
+  EXPECT_EQ(value(1, "started_at"), "");
+  EXPECT_EQ(value(1, "duration_s"), "");
+  EXPECT_EQ(value(1, "threads"), "");
+  EXPECT_EQ(value(1, "forward_mean_ms"), "");
+}
+
+TEST(Columns, that_scripts_rely_on_are_there_in_the_order_of_the_manual) {
+  std::vector<std::string> expected = {"run_id",
+                                       "job_id",
+                                       "sweep_id",
+                                       "user",
+                                       "device",
+                                       "device_uuid",
+                                       "edition",
+                                       "model_size",
+                                       "parameters",
+                                       "pass_type",
+                                       "timing",
+                                       "precision",
+                                       "attention",
+                                       "optimizer",
+                                       "requested_batch_size",
+                                       "requested_context_length",
+                                       "batch_size",
+                                       "context_length",
+                                       "warmup_steps",
+                                       "measure_steps",
+                                       "launch",
+                                       "purpose",
+                                       "outcome",
+                                       "validity",
+                                       "started_at",
+                                       "duration_s"};
+  for (const std::string phase : {"forward", "loss", "backward", "optimizer", "step"}) {
+    for (const char* number :
+         {"_mean_ms", "_std_ms", "_median_ms", "_min_ms", "_max_ms", "_p95_ms", "_cv"}) {
+      expected.push_back(phase + number);
+    }
+  }
+  for (const char* name :
+       {"backward_forward_ratio", "tokens_per_s", "flops_per_s", "matmul_peak_ratio", "mfu",
+        "peak_allocated_bytes", "peak_reserved_bytes", "workload_hash", "series_key",
+        "environment_hash", "labels"}) {
+    expected.push_back(name);
+  }
+  std::vector<std::string> names = RunSheet({}, RunColumns()).names;
+  names.resize(expected.size());
+  EXPECT_THAT(names, testing::ElementsAreArray(expected));
+}
+
+TEST(RunList, has_a_line_a_run) {
+  std::ostringstream out;
+  WriteTable(RunListGrid(MixedCells()), out);
+  ExpectGolden("runs_list.table", out.str());
+}
+
+TEST(RunList, of_chosen_columns_shows_them_in_full_precision) {
+  std::ostringstream out;
+  const auto& all = RunColumns();
+  WriteTable(ColumnGrid({SmallRun()}, {all[0], all.back()}), out);
+  EXPECT_THAT(out.str(), testing::StartsWith("| run_id | " + all.back().shown_name));
+  EXPECT_THAT(out.str(), HasSubstr("| 17.1   |"));
+}
+
+v1::Job JobWithAttempts() {
+  v1::Job job = SmallJob(20, v1::JOB_STATE_FAILED);
+  job.set_sweep_name("nightly");
+  job.set_device("cpu0");
+  job.set_reason("out of memory at the smallest size");
+  job.set_started_at_ns(job.submitted_at_ns() + 1'000'000'000);
+  job.set_finished_at_ns(job.submitted_at_ns() + 5'000'000'000);
+  (*job.mutable_spec()->mutable_labels())["card"] = "A";
+  *job.add_runs() = OutOfMemoryRun();
+  *job.add_runs() = SkippedRun();
+  *job.add_runs() = SmallRun();
+  return job;
+}
+
+TEST(Show, of_a_job_lists_each_attempt_with_bytes_asked_and_free) {
+  std::ostringstream out;
+  WriteJob(JobWithAttempts(), out);
+  ExpectGolden("show_job.txt", out.str());
+}
+
+TEST(Show, of_a_job_is_one_json_object_with_its_runs) {
+  std::ostringstream out;
+  WriteJobJson(JobWithAttempts(), out);
+  ExpectGolden("show_job.json", out.str());
+}
+
+TEST(Show, of_a_waiting_job_says_why) {
+  v1::Job job = SmallJob(17, v1::JOB_STATE_QUEUED);
+  job.mutable_wait()->set_code(v1::WaitReason::CODE_BEHIND);
+  job.mutable_wait()->set_jobs_ahead(3);
+  std::ostringstream out;
+  WriteJob(job, out);
+  EXPECT_THAT(out.str(), HasSubstr("waits        behind 3 jobs\n"));
+}
+
+RunDetails DetailedRun() {
+  RunDetails run;
+  *run.detail.mutable_run() = SmallRun();
+  v1::Environment* environment = run.detail.mutable_environment();
+  environment->set_environment_hash("0123456789abcdef0123456789abcdef");
+  environment->set_torchlap_version("0.1.0");
+  environment->set_torch_version("2.11.0");
+  environment->set_kernel("6.1.0");
+  environment->set_cpu_model("Example CPU, 4 cores");
+  environment->set_threads(2);
+  (*environment->mutable_variables())["OMP_NUM_THREADS"] = "2";
+  run.detail.mutable_readings()->set_load_average(0.25);
+  for (const uint32_t first : {0u, 2u}) {
+    v1::SampleBlock& block = run.samples.emplace_back();
+    block.set_first_step(first);
+    block.set_warmup_steps(1);
+    for (int i = 0; i < 2; ++i) {
+      block.add_start_ns(1000 + i);
+      block.add_forward_ns(152'000'001 + i);
+      block.add_backward_ns(305'000'000 + i);
+      block.add_step_ns(458'000'000 + i);
+    }
+  }
+  return run;
+}
+
+TEST(Show, of_a_run_has_samples_and_environment) {
+  std::ostringstream text;
+  WriteRun(DetailedRun(), text);
+  ExpectGolden("show_run.txt", text.str());
+  std::ostringstream json;
+  WriteRunJson(DetailedRun(), json);
+  ExpectGolden("show_run.json", json.str());
+}
+
+TEST(Queue, says_why_each_job_waits) {
+  v1::Job waiting = SmallJob(18, v1::JOB_STATE_QUEUED);
+  waiting.mutable_wait()->set_code(v1::WaitReason::CODE_BEHIND);
+  waiting.mutable_wait()->set_jobs_ahead(1);
+  v1::Job running = SmallJob(17, v1::JOB_STATE_RUNNING);
+  running.set_device("cpu0");
+  const Listing listing = ListQueue({running, waiting});
+  ExpectGolden("queue.table", Listed(Format::kTable, listing));
+  ExpectGolden("queue.json", Listed(Format::kJson, listing));
+  EXPECT_EQ(Listed(Format::kJson, ListQueue({})), "[]\n");
+}
+
+TEST(Queue, words_every_reason) {
+  const auto words = [](v1::WaitReason::Code code) {
+    v1::WaitReason wait;
+    wait.set_code(code);
+    wait.set_jobs_ahead(3);
+    wait.set_device("cuda:0");
+    wait.set_run_id("17.2");
+    wait.set_pid(812);
+    wait.set_user("ann");
+    wait.set_detail("it fell off the bus");
+    return WaitWords(wait);
+  };
+  EXPECT_EQ(words(v1::WaitReason::CODE_BEHIND), "behind 3 jobs");
+  EXPECT_EQ(words(v1::WaitReason::CODE_RUNNING), "next on cuda:0, which runs 17.2");
+  EXPECT_EQ(words(v1::WaitReason::CODE_CLAIMED), "cuda:0 claimed by pid 812, user ann");
+  EXPECT_EQ(words(v1::WaitReason::CODE_UNAVAILABLE), "cuda:0 unavailable: it fell off the bus");
+  EXPECT_EQ(words(v1::WaitReason::CODE_STARTING), "about to start");
+}
+
+TEST(Devices, show_who_claimed_them) {
+  v1::Device idle;
+  idle.set_name("cpu0");
+  idle.set_uuid("CPU-1-3");
+  idle.set_kind(v1::DEVICE_KIND_CPU);
+  idle.set_model("Example CPU, 4 cores");
+  idle.set_cores("1-3");
+  idle.set_memory_bytes(uint64_t{2} << 30);
+  idle.set_state(v1::DEVICE_STATE_IDLE);
+  v1::Device claimed = idle;
+  claimed.set_name("cpu1");
+  claimed.set_state(v1::DEVICE_STATE_CLAIMED);
+  claimed.set_claimed_by_pid(812);
+  claimed.set_claimed_by_user("bob");
+  claimed.set_queued_jobs(2);
+  const Listing listing = ListDevices({idle, claimed});
+  ExpectGolden("devices.table", Listed(Format::kTable, listing));
+  ExpectGolden("devices.json", Listed(Format::kJson, listing));
+}
+
+TEST(Presets, show_which_edition_a_bare_name_means) {
+  v1::Preset preset;
+  preset.set_edition("cs336-2025");
+  preset.set_name("small");
+  preset.set_vocab_size(10000);
+  preset.set_d_model(768);
+  preset.set_d_ff(3072);
+  preset.set_layers(12);
+  preset.set_heads(12);
+  preset.set_parameters(128'625'408);
+  preset.set_is_default(true);
+  const Listing listing = ListPresets({preset});
+  ExpectGolden("presets.table", Listed(Format::kTable, listing));
+  ExpectGolden("presets.csv", Listed(Format::kCsv, listing));
+}
+
+TEST(Status, is_a_line_a_value) {
+  v1::GetDaemonStatusResponse status;
+  status.set_version("0.1.0");
+  status.set_pid(812);
+  status.set_user("ann");
+  status.set_started_at_ns(1'769'860'800'000'000'000);
+  status.set_schema_version(1);
+  ExpectGolden("status.table", Listed(Format::kTable, ListStatus(status, "unix:/x")));
+}
+
+}  // namespace
+}  // namespace torchlap::client::format

@@ -1,0 +1,34 @@
+// Runs and jobs that nobody measured.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "torchlap/v1/job.pb.h"
+#include "torchlap/v1/run.pb.h"
+
+namespace torchlap::client {
+
+// `small`, forward-backward, separate timing, batch 4, context 256, with the numbers that the
+// course printed (measurement.md, section 7).
+v1::Run SmallRun();
+
+// As it would be with another size: preset, parameters and run id change, times are scaled.
+v1::Run ScaledRun(const std::string& preset, uint64_t parameters, uint64_t job_id, double scale);
+
+// Asked for batch 4 and ended OK with batch 2.
+v1::Run ShrunkRun();
+
+// Out of memory in the backward pass, without numbers.
+v1::Run OutOfMemoryRun();
+
+// Ruled out by arithmetic.
+v1::Run SkippedRun();
+
+void SetPhase(double mean_ms, double std_ms, v1::PhaseSummary* phase);
+
+// A job of this id, `small`, as the daemon completes it.
+v1::Job SmallJob(uint64_t job_id, v1::JobState state);
+
+}  // namespace torchlap::client

@@ -1,0 +1,77 @@
+#include "client/format/numbers.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace torchlap::client::format {
+namespace {
+
+TEST(Measured, ends_at_the_second_significant_digit_of_the_noise) {
+  EXPECT_EQ(Measured(152.30, 8.45), "152.3 ± 8.5") << "though 8.45 is a little less in binary";
+  EXPECT_EQ(Measured(152.30, 8.44), "152.3 ± 8.4");
+  EXPECT_EQ(Measured(305.2, 12.3), "305 ± 12");
+  EXPECT_EQ(Measured(5.1234, 0.0123), "5.123 ± 0.012");
+  EXPECT_EQ(Measured(5.1234, 0.00123), "5.1234 ± 0.0012");
+}
+
+TEST(Measured, of_much_noise_rounds_to_tens_and_hundreds) {
+  EXPECT_EQ(Measured(17834, 1042), "17800 ± 1000");
+  EXPECT_EQ(Measured(12345, 123.4), "12350 ± 120");
+}
+
+TEST(Measured, keeps_two_digits_when_rounding_makes_a_new_one) {
+  EXPECT_EQ(Measured(100.26, 9.96), "100 ± 10");
+  EXPECT_EQ(Measured(100.26, 0.0996), "100.26 ± 0.10");
+  EXPECT_EQ(Measured(5000, 99.6), "5000 ± 100");
+}
+
+TEST(Measured, without_noise_shows_four_digits) {
+  EXPECT_EQ(Measured(152.34567, std::nullopt), "152.3");
+  EXPECT_EQ(Measured(0.0123456, std::nullopt), "0.01235");
+  EXPECT_EQ(Measured(152.34567, std::nan("")), "152.3");
+  EXPECT_EQ(Measured(152.34567, 0.0), "152.3 ± 0");
+}
+
+TEST(Significant, is_never_scientific) {
+  EXPECT_EQ(Significant(0, 4), "0");
+  EXPECT_EQ(Significant(1234567, 4), "1235000");
+  EXPECT_EQ(Significant(9.9996, 4), "10.00");
+  EXPECT_EQ(Significant(1e-9, 4), "0.000000");
+}
+
+TEST(Percent, has_one_decimal) {
+  EXPECT_EQ(Percent(0.0555), "5.6 %");
+  EXPECT_EQ(Percent(0.1), "10.0 %");
+  EXPECT_EQ(Percent(0), "0.0 %");
+}
+
+TEST(Parameters, are_millions_and_billions) {
+  EXPECT_EQ(ParametersShort(128'625'408), "128.6M");
+  EXPECT_EQ(ParametersShort(423'183'360), "423.2M");
+  EXPECT_EQ(ParametersShort(969'411'840), "969.4M");
+  EXPECT_EQ(ParametersShort(1'998'235'200), "2.00B");
+  EXPECT_EQ(ParametersShort(3'406'809'600), "3.41B");
+  EXPECT_EQ(ParametersShort(12'832'823'808), "12.83B");
+  EXPECT_EQ(ParametersShort(999'960'000), "1.00B");
+  EXPECT_EQ(ParametersShort(999'960), "1.0M");
+  EXPECT_EQ(ParametersShort(85'213), "85.2K");
+  EXPECT_EQ(ParametersShort(640), "640");
+}
+
+TEST(Bytes, take_the_unit_that_leaves_three_digits) {
+  EXPECT_EQ(BytesShort(0), "0 B");
+  EXPECT_EQ(BytesShort(1023), "1023 B");
+  EXPECT_EQ(BytesShort(1536), "1.50 KiB");
+  EXPECT_EQ(BytesShort(uint64_t{992} << 20), "992 MiB");
+  EXPECT_EQ(BytesShort(uint64_t{1200} << 20), "1.17 GiB");
+  EXPECT_EQ(BytesShort(27'254'476'800), "25.4 GiB");
+}
+
+TEST(Mebibytes, drop_the_fraction_where_it_does_not_matter) {
+  EXPECT_EQ(Mebibytes(uint64_t{992} << 20), "992");
+  EXPECT_EQ(Mebibytes(3'565'158), "3.4");
+}
+
+}  // namespace
+}  // namespace torchlap::client::format

@@ -1,0 +1,145 @@
+#include "client/output.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "tests/client/temporary_folder.h"
+
+namespace torchlap::client {
+namespace {
+
+using format::Format;
+using testing::HasSubstr;
+
+std::string Content(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+size_t FilesIn(const std::filesystem::path& folder) {
+  size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++count;
+  return count;
+}
+
+std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
+
+TEST(Files, are_replaced_whole_and_nothing_else_is_left) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "a.csv";
+  ASSERT_TRUE(WriteFileWhole(path, "one\n").ok());
+  EXPECT_EQ(Content(path), "one\n");
+  ASSERT_TRUE(WriteFileWhole(path, "two\n").ok());
+  EXPECT_EQ(Content(path), "two\n");
+  EXPECT_EQ(FilesIn(folder.path()), 1u);
+}
+
+TEST(Files, have_the_permissions_of_a_new_file) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "a.csv";
+  const mode_t before = umask(027);
+  ASSERT_TRUE(WriteFileWhole(path, "x").ok());
+  umask(before);
+  struct stat status {};
+  ASSERT_EQ(stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0640u);
+}
+
+TEST(Files, that_cannot_be_written_stay_as_they_were) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "missing" / "a.csv";
+  const absl::Status status = WriteFileWhole(path, "x");
+  EXPECT_THAT(MessageOf(status), HasSubstr("cannot write " + path + ": No such file"));
+  EXPECT_EQ(FilesIn(folder.path()), 0u);
+}
+
+TEST(Files, on_a_full_device_are_an_error) {
+  EXPECT_THAT(MessageOf(WriteFileWhole("/dev/full", "x")), HasSubstr("No space left"));
+}
+
+TEST(Files, behind_a_link_are_replaced_and_the_link_stays) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "a.csv";
+  ASSERT_TRUE(WriteFileWhole(path, "one\n").ok());
+  const std::filesystem::path link = folder.path() / "link.csv";
+  std::filesystem::create_symlink(path, link);
+  ASSERT_TRUE(WriteFileWhole(link, "two\n").ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(Content(path), "two\n");
+}
+
+TEST(Choice, is_a_table_on_stdout_without_words) {
+  const auto output = ChooseOutput({}, RunFormats());
+  ASSERT_TRUE(output.ok());
+  EXPECT_EQ(output->format, Format::kTable);
+  EXPECT_EQ(output->file, "");
+}
+
+TEST(Choice, follows_the_files_ending_unless_a_format_is_named) {
+  const TemporaryFolder folder;
+  const auto format_of = [&](const char* name, std::optional<std::string> format) {
+    const auto output = ChooseOutput({std::move(format), folder.path() / name}, RunFormats());
+    EXPECT_TRUE(output.ok()) << output.status();
+    return output->format;
+  };
+  EXPECT_EQ(format_of("a.csv", {}), Format::kCsv);
+  EXPECT_EQ(format_of("a.json", {}), Format::kJson);
+  EXPECT_EQ(format_of("a.jsonl", {}), Format::kJsonLines);
+  EXPECT_EQ(format_of("a.md", {}), Format::kMarkdown);
+  EXPECT_EQ(format_of("a.txt", {}), Format::kTable);
+  EXPECT_EQ(format_of("a.csv", "writeup"), Format::kWriteup);
+}
+
+TEST(Choice, of_a_format_that_is_not_there_is_refused) {
+  EXPECT_EQ(MessageOf(ChooseOutput({"latex", ""}, RunFormats()).status()),
+            "--format is latex, must be one of table, markdown, writeup, csv, json, jsonl");
+  EXPECT_THAT(MessageOf(ChooseOutput({"writeup", ""}, ListFormats()).status()),
+              HasSubstr("--format is writeup, must be one of table, markdown, csv"));
+  EXPECT_EQ(MessageOf(ChooseOutput({{}, "x.csv"}, {Format::kTable, Format::kJson}).status()),
+            "-o x.csv asks for csv, must be one of table, json");
+}
+
+TEST(Choice, makes_the_folder_of_the_file_before_anything_is_measured) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(ChooseOutput({{}, folder.path() / "results" / "a.csv"}, RunFormats()).ok());
+  EXPECT_TRUE(std::filesystem::is_directory(folder.path() / "results"));
+}
+
+TEST(Choice, of_a_file_that_could_not_be_written_is_refused_at_once) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(MessageOf(ChooseOutput({{}, folder.path()}, RunFormats()).status()),
+              HasSubstr("is a folder, must be a file"));
+  std::ofstream(folder.path() / "plain") << "";
+  const absl::Status status =
+      ChooseOutput({{}, folder.path() / "plain" / "a.csv"}, RunFormats()).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+}
+
+TEST(Output, goes_to_stdout_or_to_the_file) {
+  const TemporaryFolder folder;
+  std::ostringstream out;
+  std::ostringstream err;
+  Console console;
+  console.out = &out;
+  console.err = &err;
+  const auto write = [](std::ostream& stream) { stream << "data\n"; };
+  ASSERT_TRUE(WriteOutput({Format::kCsv, ""}, console, write).ok());
+  EXPECT_EQ(out.str(), "data\n");
+  EXPECT_EQ(err.str(), "");
+  out.str("");
+  const std::string path = folder.path() / "a.csv";
+  ASSERT_TRUE(WriteOutput({Format::kCsv, path}, console, write).ok());
+  EXPECT_EQ(out.str(), "");
+  EXPECT_EQ(err.str(), "wrote " + path + "\n");
+  EXPECT_EQ(Content(path), "data\n");
+}
+
+}  // namespace
+}  // namespace torchlap::client
