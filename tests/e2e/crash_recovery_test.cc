@@ -5,7 +5,6 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "tests/e2e/programs.h"
 
@@ -81,34 +80,6 @@ TEST(CrashRecoveryTest, AJobThatTakesTheDaemonDownTooOftenFails) {
   const json job = world.Json({"show", "1"});
   EXPECT_EQ(job["state"], "FAILED");
   EXPECT_EQ(job["runs"].size(), 2U);
-}
-
-TEST(CrashRecoveryTest, KillsAtRandomMomentsOfASweepLoseNothing) {
-  constexpr int kJobs = 10;
-  constexpr int kKills = 6;  // tests/e2e/kill_sweep.sh does it with the real worker, and more often
-  World world(World::FakeWorker("max_interruptions = 0\n"));
-  world.TellFakeWorker({{"runs", {{"*", {{"stderr_bytes", 1000}, {"steps_per_event", 1}}}}}});
-  ASSERT_TRUE(world.Start()) << world.daemon_log();
-  ASSERT_EQ(world.Client(Sweep(kJobs)).status, 0);
-  std::mt19937 random(1);
-  for (int kill = 0; kill < kKills; ++kill) {
-    const std::string runs = std::to_string(std::uniform_int_distribution<int>(0, 2)(random));
-    const std::string before = world.Query("SELECT COUNT(*) FROM run").at(0);
-    Eventually(
-        [&] {
-          return std::stoi(world.Query("SELECT COUNT(*) FROM run").at(0)) >=
-                 std::stoi(before) + std::stoi(runs);
-        },
-        std::chrono::seconds(2));
-    world.Kill();
-    ASSERT_TRUE(world.Start()) << world.daemon_log();
-  }
-  EXPECT_EQ(world.Client({"wait", "sweep:1"}).status, 0);
-  EXPECT_EQ(world.Query("SELECT COUNT(*) FROM runs WHERE outcome = 'OK'"),
-            std::vector<std::string>{std::to_string(kJobs)});
-  EXPECT_EQ(world.Query("SELECT COUNT(DISTINCT job_id) FROM runs WHERE outcome = 'OK'"),
-            std::vector<std::string>{std::to_string(kJobs)});
-  EXPECT_EQ(world.Query("PRAGMA integrity_check"), std::vector<std::string>{"ok"});
 }
 
 }  // namespace

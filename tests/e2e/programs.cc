@@ -51,13 +51,9 @@ std::vector<std::string> Environment(const std::map<std::string, std::string>& v
   return all;
 }
 
-int WaitMs(std::chrono::seconds deadline) {
-  return static_cast<int>(milliseconds(deadline).count());
-}
-
 }  // namespace
 
-bool Eventually(const std::function<bool()>& holds, std::chrono::seconds deadline) {
+bool Eventually(const std::function<bool()>& holds, milliseconds deadline) {
   const auto end = steady_clock::now() + deadline;
   while (!holds()) {
     if (steady_clock::now() > end) return false;
@@ -94,10 +90,10 @@ void Process::Signal(int number) const {
   if (!status_) ::kill(pid_, number);
 }
 
-std::optional<int> Process::Wait(std::chrono::seconds deadline) {
+std::optional<int> Process::Wait(milliseconds deadline) {
   if (status_) return status_;
   pollfd end = {static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)), POLLIN, 0};
-  const int ready = ::poll(&end, 1, WaitMs(deadline));
+  const int ready = ::poll(&end, 1, static_cast<int>(deadline.count()));
   ::close(end.fd);
   if (ready != 1) return std::nullopt;
   int status = 0;

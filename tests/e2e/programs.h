@@ -16,10 +16,10 @@
 
 namespace torchlap::e2e {
 
-inline constexpr std::chrono::seconds kDeadline{60};
+inline constexpr std::chrono::milliseconds kDeadline{60'000};
 
 // True as soon as `holds` does; false when the deadline passed first.
-bool Eventually(const std::function<bool()>& holds, std::chrono::seconds deadline = kDeadline);
+bool Eventually(const std::function<bool()>& holds, std::chrono::milliseconds deadline = kDeadline);
 
 // A child process with its output in files. Killed and reaped at destruction.
 class Process {
@@ -34,7 +34,7 @@ class Process {
   pid_t pid() const { return pid_; }
   void Signal(int number) const;
   // Exit status, or 128 + signal; nothing if the deadline passed.
-  std::optional<int> Wait(std::chrono::seconds deadline = kDeadline);
+  std::optional<int> Wait(std::chrono::milliseconds deadline = kDeadline);
   std::string out() const;
   std::string err() const;
 

@@ -94,7 +94,7 @@ TEST(SubmitTest, TheOwnerIsWhomTheKernelNames) {
   ASSERT_EQ(world.Client(Command("submit", Tiny())).status, 0);
   ASSERT_EQ(world.Client({"wait", "last"}).status, 0);
   const json job = world.Json({"show", "1"});
-  EXPECT_EQ(world.Query("SELECT principal FROM owner"),
+  EXPECT_EQ(world.Query("SELECT principal FROM principal"),
             std::vector<std::string>{"uid:" + std::to_string(::geteuid())});
   EXPECT_EQ(job["state"], "SUCCEEDED");
 }
