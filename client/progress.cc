@@ -41,16 +41,22 @@ std::string ResultWords(const FinishedCell& cell) {
   return note.empty() ? words : words + ", " + note;
 }
 
-// What is being measured, `small, ..., context 64: step 4/15, 152.3 ms`.
-std::string CurrentWords(const SweepProgress::Current& current) {
-  const v1::Progress& progress = current.progress;
-  std::string words = format::WorkloadWords(current.job.spec().workload().transformer_lm());
-  if (progress.steps_total() == 0) return words + ": building";
-  words += fmt::format(": step {}/{}", progress.steps_done(), progress.steps_total());
+std::string StepWords(const v1::Progress& progress) {
+  if (progress.steps_total() == 0) return "building";
+  std::string words = fmt::format("step {}/{}", progress.steps_done(), progress.steps_total());
   if (progress.has_step_ns()) {
     words += ", " + format::Significant(static_cast<double>(progress.step_ns()) / 1e6, 4) + " ms";
   }
   return words;
+}
+
+// Only while there is something left.
+std::string EstimateWords(const SweepProgress& progress) {
+  const std::optional<double> seconds = progress.remaining_seconds();
+  if (!seconds || *seconds <= 0) return "";
+  const auto left =
+      std::chrono::ceil<std::chrono::seconds>(std::chrono::duration<double>(*seconds));
+  return fmt::format(", about {} left", ShortDuration(left));
 }
 
 std::string Bar(size_t done, size_t total) {
@@ -195,11 +201,11 @@ std::string ProgressLine(const SweepProgress& progress, int columns, bool color)
   std::string rest = fmt::format(" {}/{}", progress.done(), progress.total());
   if (progress.failed() > 0) rest += fmt::format(", {} failed", progress.failed());
   const auto current = progress.current();
-  rest += "  " + (current ? CurrentWords(*current) : std::string("waiting"));
-  if (const auto seconds = progress.remaining_seconds()) {
-    const auto left = std::chrono::duration<double>(*seconds);
-    rest += fmt::format("  about {} left",
-                        ShortDuration(std::chrono::ceil<std::chrono::seconds>(left)));
+  if (!progress.finished()) rest += "  " + (current ? StepWords(current->progress) : "waiting");
+  rest += EstimateWords(progress);
+  // Last, as it is what a narrow terminal can do without.
+  if (current) {
+    rest += "  " + format::WorkloadWords(current->job.spec().workload().transformer_lm());
   }
   // The last column stays free: writing to it wraps on some terminals.
   const size_t room = static_cast<size_t>(std::max(columns - 1, kBarWidth + 2)) - bar.size();

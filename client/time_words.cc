@@ -130,6 +130,11 @@ std::optional<int64_t> ReadTime(std::string_view text) {
   return *day + *clock - *zone;
 }
 
+std::string TwoUnits(int64_t large, const char* large_unit, int64_t small, const char* small_unit) {
+  if (small == 0) return fmt::format("{} {}", large, large_unit);
+  return fmt::format("{} {} {} {}", large, large_unit, small, small_unit);
+}
+
 }  // namespace
 
 absl::StatusOr<std::chrono::nanoseconds> ParseDuration(const std::string& what,
@@ -156,6 +161,10 @@ absl::StatusOr<int64_t> ParseTime(const std::string& what, const std::string& te
                   what, text));
 }
 
+int64_t UnixNowNs() {
+  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 std::string Rfc3339(int64_t unix_ns) {
   const std::chrono::sys_time<std::chrono::microseconds> time{
       std::chrono::floor<std::chrono::microseconds>(std::chrono::nanoseconds(unix_ns))};
@@ -173,9 +182,9 @@ std::string ShortDuration(std::chrono::nanoseconds duration) {
   if (seconds < 0.9995) return fmt::format("{:.0f} ms", seconds * 1e3);
   const auto whole = static_cast<int64_t>(std::llround(seconds));
   if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{} min {} s", whole / 60, whole % 60);
-  if (whole < 86400) return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
-  return fmt::format("{} d {} h", whole / 86400, whole % 86400 / 3600);
+  if (whole < 3600) return TwoUnits(whole / 60, "min", whole % 60, "s");
+  if (whole < 86400) return TwoUnits(whole / 3600, "h", whole % 3600 / 60, "min");
+  return TwoUnits(whole / 86400, "d", whole % 86400 / 3600, "h");
 }
 
 }  // namespace torchlap::client

@@ -20,6 +20,9 @@ absl::StatusOr<std::chrono::nanoseconds> ParseDuration(const std::string& what,
 // for anything else.
 absl::StatusOr<int64_t> ParseTime(const std::string& what, const std::string& text, int64_t now_ns);
 
+// The clock of this host.
+int64_t UnixNowNs();
+
 // `2026-01-31T12:00:00.000000Z`.
 std::string Rfc3339(int64_t unix_ns);
 

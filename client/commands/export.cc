@@ -1,16 +1,11 @@
-#include <chrono>
-
 #include "client/commands/commands.h"
 #include "client/commands/results.h"
 #include "client/connection.h"
 #include "client/exit_code.h"
+#include "client/time_words.h"
 
 namespace torchlap::client {
 namespace {
-
-int64_t NowNs() {
-  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 // A label selects; the flag --label only narrows.
 bool NamesRuns(const ExportOptions& options) { return !options.filter.selectors.empty(); }
@@ -18,7 +13,7 @@ bool NamesRuns(const ExportOptions& options) { return !options.filter.selectors.
 }  // namespace
 
 absl::StatusOr<int> Execute(const ExportOptions& options, const Invocation& invocation) {
-  auto filter = BuildFilter(options.filter, NowNs());
+  auto filter = BuildFilter(options.filter, UnixNowNs());
   if (!filter.ok()) return filter.status();
   if (!NamesRuns(options)) filter->mutable_selector()->set_last(true);
   if (filter->purposes().empty()) filter->add_purposes(v1::PURPOSE_MEASURE);

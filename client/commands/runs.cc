@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 
 #include "client/commands/commands.h"
 #include "client/connection.h"
 #include "client/exit_code.h"
 #include "client/format/sheet.h"
+#include "client/time_words.h"
 #include "proto/columns.h"
 
 namespace torchlap::client {
@@ -93,14 +93,10 @@ void Write(format::Format format, const std::vector<v1::Run>& runs,
                                       : format::WriteTable(grid, out);
 }
 
-int64_t NowNs() {
-  return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 }  // namespace
 
 absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invocation) {
-  auto filter = BuildFilter(options.filter, NowNs());
+  auto filter = BuildFilter(options.filter, UnixNowNs());
   if (!filter.ok()) return filter.status();
   auto limit = ParseLimit(options.limit);
   if (!limit.ok()) return limit.status();

@@ -39,7 +39,7 @@ std::vector<std::string> ListRow(const v1::Run& run) {
           std::string(Word(model.precision())),
           OutcomeName(run.outcome()),
           StepCell(run),
-          NoteWords(run)};
+          run.outcome() == v1::OUTCOME_OK ? NoteWords(run) : ReasonWords(run)};
 }
 
 }  // namespace

@@ -31,14 +31,6 @@ std::string SkippedWords(const v1::Failure& failure) {
   return Join(numbers, ", ");
 }
 
-// The numbers where memory is the reason, else what the daemon says.
-std::string ReasonWords(const v1::Run& run) {
-  std::string words;
-  if (run.outcome() == v1::OUTCOME_OUT_OF_MEMORY) words = OutOfMemoryWords(run.failure());
-  if (run.outcome() == v1::OUTCOME_SKIPPED) words = SkippedWords(run.failure());
-  return words.empty() ? run.failure().detail() : words;
-}
-
 }  // namespace
 
 std::string SizeName(const v1::TransformerLm& model) {
@@ -74,6 +66,13 @@ std::string ShrinkWords(const v1::Run& run) {
         fmt::format("context {} -> {}", run.requested_context_length(), model.context_length()));
   }
   return changes.empty() ? "" : Join(changes, ", ") + " (OOM)";
+}
+
+std::string ReasonWords(const v1::Run& run) {
+  std::string words;
+  if (run.outcome() == v1::OUTCOME_OUT_OF_MEMORY) words = OutOfMemoryWords(run.failure());
+  if (run.outcome() == v1::OUTCOME_SKIPPED) words = SkippedWords(run.failure());
+  return words.empty() ? run.failure().detail() : words;
 }
 
 std::string FailureWords(const v1::Run& run) {

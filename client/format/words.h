@@ -24,6 +24,10 @@ std::string OutcomeName(v1::Outcome outcome);
 // not.
 std::string ShrinkWords(const v1::Run& run);
 
+// Why the run has no numbers, without its outcome: the bytes where memory is the reason, else what
+// the daemon says.
+std::string ReasonWords(const v1::Run& run);
+
 // Why the run has no numbers: `OUT_OF_MEMORY in backward: asked 2.31 GiB, free 410 MiB`,
 // `SKIPPED: needs 25.4 GiB, device has 15.6 GiB`, `TIMED_OUT: ...`. Empty for a run that ended OK.
 std::string FailureWords(const v1::Run& run);

@@ -129,11 +129,20 @@ TEST(ProgressLine, shows_bar_step_and_time_left) {
       Snapshot({SmallJob(17, v1::JOB_STATE_SUCCEEDED), SmallJob(18, v1::JOB_STATE_QUEUED)}, 5));
   const v1::Run started = Started();
   progress.Apply(Event(6, 18, v1::JOB_STATE_RUNNING, &started));
-  EXPECT_THAT(ProgressLine(progress, 200, false), HasSubstr("context 256: building"));
+  EXPECT_THAT(ProgressLine(progress, 200, false), HasSubstr(" 1/2  building  small,"));
   progress.Apply(Steps(18, 4, 15, 152'300'000));
-  EXPECT_EQ(ProgressLine(progress, 200, false),
-            "[==========          ] 1/2  small, forward-backward, batch 4, context 256: step 4/15, "
-            "152.3 ms  about 2 s left");
+  EXPECT_EQ(
+      ProgressLine(progress, 200, false),
+      "[==========          ] 1/2  step 4/15, 152.3 ms, about 2 s left  small, forward-backward, "
+      "batch 4, context 256");
+}
+
+TEST(ProgressLine, of_finished_jobs_has_no_estimate) {
+  SweepProgress progress;
+  progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED)}, 5));
+  const v1::Run run = SmallRun();
+  progress.Apply(Event(6, 17, v1::JOB_STATE_SUCCEEDED, &run));
+  EXPECT_EQ(ProgressLine(progress, 80, false), "[====================] 1/1");
 }
 
 TEST(ProgressLine, is_cut_to_the_terminal_and_coloured_only_if_asked) {

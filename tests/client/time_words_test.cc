@@ -90,6 +90,7 @@ TEST(ShortDurations, round_to_what_a_person_needs) {
   EXPECT_EQ(ShortDuration(nanoseconds(12'400'000'000)), "12 s");
   EXPECT_EQ(ShortDuration(std::chrono::seconds(185)), "3 min 5 s");
   EXPECT_EQ(ShortDuration(std::chrono::seconds(7800)), "2 h 10 min");
+  EXPECT_EQ(ShortDuration(std::chrono::minutes(1)), "1 min");
   EXPECT_EQ(ShortDuration(std::chrono::hours(76)), "3 d 4 h");
 }
 
