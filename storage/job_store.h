@@ -141,6 +141,13 @@ class JobStore {
   // somebody else was first, or it was cancelled.
   absl::StatusOr<StartedRun> Start(uint64_t job_id, uint32_t launch, const DeviceIdentity& device,
                                    int64_t now_ns);
+  // A run of the job's sweep, but not of the job itself, that ran out of memory on the device with
+  // the same model, pass and precision at a size that is no larger in batch or context, while
+  // nobody else held memory. Nothing: none.
+  absl::StatusOr<std::optional<v1::Run>> OutOfMemoryInSweep(uint64_t job_id,
+                                                            const std::string& device_uuid,
+                                                            uint32_t batch_size,
+                                                            uint32_t context_length) const;
   // Stores the run and moves launch and job on, in one transaction; also adds the duration to the
   // owner's device time and the run to the roll-up. If cancellation of the job was asked for in the
   // meantime, kTryAgain and kInterrupted become kJobCancelled. After a first launch that ended OK

@@ -34,15 +34,19 @@ storage::AfterRun AfterFailure(const v1::Run& run) {
   return after;
 }
 
-storage::AfterRun AfterMemoryRanOut(const storage::StartedRun& started, const v1::Run& run) {
+FailedTry TryOf(const storage::StartedRun& started, const v1::Run& run) {
   const v1::TransformerLm& model = run.workload().transformer_lm();
-  FailedTry failed;
-  failed.outcome = run.outcome();
-  failed.batch_size = model.batch_size();
-  failed.context_length = model.context_length();
-  failed.policy = started.job.spec().oom();
-  failed.purpose = run.purpose();
-  const NextTry next = AfterOutOfMemory(failed);
+  FailedTry tried;
+  tried.outcome = run.outcome();
+  tried.batch_size = model.batch_size();
+  tried.context_length = model.context_length();
+  tried.policy = started.job.spec().oom();
+  tried.purpose = run.purpose();
+  return tried;
+}
+
+storage::AfterRun AfterMemoryRanOut(const storage::StartedRun& started, const v1::Run& run) {
+  const NextTry next = AfterOutOfMemory(TryOf(started, run));
   storage::AfterRun after;
   if (next.size) {
     after.next = storage::AfterRun::Next::kTryAgain;
@@ -76,7 +80,6 @@ storage::AfterRun Next(const storage::StartedRun& started, const v1::Run& run) {
     case v1::OUTCOME_OK:
       return After{};
     case v1::OUTCOME_OUT_OF_MEMORY:
-    case v1::OUTCOME_SKIPPED:
       return AfterMemoryRanOut(started, run);
     case v1::OUTCOME_INTERRUPTED:
       return After{After::Next::kTryAgain, run.workload().transformer_lm().batch_size(),
@@ -218,6 +221,18 @@ storage::FinishedRun Dispatcher::RunLaunch(const storage::StartedRun& started) {
   spdlog::info("{}: run {} ended {} {}", device_.name, finished.run.run_id(),
                Word(finished.run.outcome()), finished.run.failure().detail());
   return finished;
+}
+
+std::optional<v1::Failure> Dispatcher::RuledOut(const storage::StartedRun& started) const {
+  auto by_arithmetic = RuledOutByArithmetic(started.run.workload().transformer_lm(), device_.name,
+                                            device_.memory_bytes);
+  if (by_arithmetic || started.run.cause() != v1::CAUSE_FIRST) return by_arithmetic;
+  const NextTry::Size smallest = SmallestTry(TryOf(started, started.run));
+  const auto failed = setting_.jobs->OutOfMemoryInSweep(
+      started.job.job_id(), device_.uuid, smallest.batch_size, smallest.context_length);
+  // An error here costs one try that could have been saved.
+  if (!failed.ok() || !*failed) return std::nullopt;
+  return RuledOutByRun(**failed);
 }
 
 WorkerEnd Dispatcher::RunWorker(const storage::StartedRun& started, RunRecord* record) {

@@ -66,6 +66,8 @@ class Dispatcher {
   bool RunNext();
   absl::StatusOr<std::optional<storage::StartedRun>> TakeNext();
   storage::FinishedRun RunLaunch(const storage::StartedRun& started);
+  // Why the size cannot fit, if that is known without trying.
+  std::optional<v1::Failure> RuledOut(const storage::StartedRun& started) const;
   WorkerEnd RunWorker(const storage::StartedRun& started, RunRecord* record);
   StopCause StopCauseOf(uint64_t job_id);
   void Store(const storage::FinishedRun& finished, const storage::AfterRun& after);

@@ -30,6 +30,22 @@ uint32_t Floor(bool given, uint32_t value, uint32_t otherwise, uint32_t size) {
   return given ? std::max<uint32_t>(value, 1) : std::min(otherwise, size);
 }
 
+Axis BatchAxis(const FailedTry& from) {
+  const v1::OomPolicy& policy = from.policy;
+  return {"batch", "--min-batch", from.batch_size,
+          Floor(policy.has_min_batch_size(), policy.min_batch_size(), kDefaultMinBatch,
+                from.batch_size),
+          policy.batch_is_swept()};
+}
+
+Axis ContextAxis(const FailedTry& from) {
+  const v1::OomPolicy& policy = from.policy;
+  return {"context", "--min-context", from.context_length,
+          Floor(policy.has_min_context_length(), policy.min_context_length(), kDefaultMinContext,
+                from.context_length),
+          policy.context_is_swept()};
+}
+
 bool Shrinks(v1::Purpose purpose) {
   return purpose == v1::PURPOSE_MEASURE || purpose == v1::PURPOSE_WARMUP ||
          purpose == v1::PURPOSE_TRACE || purpose == v1::PURPOSE_UNSPECIFIED;
@@ -70,17 +86,29 @@ NextTry AfterOutOfMemory(const FailedTry& failed) {
   if (!Shrinks(failed.purpose)) {
     return {{}, "out of memory; a " + std::string(Word(failed.purpose)) + " run is not shrunk"};
   }
-  const Axis batch{"batch", "--min-batch", failed.batch_size,
-                   Floor(policy.has_min_batch_size(), policy.min_batch_size(), kDefaultMinBatch,
-                         failed.batch_size),
-                   policy.batch_is_swept()};
-  const Axis context{"context", "--min-context", failed.context_length,
-                     Floor(policy.has_min_context_length(), policy.min_context_length(),
-                           kDefaultMinContext, failed.context_length),
-                     policy.context_is_swept()};
+  const Axis batch = BatchAxis(failed);
+  const Axis context = ContextAxis(failed);
   if (batch.CanShrink()) return {{{batch.Shrunk(), context.size}}, Change(batch)};
   if (context.CanShrink()) return {{{batch.size, context.Shrunk()}}, Change(context)};
   return {{}, "out of memory: " + WhyNotSmaller(batch) + ", " + WhyNotSmaller(context)};
+}
+
+NextTry::Size SmallestTry(const FailedTry& from) {
+  const bool shrinks = (!from.policy.has_retry() || from.policy.retry()) && Shrinks(from.purpose);
+  const Axis batch = BatchAxis(from);
+  const Axis context = ContextAxis(from);
+  return {shrinks && batch.CanShrink() ? batch.floor : batch.size,
+          shrinks && context.CanShrink() ? context.floor : context.size};
+}
+
+v1::Failure RuledOutByRun(const v1::Run& failed) {
+  v1::Failure failure = failed.failure();
+  failure.clear_phase();
+  const v1::TransformerLm& model = failed.workload().transformer_lm();
+  failure.set_detail("not tried: run " + failed.run_id() + " ran out of memory at batch " +
+                     std::to_string(model.batch_size()) + ", context " +
+                     std::to_string(model.context_length()) + ", which is no larger");
+  return failure;
 }
 
 std::optional<v1::Failure> RuledOutByArithmetic(const v1::TransformerLm& model,

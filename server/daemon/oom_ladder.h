@@ -36,6 +36,13 @@ struct NextTry {
 // runs shrink; fit, calibrate and canary mean exactly their size.
 NextTry AfterOutOfMemory(const FailedTry& failed);
 
+// The smallest size that the ladder can reach from this one.
+NextTry::Size SmallestTry(const FailedTry& from);
+
+// The failure of a job that is not tried because `failed`, of its sweep, ran out of memory at a
+// size no larger than the smallest that the job could shrink to: numbers and run of that failure.
+v1::Failure RuledOutByRun(const v1::Run& failed);
+
 // Nothing: the pass may fit. Else outcome SKIPPED's numbers: asked_bytes (what the pass must hold
 // whatever the batch), free_bytes and total_bytes (the device's memory) and a line of detail.
 // `model` has its shape; device_memory_bytes 0 means no limit is known.

@@ -90,5 +90,28 @@ TEST_F(JobStoreStart, ASweepStaysOnTheDeviceThatStartedIt) {
   EXPECT_EQ(keys.at(of_other_sweep), "class:cpu");
 }
 
+TEST_F(JobStoreStart, AnOutOfMemoryOfTheSweepIsFoundForCellsThatAreNoSmaller) {
+  const auto cell = [](const std::string& size, uint32_t batch) {
+    return MakeJob(size, batch, 256);
+  };
+  const Submitted sweep =
+      Submit({cell("small", 8), cell("small", 16), cell("small", 4), cell("medium", 16)});
+  const uint64_t of_other_sweep = SubmitOne(cell("small", 16));
+  const absl::StatusOr<StartedRun> started = jobs_->Start(sweep.job_ids[0], 0, cpu0_, now_ns_);
+  ASSERT_TRUE(started.ok());
+  ASSERT_TRUE(
+      jobs_->FinishRun(Ended(*started, v1::OUTCOME_OUT_OF_MEMORY), JobFailed("no memory"), now_ns_)
+          .ok());
+  const auto found = [&](uint64_t job, uint32_t batch, const std::string& uuid) {
+    return jobs_->OutOfMemoryInSweep(job, uuid, batch, 256).value().has_value();
+  };
+  EXPECT_TRUE(found(sweep.job_ids[1], 16, cpu0_.uuid));
+  EXPECT_FALSE(found(sweep.job_ids[2], 4, cpu0_.uuid)) << "smaller";
+  EXPECT_FALSE(found(sweep.job_ids[1], 16, "CPU-1")) << "another device";
+  EXPECT_FALSE(found(sweep.job_ids[3], 16, cpu0_.uuid)) << "another model";
+  EXPECT_FALSE(found(of_other_sweep, 16, cpu0_.uuid)) << "another sweep";
+  EXPECT_FALSE(found(sweep.job_ids[0], 8, cpu0_.uuid)) << "its own run";
+}
+
 }  // namespace
 }  // namespace torchlap::storage

@@ -212,5 +212,35 @@ TEST(RuledOutByArithmetic, ExactlyEnoughMayFitAndAnUnknownMemoryRulesNothingOut)
   EXPECT_FALSE(RuledOutByArithmetic(model, "cpu0", 0));
 }
 
+TEST(SmallestTry, IsAtTheFloorsOfTheAxesThatMayShrink) {
+  const auto smallest = [](v1::OomPolicy policy) {
+    FailedTry from;
+    from.batch_size = 8;
+    from.context_length = 512;
+    from.policy = std::move(policy);
+    const NextTry::Size size = SmallestTry(from);
+    return Size(size.batch_size, size.context_length);
+  };
+  EXPECT_EQ(smallest({}), Size(1, 128));
+  EXPECT_EQ(smallest(Floors(2, 256)), Size(2, 256));
+  EXPECT_EQ(smallest(Swept(true, false)), Size(8, 128));
+  EXPECT_EQ(smallest(Swept(true, true)), Size(8, 512));
+  EXPECT_EQ(smallest(NoRetry()), Size(8, 512));
+}
+
+TEST(RuledOutByRun, NamesTheRunAndItsSizeAndKeepsItsNumbers) {
+  v1::Run failed;
+  failed.set_run_id("3.2");
+  failed.mutable_workload()->mutable_transformer_lm()->set_batch_size(4);
+  failed.mutable_workload()->mutable_transformer_lm()->set_context_length(128);
+  failed.mutable_failure()->set_phase(v1::PHASE_FORWARD);
+  failed.mutable_failure()->set_asked_bytes(7);
+  const v1::Failure failure = RuledOutByRun(failed);
+  EXPECT_EQ(failure.detail(),
+            "not tried: run 3.2 ran out of memory at batch 4, context 128, which is no larger");
+  EXPECT_EQ(failure.asked_bytes(), 7U);
+  EXPECT_EQ(failure.phase(), v1::PHASE_UNSPECIFIED);
+}
+
 }  // namespace
 }  // namespace torchlap::daemon
