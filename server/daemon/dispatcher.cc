@@ -211,9 +211,9 @@ storage::FinishedRun Dispatcher::RunLaunch(const storage::StartedRun& started) {
   const int64_t began_ns = MonotonicNs();
   v1::Readings readings = ReadReadings();
   RunRecord record(started.run);
-  const auto ruled_out = RuledOutByArithmetic(started.run.workload().transformer_lm(), device_.name,
-                                              device_.memory_bytes);
-  if (ruled_out) return std::move(record).FinishSkipped(*ruled_out);
+  if (const auto ruled_out = RuledOut(started)) {
+    return std::move(record).FinishSkipped(*ruled_out);
+  }
   const WorkerEnd end = RunWorker(started, &record);
   storage::FinishedRun finished = std::move(record).Finish(
       end, EnvironmentOf(*setting_.facts, device_), MonotonicNs() - began_ns);
