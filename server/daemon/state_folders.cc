@@ -88,8 +88,7 @@ absl::Status MakeStateFolder(const fs::path& folder) {
   status = CheckOwnerAndMode(folder, info, 0022);
   if (!status.ok()) return status;
   if (access(folder.c_str(), R_OK | W_OK | X_OK) != 0) {
-    return Refused(folder,
-                   "cannot be written: " + std::generic_category().message(errno));
+    return Refused(folder, "cannot be written: " + std::generic_category().message(errno));
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
-// What makes runs the same, comparable, or made under the same conditions (measurement.md, section 2). The canonical
-// texts are versioned; hashes of version 1 never change (tests/server/measure/identity_test.cc holds them).
+// What makes runs the same, comparable, or made under the same conditions (measurement.md, section
+// 2). The canonical texts are versioned; hashes of version 1 never change
+// (tests/server/measure/identity_test.cc holds them).
 #pragma once
 
 #include <string>
@@ -13,9 +14,10 @@ namespace torchlap::measure {
 // First 128 bits of SHA-256 as 32 hexadecimal digits.
 std::string Digest(std::string_view text);
 
-// `torchlap.workload.1 transformer-lm vocab=10000 d_model=768 ... pass=forward batch=4 context=256`. Fields at
-// their default (precision fp32, attention explicit, optimizer course) are left out, so that new fields do not
-// change old hashes. Names of presets and the seed are not in it.
+// `torchlap.workload.1 transformer-lm vocab=10000 d_model=768 ... pass=forward batch=4
+// context=256`. Fields at their default (precision fp32, attention explicit, optimizer course) are
+// left out, so that new fields do not change old hashes. Names of presets and the seed are not in
+// it.
 std::string CanonicalWorkload(const v1::Workload& workload);
 std::string WorkloadHash(const v1::Workload& workload);
 

@@ -14,22 +14,22 @@ namespace torchlap::measure {
 inline constexpr uint32_t kStatisticsVersion = 1;
 
 // Absent below the number of values that the definition needs.
-std::optional<double> Mean(std::span<const double> values);               // n >= 1
-std::optional<double> SampleStd(std::span<const double> values);          // n >= 2; divides by n - 1
-std::optional<double> Median(std::vector<double> values);                 // n >= 1
+std::optional<double> Mean(std::span<const double> values);       // n >= 1
+std::optional<double> SampleStd(std::span<const double> values);  // n >= 2; divides by n - 1
+std::optional<double> Median(std::vector<double> values);         // n >= 1
 // Linear interpolation at position (n - 1) q counted from 0, q in [0, 1]. n >= 1.
 std::optional<double> Quantile(std::vector<double> values, double q);
 
 // Of one phase, in ns. Empty input: nothing is set. p95 from 20 values on; std and cv from 2.
 v1::PhaseSummary Summarise(std::span<const double> values_ns);
 
-// Sets phases, step, backward_forward_ratio, tokens_per_s, flops_per_s and statistics_version of `run` from the
-// measured (not warm-up) steps of `samples`. What cannot be computed stays unset.
+// Sets phases, step, backward_forward_ratio, tokens_per_s, flops_per_s and statistics_version of
+// `run` from the measured (not warm-up) steps of `samples`. What cannot be computed stays unset.
 void SummariseRun(const v1::SampleBlock& samples, v1::Run* run);
 
-// One row for a job's launches: OK runs of one job, at least one. Of one run: that run. Of several: the first run's
-// identity, each phase's mean and std over the launches' medians (median, min and max likewise), ratios and rates
-// from these, the largest memory peaks, pooled_launches set.
+// One row for a job's launches: OK runs of one job, at least one. Of one run: that run. Of several:
+// the first run's identity, each phase's mean and std over the launches' medians (median, min and
+// max likewise), ratios and rates from these, the largest memory peaks, pooled_launches set.
 v1::Run PoolLaunches(const std::vector<v1::Run>& runs);
 
 }  // namespace torchlap::measure
