@@ -4,9 +4,6 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 current_stage=
 
-# A clone in another folder finds in ccache what this one compiled.
-export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
-
 seconds_since() { awk -v began="$1" -v now="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", now - began }'; }
 
 # stage NAME WHAT COMMAND...: not `if COMMAND`, which would turn errexit off inside of it.

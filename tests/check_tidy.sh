@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # clang-tidy (.clang-tidy) on the sources that changed since BASE, in at most 15 minutes: what does not fit is named.
 # Files that see LibTorch are left out: one of them takes 50 to 100 s, nearly all of it in LibTorch's headers.
-#   tests/check_tidy.sh [BASE]    default: where this branch left origin/main; on main itself the commit before
+#   tests/check_tidy.sh [BASE]    default: where this branch left origin/main; on main itself what was committed in the
+#                                 12 hours before its head
 # TIDY_SECONDS sets the limit, BUILD_FOLDER the folder with compile_commands.json (build/release).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +13,9 @@ default_base() {
   local base
   base=$(git merge-base HEAD origin/main 2>/dev/null || true)
   if [[ -z $base || $base == "$(git rev-parse HEAD)" ]]; then
-    base=$(git rev-parse --verify --quiet HEAD~1 || git hash-object -t tree /dev/null)
+    base=$(git rev-list -1 --before="$(($(git log -1 --format=%ct) - 12 * 3600))" HEAD)
+    # A history younger than that: everything.
+    [[ -n $base ]] || base=$(git hash-object -t tree /dev/null)
   fi
   echo "$base"
 }

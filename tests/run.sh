@@ -61,7 +61,6 @@ if ((${#failed[@]} > 0)); then
   echo "== checks that FAILED: ${failed[*]} (the tests run all the same)" >&2
 fi
 echo "== tests: everything before took $(seconds_since "$began")"
-current_stage=tests
+# Not a stage: nothing may follow ctest's summary.
 ctest --test-dir "$root/build/release" --output-on-failure -j2 "${ctest_arguments[@]}"
-current_stage=
 ((${#failed[@]} == 0))
