@@ -20,6 +20,7 @@
 #include "server/daemon/nvml.h"
 #include "server/daemon/requests.h"
 #include "server/daemon/state_folders.h"
+#include "server/daemon/torch_folder.h"
 #include "storage/database.h"
 #include "storage/job_store.h"
 #include "storage/run_store.h"
@@ -64,12 +65,15 @@ absl::Status MakeFolders(const Configuration& configuration) {
 struct Daemon::Parts {
   explicit Parts(const Configuration& given) : configuration(given) {}
 
+  absl::Status ChooseTorch();
+
   absl::Status Lock();
   absl::Status OpenDatabase();
   void FindDevices();
   absl::Status Serve();
 
-  const Configuration configuration;
+  Configuration configuration;  // torch_folder: the one that was chosen
+  std::string torch_problem;
   const int64_t started_at_ns = WallClockNs();
   std::optional<LockFile> socket_lock;
   std::optional<LockFile> database_lock;
@@ -83,6 +87,19 @@ struct Daemon::Parts {
   std::optional<Requests> requests;
   std::unique_ptr<Connections> connections;
 };
+
+absl::Status Daemon::Parts::ChooseTorch() {
+  TorchQuestion question;
+  question.named = configuration.torch_folder;
+  question.worker_program = WorkerProgram(configuration);
+  const auto chosen = daemon::ChooseTorch(question);
+  if (!chosen.ok()) return chosen.status();
+  configuration.torch_folder = chosen->folder;
+  torch_problem = chosen->problem;
+  if (!torch_problem.empty()) spdlog::warn("every job will fail: {}", torch_problem);
+  if (!chosen->folder.empty()) spdlog::info("LibTorch of {}", chosen->folder.string());
+  return absl::OkStatus();
+}
 
 absl::Status Daemon::Parts::Lock() {
   auto socket = LockFile::Acquire(configuration.socket_path, "socket");
@@ -120,11 +137,12 @@ absl::Status Daemon::Parts::Serve() {
   dispatching.jobs = &*jobs;
   dispatching.hub = &hub;
   dispatching.worker_program = WorkerProgram(configuration);
+  dispatching.torch_problem = torch_problem;
   dispatching.log_folder = configuration.state_folder / "logs";
   fleet.emplace(devices.devices, dispatching);
   requests.emplace(RequestSetting{&configuration, database.get(), &*jobs, &*runs, &*fleet, &hub,
-                                  dispatching.worker_program, CallerOf(::geteuid()).name,
-                                  started_at_ns});
+                                  dispatching.worker_program, torch_problem,
+                                  CallerOf(::geteuid()).name, started_at_ns});
   fleet->Start();
   auto listening = Connections::Listen(configuration.socket_path, configuration.system, &*requests);
   if (!listening.ok()) return listening.status();
@@ -136,6 +154,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Configuration& confi
   if (absl::Status status = MakeFolders(configuration); !status.ok()) return status;
   KeepToCores(configuration.daemon_cores);
   auto parts = std::make_unique<Parts>(configuration);
+  if (absl::Status status = parts->ChooseTorch(); !status.ok()) return status;
   if (absl::Status status = parts->Lock(); !status.ok()) return status;
   parts->FindDevices();
   if (absl::Status status = parts->OpenDatabase(); !status.ok()) return status;

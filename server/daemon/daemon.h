@@ -16,7 +16,8 @@ namespace torchlap::daemon {
 class Daemon {
  public:
   // Everything that can go wrong is said in one line: another daemon holds the socket or the
-  // database (FAILED_PRECONDITION), a folder or file cannot be used (PERMISSION_DENIED), the
+  // database (FAILED_PRECONDITION), the torch folder that was named is not the right one
+  // (INVALID_ARGUMENT), a folder or file cannot be used (PERMISSION_DENIED), the
   // database is newer or damaged.
   static absl::StatusOr<std::unique_ptr<Daemon>> Start(const Configuration& configuration);
   // Refuses new jobs, ends running workers (their runs are INTERRUPTED and queued again), answers

@@ -17,6 +17,7 @@
 #include "server/daemon/fair_order.h"
 #include "server/daemon/oom_ladder.h"
 #include "server/daemon/run_follower.h"
+#include "server/daemon/torch_folder.h"
 
 extern char** environ;
 
@@ -26,6 +27,13 @@ namespace {
 // After an error of the database (a full disk, say) there is nothing to wait for but time.
 constexpr int kRetryMs = 2000;
 constexpr int64_t kProgressIntervalNs = 1'000'000'000;
+
+WorkerEnd CannotStart(std::string detail) {
+  WorkerEnd end;
+  end.stop_cause = StopCause::kCannotStart;
+  end.stop_detail = std::move(detail);
+  return end;
+}
 
 storage::AfterRun AfterFailure(const v1::Run& run) {
   storage::AfterRun after;
@@ -236,15 +244,11 @@ std::optional<v1::Failure> Dispatcher::RuledOut(const storage::StartedRun& start
 }
 
 WorkerEnd Dispatcher::RunWorker(const storage::StartedRun& started, RunRecord* record) {
+  if (!setting_.torch_problem.empty()) return CannotStart(setting_.torch_problem);
   const v1::Run& run = started.run;
   const int64_t began_ns = MonotonicNs();
   auto worker = WorkerProcess::Start(Command(run.run_id()));
-  if (!worker.ok()) {
-    WorkerEnd end;
-    end.stop_cause = StopCause::kCannotStart;
-    end.stop_detail = std::string(worker.status().message());
-    return end;
-  }
+  if (!worker.ok()) return CannotStart(std::string(worker.status().message()));
   FollowOrders orders;
   orders.deadline_ns = began_ns + run.plan().time_limit_ns();
   orders.grace = setting_.configuration->grace;
@@ -295,8 +299,7 @@ WorkerCommand Dispatcher::Command(const std::string& run_id) const {
       "CUDA_VISIBLE_DEVICES=" + (device_.kind == v1::DEVICE_KIND_CUDA ? device_.uuid : ""),
   };
   if (!configuration.torch_folder.empty()) {
-    command.environment.push_back(fmt::format("LD_LIBRARY_PATH={0}/lib:{0}/../nvidia/cu13/lib",
-                                              configuration.torch_folder.string()));
+    command.environment.push_back("LD_LIBRARY_PATH=" + LibraryPath(configuration.torch_folder));
   }
   if (!configuration.worker_path.empty()) PassFakesThrough(&command.environment);
   return command;

@@ -253,6 +253,8 @@ absl::Status Requests::GetStatus(const storage::Caller& caller,
   if (::access(setting_.worker_program.c_str(), X_OK) != 0) {
     response->set_worker_problem(
         fmt::format("{} is not there or cannot be executed", setting_.worker_program.string()));
+  } else {
+    response->set_worker_problem(setting_.torch_problem);
   }
   response->set_user(setting_.user);
   response->set_caller(caller.name);

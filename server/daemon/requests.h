@@ -28,7 +28,8 @@ struct RequestSetting {
   DeviceFleet* fleet = nullptr;
   EventHub* hub = nullptr;
   std::filesystem::path worker_program;
-  std::string user;  // account of the daemon
+  std::string torch_problem;  // one line if no worker can start; empty: none known
+  std::string user;           // account of the daemon
   int64_t started_at_ns = 0;
 };
 

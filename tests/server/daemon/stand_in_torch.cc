@@ -1,0 +1,1 @@
+int torch_answer() { return 42; }
