@@ -1,5 +1,8 @@
 // The model against numbers that the Python peer recorded (tests/bench/eager_reference.py,
 // `vectors`).
+//
+//   TORCHLAP_ORACLE       one more file of vectors
+//   TORCHLAP_ORACLE_GPU   UUID of the GPU that computes it; unset: the CPU
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest-spi.h>
@@ -9,12 +12,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "server/worker/adamw.h"
+#include "server/worker/device.h"
 #include "server/worker/training_step.h"
 #include "server/worker/transformer.h"
 
@@ -75,15 +80,15 @@ std::vector<at::Tensor> Tensors(const Transformer& model) {
 // Rebuilds the model that a file describes and holds each of its steps to the file.
 class Oracle {
  public:
-  explicit Oracle(const std::string& file)
+  explicit Oracle(const std::string& file, c10::Device device = c10::DeviceType::CPU)
       : file_(file),
         recorded_(ReadJson(file)),
         workload_(ModelOf(recorded_)),
-        model_(workload_, at::kCPU, at::kFloat,
+        model_(workload_, device, at::kFloat,
                [this](const std::string&, const at::Tensor& tensor) { Fill(tensor); }),
         optimizer_(MakeAdamW(v1::OPTIMIZER_COURSE, Tensors(model_))),
-        ids_(TokensByFormula(workload_, 7919, 13)),
-        targets_(TokensByFormula(workload_, 104729, 71)),
+        ids_(TokensByFormula(workload_, 7919, 13).to(device)),
+        targets_(TokensByFormula(workload_, 104729, 71).to(device)),
         training_step_(workload_, &model_, optimizer_.get(), ids_, targets_) {}
 
   void Check() {
@@ -189,7 +194,10 @@ TEST(OracleTest, TheModelAgreesWithTheSecondRecordedFile) {
 TEST(OracleTest, TheModelAgreesWithTheFileThatTheEnvironmentNames) {
   const char* file = std::getenv("TORCHLAP_ORACLE");
   if (file == nullptr) GTEST_SKIP() << "TORCHLAP_ORACLE names no file";
-  Oracle(file).Check();
+  const char* gpu = std::getenv("TORCHLAP_ORACLE_GPU");
+  if (gpu == nullptr) return Oracle(file).Check();
+  const std::unique_ptr<Device> device = OpenCudaDevice(gpu);
+  Oracle(file, device->torch_device()).Check();
 }
 
 TEST(OracleTest, ARecordThatIsSlightlyOffIsNoticed) {
