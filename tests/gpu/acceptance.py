@@ -1,0 +1,811 @@
+#!/usr/bin/env python3
+"""Acceptance of torchlap on one device, in parts of less than 8 minutes each:
+
+  a  the recorded vectors, and the loss of a run, on the device
+  b  every preset x pass x precision that exists so far, smaller where memory runs out
+  c  beside the Python peer, interleaved: times of each phase and peaks of memory
+  d  timings separate, combined and events against each other
+  e  CUDA graphs against eager
+  f  telemetry against nvidia-smi
+  g  a second process with matmuls during a run
+  h  out of memory: too large by arithmetic, a large batch, a memory fraction, a neighbour who holds memory
+  i  a sweep of 50 small cells beside a Python process for each cell
+
+Starts daemons of its own in a temporary folder, asks them by the command line only, and ends them. Needs nothing but
+Python's standard library; parts that need CUDA, or a Python with torch, or what this version of torchlap does not do
+yet, are skipped with the reason. Writes a JSON file a part and one summary.md; the last line is the summary.
+Exit status: 0 nothing failed, 1 a part failed, 2 usage.
+"""
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PEER = ROOT / "tests" / "bench" / "eager_reference.py"
+GOLDEN = ROOT / "tests" / "golden"
+PHASES = ("forward", "loss", "backward", "optimizer", "step")
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "bf16-weights")
+PASSES = ("forward", "forward-backward", "train-step")
+PART_SECONDS = 440  # of 8 minutes: the rest is for ending what runs
+TINY = "--layers 2 --heads 2 --d-model 64 --d-ff 128 --vocab 1000".split()
+TINY_PEER = "--layers 2 --heads 2 --d-model 64 --d-ff 128 --vocab 1000".split()
+
+
+class Skip(Exception):
+    """A part, or a piece of one, that cannot be done here: the reason."""
+
+
+class Broken(Exception):
+    """The service did not do what it must."""
+
+
+class Refused(Broken):
+    """The command line said no: its line."""
+
+
+def first_line(text):
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "no word of a reason"
+
+
+def output_of(command, timeout=60, **options):
+    """stdout, or None where the program is not there, failed or took too long."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout,
+                              check=True, **options)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout
+
+
+class Service:
+    """One daemon with a folder, a socket and a claim scope of its own."""
+
+    def __init__(self, bin_dir, folder, name, configuration, torch):
+        self.bin_dir = bin_dir
+        self.folder = folder / name
+        for part in ("run", "state", "config"):
+            (self.folder / part).mkdir(parents=True)
+        config = self.folder / "config" / "torchlapd.toml"
+        config.write_text(configuration)
+        socket = self.folder / "run" / "torchlap" / "torchlapd.sock"
+        self.environment = dict(os.environ, XDG_STATE_HOME=str(self.folder / "state"),
+                                XDG_RUNTIME_DIR=str(self.folder / "run"), XDG_CONFIG_HOME=str(self.folder / "config"),
+                                TORCHLAP_ADDRESS=f"unix:{socket}",
+                                TORCHLAP_CLAIM_SCOPE=f"acceptance-{os.getpid()}-{name}", NO_COLOR="1")
+        self.log = self.folder / "torchlapd.log"
+        command = [str(bin_dir / "torchlapd"), "--config", str(config)] + (["--torch", torch] if torch else [])
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log)
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self):
+        until = time.monotonic() + 30
+        while "listens on" not in self.log.read_text():
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise Broken(f"torchlapd did not start: {first_line(self.log.read_text())}")
+            time.sleep(0.02)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def start(self, *arguments):
+        return subprocess.Popen([str(self.bin_dir / "torchlap"), *map(str, arguments)], env=self.environment,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def call(self, *arguments, timeout=PART_SECONDS, good=(0,)):
+        """(exit status, stdout) of `torchlap ARGUMENTS`; Refused for a status that is not among the good ones."""
+        client = self.start(*arguments)
+        try:
+            out, err = client.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            client.kill()
+            client.communicate()
+            raise Broken(f"torchlap {' '.join(map(str, arguments))} took more than {timeout:.0f} s") from None
+        if client.returncode not in good:
+            raise Refused(first_line(err))
+        return client.returncode, out
+
+    def json(self, *arguments, **options):
+        return json.loads(self.call(*arguments, "--format", "json", **options)[1])
+
+    def run(self, *arguments, timeout=PART_SECONDS, good=(0, 2)):
+        """The rows of a sweep, one a run, failed attempts included; a failed job is a result here."""
+        return self.json("run", *arguments, timeout=timeout, good=good)
+
+
+def last_run(rows):
+    """Of each job the run that counts: the OK one, else the last."""
+    jobs = {}
+    for row in rows:
+        if row["job_id"] not in jobs or jobs[row["job_id"]]["outcome"] != "OK":
+            jobs[row["job_id"]] = row
+    return list(jobs.values())
+
+
+def ok_run(rows):
+    """The OK runs; a Skip where the worker says that it does not do this, Broken for another failure."""
+    chosen = last_run(rows)
+    for row in chosen:
+        if row["outcome"] == "INVALID":
+            raise Skip(row["failure_detail"])
+        if row["outcome"] != "OK":
+            raise Broken(f"run {row['run_id']} ended {row['outcome']}: {row['failure_detail']}")
+    return chosen
+
+
+def refused_is_skipped(action):
+    """For what this version may not have: the refusal in one line is the reason."""
+    try:
+        return action()
+    except Refused as refusal:
+        raise Skip(str(refusal)) from None
+
+
+def ratio(above, below):
+    return above / below if above is not None and below else None
+
+
+class Part:
+    """What one part found: checks that hold or not, pieces that were skipped, rows, one table for people."""
+
+    def __init__(self, letter, title):
+        self.letter, self.title = letter, title
+        self.checks, self.skipped, self.rows, self.remarks = [], [], [], []
+        self.columns, self.table = [], []
+        self.began = time.monotonic()
+        self.seconds = 0.0
+
+    def check(self, what, is_good, detail=""):
+        self.checks.append({"what": what, "ok": bool(is_good), "detail": str(detail)})
+
+    @contextlib.contextmanager
+    def piece(self, what):
+        """A failure or a skip in here does not end the part."""
+        try:
+            yield
+        except Skip as reason:
+            self.skipped.append({"what": what, "reason": str(reason)})
+        except Broken as failure:
+            self.check(what, False, failure)
+
+    def left(self):
+        return PART_SECONDS - (time.monotonic() - self.began)
+
+    def head(self, *columns):
+        self.columns = list(columns)
+
+    def line(self, *values):
+        self.table.append([number(value) for value in values])
+
+    @property
+    def status(self):
+        if any(not check["ok"] for check in self.checks):
+            return "failed"
+        return "passed" if self.checks else "skipped"
+
+    def as_json(self, context):
+        return {"part": self.letter, "title": self.title, "status": self.status, "seconds": round(self.seconds, 1),
+                "context": context, "checks": self.checks, "skipped": self.skipped, "remarks": self.remarks,
+                "table": {"columns": self.columns, "rows": self.table}, "rows": self.rows}
+
+
+def number(value):
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+    return str(value)
+
+
+def mib(value):
+    return None if value is None else value / 1048576
+
+
+class Setting:
+    """What the parts work with."""
+
+    def __init__(self, args, folder):
+        self.args, self.folder = args, folder
+        self.is_cpu = args.device == "cpu"
+        self.cores = sorted(os.sched_getaffinity(0))
+        self.main = Service(args.bin, folder, "main", self.configuration("1GiB"), args.torch)
+        self.device = self.find_device()
+        self.python, self.no_python = self.find_python()
+
+    def configuration(self, memory):
+        if not self.is_cpu:
+            return ""
+        # One core and one thread: the calm choice.
+        return (f'[[device]]\nname = "cpu0"\nkind = "cpu"\ncores = "{self.cores[-1]}"\nthreads = 1\n'
+                f'memory = "{memory}"\n')
+
+    def find_device(self):
+        """As `torchlap devices` shows it, or None."""
+        devices = self.main.json("devices")
+        wanted = "cpu0" if self.is_cpu else self.args.device
+        return next((device for device in devices if device["name"] == wanted), None)
+
+    def service(self, name, memory="1GiB"):
+        return contextlib.closing(ClosingService(self.args.bin, self.folder, name, self.configuration(memory),
+                                                 self.args.torch))
+
+    def find_python(self):
+        candidates = [self.args.python] if self.args.python else [os.environ.get("TORCHLAP_PEER_PYTHON"), "python3"]
+        ask = "import torch; print(torch.__version__.split('+')[0], torch.cuda.is_available())"
+        reason = "no Python with torch"
+        for python in filter(None, candidates):
+            answer = output_of([python, "-c", ask], timeout=120)
+            if answer is None:
+                continue
+            version, has_cuda = answer.split()
+            if version != "2.11.0":
+                reason = f"{python} has torch {version}, must be torch 2.11.0"
+            elif has_cuda != "True" and not self.is_cpu:
+                reason = f"{python} has a torch that sees no CUDA device"
+            else:
+                return python, None
+        return None, reason
+
+    def need_python(self):
+        if self.python is None:
+            raise Skip(f"{self.no_python} (--python FILE or TORCHLAP_PEER_PYTHON names one)")
+        return self.python
+
+    def need_cuda(self):
+        if self.is_cpu:
+            raise Skip("only CUDA devices have this")
+
+    def shape(self, size="small"):
+        return TINY if self.is_cpu else ["--model-size", size]
+
+    def on_device(self):
+        return ["--device", "cpu0" if self.is_cpu else self.args.device]
+
+    def steps(self, warmup, measured):
+        if self.is_cpu:
+            warmup, measured = 1, 3
+        return ["--warmup-steps", warmup, "--measure-steps", measured]
+
+    def size(self, batch, context):
+        if self.is_cpu:
+            batch, context = 1, 32
+        return ["--batch-size", batch, "--context-length", context]
+
+    def peer(self, arguments):
+        """One run of the Python peer on the same cores and device: its JSON."""
+        device = [] if self.is_cpu else ["--device", "cuda"]
+        threads = ["--threads", "1"] if self.is_cpu else []
+        prefix = ["taskset", "-c", str(self.cores[-1])] if self.is_cpu and shutil.which("taskset") else []
+        environment = dict(os.environ)
+        if not self.is_cpu:
+            environment["CUDA_VISIBLE_DEVICES"] = self.device["uuid"]
+        out = output_of([*prefix, self.need_python(), str(PEER), "time", *map(str, arguments), *device, *threads],
+                        timeout=PART_SECONDS, env=environment)
+        if out is None:
+            raise Broken(f"the Python peer failed: eager_reference.py time {' '.join(map(str, arguments))}")
+        return json.loads(out)
+
+
+class ClosingService(Service):
+    def close(self):
+        self.stop()
+
+
+# --- the parts -------------------------------------------------------------------------------------------------------
+
+
+def oracle(setting, part):
+    program = next((p for p in (setting.args.bin.parent / "libexec" / "worker_oracle_test",
+                                setting.args.bin.parent / "tests" / "worker_oracle_test") if p.is_file()), None)
+    if program is None:
+        raise Skip("worker_oracle_test is not beside the programs")
+    found = re.search(r"LibTorch of (.*)", setting.main.log.read_text())
+    environment = {"PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1", "HOME": str(setting.folder)}
+    if found:
+        torch = pathlib.Path(found[1].strip())
+        environment["LD_LIBRARY_PATH"] = ":".join(
+            [f"{torch}/lib"] + [f"{torch.parent}/nvidia/{name}/lib" for name in
+                                ("cu13", "cudnn", "cusparselt", "nccl", "nvshmem")])
+    if not setting.is_cpu:
+        environment["TORCHLAP_ORACLE_GPU"] = setting.device["uuid"]
+    for file in sorted(GOLDEN.glob("vectors-*.json")):
+        done = subprocess.run([str(program), "--gtest_filter=*AgreesWithTheFileThatTheEnvironmentNames"],
+                              env=dict(environment, TORCHLAP_ORACLE=str(file)), stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=PART_SECONDS, check=False)
+        agreed = re.search(r"oracle: .*, (\d+) values agree", done.stdout)
+        part.check(f"{file.name} agrees", done.returncode == 0 and agreed,
+                   f"{agreed[1]} values" if agreed else first_line(done.stdout))
+        part.line(file.name, int(agreed[1]) if agreed else None, "agree" if agreed else "differ")
+
+
+def losses_on(setting, device, precision):
+    return ok_run(refused_is_skipped(lambda: setting.main.run(
+        *setting.shape(), *setting.size(1, 128), *setting.steps(1, 4), "--pass-type", "train-step",
+        "--precision", precision, "--device", device)))[0]
+
+
+def part_a(setting, part):
+    part.head("what", "value", "verdict")
+    with part.piece("recorded vectors"):
+        oracle(setting, part)
+    device = setting.on_device()[1]
+    reference = losses_on(setting, "cpu0", "fp32")
+    for precision in PRECISIONS:
+        with part.piece(f"loss in {precision}"):
+            row = losses_on(setting, device, precision)
+            off = abs(row["first_loss"] / reference["first_loss"] - 1)
+            limit = 1e-4 if precision == "fp32" else 2e-2
+            part.rows.append({"precision": precision, "first_loss": row["first_loss"], "last_loss": row["last_loss"],
+                              "off": off})
+            part.check(f"first loss in {precision} is that of the CPU in fp32", off <= limit,
+                       f"{row['first_loss']} against {reference['first_loss']}")
+            part.check(f"training in {precision} lowers the loss", row["last_loss"] < row["first_loss"],
+                       f"{row['first_loss']} to {row['last_loss']}")
+            part.line(f"first loss, {precision}", row["first_loss"], f"off by {off:.1e}, at most {limit:.0e}")
+
+
+def presets_by_size(setting):
+    """Names of all presets, the small ones first."""
+    presets = [preset for preset in setting.main.json("presets")]
+    names = [(preset.get("parameters") or 0, f"{preset['edition']}/{preset['name']}") for preset in presets]
+    return [name for _, name in sorted(names)]
+
+
+def cells_of_b(setting):
+    if setting.is_cpu:
+        return [TINY]
+    return [["--model-size", name] for name in presets_by_size(setting)]
+
+
+def part_b(setting, part):
+    part.head("model", "pass", "precision", "asked", "ran", "outcome", "step (ms)", "peak (MiB)", "note")
+    for cell in cells_of_b(setting):
+        for precision in PRECISIONS:
+            what = f"{cell[-1] if not setting.is_cpu else 'tiny'} in {precision}"
+            if part.left() < 30:
+                part.skipped.append({"what": what, "reason": "the part's time was over"})
+                continue
+            with part.piece(what):
+                rows = refused_is_skipped(lambda: setting.main.run(
+                    *cell, *setting.size(4, 256), *setting.steps(2, 5), *setting.on_device(), "--pass-type", *PASSES,
+                    "--precision", precision, "--time-limit", f"{max(10, int(part.left()) // 4)}s",
+                    timeout=part.left() + 30))
+                part.rows += rows
+                for row in last_run(rows):
+                    show_of_b(part, row)
+
+
+def show_of_b(part, row):
+    name = f"{row['edition']}/{row['model_size']}" if row["model_size"] else "tiny"
+    asked = f"{row['requested_batch_size']} x {row['requested_context_length']}"
+    ran = f"{row['batch_size']} x {row['context_length']}"
+    part.line(name, row["pass_type"], row["precision"], asked, ran, row["outcome"], row["step_median_ms"],
+              mib(row["peak_allocated_bytes"]), row["failure_detail"] or "")
+    what = f"{name}, {row['pass_type']}, {row['precision']}"
+    if row["outcome"] == "INVALID":
+        part.skipped.append({"what": what, "reason": row["failure_detail"]})
+    else:
+        is_answer = row["outcome"] in ("OK", "OUT_OF_MEMORY", "SKIPPED")
+        part.check(f"{what} has an answer", is_answer, f"{row['outcome']} {row['failure_detail'] or ''}".strip())
+
+
+def part_c(setting, part):
+    setting.need_python()
+    part.head("workload", "phase", "torchlap (ms)", "Python (ms)", "ratio", "peak ratio")
+    repeats = 2 if setting.is_cpu else 3
+    workloads = [("forward-backward", "fp32"), ("train-step", "fp32"), ("forward-backward", "bf16"),
+                 ("forward-backward", "tf32")]
+    for pass_type, precision in workloads[:1] if setting.is_cpu else workloads:
+        with part.piece(f"{pass_type}, {precision}"):
+            compare_with_peer(setting, part, pass_type, precision, repeats)
+
+
+def compare_with_peer(setting, part, pass_type, precision, repeats):
+    shape = TINY_PEER if setting.is_cpu else ["--size", "small"]
+    batch, context = (1, 32) if setting.is_cpu else (4, 256)
+    flags = {"bf16": ["--bf16"], "tf32": ["--tf32"]}.get(precision, [])
+    warmup, measured = (1, 3) if setting.is_cpu else (5, 10)
+
+    def ours():
+        return ok_run(refused_is_skipped(lambda: setting.main.run(
+            *setting.shape(), *setting.size(4, 256), *setting.steps(5, 10), *setting.on_device(),
+            "--pass-type", pass_type, "--precision", precision)))[0]
+
+    def theirs():
+        return setting.peer([*shape, "--batch", batch, "--context", context, "--pass-type", pass_type,
+                             "--timing", "separate", "--warmup", warmup, "--steps", measured, *flags])
+
+    pairs = []
+    for repeat in range(repeats):
+        if repeat % 2 == 0:
+            row = ours()
+            pairs.append((row, theirs()))
+        else:
+            answer = theirs()
+            pairs.append((ours(), answer))
+    part.rows.append({"pass_type": pass_type, "precision": precision,
+                      "torchlap": [row for row, _ in pairs], "python": [answer for _, answer in pairs]})
+    peaks = [ratio(row["peak_allocated_bytes"], answer["peak_allocated_bytes"]) for row, answer in pairs]
+    for phase in PHASES:
+        mine = [row[f"{phase}_median_ms"] for row, _ in pairs]
+        other = [answer.get(f"{phase}_median_ms") for _, answer in pairs]
+        if None in mine or None in other:
+            continue
+        part.line(f"{pass_type}, {precision}", phase, statistics.median(mine), statistics.median(other),
+                  ratio(statistics.median(mine), statistics.median(other)), peaks[0] if phase == "step" else None)
+    part.check(f"{pass_type}, {precision}: both ran", True, f"{repeats} interleaved repeats")
+    parameters = {row["parameters"] for row, _ in pairs} | {answer["parameters"] for _, answer in pairs}
+    part.check(f"{pass_type}, {precision}: the models are of one size", len(parameters) == 1, sorted(parameters))
+
+
+def part_d(setting, part):
+    part.head("timing", "pass", "step (ms)", "sum of phases (ms)", "step / separate")
+    for pass_type in ("forward-backward", "train-step"):
+        separate = None
+        for timing in ("separate", "combined", "events"):
+            with part.piece(f"{pass_type}, {timing}"):
+                row = ok_run(refused_is_skipped(lambda: setting.main.run(
+                    *setting.shape(), *setting.size(4, 256), *setting.steps(5, 20), *setting.on_device(),
+                    "--pass-type", pass_type, "--timing", timing)))[0]
+                part.rows.append(row)
+                phases = [row[f"{phase}_mean_ms"] for phase in PHASES[:-1] if row[f"{phase}_mean_ms"] is not None]
+                separate = separate or row["step_median_ms"]
+                part.line(timing, pass_type, row["step_median_ms"], sum(phases) if phases else None,
+                          row["step_median_ms"] / separate)
+                part.check(f"{pass_type}, {timing}: a step has a time", row["step_median_ms"] > 0)
+                if phases:
+                    part.check(f"{pass_type}, {timing}: the phases are no longer than the step",
+                               sum(phases) <= row["step_mean_ms"] * 1.001, f"{sum(phases)} of {row['step_mean_ms']} ms")
+                if timing == "combined":
+                    part.check(f"{pass_type}, combined: no times of phases", not phases, phases)
+                if timing == "events":
+                    check_device_times(setting, part, row)
+
+
+def check_device_times(setting, part, row):
+    samples = [s for s in setting.main.json("show", row["run_id"])["samples"] if not s.get("warmup")]
+    pairs = [(s.get("device_step_ns"), s["step_ns"]) for s in samples]
+    if not all(device for device, _ in pairs):
+        return part.check("events: every step has the device's time", False, pairs[:3])
+    worst = max(device / host for device, host in pairs)
+    return part.check("events: the device's time of a step is no longer than the host's", worst <= 1.02, worst)
+
+
+def part_e(setting, part):
+    setting.need_cuda()
+    part.head("pass", "batch", "eager (ms)", "graph (ms)", "eager / graph")
+    for pass_type in PASSES:
+        optimizer = ["--optimizer", "fused"] if pass_type == "train-step" else []
+        for batch in (1, 16):
+            with part.piece(f"{pass_type}, batch {batch}"):
+                arguments = [*setting.shape(), *setting.size(batch, 128), *setting.steps(5, 20), *setting.on_device(),
+                             *optimizer, "--pass-type", pass_type, "--timing", "combined"]
+                graph = ok_run(refused_is_skipped(lambda: setting.main.run(*arguments, "--cuda-graph")))[0]
+                eager = ok_run(setting.main.run(*arguments))[0]
+                part.rows += [eager, graph]
+                part.line(pass_type, batch, eager["step_median_ms"], graph["step_median_ms"],
+                          ratio(eager["step_median_ms"], graph["step_median_ms"]))
+                part.check(f"{pass_type}, batch {batch}: graph and eager are different series",
+                           eager["series_key"] != graph["series_key"])
+                if eager["last_loss"] is not None:
+                    off = abs(graph["last_loss"] / eager["last_loss"] - 1)
+                    part.check(f"{pass_type}, batch {batch}: the last loss is the same", off < 1e-3, off)
+
+
+SMI_FIELDS = {"celsius": "temperature.gpu", "sm_mhz": "clocks.sm", "watts": "power.draw"}
+
+
+def part_f(setting, part):
+    setting.need_cuda()
+    if shutil.which("nvidia-smi") is None:
+        raise Skip("there is no nvidia-smi")
+    client = setting.main.start("run", *setting.shape("medium"), *setting.size(4, 256), "--warmup-steps", 5,
+                                "--measure-steps", 200, *setting.on_device(), "--format", "json")
+    readings = []
+    while client.poll() is None:
+        out = output_of(["nvidia-smi", f"--id={setting.device['uuid']}", "--format=csv,noheader,nounits",
+                         "--query-gpu=" + ",".join(SMI_FIELDS.values())])
+        if out:
+            readings.append([float(v) if re.fullmatch(r"[0-9.]+", v.strip()) else None for v in out.split(",")])
+        time.sleep(0.5)
+    row = ok_run(json.loads(client.communicate()[0]))[0]
+    shown = setting.main.json("show", row["run_id"])
+    part.rows += [shown, {"nvidia_smi": dict(zip(SMI_FIELDS, zip(*readings))) if readings else None}]
+    part.head("reading", "torchlap, median", "nvidia-smi, median")
+    mine = find_readings(shown)
+    if not mine:
+        raise Skip("a run has no telemetry in this version of torchlap")
+    for index, key in enumerate(SMI_FIELDS):
+        values = [v[index] for v in readings if v[index] is not None]
+        own = [value for name, value in mine if name.endswith(key)]
+        if not values or not own:
+            part.skipped.append({"what": key, "reason": "only one of the two has it"})
+            continue
+        part.line(key, statistics.median(own), statistics.median(values))
+        part.check(f"{key} is what nvidia-smi says",
+                   min(values) * 0.85 <= statistics.median(own) <= max(values) * 1.15, own[:5])
+
+
+def find_readings(value, name=""):
+    """Every number below a key that ends with one of the fields: (key, number)."""
+    if isinstance(value, dict):
+        return [found for key, inner in value.items() for found in find_readings(inner, key)]
+    if isinstance(value, list):
+        return [found for inner in value for found in find_readings(inner, name)]
+    is_reading = isinstance(value, (int, float)) and any(name.endswith(key) for key in SMI_FIELDS)
+    return [(name, float(value))] if is_reading else []
+
+
+@contextlib.contextmanager
+def neighbour(setting, *arguments):
+    """Another process on the same device, as another user's would be: a run of a daemon with a claim of its own."""
+    with setting.service("neighbour") as other:
+        client = other.start("run", *arguments, *setting.on_device(), "--format", "json", "--time-limit", "7m")
+        until = time.monotonic() + 120
+        while not any(job.get("state", "").upper() == "RUNNING" for job in other.json("queue")):
+            if client.poll() is not None or time.monotonic() > until:
+                raise Broken(f"the neighbour did not run: {first_line(client.communicate()[1])}")
+            time.sleep(0.05)
+        # Until it has built its model and computes: its log has no mark for it, its progress has.
+        time.sleep(1 if setting.is_cpu else 15)
+        try:
+            yield client
+        finally:
+            other.call("cancel", "last", good=(0, 2, 4))
+            client.kill()
+            client.communicate()
+    shutil.rmtree(setting.folder / "neighbour", ignore_errors=True)
+
+
+def part_g(setting, part):
+    part.head("what", "step (ms)", "CV", "validity")
+    arguments = [*setting.shape(), *setting.size(4, 256), *setting.steps(5, 20), *setting.on_device(),
+                 "--pass-type", "forward-backward"]
+    alone = ok_run(setting.main.run(*arguments))[0]
+    with neighbour(setting, *setting.shape("medium"), *setting.size(8, 256), "--warmup-steps", 0,
+                   "--measure-steps", 100000) as other:
+        disturbed = ok_run(setting.main.run(*arguments))[0]
+        part.check("the neighbour computed all the while", other.poll() is None)
+    part.rows += [alone, disturbed]
+    for what, row in (("alone", alone), ("with a neighbour", disturbed)):
+        part.line(what, row["step_median_ms"], row["step_cv"], row["validity"] or "not judged")
+    part.remarks.append(f"with a neighbour a step takes {disturbed['step_median_ms'] / alone['step_median_ms']:.2f}x")
+    if disturbed["validity"] is None:
+        part.skipped.append({"what": "the verdict", "reason": "this version of torchlap does not judge runs yet"})
+    else:
+        part.check("the disturbed run is contaminated", disturbed["validity"] == "contaminated", disturbed["validity"])
+
+
+def part_h(setting, part):
+    part.head("what", "asked", "outcome", "ran", "runs", "detail")
+    with setting.service("small-memory", "64MiB") as service:
+        with part.piece("too large by arithmetic"):
+            rows = service.run("--model-size", "10B", "--pass-type", "train-step", "--batch-size", 1, "--context-length",
+                               128, "--warmup-steps", 0, "--measure-steps", 1, *setting.on_device())
+            row = show_of_h(part, "10B, train-step", rows)
+            part.check("10B: what cannot fit says why", row["outcome"] in ("SKIPPED", "OUT_OF_MEMORY", "OK")
+                       and (row["outcome"] == "OK" or row["failure_detail"]), row["failure_detail"])
+        with part.piece("a large batch"):
+            large_batch(setting, part, service)
+        with part.piece("a run after it"):
+            row = ok_run(service.run(*setting.shape(), *setting.size(1, 128), *setting.steps(1, 3),
+                                     *setting.on_device()))[0]
+            part.check("the next run is not hurt", row["outcome"] == "OK")
+        with part.piece("a memory fraction"):
+            setting.need_cuda()
+            rows = refused_is_skipped(lambda: service.run(
+                *setting.shape(), *setting.size(4, 256), *setting.steps(1, 3), *setting.on_device(), "--pass-type",
+                "train-step", "--memory-fraction", "0.02"))
+            row = show_of_h(part, "small at 2 % of the memory", rows)
+            part.check("a fraction of the memory runs out", any(r["outcome"] == "OUT_OF_MEMORY" for r in rows),
+                       row["outcome"])
+        with part.piece("a neighbour who holds memory"):
+            setting.need_cuda()
+            with neighbour(setting, *setting.shape("xl"), *setting.size(4, 512), "--pass-type", "train-step",
+                           "--warmup-steps", 0, "--measure-steps", 100000):
+                rows = service.run("--model-size", "2.7B", "--pass-type", "train-step", "--batch-size", 4,
+                                   "--context-length", 512, *setting.steps(0, 1), *setting.on_device(),
+                                   timeout=part.left() + 30)
+            row = show_of_h(part, "2.7B beside a neighbour", rows)
+            held = [r["device_foreign_bytes"] or r["failure_foreign_bytes"] for r in rows]
+            if any(held):
+                part.check("the memory of the neighbour is counted", max(filter(None, held)) > 2**30, held)
+            else:
+                part.skipped.append({"what": "memory held by others", "reason": "the run does not say it"})
+
+
+def large_batch(setting, part, service):
+    if setting.is_cpu:
+        arguments = [*TINY, "--batch-size", 64, "--context-length", 128, "--pass-type", "forward-backward"]
+    else:
+        arguments = ["--model-size", "2.7B", "--batch-size", 64, "--context-length", 512, "--pass-type",
+                     "forward-backward"]
+    rows = service.run(*arguments, "--warmup-steps", 0, "--measure-steps", 1, *setting.on_device(),
+                       timeout=part.left() + 30)
+    row = show_of_h(part, "a large batch", rows)
+    failed = [r for r in rows if r["outcome"] == "OUT_OF_MEMORY"]
+    part.check("memory ran out at the size that was asked for", failed and failed[0]["batch_size"] == 64,
+               [r["outcome"] for r in rows])
+    for name in ("asked", "allocated", "total"):
+        part.check(f"the failure says the bytes {name}", all(r[f"failure_{name}_bytes"] for r in failed),
+                   [r[f"failure_{name}_bytes"] for r in failed])
+    if not setting.is_cpu:
+        part.check("the failure says the bytes reserved and free",
+                   all(r["failure_reserved_bytes"] and r["failure_free_bytes"] is not None for r in failed))
+    part.check("a smaller batch ran, each in a process of its own", row["outcome"] == "OK" and row["batch_size"] < 64,
+               f"{row['outcome']} at {row['batch_size']}")
+
+
+def show_of_h(part, what, rows):
+    part.rows += rows
+    row = last_run(rows)[0]
+    part.line(what, f"{row['requested_batch_size']} x {row['requested_context_length']}", row["outcome"],
+              f"{row['batch_size']} x {row['context_length']}", len(rows), row["failure_detail"] or "")
+    return row
+
+
+def part_i(setting, part):
+    part.head("who", "cells", "wall (s)", "a cell (s)")
+    contexts = [str(16 + 8 * n) for n in range(50)]
+    arguments = [*setting.shape(), "--batch-size", 1, "--context-length", *contexts, "--pass-type", "forward",
+                 "--warmup-steps", 1, "--measure-steps", 2, *setting.on_device()]
+    began = time.monotonic()
+    rows = ok_run(setting.main.run(*arguments, timeout=part.left()))
+    ours = time.monotonic() - began
+    part.rows.append({"torchlap_s": ours, "cells": len(rows)})
+    part.line("torchlap", len(rows), ours, ours / len(rows))
+    part.check("50 cells ran", len(rows) == 50, len(rows))
+    part.check("in one process each", len({row["run_id"] for row in rows}) == 50)
+    with part.piece("a Python process for each cell"):
+        setting.need_python()
+        shape = TINY_PEER if setting.is_cpu else ["--size", "small"]
+        wanted = contexts[:5] if setting.is_cpu else contexts
+        done, began = 0, time.monotonic()
+        for context in wanted:
+            if part.left() < 30:
+                break
+            setting.peer([*shape, "--batch", 1, "--context", context, "--pass-type", "forward", "--warmup", 1,
+                          "--steps", 2])
+            done += 1
+        theirs = (time.monotonic() - began) / done
+        part.rows.append({"python_s_a_cell": theirs, "cells": done})
+        part.line("Python, a process each", done, theirs * done, theirs)
+        part.remarks.append(f"torchlap takes {ours / 50 / theirs:.2f} of Python's wall time a cell "
+                            f"({done} of 50 Python processes were timed)")
+
+
+PARTS = {"a": (part_a, "The recorded vectors and the loss"), "b": (part_b, "Presets, passes, precisions"),
+         "c": (part_c, "Beside Python"), "d": (part_d, "Timings against each other"),
+         "e": (part_e, "CUDA graphs"), "f": (part_f, "Telemetry beside nvidia-smi"),
+         "g": (part_g, "A second process"), "h": (part_h, "Out of memory"), "i": (part_i, "A sweep of 50 small cells")}
+
+
+def do_part(letter, setting):
+    function, title = PARTS[letter]
+    part = Part(letter, title)
+    with part.piece("the whole part"):
+        if setting.device is None:
+            raise Skip(f"torchlap offers no device {setting.args.device}: it has "
+                       + ", ".join(device["name"] for device in setting.main.json("devices")))
+        function(setting, part)
+    part.seconds = time.monotonic() - part.began
+    return part
+
+
+# --- results ---------------------------------------------------------------------------------------------------------
+
+
+def context_of(setting):
+    status = setting.main.json("status")
+    driver = output_of(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]) or ""
+    return {"torchlap": status["version"], "device": setting.device and setting.device["name"],
+            "model": setting.device and setting.device["model"], "driver": driver.split("\n")[0] or None,
+            "kernel": os.uname().release, "machine": os.uname().machine, "cores": len(setting.cores),
+            "python_with_torch": setting.no_python or "yes", "date": f"{datetime.date.today()}"}
+
+
+def markdown_of(record):
+    lines = [f"## {record['part']}: {record['title']}", "",
+             f"{record['status']} in {record['seconds']} s, {sum(c['ok'] for c in record['checks'])} of "
+             f"{len(record['checks'])} checks hold", ""]
+    table = record["table"]
+    if table["rows"]:
+        lines += ["| " + " | ".join(table["columns"]) + " |", "|" + "---|" * len(table["columns"])]
+        lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table["rows"]] + [""]
+    lines += [f"- {remark}" for remark in record["remarks"]]
+    lines += [f"- FAILED: {c['what']}: {c['detail']}" for c in record["checks"] if not c["ok"]]
+    lines += [f"- skipped: {s['what']}: {s['reason']}" for s in record["skipped"]]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def write_summary(out, context):
+    """Of all parts that the folder has, so that parts that ran one by one make one page."""
+    records = [json.loads(file.read_text()) for file in sorted(out.glob("[a-i].json"))]
+    head = ", ".join(f"{key} {value}" for key, value in context.items() if value is not None)
+    pages = [f"# Acceptance of torchlap on {context['model'] or context['device'] or 'no device'}\n\n{head}\n"]
+    (out / "summary.md").write_text("\n".join(pages + [markdown_of(record) for record in records]))
+
+
+def default_out(setting):
+    if setting.is_cpu or setting.device is None:
+        return pathlib.Path(tempfile.mkdtemp(prefix="torchlap-acceptance-results-"))
+    name = re.sub(r"[^A-Za-z0-9]+", "-", setting.device["model"]).strip("-")
+    return HERE / "results" / f"{name}-{datetime.date.today()}"
+
+
+def default_bin():
+    beside = ROOT / "bin"
+    return beside if (beside / "torchlapd").is_file() else ROOT / "build" / "release" / "bin"
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="acceptance.sh", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=sorted(PARTS), help="this part alone")
+    parser.add_argument("--bin", type=pathlib.Path, metavar="DIR", default=default_bin(),
+                        help="the programs (default: bin/ of the bundle, else build/release/bin)")
+    parser.add_argument("--out", type=pathlib.Path, metavar="DIR",
+                        help="the results (default: results/DEVICE-DATE beside this; for cpu a temporary folder)")
+    parser.add_argument("--device", metavar="NAME", default="cuda:0",
+                        help="a CUDA device (default: cuda:0), or cpu: tiny shapes, to keep this program alive")
+    parser.add_argument("--torch", metavar="DIR", default=os.environ.get("TORCHLAP_TORCH_DIR"),
+                        help="LibTorch for torchlapd --torch (default: what torchlapd finds)")
+    parser.add_argument("--python", metavar="FILE",
+                        help="a Python with torch 2.11.0 for the peer (default: TORCHLAP_PEER_PYTHON, else python3)")
+    args = parser.parse_args()
+    args.bin = args.bin.resolve()
+    for name in ("torchlap", "torchlapd", "torchlap-worker"):
+        if not os.access(args.bin / name, os.X_OK):
+            parser.error(f"--bin: there is no program {args.bin / name}")
+    return args
+
+
+def main():
+    args = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    with tempfile.TemporaryDirectory(prefix="torchlap-acceptance-") as name:
+        try:
+            setting = Setting(args, pathlib.Path(name))
+        except Broken as failure:
+            sys.exit(f"acceptance.sh: {failure}")
+        try:
+            out = args.out or default_out(setting)
+            out.mkdir(parents=True, exist_ok=True)
+            context = context_of(setting)
+            for letter in [args.part] if args.part else sorted(PARTS):
+                part = do_part(letter, setting)
+                counts[part.status] += 1
+                record = part.as_json(context)
+                (out / f"{letter}.json").write_text(json.dumps(record, indent=1) + "\n")
+                print(markdown_of(record), flush=True)
+            write_summary(out, context)
+        finally:
+            setting.main.stop()
+    print(f"results in {out}")
+    print(f"{counts['passed']} parts passed, {counts['failed']} failed, {counts['skipped']} skipped")
+    sys.exit(int(counts["failed"] > 0))
+
+
+if __name__ == "__main__":
+    main()
