@@ -1,7 +1,9 @@
 #include "client/address.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <system_error>
@@ -42,6 +44,20 @@ absl::Status CheckAddress(const std::string& what, const std::string& address) {
       fmt::format("{} is {}, must be unix:/path or host:port", what, address));
 }
 
+// The daemon's own rule (0700, owner checked): a folder in /tmp may have been made by anybody, and
+// who listens in it would be told everything.
+absl::Status CheckFolder(const std::filesystem::path& folder) {
+  struct stat status = {};
+  if (::lstat(folder.c_str(), &status) != 0)
+    return absl::OkStatus();  // no daemon: that is said later
+  if (S_ISDIR(status.st_mode) && status.st_uid == ::geteuid() && (status.st_mode & 077) == 0) {
+    return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError(
+      fmt::format("{} is not a folder of this user alone, must be owned by uid {} with mode 0700",
+                  folder.native(), ::geteuid()));
+}
+
 }  // namespace
 
 AddressSources SourcesOfProcess(std::optional<std::string> flag) {
@@ -66,6 +82,9 @@ absl::StatusOr<std::string> ChooseAddress(const AddressSources& sources) {
   } else if (std::filesystem::exists(sources.system_socket, ignored)) {
     address = kUnixPrefix + sources.system_socket.native();
   } else {
+    if (absl::Status status = CheckFolder(sources.user_socket.parent_path()); !status.ok()) {
+      return status;
+    }
     address = kUnixPrefix + sources.user_socket.native();
   }
   if (absl::Status status = CheckAddress(what, address); !status.ok()) return status;

@@ -9,7 +9,10 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <system_error>
+
+#include "client/exit_code.h"
 
 namespace torchlap::client {
 namespace {
@@ -64,6 +67,7 @@ void Interrupts::Listen() {
     if (waits[1].revents != 0) return;
     signalfd_siginfo info;
     if (read(signal_fd_, &info, sizeof(info)) != sizeof(info)) continue;
+    if (ends_process_) std::_Exit(kExitInterrupted);
     {
       const std::lock_guard lock(mutex_);
       ++count_;

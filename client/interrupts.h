@@ -1,6 +1,7 @@
 // Ctrl-C as something to wait for.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -28,6 +29,10 @@ class Interrupts {
   // Whether a second SIGINT comes within `patience` (or came already).
   bool WaitForSecond(std::chrono::milliseconds patience);
 
+  // From now on a SIGINT ends the process at once, with the exit status of an interrupted command:
+  // for what is left when nothing needs to be said any more.
+  void LetThemEnd() { ends_process_ = true; }
+
   // Waits; cut short by the first SIGINT.
   void Pause(std::chrono::milliseconds duration);
 
@@ -38,6 +43,7 @@ class Interrupts {
   int signal_fd_ = -1;
   int end_fd_ = -1;  // eventfd: the listener shall end
   bool was_blocked_ = false;
+  std::atomic<bool> ends_process_ = false;
 
   std::mutex mutex_;
   std::condition_variable_any changed_;

@@ -1,10 +1,12 @@
 #include "client/program.h"
 
+#include <string>
 #include <utility>
 
 #include "client/address.h"
 #include "client/arguments.h"
 #include "client/exit_code.h"
+#include "client/utf8.h"
 
 namespace torchlap::client {
 namespace {
@@ -18,6 +20,11 @@ absl::StatusOr<int> Carry(const Arguments& arguments, const Console& console) {
 }
 
 absl::StatusOr<int> ParseAndCarry(const std::vector<std::string>& words, const Console& console) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (IsUtf8(words[i])) continue;
+    return absl::InvalidArgumentError("argument " + std::to_string(i + 1) +
+                                      " has bytes that are not UTF-8, must be UTF-8 text");
+  }
   auto parsed = ParseArguments(words);
   if (!parsed.ok()) return parsed.status();
   if (const auto* information = std::get_if<InformationText>(&*parsed)) {

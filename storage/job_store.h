@@ -116,6 +116,12 @@ class JobStore {
                                    const std::vector<NewJob>& jobs, uint64_t shuffle_seed,
                                    int64_t now_ns);
 
+  // The answer that Submit gave to this request before; nothing if it is new. ALREADY_EXISTS as
+  // Submit says.
+  absl::StatusOr<std::optional<Submitted>> FindSubmitted(const Caller& caller,
+                                                         const std::string& request_id,
+                                                         const std::string& request_digest) const;
+
   // With runs. NOT_FOUND.
   absl::StatusOr<v1::Job> Get(uint64_t job_id) const;
   // Without runs, by id. Ids that are not there are left out.

@@ -142,4 +142,17 @@ absl::StatusOr<Submitted> JobStore::Submit(const Caller& caller, const std::stri
   return submitted;
 }
 
+absl::StatusOr<std::optional<Submitted>> JobStore::FindSubmitted(
+    const Caller& caller, const std::string& request_id, const std::string& request_digest) const {
+  absl::StatusOr<std::optional<Submitted>> earlier = std::nullopt;
+  absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
+    const std::optional<int64_t> owner =
+        SelectInt(database, "SELECT id FROM principal WHERE principal = ?", caller.principal);
+    if (owner) earlier = FindEarlier(database, *owner, {request_id, request_digest, ""});
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return earlier;
+}
+
 }  // namespace torchlap::storage

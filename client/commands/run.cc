@@ -78,6 +78,7 @@ absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocat
   if (*end == FollowEnd::kInterrupted) {
     return Detach(sweep_id, console, &interrupts, connection->get());
   }
+  interrupts.LetThemEnd();
   v1::RunFilter filter;
   *filter.mutable_selector() = SweepSelector(sweep_id);
   const absl::Status printed = PrintResults(filter, *output, console, connection->get());

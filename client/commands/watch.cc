@@ -26,6 +26,7 @@ absl::StatusOr<int> Execute(const WatchOptions& options, const Invocation& invoc
   if (!end.ok()) return end.status();
   if (*end == FollowEnd::kInterrupted) return kExitInterrupted;
 
+  interrupts.LetThemEnd();
   v1::RunFilter filter;
   for (const uint64_t id : progress.job_ids()) filter.mutable_selector()->add_job_ids(id);
   const absl::Status printed = PrintResults(filter, *output, invocation.console, connection->get());

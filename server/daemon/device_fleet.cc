@@ -12,6 +12,11 @@ DeviceFleet::DeviceFleet(std::vector<HostDevice> devices, DispatcherSetting sett
   }
 }
 
+DeviceFleet::~DeviceFleet() {
+  Stop();
+  for (auto& dispatcher : dispatchers_) dispatcher->Join();
+}
+
 void DeviceFleet::Start() {
   for (auto& dispatcher : dispatchers_) dispatcher->Start();
 }

@@ -14,6 +14,9 @@ class DeviceFleet {
  public:
   // `setting.queue_changed` is filled here.
   DeviceFleet(std::vector<HostDevice> devices, DispatcherSetting setting);
+  // Stops all dispatchers and waits for their threads before any is destroyed: each may still wake
+  // the others.
+  ~DeviceFleet();
 
   void Start();
   // Tells all dispatchers to end their workers; the destructor waits for them.

@@ -121,6 +121,10 @@ void Dispatcher::Stop() {
   wake_up_.Notify();
 }
 
+void Dispatcher::Join() {
+  if (thread_.joinable()) thread_.join();
+}
+
 void Dispatcher::Wake() { wake_up_.Notify(); }
 
 v1::Device Dispatcher::Describe() const {
@@ -149,7 +153,7 @@ void Dispatcher::SetClaimedBy(const HeldBy& holder) {
 void Dispatcher::Run() {
   while (!stopping_) {
     const bool worked = HoldDevice() && RunNext();
-    if (!worked && !stopping_) Sleep(storage_failed_);
+    if (!worked && !stopping_) Sleep(failed_);
   }
 }
 
@@ -161,8 +165,17 @@ void Dispatcher::Sleep(bool after_error) {
 
 bool Dispatcher::HoldDevice() {
   if (claim_) return true;
+  // Its holder is still there. Asking again would leave one more connection in its queue.
+  pollfd holder = {claim_watch_.get(), POLLIN, 0};
+  if (claim_watch_ && ::poll(&holder, 1, 0) == 0) return false;
+  claim_watch_.reset();
+  return TryToHold();
+}
+
+bool Dispatcher::TryToHold() {
   auto answer = TryClaim(device_.claim_keys);
-  if (!answer.ok()) {
+  failed_ = !answer.ok();
+  if (failed_) {
     SetState(v1::DEVICE_STATE_UNAVAILABLE, "", std::string(answer.status().message()));
     return false;
   }
@@ -174,15 +187,14 @@ bool Dispatcher::HoldDevice() {
     return false;
   }
   claim_ = std::get<Claim>(std::move(*answer));
-  claim_watch_.reset();
   SetState(v1::DEVICE_STATE_IDLE, "", "");
   return true;
 }
 
 bool Dispatcher::RunNext() {
   auto taken = TakeNext();
-  storage_failed_ = !taken.ok();
-  if (storage_failed_) {
+  failed_ = !taken.ok();
+  if (failed_) {
     spdlog::error("{}: cannot take the next job: {}", device_.name,
                   std::string(taken.status().message()));
     return false;
@@ -192,11 +204,16 @@ bool Dispatcher::RunNext() {
   SetState(v1::DEVICE_STATE_RUNNING, started.run.run_id(), "");
   setting_.hub->EventsCommitted();
   const storage::FinishedRun finished = RunLaunch(started);
-  Store(finished, Next(started, finished.run));
+  storage::AfterRun after = Next(started, finished.run);
+  // Not by the daemon's stop, then: this host could not start a process. Later it may; but not for
+  // ever.
+  failed_ = finished.run.outcome() == v1::OUTCOME_INTERRUPTED && !stopping_;
+  if (failed_) after.next = storage::AfterRun::Next::kInterrupted;
+  Store(finished, after);
   SetState(v1::DEVICE_STATE_IDLE, "", "");
   setting_.hub->EventsCommitted();
   setting_.queue_changed();
-  return true;
+  return !failed_;
 }
 
 absl::StatusOr<std::optional<storage::StartedRun>> Dispatcher::TakeNext() {

@@ -54,6 +54,8 @@ class Dispatcher {
   void Start();
   // Ends a running worker; its run is INTERRUPTED and its launch queued again. Returns at once.
   void Stop();
+  // Waits for the end of the thread, after Stop().
+  void Join();
   // The queue has changed, or the cancellation of a running job was asked for.
   void Wake();
 
@@ -64,6 +66,7 @@ class Dispatcher {
  private:
   void Run();
   bool HoldDevice();
+  bool TryToHold();
   // False: there is nothing to do now.
   bool RunNext();
   absl::StatusOr<std::optional<storage::StartedRun>> TakeNext();
@@ -90,7 +93,7 @@ class Dispatcher {
   // Used by the thread alone, once it runs.
   std::optional<Claim> claim_;
   FileDescriptor claim_watch_;
-  bool storage_failed_ = false;
+  bool failed_ = false;  // by something that only time heals: a full disk, no processes left
 
   mutable Mutex mutex_;
   v1::Device status_ TORCHLAP_GUARDED_BY(mutex_);

@@ -143,7 +143,8 @@ Place ClassPlace(v1::DeviceKind kind) { return {fmt::format("class:{}", Word(kin
 
 absl::StatusOr<Place> FindPlace(const std::string& asked, const std::vector<HostDevice>& devices) {
   if (asked.empty() || asked == "any") {
-    if (devices.size() == 1) return Place{"uuid:" + devices[0].uuid, devices[0].kind};
+    // By class even where there is one device: a CPU device gets another uuid when its cores
+    // change.
     return ClassPlace(HasKind(devices, v1::DEVICE_KIND_CUDA) ? v1::DEVICE_KIND_CUDA
                                                              : v1::DEVICE_KIND_CPU);
   }

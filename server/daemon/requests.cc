@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <random>
 #include <utility>
@@ -51,6 +52,15 @@ std::string RequestDigest(const v1::SubmitJobsRequest& request) {
   return measure::Digest(text);
 }
 
+void Fill(const storage::Submitted& submitted, v1::SubmitJobsResponse* response) {
+  response->set_sweep_id(submitted.sweep_id);
+  response->mutable_job_ids()->Add(submitted.job_ids.begin(), submitted.job_ids.end());
+}
+
+bool IsPrintable(const std::string& text) {
+  return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; });
+}
+
 }  // namespace
 
 Requests::Requests(RequestSetting setting) : setting_(std::move(setting)) {}
@@ -69,6 +79,9 @@ absl::Status Requests::CheckSubmit(const v1::SubmitJobsRequest& request) const {
     return absl::InvalidArgumentError(fmt::format("sweep_name has {} characters, must have 0 to {}",
                                                   request.sweep_name().size(), kMaxSweepNameChars));
   }
+  if (!IsPrintable(request.sweep_name())) {
+    return absl::InvalidArgumentError("sweep_name has a control character, must have none");
+  }
   const auto counts = setting_.jobs->Count();
   if (!counts.ok()) return counts.status();
   const uint32_t limit = setting_.configuration->max_queued_jobs;
@@ -82,6 +95,14 @@ absl::Status Requests::CheckSubmit(const v1::SubmitJobsRequest& request) const {
 
 absl::Status Requests::Submit(const storage::Caller& caller, const v1::SubmitJobsRequest& request,
                               v1::SubmitJobsResponse* response) {
+  // First of all: a retry gets its answer even where a new request would be refused.
+  const std::string digest = RequestDigest(request);
+  const auto earlier = setting_.jobs->FindSubmitted(caller, request.request_id(), digest);
+  if (!earlier.ok()) return earlier.status();
+  if (*earlier) {
+    Fill(**earlier, response);
+    return absl::OkStatus();
+  }
   if (absl::Status status = CheckSubmit(request); !status.ok()) return status;
   std::vector<storage::NewJob> jobs;
   jobs.reserve(static_cast<size_t>(request.jobs_size()));
@@ -91,11 +112,10 @@ absl::Status Requests::Submit(const storage::Caller& caller, const v1::SubmitJob
     jobs.push_back(*std::move(job));
   }
   const auto submitted =
-      setting_.jobs->Submit(caller, request.request_id(), RequestDigest(request),
-                            request.sweep_name(), jobs, std::random_device()(), WallClockNs());
+      setting_.jobs->Submit(caller, request.request_id(), digest, request.sweep_name(), jobs,
+                            std::random_device()(), WallClockNs());
   if (!submitted.ok()) return submitted.status();
-  response->set_sweep_id(submitted->sweep_id);
-  response->mutable_job_ids()->Add(submitted->job_ids.begin(), submitted->job_ids.end());
+  Fill(*submitted, response);
   setting_.hub->EventsCommitted();
   setting_.fleet->WakeAll();
   return absl::OkStatus();

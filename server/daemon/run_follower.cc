@@ -31,6 +31,8 @@ class Follower {
     // What it said last is still in the buffers.
     TakeEvents();
     worker_->ReadLog();
+    // A worker that was killed could not finish its sentence; one that went on its own should have.
+    if (worker_->was_cut_short() && !exit.signal) Break("the worker's last event was cut short");
     end_.exit_status = exit.status;
     end_.exit_signal = exit.signal;
     end_.last_log_line = worker_->LastLogLine();
@@ -66,15 +68,14 @@ class Follower {
   }
 
   void TakeEvents() {
-    if (worker_->socket_fd() < 0) return;
+    if (worker_->socket_fd() < 0 || broken_) return;
     std::vector<v1::WorkerEvent> events;
-    absl::Status status = worker_->ReadEvents(&events);
+    const absl::Status read = worker_->ReadEvents(&events);
     for (auto& event : events) {
-      if (broken_) return;
-      if (absl::Status taken = record_->Take(std::move(event)); !taken.ok()) status = taken;
-      if (!status.ok()) break;
+      const absl::Status taken = record_->Take(std::move(event));
+      if (!taken.ok()) return Break(std::string(taken.message()));
     }
-    if (!status.ok()) return Break(std::string(status.message()));
+    if (!read.ok()) return Break(std::string(read.message()));
     if (!events.empty() && orders_.progressed) orders_.progressed();
     if (record_->is_complete() && !ending_) {
       ending_ = true;

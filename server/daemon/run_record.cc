@@ -67,14 +67,12 @@ absl::Status RunRecord::Take(v1::WorkerEvent event) {
     case v1::WorkerEvent::kSteps:
       return TakeSamples(event.steps().samples());
     case v1::WorkerEvent::kResult:
-      result_ = true;
       run_.mutable_memory()->MergeFrom(event.result().memory());
       if (event.result().has_first_loss()) run_.set_first_loss(event.result().first_loss());
       if (event.result().has_last_loss()) run_.set_last_loss(event.result().last_loss());
       if (absl::Status status = TakeSamples(event.result().samples()); !status.ok()) return status;
-      if (samples_.step_ns_size() == static_cast<int>(StepsOf(run_.plan())))
-        return absl::OkStatus();
-      result_ = false;
+      result_ = samples_.step_ns_size() == static_cast<int>(StepsOf(run_.plan()));
+      if (result_) return absl::OkStatus();
       return absl::DataLossError(fmt::format("the worker's result has {} steps, must be {}",
                                              samples_.step_ns_size(), StepsOf(run_.plan())));
     case v1::WorkerEvent::kFailed:
@@ -148,6 +146,8 @@ void RunRecord::JudgeStop(const WorkerEnd& end) {
     case StopCause::kBrokenProtocol:
     case StopCause::kCannotStart:
       return Fail(v1::OUTCOME_CRASHED, end.stop_detail);
+    case StopCause::kNoResources:
+      return Fail(v1::OUTCOME_INTERRUPTED, end.stop_detail);
   }
 }
 

@@ -13,12 +13,20 @@
 namespace torchlap::daemon {
 
 // Why the daemon itself ended the worker.
-enum class StopCause { kNone, kCancel, kTimeLimit, kShutdown, kBrokenProtocol, kCannotStart };
+enum class StopCause {
+  kNone,
+  kCancel,
+  kTimeLimit,
+  kShutdown,
+  kBrokenProtocol,
+  kCannotStart,
+  kNoResources
+};
 
 // How a worker's life ended, as the daemon saw it.
 struct WorkerEnd {
   StopCause stop_cause = StopCause::kNone;
-  std::string stop_detail;  // kBrokenProtocol, kCannotStart: one line
+  std::string stop_detail;  // kBrokenProtocol, kCannotStart, kNoResources: one line
   std::optional<int> exit_status;
   std::optional<int> exit_signal;
   bool kernel_killed_for_memory = false;  // the kernel's out-of-memory killer was at work meanwhile

@@ -78,8 +78,10 @@ class SpawnPlan {
 };
 
 absl::Status CannotStart(const WorkerCommand& command, const char* what, int error) {
-  return absl::UnavailableError(fmt::format("cannot start the worker {}: {}: {}",
-                                            command.program.string(), what, std::strerror(error)));
+  const std::string line = fmt::format("cannot start the worker {}: {}: {}",
+                                       command.program.string(), what, std::strerror(error));
+  const bool passes = error == EMFILE || error == ENFILE || error == EAGAIN || error == ENOMEM;
+  return passes ? absl::ResourceExhaustedError(line) : absl::UnavailableError(line);
 }
 
 void SetNonBlocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
@@ -105,9 +107,9 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(const Worker
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return CannotStart(command, "pipe", errno);
   FileDescriptor log_read(pipe[0]);
   FileDescriptor log_write = AboveTheWorkers(pipe[1]);
+  // Without one (a full disk) the run goes on: a log is not worth a measurement.
   FileDescriptor log_file(
       ::open(command.log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!log_file) return CannotStart(command, command.log_file.c_str(), errno);
   SetNonBlocking(ours.get());
   SetNonBlocking(log_read.get());
 
@@ -120,6 +122,12 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(const Worker
   }
   // glibc 2.36 declares pidfd_open without C linkage.
   FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) {
+    const int error = errno;
+    ::kill(-pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return CannotStart(command, "pidfd_open", error);
+  }
   return std::unique_ptr<WorkerProcess>(new WorkerProcess(pid, std::move(pidfd), std::move(ours),
                                                           std::move(log_read), std::move(log_file),
                                                           command.log_limit_bytes));
@@ -173,9 +181,6 @@ absl::Status WorkerProcess::ReadEvents(std::vector<v1::WorkerEvent>* events) {
       events->push_back(std::move(event));
     }
   }
-  if (!socket_ && decoder_.pending_bytes() > 0) {
-    return absl::DataLossError("the worker's last event was cut short");
-  }
   return absl::OkStatus();
 }
 
@@ -200,7 +205,7 @@ void WorkerProcess::KeepLog(const char* bytes, size_t count) {
   const size_t kept = std::min(count, log_room_bytes_);
   log_room_bytes_ -= kept;
   // A log that cannot be written (disk full) must not end the run.
-  if (kept > 0 && ::write(log_file_.get(), bytes, kept) < 0) log_room_bytes_ = 0;
+  if (kept > 0 && log_file_ && ::write(log_file_.get(), bytes, kept) < 0) log_room_bytes_ = 0;
 }
 
 std::string WorkerProcess::LastLogLine() const {

@@ -39,7 +39,9 @@ struct WorkerExit {
 // (descriptor 3) and the log pipe.
 class WorkerProcess {
  public:
-  // UNAVAILABLE with the program and the reason if it cannot be started.
+  // Program and reason if it cannot be started: RESOURCE_EXHAUSTED if it may be later (no
+  // descriptors, processes or memory left), else UNAVAILABLE. A log file that cannot be made is
+  // done without.
   static absl::StatusOr<std::unique_ptr<WorkerProcess>> Start(const WorkerCommand& command);
   // Kills what is left of the group and reaps.
   ~WorkerProcess();
@@ -55,9 +57,11 @@ class WorkerProcess {
   // Writes the request whole. UNAVAILABLE if the worker closed its end.
   absl::Status Send(const v1::WorkerRequest& request);
 
-  // Reads what is there now, without blocking, and appends whole events. DATA_LOSS: garbage, or a
-  // frame cut short at the end; the socket is closed then.
+  // Reads what is there now, without blocking, and appends whole events. DATA_LOSS: garbage after
+  // them; the socket is closed then.
   absl::Status ReadEvents(std::vector<v1::WorkerEvent>* events);
+  // The socket has ended within an event.
+  bool was_cut_short() const { return !socket_ && decoder_.pending_bytes() > 0; }
   // Moves what is there now from the pipe to the log file.
   void ReadLog();
   // The last line that is not blank, at most 300 bytes, printable; empty if there was none.

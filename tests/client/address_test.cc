@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -56,6 +59,16 @@ TEST_F(Address, is_the_systems_socket_if_it_is_there) {
 
 TEST_F(Address, is_the_users_socket_at_last) {
   EXPECT_EQ(Chosen(), "unix:/run/user/7/torchlap/torchlapd.sock");
+}
+
+TEST_F(Address, in_a_folder_that_others_may_enter_is_refused) {
+  std::string name = testing::TempDir() + "torchlap-address-XXXXXX";
+  ASSERT_NE(::mkdtemp(name.data()), nullptr);
+  sources_.user_socket = name + "/torchlapd.sock";
+  EXPECT_EQ(Chosen(), "unix:" + sources_.user_socket.native());
+  ::chmod(name.c_str(), 0755);
+  EXPECT_THAT(Refusal(), HasSubstr("0700"));
+  ::rmdir(name.c_str());
 }
 
 TEST_F(Address, of_another_form_is_refused_by_the_name_of_its_source) {

@@ -63,6 +63,7 @@ INSTANTIATE_TEST_SUITE_P(
             "TwoValuesForOne", {"run", "--model-sizes", "small", "--launches", "1", "2"}, 1, {"2"}},
         Case{"NeitherSizeNorShape", {"run"}, 1, {"--model-sizes"}},
         Case{"UnknownFlag", {"run", "--model-sizes", "small", "--frobnicate"}, 1, {"--frobnicate"}},
+        Case{"NoUtf8", {"run", "--model-sizes", "small", "--label", "k=\xff"}, 1, {"UTF-8"}},
         Case{"UnknownDevice",
              {"run", "--model-sizes", "small", "--device", "gpu7"},
              4,

@@ -43,6 +43,10 @@ TEST(KillSweepTest, TwentyKillsOfTheDaemonLoseNothing) {
     ASSERT_TRUE(world.Start()) << world.daemon_log();
   }
 
+  // Else nothing was tried.
+  EXPECT_FALSE(workers.empty());
+  EXPECT_NE(world.Query("SELECT COUNT(*) FROM runs WHERE outcome = 'INTERRUPTED'"),
+            std::vector<std::string>{"0"});
   EXPECT_EQ(world.Client({"wait", "sweep:1"}).status, 0);
   EXPECT_EQ(Count(world, "*"), std::to_string(kJobs));
   EXPECT_EQ(Count(world, "DISTINCT job_id"), std::to_string(kJobs));

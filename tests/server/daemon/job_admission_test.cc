@@ -110,8 +110,8 @@ TEST(JobAdmissionTest, OnlyAdminsRaiseThePriority) {
   EXPECT_TRUE(Admit(spec, kOneCpu, kAdmin).ok());
 }
 
-TEST(JobAdmissionTest, TheDeviceIsTheOnlyOneElseCudaElseCpu) {
-  EXPECT_EQ(Admit(Small(), kOneCpu, kUser)->device_key, "uuid:U-cpu0");
+TEST(JobAdmissionTest, WithoutADeviceItIsTheClassThatIsThereCudaFirst) {
+  EXPECT_EQ(Admit(Small(), kOneCpu, kUser)->device_key, "class:cpu");
   EXPECT_EQ(Admit(Small(), kTwoKinds, kUser)->device_key, "class:cuda");
 }
 

@@ -105,6 +105,15 @@ TEST(RunRecordTest, AResultWithMissingStepsIsNoResult) {
   EXPECT_FALSE(record.is_complete());
 }
 
+TEST(RunRecordTest, AResultWithAGapIsNoResult) {
+  RunRecord record(StartedRun());
+  ASSERT_TRUE(record.Take(Hello()).ok());
+  EXPECT_FALSE(record.Take(Result(1, 3)).ok());
+  EXPECT_FALSE(record.is_complete());
+  EXPECT_EQ(Finish(std::move(record), Stopped(StopCause::kBrokenProtocol)).run.outcome(),
+            v1::OUTCOME_CRASHED);
+}
+
 TEST(RunRecordTest, SamplesWithAGapAreRefused) {
   RunRecord record(StartedRun());
   ASSERT_TRUE(record.Take(Hello()).ok());
@@ -156,6 +165,7 @@ TEST(RunRecordTest, WhyTheDaemonStoppedItIsTheOutcome) {
   EXPECT_EQ(outcome(StopCause::kShutdown), v1::OUTCOME_INTERRUPTED);
   EXPECT_EQ(outcome(StopCause::kBrokenProtocol), v1::OUTCOME_CRASHED);
   EXPECT_EQ(outcome(StopCause::kCannotStart), v1::OUTCOME_CRASHED);
+  EXPECT_EQ(outcome(StopCause::kNoResources), v1::OUTCOME_INTERRUPTED);
 }
 
 TEST(RunRecordTest, AnEndWithoutAWordIsACrashWithItsLastLine) {
