@@ -301,7 +301,7 @@ void Reader::CheckName(const DeviceEntry& entry) {
   }
   constexpr std::string_view kOthers = "-_.:";
   const bool is_word = std::all_of(name.begin(), name.end(), [&](unsigned char c) {
-    return (c < 128 && std::isalnum(c) != 0) || kOthers.find(static_cast<char>(c)) != kOthers.npos;
+    return (c < 128 && std::isalnum(c) != 0) || kOthers.find(static_cast<char>(c)) != std::string_view::npos;
   });
   if (!is_word || name.size() > kLongestName) {
     return Fail(entry.line, "device name is '" + name + "', must be at most " +
@@ -320,7 +320,7 @@ DeviceSettings Reader::SettleDevice(const DeviceEntry& entry, std::vector<int> d
   DeviceSettings settings;
   settings.name = entry.name;
   settings.kind = entry.kind;
-  settings.cores = entry.cores ? *entry.cores : std::move(default_cores);
+  settings.cores = entry.cores.value_or(std::move(default_cores));
   settings.memory_bytes = entry.memory_bytes.value_or(0);
   const auto most = static_cast<uint32_t>(settings.cores.size());
   settings.threads = entry.threads.value_or(most);
