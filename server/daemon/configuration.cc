@@ -301,7 +301,8 @@ void Reader::CheckName(const DeviceEntry& entry) {
   }
   constexpr std::string_view kOthers = "-_.:";
   const bool is_word = std::all_of(name.begin(), name.end(), [&](unsigned char c) {
-    return (c < 128 && std::isalnum(c) != 0) || kOthers.find(static_cast<char>(c)) != std::string_view::npos;
+    return (c < 128 && std::isalnum(c) != 0) ||
+           kOthers.find(static_cast<char>(c)) != std::string_view::npos;
   });
   if (!is_word || name.size() > kLongestName) {
     return Fail(entry.line, "device name is '" + name + "', must be at most " +
