@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# clang-tidy (.clang-tidy) on the sources that changed since BASE, in at most 10 minutes: what does not fit is named.
+# clang-tidy (.clang-tidy) on the sources that changed since BASE, in at most 5 minutes: what does not fit is named.
 # Files that see LibTorch are left out: one of them takes 50 to 100 s, nearly all of it in LibTorch's headers.
 #   tests/check_tidy.sh [BASE]    default: where this branch left origin/main; on main itself what was committed in the
 #                                 12 hours before its head
@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD_FOLDER:-build/release}
-limit=${TIDY_SECONDS:-600}
+limit=${TIDY_SECONDS:-300}
 
 default_base() {
   local base
