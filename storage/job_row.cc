@@ -5,7 +5,8 @@ namespace torchlap::storage {
 std::string SelectJobs(const std::string& condition) {
   return "SELECT job.id, job.sweep_id, sweep.name, principal.principal, principal.name, job.state, "
          "job.spec, workload.parameters, sweep.submitted_at_ns, job.started_at_ns, "
-         "job.finished_at_ns, device.name, job.interruptions, job.launches_done, "
+         "job.finished_at_ns, device.name, job.interruptions, min(job.launches_done, "
+         "job.launches), "
          "CASE WHEN job.state > 3 THEN job.reason END "
          "FROM job JOIN sweep ON sweep.id = job.sweep_id "
          "JOIN principal ON principal.id = job.owner_id "

@@ -78,6 +78,7 @@ struct AfterRun {
   uint32_t batch_size = 0;
   uint32_t context_length = 0;
   std::string reason;
+  v1::Cause cause = v1::CAUSE_OOM_RETRY;  // kTryAgain: why, unless the run was INTERRUPTED
 };
 
 // Everything stored with a finished run, in the transaction of FinishRun.
@@ -110,7 +111,8 @@ class JobStore {
   // All jobs or none, as one sweep. With a request_id that this principal used before: the same
   // answer again, or ALREADY_EXISTS if `request_digest` differs. Launches are queued launch by
   // launch, and, where a job has more than one, in an order over the cells shuffled by
-  // `shuffle_seed`. RESOURCE_EXHAUSTED: the disk is full, nothing was stored.
+  // `shuffle_seed`; a run of purpose trace (plan.trace) is one launch more, after all others.
+  // RESOURCE_EXHAUSTED: the disk is full, nothing was stored.
   absl::StatusOr<Submitted> Submit(const Caller& caller, const std::string& request_id,
                                    const std::string& request_digest, const std::string& sweep_name,
                                    const std::vector<NewJob>& jobs, uint64_t shuffle_seed,

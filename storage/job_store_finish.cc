@@ -30,7 +30,7 @@ struct OpenRun {
 struct JobHead {
   v1::JobState state = v1::JOB_STATE_UNSPECIFIED;
   bool cancel_requested = false;
-  uint32_t launches = 0;
+  uint32_t launches = 0;  // with the trace
   uint32_t launches_done = 0;
   uint32_t interruptions = 0;
   std::string reason;
@@ -73,10 +73,11 @@ std::vector<OpenRun> OpenRuns(SQLite::Database& database) {
 }
 
 JobHead ReadJobHead(SQLite::Database& database, uint64_t job_id) {
-  Query query(database,
-              "SELECT state, cancel_requested, launches, launches_done, interruptions, reason "
-              "FROM job WHERE id = ?",
-              job_id);
+  Query query(
+      database,
+      "SELECT state, cancel_requested, launches + traces, launches_done, interruptions, reason "
+      "FROM job WHERE id = ?",
+      job_id);
   query.Step();
   return {.state = static_cast<v1::JobState>(query.Int(0)),
           .cancel_requested = query.Int(1) != 0,
@@ -115,10 +116,18 @@ void InsertReadings(SQLite::Database& database, int64_t run, const v1::Readings&
   std::optional<double> temperature;
   if (readings.has_load_average()) load = readings.load_average();
   if (readings.has_temperature_celsius()) temperature = readings.temperature_celsius();
-  if (!load && !temperature) return;
+  const std::string message = readings.SerializeAsString();
+  if (message.empty()) return;
   Execute(database,
-          "INSERT INTO reading (run_id, load_average, temperature_celsius) VALUES (?, ?, ?)", run,
-          load, temperature);
+          "INSERT INTO reading (run_id, load_average, temperature_celsius, message) "
+          "VALUES (?, ?, ?, ?)",
+          run, load, temperature, Blob{message});
+}
+
+void InsertAssessment(SQLite::Database& database, int64_t run, const v1::Run& finished) {
+  if (!finished.has_assessment()) return;
+  Execute(database, "INSERT INTO assessment (run_id, message) VALUES (?, ?)", run,
+          Blob{finished.assessment().SerializeAsString()});
 }
 
 std::string AddToRollupSql() {
@@ -149,6 +158,7 @@ void StoreResult(SQLite::Database& database, const OpenRun& open, const Finished
   UpdateRun(database, open, finished);
   InsertSamples(database, open.id, finished.samples);
   InsertReadings(database, open.id, finished.readings);
+  InsertAssessment(database, open.id, finished.run);
   AddToRollup(database, open.id);
   if (finished.run.duration_ns() > 0) {
     AddDeviceUse(database, open.owner_id, finished.run.duration_ns(), now_ns);
@@ -258,8 +268,7 @@ absl::StatusOr<v1::JobState> Settle(SQLite::Database& database, const OpenRun& r
   const JobHead job = ReadJobHead(database, run.job_id);
   const AfterRun after = Decide(job, asked, run, max_interruptions);
   const bool interrupted = asked.next == AfterRun::Next::kInterrupted;
-  const v1::Cause cause =
-      outcome == v1::OUTCOME_INTERRUPTED ? v1::CAUSE_INTERRUPTION : v1::CAUSE_OOM_RETRY;
+  const v1::Cause cause = outcome == v1::OUTCOME_INTERRUPTED ? v1::CAUSE_INTERRUPTION : asked.cause;
   MoveLaunch(database, run, job, after, cause);
   const v1::JobState state = StateAfter(database, run, job, after);
   absl::Status status = MoveJob(database, run, job, after, interrupted, state, now_ns);

@@ -26,6 +26,11 @@ std::optional<std::string> OrNull(const std::string& text) {
 
 uint32_t Launches(const NewJob& job) { return std::max<uint32_t>(1, job.spec.plan().launches()); }
 
+std::optional<double> OrNull(bool has, double value) {
+  if (!has) return std::nullopt;
+  return value;
+}
+
 uint64_t InsertSweep(SQLite::Database& database, int64_t owner, const Request& request,
                      int64_t now_ns) {
   Execute(database,
@@ -47,11 +52,13 @@ uint64_t InsertJob(SQLite::Database& database, uint64_t sweep, int64_t owner, co
   const v1::Plan& plan = job.spec.plan();
   Execute(database,
           "INSERT INTO job (sweep_id, owner_id, workload_id, spec, timing, purpose, warmup_steps, "
-          "measure_steps, launches, time_limit_ns, seed, state) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          "measure_steps, launches, traces, time_limit_ns, seed, execution, memory_fraction, "
+          "target_precision, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
           sweep, owner, StoreAskedWorkload(database, job), Blob{job.spec.SerializeAsString()},
           plan.timing(), job.spec.purpose(), plan.warmup_steps(), plan.measure_steps(),
-          Launches(job), plan.time_limit_ns(), plan.seed(), v1::JOB_STATE_QUEUED);
+          Launches(job), plan.trace(), plan.time_limit_ns(), plan.seed(), plan.execution(),
+          OrNull(plan.has_memory_fraction(), plan.memory_fraction()),
+          OrNull(plan.has_target_precision(), plan.target_precision()), v1::JOB_STATE_QUEUED);
   return static_cast<uint64_t>(database.getLastInsertRowid());
 }
 
@@ -69,6 +76,16 @@ void QueueLaunch(SQLite::Database& database, const Submitted& submitted, int64_t
           "batch_size, context_length, cause) VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
           job_id, launch, submitted.sweep_id, owner, job.spec.priority(), job.device_key,
           model.batch_size(), model.context_length(), v1::CAUSE_FIRST);
+}
+
+// Traces come after everything that is measured; their launch is the one after the job's last.
+void QueueTraces(SQLite::Database& database, const Submitted& submitted, int64_t owner,
+                 const std::vector<NewJob>& jobs) {
+  for (size_t cell = 0; cell < jobs.size(); ++cell) {
+    if (!jobs[cell].spec.plan().trace()) continue;
+    QueueLaunch(database, submitted, owner, submitted.job_ids[cell], jobs[cell],
+                Launches(jobs[cell]));
+  }
 }
 
 // Launch by launch, so that slow drift of the machine does not become a difference between cells.
@@ -99,6 +116,7 @@ Submitted Insert(SQLite::Database& database, int64_t owner, const Request& reque
     submitted.job_ids.push_back(id);
   }
   QueueLaunches(database, submitted, owner, jobs, shuffle_seed);
+  QueueTraces(database, submitted, owner, jobs);
   return submitted;
 }
 

@@ -71,7 +71,7 @@ void SetColumn(const RunColumn& column, const Query& row, int index, v1::Run* ru
 }
 
 // What a run has that is no column, then all columns but the labels.
-constexpr int kFirstColumn = 4;
+constexpr int kFirstColumn = 5;
 
 const std::vector<const RunColumn*>& ScalarColumns() {
   static const std::vector<const RunColumn*> columns = [] {
@@ -86,7 +86,7 @@ const std::vector<const RunColumn*>& ScalarColumns() {
 
 std::string SelectRuns(const std::string& condition) {
   static const std::string select = absl::StrCat(
-      "SELECT number, boot_id, launches, time_limit_ns, ",
+      "SELECT number, boot_id, launches, time_limit_ns, assessment, ",
       absl::StrJoin(ScalarColumns(), ", ",
                     [](std::string* out, const RunColumn* c) { out->append(c->stored_name); }),
       " FROM run_row WHERE ");
@@ -99,6 +99,9 @@ v1::Run ReadRow(const Query& row) {
   run.set_boot_id(row.Text(1));
   run.mutable_plan()->set_launches(static_cast<uint32_t>(row.Int(2)));
   if (!row.IsNull(3)) run.mutable_plan()->set_time_limit_ns(row.Int(3));
+  if (!row.IsNull(4) && !run.mutable_assessment()->ParseFromString(row.Text(4))) {
+    throw SQLite::Exception("assessment.message is not an Assessment");
+  }
   int index = kFirstColumn;
   for (const RunColumn* column : ScalarColumns()) SetColumn(*column, row, index++, &run);
   return run;

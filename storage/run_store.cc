@@ -71,10 +71,16 @@ void ReadEnvironment(SQLite::Database& database, int64_t run, v1::RunDetail* det
 }
 
 void ReadReadings(SQLite::Database& database, int64_t run, v1::RunDetail* detail) {
-  Query query(database, "SELECT load_average, temperature_celsius FROM reading WHERE run_id = ?",
+  Query query(database,
+              "SELECT load_average, temperature_celsius, message FROM reading WHERE run_id = ?",
               run);
   if (!query.Step()) return;
   v1::Readings* readings = detail->mutable_readings();
+  if (!query.IsNull(2)) {
+    if (readings->ParseFromString(query.Text(2))) return;
+    throw SQLite::Exception("reading.message is not a Readings");
+  }
+  // A row of schema 1.
   if (!query.IsNull(0)) readings->set_load_average(query.Real(0));
   if (!query.IsNull(1)) readings->set_temperature_celsius(query.Real(1));
 }

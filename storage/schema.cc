@@ -5,6 +5,7 @@ namespace torchlap::storage {
 const std::vector<Migration>& Migrations() {
   static const std::vector<Migration> migrations = {
       {1, kFirstSchema},
+      {2, kMeasurement},
   };
   return migrations;
 }

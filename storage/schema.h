@@ -21,5 +21,6 @@ struct Migration {
 const std::vector<Migration>& Migrations();
 
 extern const char kFirstSchema[];  // migrations/0001_first_schema.cc
+extern const char kMeasurement[];  // migrations/0002_measurement.cc
 
 }  // namespace torchlap::storage

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <sstream>
 
 #include "storage/connection.h"
 #include "storage/schema.h"
@@ -256,6 +257,30 @@ TEST_F(MigrationTest, AStepThatFailsLeavesTheVersionBeforeIt) {
   ASSERT_TRUE(opened.ok()) << opened.status();
   database_ = std::move(*opened);
   EXPECT_EQ(SelectInt("SELECT count(*) FROM a WHERE y IS NULL"), 1);
+}
+
+// One of each schema that was released stays in tests/golden for ever.
+TEST_F(DatabaseTest, AFileOfSchema1IsMigratedAndItsRunsAreWhatTheyWere) {
+  std::ostringstream sql;
+  sql << std::ifstream(TORCHLAP_GOLDEN_DIR "/database-v1.sql").rdbuf();
+  ExecRaw(sql.str());
+  Reopen();
+  EXPECT_TRUE(
+      fs::exists(file_.string() + ".before-v" + std::to_string(Migrations().back().version)));
+  EXPECT_EQ(Integrity(), "ok");
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 7);
+  EXPECT_EQ(SelectText("SELECT group_concat(outcome) FROM runs"),
+            "OK,OK,OK,OK,OUT_OF_MEMORY,OK,SKIPPED");
+  const v1::RunDetail detail = *runs_->Get("5.2");
+  EXPECT_EQ(detail.run().cause(), v1::CAUSE_OOM_RETRY);
+  EXPECT_EQ(detail.run().workload().transformer_lm().batch_size(), 64u);
+  EXPECT_DOUBLE_EQ(detail.run().step().mean_ns(), 355046346.3333333);
+  EXPECT_FALSE(detail.run().step().has_p5_ns());
+  EXPECT_TRUE(detail.readings().has_load_average());
+  EXPECT_EQ(runs_->Samples("5.2")->step_ns_size(), 4);
+  EXPECT_EQ(Get(1).state(), v1::JOB_STATE_SUCCEEDED);
+  RunToEnd(MakeJob());
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 8);
 }
 
 // Writes jobs and runs until it is killed; says each finished run's job on the pipe.

@@ -274,5 +274,23 @@ TEST_F(JobStoreFinish, AFullDiskLeavesTheRunUnfinishedAndAllElseAsItWas) {
   EXPECT_EQ(runs_->Samples(finished.run.run_id())->step_ns_size(), 100'002);
 }
 
+TEST_F(JobStoreFinish, ATraceIsOneMoreRunAfterAllThatIsMeasured) {
+  NewJob traced = MakeJob();
+  traced.spec.mutable_plan()->set_trace(true);
+  const Submitted submitted = Submit({traced, MakeJob()});
+  const uint64_t first = submitted.job_ids[0];
+  const uint64_t second = submitted.job_ids[1];
+  const StartedRun measured = Start(first);
+  EXPECT_EQ(measured.run.purpose(), v1::PURPOSE_MEASURE);
+  EXPECT_EQ(Finish(Ended(measured), LaunchDone()), v1::JOB_STATE_QUEUED);
+  EXPECT_EQ(Heads().at(0).job_id, second);
+  Finish(Ended(Start(second)), LaunchDone());
+  const StartedRun trace = Start(first, 1);
+  EXPECT_EQ(trace.run.purpose(), v1::PURPOSE_TRACE);
+  EXPECT_EQ(trace.run.plan().launches(), 1u);
+  EXPECT_EQ(Finish(Ended(trace), LaunchDone()), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(Get(first).launches_done(), 1u);
+}
+
 }  // namespace
 }  // namespace torchlap::storage

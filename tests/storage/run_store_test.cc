@@ -108,6 +108,9 @@ TEST_F(RunStoreTest, EveryColumnComesBackAsItWasStored) {
   job.spec.mutable_workload()->mutable_transformer_lm()->set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
   job.spec.mutable_workload()->mutable_transformer_lm()->set_optimizer(v1::OPTIMIZER_FUSED);
   job.spec.mutable_plan()->set_seed(~uint64_t{0});
+  job.spec.mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
+  job.spec.mutable_plan()->set_memory_fraction(0.25);
+  job.spec.mutable_plan()->set_target_precision(0.01);
   (*job.spec.mutable_labels())["k"] = "it's \"v\"";
   const StartedRun started = Start(Submit({job}, "", "sweep").job_ids[0]);
   FinishedRun finished;
@@ -126,6 +129,23 @@ TEST_F(RunStoreTest, EveryColumnComesBackAsItWasStored) {
     EXPECT_FALSE(std::holds_alternative<std::monostate>(ReadColumn(stored, column)))
         << column.stored_name << " was not tried";
   }
+}
+
+TEST_F(RunStoreTest, WhatTheDaemonMadeOfARunComesBackWithIt) {
+  const StartedRun started = Start(SubmitOne(MakeJob()));
+  FinishedRun finished = Ended(started);
+  v1::Assessment& assessment = *finished.run.mutable_assessment();
+  v1::Evidence& evidence = *assessment.add_evidence();
+  evidence.set_reason(v1::REASON_FOREIGN_CPU);
+  evidence.set_first_step(3);
+  evidence.set_process("stress-ng");
+  assessment.add_advice()->set_code(v1::ADVICE_NEIGHBOUR);
+  finished.readings.add_device()->set_sm_mhz(1980);
+  finished.readings.set_load_average(0.5);
+  Finish(finished, LaunchDone());
+  const v1::RunDetail detail = *runs_->Get(started.run.run_id());
+  EXPECT_TRUE(MessageDifferencer::Equals(detail.run().assessment(), assessment));
+  EXPECT_TRUE(MessageDifferencer::Equals(detail.readings(), finished.readings));
 }
 
 TEST_F(RunStoreTest, WhatIsUnknownStaysUnset) {

@@ -20,6 +20,17 @@ class Schema : public StoreTest {
     EXPECT_TRUE(status.ok()) << status;
     return rows;
   }
+  bool HasColumn(const std::string& table, const std::string& column) {
+    return SelectInt("SELECT count(*) FROM pragma_table_info('" + table + "') WHERE name = '" +
+                     column + "'") > 0;
+  }
+  std::string TableOf(const std::string& column) {
+    for (const std::string table : {"run", "workload", "job"}) {
+      if (HasColumn(table, column)) return table;
+    }
+    ADD_FAILURE() << column << " is in no table";
+    return "run";
+  }
   void Write(const std::string& sql) {
     absl::Status status = database_->Write([&](SQLite::Database& database) {
       database.exec(sql);
@@ -57,13 +68,11 @@ TEST_F(Schema, TheRunsViewShowsEveryEnumValueAsItsWord) {
   for (const RunColumn& column : RunColumns()) {
     const google::protobuf::EnumDescriptor* type = column.path.back()->enum_type();
     if (type == nullptr) continue;
-    const bool in_run = SelectInt("SELECT count(*) FROM pragma_table_info('run') WHERE name = '" +
-                                  column.stored_name + "'") > 0;
     for (int i = 0; i < type->value_count(); ++i) {
       const std::string word(WordOf(*type, type->value(i)->number()));
       if (word.empty()) continue;
-      Write("UPDATE " + std::string(in_run ? "run" : "workload") + " SET " + column.stored_name +
-            " = " + std::to_string(type->value(i)->number()));
+      Write("UPDATE " + TableOf(column.stored_name) + " SET " + column.stored_name + " = " +
+            std::to_string(type->value(i)->number()));
       EXPECT_EQ(SelectText("SELECT " + column.stored_name + " FROM runs"), word)
           << column.stored_name;
       ++tried;
