@@ -1,12 +1,11 @@
 #include "server/measure/summary.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
-#include <numeric>
 #include <utility>
 
 #include "server/measure/presets.h"
+#include "server/measure/statistics.h"
 
 namespace torchlap::measure {
 namespace {
@@ -97,40 +96,6 @@ void ScaleShares(const v1::Run& first, v1::Run* row) {
 }
 
 }  // namespace
-
-std::optional<double> Mean(std::span<const double> values) {
-  if (values.empty()) return std::nullopt;
-  const auto count = static_cast<double>(values.size());
-  const double rough = std::accumulate(values.begin(), values.end(), 0.0) / count;
-  // The rounding of the sum, once more: NIST's NumAcc4 is off by 1e-7 without it.
-  double rest = 0;
-  for (const double value : values) rest += value - rough;
-  return rough + rest / count;
-}
-
-std::optional<double> SampleStd(std::span<const double> values) {
-  if (values.size() < 2) return std::nullopt;
-  // Two passes: squares of the values themselves would cancel when the spread is small beside the
-  // mean.
-  const double mean = *Mean(values);
-  double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return std::sqrt(squares / static_cast<double>(values.size() - 1));
-}
-
-std::optional<double> Median(std::vector<double> values) {
-  return Quantile(std::move(values), 0.5);
-}
-
-std::optional<double> Quantile(std::vector<double> values, double q) {
-  if (values.empty()) return std::nullopt;
-  std::sort(values.begin(), values.end());
-  const double position = static_cast<double>(values.size() - 1) * q;
-  const auto below = static_cast<size_t>(position);
-  const size_t above = std::min(below + 1, values.size() - 1);
-  const double share = position - static_cast<double>(below);
-  return values[below] + share * (values[above] - values[below]);
-}
 
 v1::PhaseSummary Summarise(std::span<const double> values_ns) {
   v1::PhaseSummary summary;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,13 +11,6 @@ namespace torchlap::measure {
 
 // Version of the definitions in this file, stored with each run.
 inline constexpr uint32_t kStatisticsVersion = 1;
-
-// Absent below the number of values that the definition needs.
-std::optional<double> Mean(std::span<const double> values);       // n >= 1
-std::optional<double> SampleStd(std::span<const double> values);  // n >= 2; divides by n - 1
-std::optional<double> Median(std::vector<double> values);         // n >= 1
-// Linear interpolation at position (n - 1) q counted from 0, q in [0, 1]. n >= 1.
-std::optional<double> Quantile(std::vector<double> values, double q);
 
 // Of one phase, in ns. Empty input: nothing is set. p95 from 20 values on; std and cv from 2.
 v1::PhaseSummary Summarise(std::span<const double> values_ns);

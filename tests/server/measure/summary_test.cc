@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/measure/presets.h"
+#include "server/measure/statistics.h"
 
 namespace torchlap::measure {
 namespace {
