@@ -213,13 +213,18 @@ double EffectiveSampleSize(size_t count, double autocorrelation) {
   return std::max(1.0, static_cast<double>(count) * (1 - r) / (1 + r));
 }
 
+double EffectiveSampleSize(std::span<const double> values) {
+  const std::optional<double> r = Lag1(values);
+  if (!r) return static_cast<double>(values.size());
+  const double unbiased = *r + (1 + 4 * *r) / static_cast<double>(values.size());
+  return EffectiveSampleSize(values.size(), unbiased);
+}
+
 std::optional<double> MeanHalfWidth(std::span<const double> values) {
   if (values.size() < 2) return std::nullopt;
   const auto count = static_cast<double>(values.size());
   const double squares = SumOfSquares(values, *Mean(values));
-  const double r = Lag1(values).value_or(-1 / count);
-  const double unbiased = r + (1 + 4 * r) / count;
-  const double effective = std::max(2.0, EffectiveSampleSize(values.size(), unbiased));
+  const double effective = std::max(2.0, EffectiveSampleSize(values));
   const boost::math::students_t student(effective - 1);
   return boost::math::quantile(student, 0.975) * std::sqrt(squares / (count * (effective - 1)));
 }

@@ -46,13 +46,15 @@ std::optional<double> Lag1(std::span<const double> values);
 // autocorrelation: n (1 - r) / (1 + r), which is exact for an AR(1) process and large n. r is taken
 // to be at least 0 and at most 0.99; the result is at least 1.
 double EffectiveSampleSize(size_t count, double autocorrelation);
+// The same with the values' Lag1 less its bias, r + (1 + 4 r) / n (Marriott and Pope, Bias in the
+// Estimation of Autocorrelations, 1954). Where Lag1 is not defined: n.
+double EffectiveSampleSize(std::span<const double> values);
 
 // Half width of the 95 % interval of the mean by Student's t:
 //   t(0.975, e - 1) sqrt(sum (x - m)^2 / (n (e - 1))),  e the effective sample size.
-// For independent values this is the textbook's t s / sqrt(n). The autocorrelation that goes into e
-// is Lag1 less its bias, r + (1 + 4 r) / n (Marriott and Pope, 1954). The division by e - 1 instead
-// of n - 1 mends the sample variance, which is too small when neighbours agree. e is taken to be at
-// least 2. n >= 2 (below 5 the values are taken to be independent).
+// For independent values this is the textbook's t s / sqrt(n). Dividing by e - 1 instead of n - 1
+// mends the sample variance, which is too small when neighbours agree. e is taken to be at least 2.
+// n >= 2.
 std::optional<double> MeanHalfWidth(std::span<const double> values);
 
 // 95 % interval of the median: percentiles of the medians of resamples (Efron). Above a Lag1 of 0.3

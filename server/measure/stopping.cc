@@ -99,11 +99,10 @@ v1::StopReason StoppingRule::Look() {
 
 bool StoppingRule::NoiseSettled(double half_width, double mean) {
   if (steps_ < kSettlesFrom) return false;
-  const auto steps = static_cast<double>(steps_);
   // The standard error of a standard deviation is 1 / sqrt(2 n) of it.
-  const double at_best = half_width * (1 - 2 / std::sqrt(2 * steps));
-  const double ratio = at_best / (*target_ * mean);
-  if (steps * ratio * ratio <= static_cast<double>(most_steps_)) {
+  const double at_best = half_width * (1 - 2 / std::sqrt(2 * EffectiveSampleSize(times_)));
+  const double ratio = std::max(0.0, at_best) / (*target_ * mean);
+  if (static_cast<double>(steps_) * ratio * ratio <= static_cast<double>(most_steps_)) {
     hopeless_cv_.reset();
     return false;
   }

@@ -1,9 +1,14 @@
 #include "server/measure/summary.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
+#include <optional>
+#include <sstream>
+#include <string>
 #include <utility>
 
+#include "server/measure/diagnosis.h"
 #include "server/measure/presets.h"
 #include "server/measure/statistics.h"
 
@@ -12,7 +17,7 @@ namespace {
 
 using google::protobuf::RepeatedField;
 
-constexpr size_t kFewestForP95 = 20;
+constexpr size_t kFewestForTails = 20;
 constexpr double kNsPerSecond = 1e9;
 
 // The entries of one phase that belong to measured steps.
@@ -23,10 +28,80 @@ std::vector<double> Measured(const v1::SampleBlock& samples, const RepeatedField
   return {phase.begin() + skipped, phase.end()};
 }
 
+// By the clock that the timing names; host times where the device's are missing.
+const RepeatedField<int64_t>& ByClock(v1::Timing timing, const RepeatedField<int64_t>& host,
+                                      const RepeatedField<int64_t>& device) {
+  return timing == v1::TIMING_EVENTS && !device.empty() ? device : host;
+}
+
+const RepeatedField<int64_t>& StepsOf(const v1::SampleBlock& samples, v1::Timing timing) {
+  return ByClock(timing, samples.step_ns(), samples.device_step_ns());
+}
+
 // Leaves the summary unset, not empty, when there is nothing to summarise.
 void SetSummary(const std::vector<double>& values_ns,
                 const std::function<v1::PhaseSummary*()>& summary) {
   if (!values_ns.empty()) *summary() = Summarise(values_ns);
+}
+
+void SetDevicePhase(const std::vector<double>& values_ns,
+                    const std::function<v1::DevicePhase*()>& phase) {
+  if (values_ns.empty()) return;
+  v1::DevicePhase* set = phase();
+  set->set_mean_ns(*Mean(values_ns));
+  set->set_median_ns(*Median(values_ns));
+  if (const auto std = SampleStd(values_ns)) set->set_std_ns(*std);
+}
+
+void SetDevicePhases(const v1::SampleBlock& samples, v1::Run* run) {
+  run->clear_device_forward();
+  run->clear_device_loss();
+  run->clear_device_backward();
+  run->clear_device_optimizer();
+  run->clear_device_step();
+  SetDevicePhase(Measured(samples, samples.device_forward_ns()),
+                 [&] { return run->mutable_device_forward(); });
+  SetDevicePhase(Measured(samples, samples.device_loss_ns()),
+                 [&] { return run->mutable_device_loss(); });
+  SetDevicePhase(Measured(samples, samples.device_backward_ns()),
+                 [&] { return run->mutable_device_backward(); });
+  SetDevicePhase(Measured(samples, samples.device_optimizer_ns()),
+                 [&] { return run->mutable_device_optimizer(); });
+  SetDevicePhase(Measured(samples, samples.device_step_ns()),
+                 [&] { return run->mutable_device_step(); });
+}
+
+void SetRatioInterval(const std::vector<double>& backward, const std::vector<double>& forward,
+                      v1::Run* run) {
+  run->clear_backward_forward_low();
+  run->clear_backward_forward_high();
+  if (const auto interval = RatioInterval(backward, forward)) {
+    run->set_backward_forward_low(interval->low);
+    run->set_backward_forward_high(interval->high);
+  }
+}
+
+// Of all steps, the warm-up among them: only a block that begins with the first step can tell.
+void SetSettling(const v1::SampleBlock& samples, v1::Run* run) {
+  run->clear_settles_at_step();
+  run->clear_cold_steady_ratio();
+  if (samples.first_step() != 0) return;
+  const RepeatedField<int64_t>& steps = StepsOf(samples, run->plan().timing());
+  const std::vector<double> times(steps.begin(), steps.end());
+  const std::optional<size_t> settles = FindSettling(times);
+  if (!settles) return;
+  run->set_settles_at_step(static_cast<uint32_t>(*settles));
+  run->set_cold_steady_ratio(times.front() / FindSteadyBand(times)->median);
+}
+
+void SetActualSteps(const v1::SampleBlock& samples, v1::Run* run) {
+  run->clear_actual_warmup_steps();
+  run->clear_actual_measure_steps();
+  if (samples.step_ns().empty()) return;
+  const auto measured = static_cast<uint32_t>(Measured(samples, samples.step_ns()).size());
+  const uint32_t steps = samples.first_step() + static_cast<uint32_t>(samples.step_ns_size());
+  run->set_actual_warmup_steps(std::min(samples.warmup_steps(), steps));
+  run->set_actual_measure_steps(measured);
 }
 
 // From means that are set already.
@@ -44,14 +119,104 @@ void SetRatioAndRates(v1::Run* run) {
   run->set_flops_per_s(StepFlops(model) / seconds);
 }
 
-using PhaseOf = const v1::PhaseSummary& (v1::Run::*)() const;
+template <typename Phase>
+using PhaseOf = const Phase& (v1::Run::*)() const;
 
-std::vector<double> Medians(const std::vector<v1::Run>& runs, PhaseOf phase) {
+template <typename Phase>
+std::vector<double> Medians(const std::vector<v1::Run>& runs, PhaseOf<Phase> phase) {
   std::vector<double> medians;
   for (const v1::Run& run : runs) {
     if ((run.*phase)().has_median_ns()) medians.push_back((run.*phase)().median_ns());
   }
   return medians;
+}
+
+// Root mean square of the launches' own standard deviations; nothing if a launch has none.
+std::optional<double> WithinStd(const std::vector<v1::Run>& runs, PhaseOf<v1::PhaseSummary> phase) {
+  double squares = 0;
+  for (const v1::Run& run : runs) {
+    if (!(run.*phase)().has_std_ns()) return std::nullopt;
+    squares += (run.*phase)().std_ns() * (run.*phase)().std_ns();
+  }
+  return std::sqrt(squares / static_cast<double>(runs.size()));
+}
+
+void PoolPhases(const std::vector<v1::Run>& runs, v1::Run* row) {
+  const auto pool = [&](PhaseOf<v1::PhaseSummary> phase, v1::PhaseSummary* (v1::Run::*summary)()) {
+    SetSummary(Medians(runs, phase), [&] { return (row->*summary)(); });
+    const std::optional<double> within = WithinStd(runs, phase);
+    if (within) (row->*summary)()->set_within_std_ns(*within);
+  };
+  pool(&v1::Run::forward, &v1::Run::mutable_forward);
+  pool(&v1::Run::loss, &v1::Run::mutable_loss);
+  pool(&v1::Run::backward, &v1::Run::mutable_backward);
+  pool(&v1::Run::optimizer, &v1::Run::mutable_optimizer);
+  pool(&v1::Run::step, &v1::Run::mutable_step);
+}
+
+void PoolDevicePhases(const std::vector<v1::Run>& runs, v1::Run* row) {
+  const auto pool = [&](PhaseOf<v1::DevicePhase> phase, v1::DevicePhase* (v1::Run::*summary)()) {
+    SetDevicePhase(Medians(runs, phase), [&] { return (row->*summary)(); });
+  };
+  pool(&v1::Run::device_forward, &v1::Run::mutable_device_forward);
+  pool(&v1::Run::device_loss, &v1::Run::mutable_device_loss);
+  pool(&v1::Run::device_backward, &v1::Run::mutable_device_backward);
+  pool(&v1::Run::device_optimizer, &v1::Run::mutable_device_optimizer);
+  pool(&v1::Run::device_step, &v1::Run::mutable_device_step);
+}
+
+void PoolRatioInterval(const std::vector<v1::Run>& runs, v1::Run* row) {
+  SetRatioInterval(Medians<v1::PhaseSummary>(runs, &v1::Run::backward),
+                   Medians<v1::PhaseSummary>(runs, &v1::Run::forward), row);
+}
+
+// What launches of one job may do differently.
+void KeepWhatAgrees(const std::vector<v1::Run>& runs, v1::Run* row) {
+  std::vector<double> cold_ratios;
+  for (const v1::Run& run : runs) {
+    if (run.actual_warmup_steps() != row->actual_warmup_steps()) row->clear_actual_warmup_steps();
+    if (run.actual_measure_steps() != row->actual_measure_steps()) {
+      row->clear_actual_measure_steps();
+    }
+    if (run.stop_reason() != row->stop_reason()) row->clear_stop_reason();
+    if (run.has_settles_at_step() != row->has_settles_at_step() ||
+        run.settles_at_step() != row->settles_at_step()) {
+      row->clear_settles_at_step();
+    }
+    if (run.has_cold_steady_ratio()) cold_ratios.push_back(run.cold_steady_ratio());
+  }
+  row->clear_cold_steady_ratio();
+  if (!cold_ratios.empty()) row->set_cold_steady_ratio(*Median(cold_ratios));
+}
+
+// Words of `more`, a list joined by commas, that `reasons` does not have yet.
+void AddReasons(const std::string& more, std::vector<std::string>* reasons) {
+  std::istringstream words(more);
+  for (std::string word; std::getline(words, word, ',');) {
+    if (std::find(reasons->begin(), reasons->end(), word) == reasons->end()) {
+      reasons->push_back(word);
+    }
+  }
+}
+
+void PoolVerdicts(const std::vector<v1::Run>& runs, v1::Run* row) {
+  std::vector<std::string> reasons;
+  uint32_t tries = 0;
+  for (const v1::Run& run : runs) {
+    // The numbers of the verdicts grow with how bad they are.
+    if (run.validity() > row->validity()) {
+      row->set_validity(run.validity());
+      *row->mutable_assessment() = run.assessment();
+    }
+    AddReasons(run.validity_reasons(), &reasons);
+    tries += run.contaminated_tries();
+  }
+  row->clear_validity_reasons();
+  for (const std::string& reason : reasons) {
+    if (!row->validity_reasons().empty()) row->mutable_validity_reasons()->push_back(',');
+    row->mutable_validity_reasons()->append(reason);
+  }
+  if (tries > 0) row->set_contaminated_tries(tries);
 }
 
 void RaiseTo(const v1::PhasePeak& other, v1::PhasePeak* peak) {
@@ -106,12 +271,26 @@ v1::PhaseSummary Summarise(std::span<const double> values_ns) {
   summary.set_median_ns(*Median(values));
   summary.set_min_ns(*min);
   summary.set_max_ns(*max);
+  summary.set_mad_ns(*MedianAbsoluteDeviation(values));
   if (const auto std = SampleStd(values)) {
     summary.set_std_ns(*std);
     if (summary.mean_ns() > 0) summary.set_cv(*std / summary.mean_ns());
   }
-  if (values.size() >= kFewestForP95) summary.set_p95_ns(*Quantile(values, 0.95));
+  if (const auto interval = MedianInterval(values)) {
+    summary.set_median_low_ns(interval->low);
+    summary.set_median_high_ns(interval->high);
+  }
+  if (const auto outliers = CountOutliers(values)) summary.set_outliers(*outliers);
+  if (const auto lag1 = Lag1(values)) summary.set_lag1(*lag1);
+  if (values.size() >= kFewestForTails) {
+    summary.set_p5_ns(*Quantile(values, 0.05));
+    summary.set_p95_ns(*Quantile(values, 0.95));
+  }
   return summary;
+}
+
+std::vector<double> MeasuredSteps(const v1::SampleBlock& samples, v1::Timing timing) {
+  return Measured(samples, StepsOf(samples, timing));
 }
 
 void SummariseRun(const v1::SampleBlock& samples, v1::Run* run) {
@@ -120,28 +299,39 @@ void SummariseRun(const v1::SampleBlock& samples, v1::Run* run) {
   run->clear_backward();
   run->clear_optimizer();
   run->clear_step();
-  SetSummary(Measured(samples, samples.forward_ns()), [&] { return run->mutable_forward(); });
-  SetSummary(Measured(samples, samples.loss_ns()), [&] { return run->mutable_loss(); });
-  SetSummary(Measured(samples, samples.backward_ns()), [&] { return run->mutable_backward(); });
-  SetSummary(Measured(samples, samples.optimizer_ns()), [&] { return run->mutable_optimizer(); });
-  SetSummary(Measured(samples, samples.step_ns()), [&] { return run->mutable_step(); });
+  const auto measured = [&](const RepeatedField<int64_t>& host,
+                            const RepeatedField<int64_t>& device) {
+    return Measured(samples, ByClock(run->plan().timing(), host, device));
+  };
+  const std::vector<double> forward = measured(samples.forward_ns(), samples.device_forward_ns());
+  const std::vector<double> backward =
+      measured(samples.backward_ns(), samples.device_backward_ns());
+  SetSummary(forward, [&] { return run->mutable_forward(); });
+  SetSummary(measured(samples.loss_ns(), samples.device_loss_ns()),
+             [&] { return run->mutable_loss(); });
+  SetSummary(backward, [&] { return run->mutable_backward(); });
+  SetSummary(measured(samples.optimizer_ns(), samples.device_optimizer_ns()),
+             [&] { return run->mutable_optimizer(); });
+  SetSummary(measured(samples.step_ns(), samples.device_step_ns()),
+             [&] { return run->mutable_step(); });
+  SetDevicePhases(samples, run);
   SetRatioAndRates(run);
+  SetRatioInterval(backward, forward, run);
+  SetSettling(samples, run);
+  SetActualSteps(samples, run);
   run->set_statistics_version(kStatisticsVersion);
 }
 
 v1::Run PoolLaunches(const std::vector<v1::Run>& runs) {
   v1::Run row = runs.front();
   if (runs.size() == 1) return row;
-  const auto pool = [&](PhaseOf phase, v1::PhaseSummary* (v1::Run::*summary)()) {
-    SetSummary(Medians(runs, phase), [&] { return (row.*summary)(); });
-  };
-  pool(&v1::Run::forward, &v1::Run::mutable_forward);
-  pool(&v1::Run::loss, &v1::Run::mutable_loss);
-  pool(&v1::Run::backward, &v1::Run::mutable_backward);
-  pool(&v1::Run::optimizer, &v1::Run::mutable_optimizer);
-  pool(&v1::Run::step, &v1::Run::mutable_step);
+  PoolPhases(runs, &row);
+  PoolDevicePhases(runs, &row);
   SetRatioAndRates(&row);
+  PoolRatioInterval(runs, &row);
   ScaleShares(runs.front(), &row);
+  KeepWhatAgrees(runs, &row);
+  PoolVerdicts(runs, &row);
   for (const v1::Run& run : runs) {
     if (run.has_memory()) RaiseTo(run.memory(), row.mutable_memory());
   }
