@@ -74,10 +74,25 @@ void AddAxes(CLI::App* app, SweepWords* sweep) {
 void AddPlan(CLI::App* app, SweepWords* sweep) {
   app->option_defaults()->group("Measuring");
   AddWord(app, "--timing", &sweep->timing, torchlap::Words<v1::Timing>(), "TIMING");
+  AddWord(app, "--plan", &sweep->plan,
+          "course (5 + 10 steps), paper (until settled, then to 1 %, 7 launches)", "PLAN");
+  AddWord(app, "--target-precision", &sweep->target_precision,
+          "measure until the 95 % interval of the mean is this narrow (1%)", "RATIO");
+  AddWord(app, "--max-steps", &sweep->max_steps, "most steps with a target (1000)", "N");
+  AddWord(app, "--max-seconds", &sweep->max_seconds, "longest measuring with a target (300)", "S");
   AddWord(app, "--launches", &sweep->launches, "independent runs of each cell (1)", "N");
   AddWord(app, "--optimizer", &sweep->optimizer, torchlap::Words<v1::Optimizer>(), "OPTIMIZER");
   AddWord(app, "--seed", &sweep->seed, "of weights and token ids (0)", "N");
   AddWord(app, "--time-limit", &sweep->time_limit, "of one run: 90s, 15m, 1h (15m)", "TIME");
+  AddWord(app, "--telemetry", &sweep->telemetry, torchlap::Words<v1::Telemetry>(), "TELEMETRY");
+  AddWord(app, "--retry-contaminated", &sweep->retry_contaminated,
+          "run again, so often, what other work disturbed (0)", "N");
+  app->add_flag("--cuda-graph", sweep->cuda_graph,
+                "capture the step after warm-up and replay it (CUDA, timing combined)");
+  AddWord(app, "--memory-fraction", &sweep->memory_fraction,
+          "share of a CUDA device's memory to use (1)", "RATIO");
+  AddWord(app, "--trace", &sweep->trace,
+          "one more run of each cell, whose Chrome trace is written to DIR", "DIR");
   // Not add_flag: for an optional it makes "not given" a false.
   auto* retry = app->add_flag_callback(
       "--oom-retry", [sweep] { sweep->oom_retry = true; },
@@ -161,6 +176,7 @@ void AddFollowing(CLI::App* app, AllOptions* all) {
   AddSelectors(wait, &all->wait.selectors, kJobSelectors);
   AddWord(wait, "--timeout", &all->wait.timeout, "give up after this time, with exit code 124",
           "TIME");
+  AddWord(wait, "--trace", &all->wait.trace, "write the jobs' Chrome traces to DIR", "DIR");
   auto* cancel = app->add_subcommand("cancel", "cancel queued and running jobs");
   AddSelectors(cancel, &all->cancel.selectors, "17, sweep:3, sweep:NAME, last, label:k=v");
   AddOutput(cancel, &all->cancel.output, kListFormats);

@@ -3,42 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <limits>
 #include <string_view>
 #include <utility>
 
-#include "client/time_words.h"
-#include "proto/words.h"
+#include "client/parse_words.h"
+#include "client/sweep_plan.h"
 
 namespace torchlap::client {
 namespace {
 
 constexpr size_t kMostCells = 10000;  // of SubmitJobs
-
-absl::Status Invalid(std::string message) { return absl::InvalidArgumentError(message); }
-
-template <typename Integer>
-std::optional<Integer> ReadInteger(std::string_view text) {
-  Integer number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-template <typename Integer>
-absl::StatusOr<Integer> ParseInteger(const std::string& what, const std::string& text) {
-  if (const auto number = ReadInteger<Integer>(text)) return *number;
-  return Invalid(fmt::format("{} is {}, must be a whole number from {} to {}", what, text,
-                             std::numeric_limits<Integer>::min(),
-                             std::numeric_limits<Integer>::max()));
-}
-
-template <typename Enum>
-absl::StatusOr<Enum> ParseOneWord(const std::string& what, const std::string& text) {
-  if (const auto value = ParseWord<Enum>(text)) return *value;
-  return Invalid(fmt::format("{} is {}, must be one of {}", what, text, Words<Enum>()));
-}
 
 std::vector<std::string> Split(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -153,27 +127,6 @@ struct Cell {
   std::optional<uint32_t> steps;
 };
 
-template <typename Value>
-absl::Status Assign(absl::StatusOr<Value> parsed, Value* target) {
-  if (!parsed.ok()) return parsed.status();
-  *target = *std::move(parsed);
-  return absl::OkStatus();
-}
-
-template <typename Value>
-absl::Status Assign(absl::StatusOr<Value> parsed, std::optional<Value>* target) {
-  if (!parsed.ok()) return parsed.status();
-  *target = *std::move(parsed);
-  return absl::OkStatus();
-}
-
-absl::Status FirstError(std::initializer_list<absl::Status> statuses) {
-  for (const absl::Status& status : statuses) {
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<Axes> ParseAxes(const SweepWords& words) {
   Axes axes;
   absl::Status status = FirstError({
@@ -283,117 +236,6 @@ absl::StatusOr<Cell> ParseCell(const std::string& text, const Axes& axes, bool h
   return cell;
 }
 
-struct ShapeFlag {
-  const char* flag;
-  const std::optional<std::string>& word;
-  void (v1::TransformerLm::*set)(uint32_t);
-};
-
-// The declared shape; nothing if no flag of it was given.
-absl::StatusOr<std::optional<v1::TransformerLm>> ParseShape(const SweepWords& words) {
-  const ShapeFlag flags[] = {{"--layers", words.layers, &v1::TransformerLm::set_layers},
-                             {"--heads", words.heads, &v1::TransformerLm::set_heads},
-                             {"--d-model", words.d_model, &v1::TransformerLm::set_d_model},
-                             {"--d-ff", words.d_ff, &v1::TransformerLm::set_d_ff},
-                             {"--vocab", words.vocab, &v1::TransformerLm::set_vocab_size}};
-  v1::TransformerLm shape;
-  std::string missing;
-  bool any = false;
-  for (const ShapeFlag& flag : flags) {
-    const bool optional = flag.word.has_value() || std::string_view(flag.flag) == "--vocab";
-    if (!optional) missing += (missing.empty() ? "" : ", ") + std::string(flag.flag);
-    if (!flag.word) continue;
-    any = true;
-    absl::StatusOr<uint32_t> number = ParseInteger<uint32_t>(flag.flag, *flag.word);
-    if (!number.ok()) return number.status();
-    // 0 is how the contract says "not given", so the daemon could not refuse it.
-    if (*number == 0) return Invalid(fmt::format("{} is 0, must be at least 1", flag.flag));
-    (shape.*flag.set)(*number);
-  }
-  if (!any) return std::nullopt;
-  if (!missing.empty())
-    return Invalid("a shape lacks " + missing +
-                   ", must have all four of --layers, --heads, --d-model, --d-ff");
-  return shape;
-}
-
-// What all jobs of the sweep have in common, as a job without workload sizes.
-absl::Status FillPlan(const SweepWords& words, v1::Plan* plan) {
-  if (words.timing) {
-    auto timing = ParseOneWord<v1::Timing>("--timing", *words.timing);
-    if (!timing.ok()) return timing.status();
-    plan->set_timing(*timing);
-  }
-  if (words.launches) {
-    auto launches = ParseInteger<uint32_t>("--launches", *words.launches);
-    if (!launches.ok()) return launches.status();
-    plan->set_launches(*launches);
-  }
-  if (words.time_limit) {
-    auto limit = ParseDuration("--time-limit", *words.time_limit);
-    if (!limit.ok()) return limit.status();
-    plan->set_time_limit_ns(limit->count());
-  }
-  if (words.seed) {
-    auto seed = ParseInteger<uint64_t>("--seed", *words.seed);
-    if (!seed.ok()) return seed.status();
-    plan->set_seed(*seed);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status FillOomPolicy(const SweepWords& words, v1::OomPolicy* oom) {
-  if (words.oom_retry) oom->set_retry(*words.oom_retry);
-  if (words.min_batch) {
-    auto batch = ParseInteger<uint32_t>("--min-batch", *words.min_batch);
-    if (!batch.ok()) return batch.status();
-    oom->set_min_batch_size(*batch);
-  }
-  if (words.min_context) {
-    auto context = ParseInteger<uint32_t>("--min-context", *words.min_context);
-    if (!context.ok()) return context.status();
-    oom->set_min_context_length(*context);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status FillLabels(const SweepWords& words, v1::JobSpec* spec) {
-  for (const std::string& text : words.labels) {
-    auto pair = ParsePair("--label", text);
-    if (!pair.ok()) return pair.status();
-    if (!spec->mutable_labels()->insert({pair->first, pair->second}).second) {
-      return Invalid(fmt::format("--label {} is given twice, must be given once", pair->first));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<v1::JobSpec> ParseShared(const SweepWords& words,
-                                        const std::optional<v1::TransformerLm>& shape) {
-  v1::JobSpec spec;
-  v1::TransformerLm* model = spec.mutable_workload()->mutable_transformer_lm();
-  if (shape) *model = *shape;
-  if (words.optimizer) {
-    auto optimizer = ParseOneWord<v1::Optimizer>("--optimizer", *words.optimizer);
-    if (!optimizer.ok()) return optimizer.status();
-    model->set_optimizer(*optimizer);
-  }
-  if (words.device) {
-    if (words.device->empty()) return Invalid("--device is empty, must name a device or a class");
-    spec.set_device(*words.device);
-  }
-  if (words.priority) {
-    auto priority = ParseInteger<int32_t>("--priority", *words.priority);
-    if (!priority.ok()) return priority.status();
-    spec.set_priority(*priority);
-  }
-  const absl::Status status =
-      FirstError({FillPlan(words, spec.mutable_plan()), FillOomPolicy(words, spec.mutable_oom()),
-                  FillLabels(words, &spec)});
-  if (!status.ok()) return status;
-  return spec;
-}
-
 void ApplyCell(const Cell& cell, v1::JobSpec* spec) {
   v1::TransformerLm* model = spec->mutable_workload()->mutable_transformer_lm();
   if (cell.size) {
@@ -463,15 +305,6 @@ absl::StatusOr<std::vector<uint32_t>> ParseNumbers(const std::string& what,
     if (numbers.size() > kMostCells) return TooMany(what, word);
   }
   return numbers;
-}
-
-absl::StatusOr<std::pair<std::string, std::string>> ParsePair(const std::string& what,
-                                                              const std::string& text) {
-  const size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) {
-    return Invalid(fmt::format("{} is {}, must be key=value", what, text.empty() ? "''" : text));
-  }
-  return std::make_pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
 absl::StatusOr<v1::SubmitJobsRequest> BuildSweep(const SweepWords& words) {

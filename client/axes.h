@@ -45,6 +45,15 @@ struct SweepWords {
   std::optional<std::string> seed;
   std::vector<std::string> labels;
   std::optional<bool> oom_retry;
+  std::optional<std::string> plan;
+  std::optional<std::string> target_precision;
+  std::optional<std::string> max_steps;
+  std::optional<std::string> max_seconds;
+  std::optional<std::string> telemetry;
+  std::optional<std::string> retry_contaminated;
+  std::optional<std::string> memory_fraction;
+  std::optional<std::string> trace;  // folder
+  bool cuda_graph = false;
 };
 
 // Words and comma lists to their values, in order, each once. INVALID_ARGUMENT: an empty value.
@@ -56,10 +65,6 @@ absl::StatusOr<std::vector<std::string>> ParseList(const std::string& what,
 // range, more than 10,000 values.
 absl::StatusOr<std::vector<uint32_t>> ParseNumbers(const std::string& what,
                                                    const std::vector<std::string>& words);
-
-// `k=v` to a pair. INVALID_ARGUMENT: no `=`, or an empty key.
-absl::StatusOr<std::pair<std::string, std::string>> ParsePair(const std::string& what,
-                                                              const std::string& text);
 
 // The whole sweep, without request_id: the product of the axes, sizes outermost, then pass,
 // precision, attention, batch, context, warm-up and steps; then the single cells, which take from

@@ -141,6 +141,13 @@ class GrpcConnection : public Connection {
     return Drain(stub_->ExportRuns(&context, request), on_part);
   }
 
+  absl::Status ReadTrace(
+      const v1::ReadTraceRequest& request,
+      const std::function<void(const v1::ReadTraceResponse&)>& on_part) override {
+    grpc::ClientContext context;
+    return Drain(stub_->ReadTrace(&context, request), on_part);
+  }
+
   absl::Status WatchJobs(const v1::WatchJobsRequest& request,
                          const std::function<bool(const v1::WatchJobsResponse&)>& on_change,
                          std::stop_token stop, Deadline deadline) override {

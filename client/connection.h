@@ -50,6 +50,10 @@ class Connection {
   virtual absl::Status ExportRuns(
       const v1::ExportRunsRequest& request,
       const std::function<void(const v1::ExportRunsResponse&)>& on_part) = 0;
+  // The pieces of a Chrome trace, in order.
+  virtual absl::Status ReadTrace(
+      const v1::ReadTraceRequest& request,
+      const std::function<void(const v1::ReadTraceResponse&)>& on_part) = 0;
   // Until the service ends the stream (OK), on_change returns false (OK), `stop` is requested
   // (CANCELLED), or `deadline` passes (DEADLINE_EXCEEDED).
   virtual absl::Status WatchJobs(const v1::WatchJobsRequest& request,

@@ -42,8 +42,10 @@ std::string ResultWords(const FinishedCell& cell) {
 }
 
 std::string StepWords(const v1::Progress& progress) {
-  if (progress.steps_total() == 0) return "building";
-  std::string words = fmt::format("step {}/{}", progress.steps_done(), progress.steps_total());
+  if (progress.steps_done() == 0 && progress.steps_total() == 0) return "building";
+  std::string words = progress.steps_total() == 0 ? fmt::format("step {}", progress.steps_done())
+                                                  : fmt::format("step {}/{}", progress.steps_done(),
+                                                                progress.steps_total());
   if (progress.has_step_ns()) {
     words += ", " + format::Significant(static_cast<double>(progress.step_ns()) / 1e6, 4) + " ms";
   }
@@ -166,7 +168,9 @@ std::optional<SweepProgress::Current> SweepProgress::current() const {
 
 std::optional<double> SweepProgress::SecondsLeftInCurrent() const {
   const auto now = current();
-  if (!now || !now->progress.has_step_ns()) return std::nullopt;
+  if (!now || !now->progress.has_step_ns() || now->progress.steps_total() == 0) {
+    return std::nullopt;
+  }
   const uint32_t left = now->progress.steps_total() - now->progress.steps_done();
   return left * static_cast<double>(now->progress.step_ns()) / 1e9;
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "client/axes.h"
+#include "client/parse_words.h"
 #include "client/time_words.h"
 #include "proto/words.h"
 

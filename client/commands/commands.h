@@ -40,6 +40,7 @@ absl::StatusOr<int> Execute(const SubmitOptions& options, const Invocation& invo
 struct WaitOptions {
   std::vector<std::string> selectors;
   std::optional<std::string> timeout;
+  std::optional<std::string> trace;  // folder for the traces of the chosen jobs
 };
 absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invocation);
 

@@ -5,6 +5,7 @@
 #include "client/commands/commands.h"
 #include "client/commands/results.h"
 #include "client/commands/submission.h"
+#include "client/commands/traces.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
 #include "client/interrupts.h"
@@ -60,6 +61,9 @@ absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocat
   if (!request.ok()) return request.status();
   auto output = ChooseOutput(options.output, RunFormats());
   if (!output.ok()) return output.status();
+  if (options.sweep.trace) {
+    if (absl::Status made = MakeTraceFolder(*options.sweep.trace); !made.ok()) return made;
+  }
 
   Interrupts interrupts;
   auto connection = Connection::Open(invocation.address);
@@ -83,6 +87,11 @@ absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocat
   *filter.mutable_selector() = SweepSelector(sweep_id);
   const absl::Status printed = PrintResults(filter, *output, console, connection->get());
   if (!printed.ok()) return printed;
+  if (options.sweep.trace) {
+    const absl::Status traced =
+        FetchTraces(SweepSelector(sweep_id), *options.sweep.trace, console, connection->get());
+    if (!traced.ok()) return traced;
+  }
   return progress.failed() == 0 ? kExitOk : kExitJobFailed;
 }
 

@@ -4,6 +4,7 @@
 
 #include "client/commands/commands.h"
 #include "client/commands/job_choice.h"
+#include "client/commands/traces.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
 #include "client/interrupts.h"
@@ -34,6 +35,9 @@ absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invoca
   auto deadline = DeadlineOf(options.timeout);
   if (!deadline.ok()) return deadline.status();
   follow.deadline = *deadline;
+  if (options.trace) {
+    if (absl::Status made = MakeTraceFolder(*options.trace); !made.ok()) return made;
+  }
 
   Interrupts interrupts;
   auto connection = Connection::Open(invocation.address);
@@ -49,6 +53,11 @@ absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invoca
   if (*end == FollowEnd::kTimedOut) {
     Say(progress, "timed out", invocation.console);
     return kExitTimedOut;
+  }
+  if (options.trace) {
+    const absl::Status traced =
+        FetchTraces(*selector, *options.trace, invocation.console, connection->get());
+    if (!traced.ok()) return traced;
   }
   if (progress.failed() > 0) Say(progress, "done", invocation.console);
   return progress.failed() == 0 ? kExitOk : kExitJobFailed;

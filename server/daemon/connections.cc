@@ -6,7 +6,6 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_posix.h>
 #include <poll.h>
-#include <pwd.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,6 +17,8 @@
 #include <cstring>
 #include <utility>
 #include <vector>
+
+#include "server/daemon/account_name.h"
 
 namespace torchlap::daemon {
 namespace {
@@ -58,14 +59,8 @@ absl::StatusOr<FileDescriptor> Bind(const std::filesystem::path& socket, bool ev
 storage::Caller CallerOf(uid_t uid) {
   storage::Caller caller;
   caller.principal = fmt::format("uid:{}", uid);
-  caller.name = caller.principal;
+  caller.name = AccountName(uid);
   caller.is_admin = uid == 0 || uid == ::geteuid();
-  passwd entry = {};
-  passwd* found = nullptr;
-  std::vector<char> buffer(16384);
-  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-    caller.name = found->pw_name;
-  }
   return caller;
 }
 

@@ -57,7 +57,7 @@ absl::Status MakeFolders(const Configuration& configuration) {
   if (absl::Status status = MakeStateFolder(configuration.state_folder); !status.ok()) {
     return status;
   }
-  return MakeStateFolder(configuration.state_folder / "logs");
+  return MakeRunFolders(configuration.state_folder);
 }
 
 }  // namespace
@@ -138,7 +138,6 @@ absl::Status Daemon::Parts::Serve() {
   dispatching.hub = &hub;
   dispatching.worker_program = WorkerProgram(configuration);
   dispatching.torch_problem = torch_problem;
-  dispatching.log_folder = configuration.state_folder / "logs";
   fleet.emplace(devices.devices, dispatching);
   requests.emplace(RequestSetting{&configuration, database.get(), &*jobs, &*runs, &*fleet, &hub,
                                   dispatching.worker_program, torch_problem,

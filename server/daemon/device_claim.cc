@@ -1,7 +1,6 @@
 #include "server/daemon/device_claim.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -12,6 +11,8 @@
 #include <cstring>
 #include <optional>
 #include <system_error>
+
+#include "server/daemon/account_name.h"
 
 namespace torchlap::daemon {
 namespace {
@@ -69,16 +70,6 @@ absl::StatusOr<std::optional<FileDescriptor>> Listen(const std::string& key) {
   }
   if (listen(fd->get(), SOMAXCONN) != 0) return ClaimError(key, "listen");
   return std::move(*fd);
-}
-
-std::string AccountName(uid_t uid) {
-  std::vector<char> buffer(16384);
-  passwd entry{};
-  passwd* found = nullptr;
-  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-    return found->pw_name;
-  }
-  return "uid:" + std::to_string(uid);
 }
 
 // Without a value: the name is free, or not listened on yet.

@@ -17,6 +17,7 @@
 #include "server/daemon/fair_order.h"
 #include "server/daemon/oom_ladder.h"
 #include "server/daemon/run_follower.h"
+#include "server/daemon/state_folders.h"
 #include "server/daemon/torch_folder.h"
 
 extern char** environ;
@@ -303,7 +304,7 @@ WorkerCommand Dispatcher::Command(const std::string& run_id) const {
   const Configuration& configuration = *setting_.configuration;
   WorkerCommand command;
   command.program = setting_.worker_program;
-  command.log_file = setting_.log_folder / (run_id + ".log");
+  command.log_file = LogFile(configuration.state_folder, run_id);
   // An allow-list: no variable that changes what is measured leaks in from the daemon's
   // environment.
   command.environment = {
@@ -327,6 +328,9 @@ v1::WorkerRequest Dispatcher::Request(const v1::Run& run) const {
   request.set_run_id(run.run_id());
   *request.mutable_workload() = run.workload();
   *request.mutable_plan() = run.plan();
+  if (run.purpose() == v1::PURPOSE_TRACE) {
+    request.set_trace_path(TraceFile(setting_.configuration->state_folder, run.run_id()));
+  }
   v1::DeviceGrant& grant = *request.mutable_device();
   grant.set_kind(device_.kind);
   grant.set_cores(PrintCpuList(device_.cores));

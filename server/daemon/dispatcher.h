@@ -36,7 +36,6 @@ struct DispatcherSetting {
   std::filesystem::path worker_program;
   // One line if no worker can start; empty: none known.
   std::string torch_problem;
-  std::filesystem::path log_folder;
   // Called when the queue changed by what this dispatcher stored: another one may have work now.
   std::function<void()> queue_changed;
 };

@@ -17,6 +17,10 @@ namespace {
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kDefaultTimeLimitNs = 15 * 60 * 1000 * kNsPerMs;
 constexpr int64_t kMaxTimeLimitNs = int64_t{7} * 24 * 3600 * 1000 * kNsPerMs;
+constexpr uint32_t kDefaultMaxSteps = 1000;
+constexpr int64_t kDefaultMaxMeasureNs = 5 * 60 * 1000 * kNsPerMs;
+// An interval of fewer steps says little (server/measure/README.md).
+constexpr uint32_t kLeastStepsWithTarget = 10;
 constexpr uint32_t kMaxBatch = 65536;
 constexpr uint32_t kMaxContext = 1048576;
 constexpr uint32_t kDefaultMinContext = 128;
@@ -62,6 +66,17 @@ void FillPlanDefaults(v1::Plan* plan) {
   if (plan->timing() == v1::TIMING_UNSPECIFIED) plan->set_timing(v1::TIMING_SEPARATE);
   if (!plan->has_launches()) plan->set_launches(1);
   if (!plan->has_time_limit_ns()) plan->set_time_limit_ns(kDefaultTimeLimitNs);
+  if (plan->execution() == v1::EXECUTION_UNSPECIFIED) plan->set_execution(v1::EXECUTION_EAGER);
+  if (!plan->has_target_precision()) return;
+  if (!plan->has_max_steps())
+    plan->set_max_steps(std::max(kDefaultMaxSteps, plan->measure_steps()));
+  if (!plan->has_max_measure_ns()) plan->set_max_measure_ns(kDefaultMaxMeasureNs);
+}
+
+// What depends on the kind of device.
+void FillTelemetry(v1::DeviceKind kind, v1::Plan* plan) {
+  if (plan->telemetry() != v1::TELEMETRY_UNSPECIFIED) return;
+  plan->set_telemetry(kind == v1::DEVICE_KIND_CUDA ? v1::TELEMETRY_SAMPLED : v1::TELEMETRY_EDGES);
 }
 
 void FillOomDefaults(const v1::TransformerLm& model, v1::OomPolicy* oom) {
@@ -77,15 +92,56 @@ absl::Status CheckModel(const v1::TransformerLm& model) {
                 CheckRange("context_length", model.context_length(), 1, kMaxContext)});
 }
 
+absl::Status CheckSeconds(const char* field, int64_t ns) {
+  if (ns >= kNsPerMs && ns <= kMaxTimeLimitNs) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("{} is {:g} s, must be 0.001 s to 7 days", field, static_cast<double>(ns) / 1e9));
+}
+
+absl::Status CheckShare(const char* field, double value, double low, double high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("{} is {:g}, must be {:g} to {:g}", field, value, low, high));
+}
+
+absl::Status CheckStopping(const v1::Plan& plan) {
+  if (!plan.has_target_precision()) {
+    if (!plan.has_max_steps() && !plan.has_max_measure_ns()) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "max_steps or max_seconds is given without target_precision, which they limit; must be "
+        "given with it");
+  }
+  return First({CheckShare("target_precision", plan.target_precision(), 0.0001, 0.5),
+                CheckRange("measure_steps", plan.measure_steps(), kLeastStepsWithTarget, 1000000),
+                CheckRange("max_steps", plan.max_steps(), plan.measure_steps(), 1000000),
+                CheckSeconds("max_seconds", plan.max_measure_ns())});
+}
+
+absl::Status CheckGraph(const v1::TransformerLm& model, const v1::Plan& plan) {
+  if (plan.execution() != v1::EXECUTION_CUDA_GRAPH) return absl::OkStatus();
+  if (plan.timing() != v1::TIMING_COMBINED) {
+    return absl::InvalidArgumentError(
+        fmt::format("timing is {} with a CUDA graph, must be combined: a graph has no boundaries "
+                    "of phases",
+                    Word(plan.timing())));
+  }
+  if (model.optimizer() == v1::OPTIMIZER_COURSE) {
+    return absl::InvalidArgumentError(
+        "optimizer is course with a CUDA graph, must be fused: the course's counts its steps on "
+        "the host");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckPlan(const v1::Plan& plan) {
   return First({CheckRange("warmup_steps", plan.warmup_steps(), 0, 100000),
                 CheckRange("measure_steps", plan.measure_steps(), 1, 1000000),
                 CheckRange("launches", plan.launches(), 1, 1000),
-                plan.time_limit_ns() >= kNsPerMs && plan.time_limit_ns() <= kMaxTimeLimitNs
-                    ? absl::OkStatus()
-                    : absl::InvalidArgumentError(
-                          fmt::format("time_limit is {:g} s, must be 0.001 s to 7 days",
-                                      static_cast<double>(plan.time_limit_ns()) / 1e9))});
+                CheckRange("retry_contaminated", plan.retry_contaminated(), 0, 10),
+                CheckSeconds("time_limit", plan.time_limit_ns()), CheckStopping(plan),
+                plan.has_memory_fraction()
+                    ? CheckShare("memory_fraction", plan.memory_fraction(), 1e-4, 1)
+                    : absl::OkStatus()});
 }
 
 absl::Status CheckOom(const v1::TransformerLm& model, const v1::OomPolicy& oom) {
@@ -175,6 +231,16 @@ absl::Status CheckPlace(const v1::TransformerLm& model, const v1::Plan& plan, co
     return absl::InvalidArgumentError(
         "timing is events, which only CUDA devices have; must be separate or combined");
   }
+  if (plan.execution() == v1::EXECUTION_CUDA_GRAPH) {
+    return absl::InvalidArgumentError(
+        "cuda_graph is given, which only CUDA devices have; must be left out");
+  }
+  if (plan.has_memory_fraction()) {
+    return absl::InvalidArgumentError(
+        fmt::format("memory_fraction is {:g}, must not be given on a CPU device: its limit is the "
+                    "device's memory",
+                    plan.memory_fraction()));
+  }
   return absl::OkStatus();
 }
 
@@ -194,13 +260,14 @@ absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
   FillPlanDefaults(job.spec.mutable_plan());
   FillOomDefaults(*model, job.spec.mutable_oom());
   if (job.spec.purpose() == v1::PURPOSE_UNSPECIFIED) job.spec.set_purpose(v1::PURPOSE_MEASURE);
-  const absl::Status checks =
-      First({CheckModel(*model), CheckPlan(job.spec.plan()), CheckOom(*model, job.spec.oom()),
-             CheckLabels(job.spec), CheckPriority(job.spec, caller)});
+  const absl::Status checks = First(
+      {CheckModel(*model), CheckPlan(job.spec.plan()), CheckGraph(*model, job.spec.plan()),
+       CheckOom(*model, job.spec.oom()), CheckLabels(job.spec), CheckPriority(job.spec, caller)});
   if (!checks.ok()) return checks;
   auto place = FindPlace(asked.device(), devices);
   if (!place.ok()) return place.status();
   if (absl::Status fits = CheckPlace(*model, job.spec.plan(), *place); !fits.ok()) return fits;
+  FillTelemetry(place->kind, job.spec.mutable_plan());
   job.device_key = place->key;
   job.parameters = measure::ParameterCount(*model);
   job.workload_canonical = measure::CanonicalWorkload(job.spec.workload());

@@ -48,7 +48,7 @@ Axis ContextAxis(const FailedTry& from) {
 
 bool Shrinks(v1::Purpose purpose) {
   return purpose == v1::PURPOSE_MEASURE || purpose == v1::PURPOSE_WARMUP ||
-         purpose == v1::PURPOSE_TRACE || purpose == v1::PURPOSE_UNSPECIFIED;
+         purpose == v1::PURPOSE_UNSPECIFIED;
 }
 
 std::string WhyNotSmaller(const Axis& axis) {

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "server/daemon/account_name.h"
 #include "server/measure/identity.h"
 #include "server/measure/summary.h"
 
@@ -13,7 +14,14 @@ namespace {
 
 constexpr uint32_t kProtocolVersion = 1;
 
+// Of a plan that says it beforehand.
 uint32_t StepsOf(const v1::Plan& plan) { return plan.warmup_steps() + plan.measure_steps(); }
+
+// Whether the worker does exactly the steps of its plan. A trace needs a few of them only.
+bool IsCounted(const v1::Run& run) {
+  return !run.plan().has_target_precision() && !run.plan().warmup_until_settled() &&
+         run.purpose() != v1::PURPOSE_TRACE;
+}
 
 // Every timed phase has as many entries as there are steps.
 bool IsRectangular(const v1::SampleBlock& block) {
@@ -23,7 +31,13 @@ bool IsRectangular(const v1::SampleBlock& block) {
          fits(block.loss_ns_size()) && fits(block.backward_ns_size()) &&
          fits(block.optimizer_ns_size()) && fits(block.device_forward_ns_size()) &&
          fits(block.device_loss_ns_size()) && fits(block.device_backward_ns_size()) &&
-         fits(block.device_optimizer_ns_size()) && fits(block.device_step_ns_size());
+         fits(block.device_optimizer_ns_size()) && fits(block.device_step_ns_size()) &&
+         fits(block.foreign_cpu_ns_size()) && fits(block.run_delay_ns_size());
+}
+
+// ` of 15`, where that is known beforehand.
+std::string OfPlanned(const v1::Run& run) {
+  return IsCounted(run) ? fmt::format(" of {}", StepsOf(run.plan())) : "";
 }
 
 std::string FirstLine(std::string text) { return text.substr(0, text.find('\n')); }
@@ -40,6 +54,14 @@ std::string ExitWords(const WorkerEnd& end) {
   }
   return fmt::format("the worker exited with status {} and without a result",
                      end.exit_status.value_or(0));
+}
+
+void AddNeighbour(const v1::Neighbour& neighbour, v1::Readings* readings) {
+  if (neighbour.pid() == 0) return;
+  readings->set_neighbour_pid(neighbour.pid());
+  readings->set_neighbour_process(neighbour.process());
+  readings->set_neighbour_user(AccountName(neighbour.uid()));
+  readings->set_neighbour_cpu_ns(neighbour.cpu_ns());
 }
 
 }  // namespace
@@ -62,19 +84,13 @@ absl::Status RunRecord::Take(v1::WorkerEvent event) {
                                              event.hello().protocol_version(), kProtocolVersion));
     case v1::WorkerEvent::kBuilt:
       built_ = std::move(*event.mutable_built());
-      *run_.mutable_memory() = built_->memory();
+      run_.mutable_memory()->MergeFrom(built_->memory());
+      if (built_->has_numerics()) *run_.mutable_numerics() = built_->numerics();
       return absl::OkStatus();
     case v1::WorkerEvent::kSteps:
       return TakeSamples(event.steps().samples());
     case v1::WorkerEvent::kResult:
-      run_.mutable_memory()->MergeFrom(event.result().memory());
-      if (event.result().has_first_loss()) run_.set_first_loss(event.result().first_loss());
-      if (event.result().has_last_loss()) run_.set_last_loss(event.result().last_loss());
-      if (absl::Status status = TakeSamples(event.result().samples()); !status.ok()) return status;
-      result_ = samples_.step_ns_size() == static_cast<int>(StepsOf(run_.plan()));
-      if (result_) return absl::OkStatus();
-      return absl::DataLossError(fmt::format("the worker's result has {} steps, must be {}",
-                                             samples_.step_ns_size(), StepsOf(run_.plan())));
+      return TakeResult(event.result());
     case v1::WorkerEvent::kFailed:
       failed_ = true;
       run_.set_outcome(WorkerMayReport(event.failed().outcome()) ? event.failed().outcome()
@@ -86,6 +102,25 @@ absl::Status RunRecord::Take(v1::WorkerEvent event) {
       break;
   }
   return absl::DataLossError("the worker sent an event that is not known");
+}
+
+absl::Status RunRecord::TakeResult(const v1::WorkerResult& result) {
+  run_.mutable_memory()->MergeFrom(result.memory());
+  if (result.has_numerics()) run_.mutable_numerics()->MergeFrom(result.numerics());
+  if (result.has_first_loss()) run_.set_first_loss(result.first_loss());
+  if (result.has_last_loss()) run_.set_last_loss(result.last_loss());
+  run_.set_stop_reason(result.stop_reason());
+  neighbour_ = result.neighbour();
+  if (absl::Status status = TakeSamples(result.samples()); !status.ok()) return status;
+  const uint32_t steps =
+      IsCounted(run_) ? StepsOf(run_.plan()) : result.warmup_steps() + result.measured_steps();
+  if (static_cast<uint32_t>(samples_.step_ns_size()) != steps) {
+    return absl::DataLossError(fmt::format("the worker's result has {} steps, must be {}",
+                                           samples_.step_ns_size(), steps));
+  }
+  warmup_steps_ = IsCounted(run_) ? run_.plan().warmup_steps() : result.warmup_steps();
+  result_ = true;
+  return absl::OkStatus();
 }
 
 absl::Status RunRecord::TakeSamples(const v1::SampleBlock& samples) {
@@ -105,7 +140,7 @@ v1::Progress RunRecord::progress() const {
   progress.set_job_id(run_.job_id());
   if (built_) {
     progress.set_steps_done(static_cast<uint32_t>(samples_.step_ns_size()));
-    progress.set_steps_total(StepsOf(run_.plan()));
+    if (IsCounted(run_)) progress.set_steps_total(StepsOf(run_.plan()));
   }
   if (samples_.step_ns_size() > 0) {
     progress.set_step_ns(samples_.step_ns(samples_.step_ns_size() - 1));
@@ -140,9 +175,9 @@ void RunRecord::JudgeStop(const WorkerEnd& end) {
       return Fail(v1::OUTCOME_INTERRUPTED, "the daemon was stopped");
     case StopCause::kTimeLimit:
       return Fail(v1::OUTCOME_TIMED_OUT,
-                  fmt::format("time limit of {:g} s reached after {} of {} steps",
+                  fmt::format("time limit of {:g} s reached after {} steps{}",
                               static_cast<double>(run_.plan().time_limit_ns()) / 1e9,
-                              samples_.step_ns_size(), StepsOf(run_.plan())));
+                              samples_.step_ns_size(), OfPlanned(run_)));
     case StopCause::kBrokenProtocol:
     case StopCause::kCannotStart:
       return Fail(v1::OUTCOME_CRASHED, end.stop_detail);
@@ -163,7 +198,7 @@ storage::FinishedRun RunRecord::Finish(const WorkerEnd& end, const v1::Environme
                                        int64_t duration_ns) && {
   Judge(end);
   run_.set_duration_ns(duration_ns);
-  samples_.set_warmup_steps(run_.plan().warmup_steps());
+  samples_.set_warmup_steps(warmup_steps_.value_or(run_.plan().warmup_steps()));
   measure::SummariseRun(samples_, &run_);
   if (built_) {
     environment_ = built_->environment();
@@ -193,6 +228,7 @@ storage::FinishedRun RunRecord::Identify() && {
   finished.run = std::move(run_);
   finished.samples = std::move(samples_);
   finished.environment = std::move(environment_);
+  AddNeighbour(neighbour_, &finished.readings);
   return finished;
 }
 

@@ -1,9 +1,10 @@
-// From what the daemon saw of a worker to the run that is stored. Pure: no clock, no process, no
+// From what the daemon saw of a worker to the run that is stored. No clock, no process, no
 // database.
 #pragma once
 
 #include <absl/status/status.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -59,6 +60,7 @@ class RunRecord {
   storage::FinishedRun FinishSkipped(const v1::Failure& failure) &&;
 
  private:
+  absl::Status TakeResult(const v1::WorkerResult& result);
   absl::Status TakeSamples(const v1::SampleBlock& samples);
   void Judge(const WorkerEnd& end);
   void JudgeStop(const WorkerEnd& end);
@@ -69,6 +71,8 @@ class RunRecord {
   v1::Run run_;
   v1::SampleBlock samples_;
   std::optional<v1::WorkerBuilt> built_;
+  std::optional<uint32_t> warmup_steps_;  // of a result
+  v1::Neighbour neighbour_;
   bool said_hello_ = false;
   bool result_ = false;
   bool failed_ = false;

@@ -1,9 +1,14 @@
 #include "server/daemon/run_streams.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <fstream>
 #include <utility>
 #include <vector>
 
+#include "proto/words.h"
+#include "server/daemon/state_folders.h"
 #include "server/measure/summary.h"
 
 namespace torchlap::daemon {
@@ -54,6 +59,21 @@ class Cells {
   std::vector<v1::Run> runs_;
 };
 
+constexpr size_t kTraceBytesInAMessage = 256 * 1024;
+
+// Whether the run may have a trace.
+absl::Status CheckTraced(const v1::Run& run) {
+  if (run.purpose() != v1::PURPOSE_TRACE) {
+    return absl::NotFoundError(fmt::format("run {} has no trace: its purpose is {}, not trace",
+                                           run.run_id(), Word(run.purpose())));
+  }
+  if (run.outcome() == v1::OUTCOME_UNSPECIFIED) {
+    return absl::FailedPreconditionError(
+        fmt::format("run {} has no trace yet: it is not finished", run.run_id()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 v1::Run CellOf(const std::vector<v1::Run>& runs) {
@@ -63,7 +83,8 @@ v1::Run CellOf(const std::vector<v1::Run>& runs) {
   return ok.empty() ? runs.back() : measure::PoolLaunches(ok);
 }
 
-absl::Status StreamRun(const Requests& requests, const v1::GetRunRequest& request,
+absl::Status StreamRun(const Requests& requests, const storage::Caller& /*caller*/,
+                       const v1::GetRunRequest& request,
                        const std::function<bool(v1::GetRunResponse)>& sink) {
   auto detail = requests.setting().runs->Get(request.run_id());
   if (!detail.ok()) return detail.status();
@@ -108,6 +129,27 @@ absl::Status StreamExport(const Requests& requests, const storage::Caller& calle
   v1::ExportRunsResponse last;
   cells.Flush(&last);
   return last.rows().empty() || sink(std::move(last)) ? absl::OkStatus() : ReaderGone();
+}
+
+absl::Status StreamTrace(const Requests& requests, const storage::Caller& /*caller*/,
+                         const v1::ReadTraceRequest& request,
+                         const std::function<bool(v1::ReadTraceResponse)>& sink) {
+  const auto detail = requests.setting().runs->Get(request.run_id());
+  if (!detail.ok()) return detail.status();
+  if (absl::Status traced = CheckTraced(detail->run()); !traced.ok()) return traced;
+  std::ifstream file(TraceFile(requests.setting().configuration->state_folder, request.run_id()),
+                     std::ios::binary);
+  if (!file) {
+    return absl::NotFoundError(fmt::format("run {} left no trace: it ended {}", request.run_id(),
+                                           Word(detail->run().outcome())));
+  }
+  std::string piece(kTraceBytesInAMessage, '\0');
+  while (file.read(piece.data(), static_cast<std::streamsize>(piece.size())), file.gcount() > 0) {
+    v1::ReadTraceResponse part;
+    part.set_data(piece.data(), static_cast<size_t>(file.gcount()));
+    if (!sink(std::move(part))) return ReaderGone();
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace torchlap::daemon

@@ -62,28 +62,33 @@ grpc::ServerUnaryReactor* Service::ListRuns(grpc::CallbackServerContext* context
   return Answer(context, request, response, &Requests::ListRuns);
 }
 
-grpc::ServerWriteReactor<v1::GetRunResponse>* Service::GetRun(
-    grpc::CallbackServerContext* /*context*/, const v1::GetRunRequest* request) {
-  auto* stream = new StreamWriter<v1::GetRunResponse>();
-  stream_threads_->Post([this, stream, request = *request] {
-    const absl::Status status = StreamRun(
-        *requests_, request,
-        [stream](v1::GetRunResponse message) { return stream->Write(std::move(message)); });
-    stream->End(ToGrpc(status));
+template <typename Request, typename Response>
+grpc::ServerWriteReactor<Response>* Service::Stream(
+    const Request* request,
+    absl::Status (*produce)(const Requests&, const storage::Caller&, const Request&,
+                            const std::function<bool(Response)>&)) {
+  auto* stream = new StreamWriter<Response>();
+  stream_threads_->Post([this, stream, produce, request = *request] {
+    stream->End(ToGrpc(produce(*requests_, caller_, request, [stream](Response message) {
+      return stream->Write(std::move(message));
+    })));
   });
   return stream;
 }
 
+grpc::ServerWriteReactor<v1::GetRunResponse>* Service::GetRun(
+    grpc::CallbackServerContext* /*context*/, const v1::GetRunRequest* request) {
+  return Stream(request, &StreamRun);
+}
+
 grpc::ServerWriteReactor<v1::ExportRunsResponse>* Service::ExportRuns(
     grpc::CallbackServerContext* /*context*/, const v1::ExportRunsRequest* request) {
-  auto* stream = new StreamWriter<v1::ExportRunsResponse>();
-  stream_threads_->Post([this, stream, request = *request] {
-    const absl::Status status = StreamExport(
-        *requests_, caller_, request,
-        [stream](v1::ExportRunsResponse message) { return stream->Write(std::move(message)); });
-    stream->End(ToGrpc(status));
-  });
-  return stream;
+  return Stream(request, &StreamExport);
+}
+
+grpc::ServerWriteReactor<v1::ReadTraceResponse>* Service::ReadTrace(
+    grpc::CallbackServerContext* /*context*/, const v1::ReadTraceRequest* request) {
+  return Stream(request, &StreamTrace);
 }
 
 grpc::ServerUnaryReactor* Service::ListDevices(grpc::CallbackServerContext* context,

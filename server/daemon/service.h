@@ -2,6 +2,8 @@
 // mapped in one place.
 #pragma once
 
+#include <functional>
+
 #include "server/daemon/requests.h"
 #include "server/daemon/work_threads.h"
 #include "torchlap/v1/service.grpc.pb.h"
@@ -45,6 +47,8 @@ class Service final : public v1::Torchlap::CallbackService {
   grpc::ServerUnaryReactor* GetDaemonStatus(grpc::CallbackServerContext* context,
                                             const v1::GetDaemonStatusRequest* request,
                                             v1::GetDaemonStatusResponse* response) override;
+  grpc::ServerWriteReactor<v1::ReadTraceResponse>* ReadTrace(
+      grpc::CallbackServerContext* context, const v1::ReadTraceRequest* request) override;
 
  private:
   template <typename Request, typename Response>
@@ -52,6 +56,12 @@ class Service final : public v1::Torchlap::CallbackService {
                                    Response* response,
                                    absl::Status (Requests::*method)(const storage::Caller&,
                                                                     const Request&, Response*));
+
+  template <typename Request, typename Response>
+  grpc::ServerWriteReactor<Response>* Stream(
+      const Request* request,
+      absl::Status (*produce)(const Requests&, const storage::Caller&, const Request&,
+                              const std::function<bool(Response)>&));
 
   const storage::Caller caller_;
   Requests* const requests_;

@@ -11,6 +11,9 @@
 namespace torchlap::daemon {
 namespace {
 
+constexpr char kLogs[] = "logs";
+constexpr char kTraces[] = "traces";
+
 namespace fs = std::filesystem;
 
 constexpr mode_t kPrivate = 0700;
@@ -91,6 +94,21 @@ absl::Status MakeStateFolder(const fs::path& folder) {
     return Refused(folder, "cannot be written: " + std::generic_category().message(errno));
   }
   return absl::OkStatus();
+}
+
+std::filesystem::path LogFile(const std::filesystem::path& state_folder,
+                              const std::string& run_id) {
+  return state_folder / kLogs / (run_id + ".log");
+}
+
+std::filesystem::path TraceFile(const std::filesystem::path& state_folder,
+                                const std::string& run_id) {
+  return state_folder / kTraces / (run_id + ".json");
+}
+
+absl::Status MakeRunFolders(const std::filesystem::path& state_folder) {
+  if (absl::Status logs = MakeStateFolder(state_folder / kLogs); !logs.ok()) return logs;
+  return MakeStateFolder(state_folder / kTraces);
 }
 
 }  // namespace torchlap::daemon

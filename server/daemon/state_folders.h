@@ -4,6 +4,7 @@
 #include <absl/status/status.h>
 
 #include <filesystem>
+#include <string>
 
 namespace torchlap::daemon {
 
@@ -19,5 +20,12 @@ absl::Status MakeRuntimeFolder(const std::filesystem::path& folder, RuntimeAcces
 // by others, but PERMISSION_DENIED: another user's, writable by others, or not writable by this
 // one.
 absl::Status MakeStateFolder(const std::filesystem::path& folder);
+
+// What a run leaves in the state folder: its worker's words, and the Chrome trace of a trace run.
+std::filesystem::path LogFile(const std::filesystem::path& state_folder, const std::string& run_id);
+std::filesystem::path TraceFile(const std::filesystem::path& state_folder,
+                                const std::string& run_id);
+// Makes the folders of both.
+absl::Status MakeRunFolders(const std::filesystem::path& state_folder);
 
 }  // namespace torchlap::daemon

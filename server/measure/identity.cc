@@ -124,6 +124,13 @@ std::string SeriesKey(const v1::Run& run) {
   Add("warmup", run.plan().has_warmup_steps() ? run.plan().warmup_steps() : kDefaultWarmup, &text);
   Add("threads", run.threads(), &text);
   Add("device_model", Quote(run.device_model()), &text);
+  AddUnlessDefault("execution", run.plan().execution(), v1::EXECUTION_UNSPECIFIED,
+                   v1::EXECUTION_EAGER, &text);
+  // An allocator that has little frees and asks anew.
+  if (run.plan().has_memory_fraction()) {
+    Add("memory_fraction", std::to_string(run.plan().memory_fraction()), &text);
+  }
+  if (run.plan().warmup_until_settled()) Add("warmup_rule", "settled", &text);
   return Digest(text);
 }
 

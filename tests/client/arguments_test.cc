@@ -106,8 +106,8 @@ TEST(Usage, errors_are_one_line_that_says_what_would_be_right) {
   EXPECT_EQ(Refusal({}), "no command is given, see torchlap --help");
   EXPECT_EQ(Refusal({"frob"}), "frob is not a command, see torchlap --help");
   EXPECT_EQ(Refusal({"--frob"}), "--frob is not a flag, see torchlap --help");
-  EXPECT_EQ(Refusal({"run", "--model-sizes", "small", "--plan", "paper"}),
-            "--plan is not a flag of run, see torchlap run --help");
+  EXPECT_EQ(Refusal({"run", "--model-sizes", "small", "--frob", "paper"}),
+            "--frob is not a flag of run, see torchlap run --help");
   EXPECT_EQ(Refusal({"run", "--model-sizes", "small", "--timing", "combined", "separate"}),
             "--timing takes one value, got combined and separate");
   EXPECT_EQ(Refusal({"run", "--launches", "1", "--launches", "2"}),

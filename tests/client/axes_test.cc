@@ -304,6 +304,46 @@ TEST(Sweep, carries_what_all_its_jobs_share) {
   EXPECT_EQ(spec.labels().at("note"), "a=b");
 }
 
+TEST(Sweep, a_paper_plan_settles_stops_by_precision_and_has_seven_launches) {
+  SweepWords words = OfSizes({"small"});
+  words.plan = "paper";
+  v1::Plan plan = Sweep(words).jobs(0).plan();
+  EXPECT_TRUE(plan.warmup_until_settled());
+  EXPECT_EQ(plan.min_warmup_ns(), 3'000'000'000);
+  EXPECT_DOUBLE_EQ(plan.target_precision(), 0.01);
+  EXPECT_EQ(plan.launches(), 7u);
+  // What is said beside it counts.
+  words.launches = "3";
+  words.target_precision = "0.5%";
+  words.max_steps = "200";
+  words.max_seconds = "30";
+  plan = Sweep(words).jobs(0).plan();
+  EXPECT_EQ(plan.launches(), 3u);
+  EXPECT_DOUBLE_EQ(plan.target_precision(), 0.005);
+  EXPECT_EQ(plan.max_steps(), 200u);
+  EXPECT_EQ(plan.max_measure_ns(), 30'000'000'000);
+  words.plan = "thesis";
+  EXPECT_EQ(SweepError(words), "--plan is thesis, must be one of course, paper");
+}
+
+TEST(Sweep, carries_how_steps_are_executed_and_watched) {
+  SweepWords words = OfSizes({"small"});
+  words.cuda_graph = true;
+  words.memory_fraction = "0.02";
+  words.trace = "traces";
+  words.telemetry = "off";
+  words.retry_contaminated = "2";
+  const v1::Plan plan = Sweep(words).jobs(0).plan();
+  EXPECT_EQ(plan.execution(), v1::EXECUTION_CUDA_GRAPH);
+  EXPECT_DOUBLE_EQ(plan.memory_fraction(), 0.02);
+  EXPECT_TRUE(plan.trace());
+  EXPECT_EQ(plan.telemetry(), v1::TELEMETRY_OFF);
+  EXPECT_EQ(plan.retry_contaminated(), 2u);
+  words.memory_fraction = "some";
+  EXPECT_EQ(SweepError(words),
+            "--memory-fraction is some, must be a percentage (1%) or a ratio (0.01)");
+}
+
 TEST(Sweep, words_that_are_not_of_the_contract_are_refused_with_those_that_are) {
   SweepWords words = OfSizes({"small"});
   words.precisions = {"fp23"};

@@ -121,6 +121,41 @@ TEST_F(Commands, run_exits_with_2_if_a_job_failed) {
   EXPECT_THAT(out_.str(), HasSubstr("SKIPPED: needs 25.4 GiB, device has 14.9 GiB"));
 }
 
+TEST_F(Commands, run_and_wait_write_the_traces_of_their_jobs) {
+  service_.on_export = [](const v1::ExportRunsRequest& request) {
+    v1::Run run = SmallRun();
+    if (request.filter().purposes_size() == 1 &&
+        request.filter().purposes(0) == v1::PURPOSE_TRACE) {
+      run.set_run_id("17.2");
+    }
+    return std::vector<v1::Run>{run};
+  };
+  service_.on_read_trace = [](const v1::ReadTraceRequest& request) {
+    EXPECT_EQ(request.run_id(), "17.2");
+    return std::vector<std::string>{"{\"traceEvents\":", "[]}"};
+  };
+  for (const std::string command : {"run", "wait"}) {
+    const TemporaryFolder folder;
+    const std::string traces = folder.path() / "new" / "traces";
+    std::vector<std::string> words = {command, "--trace", traces};
+    if (command == "run") words.insert(words.end(), {"--model-sizes", "small"});
+    EXPECT_EQ(Program(words), 0) << err_.str();
+    EXPECT_THAT(err_.str(), HasSubstr("wrote " + traces + "/17.2.json"));
+    std::ifstream file(traces + "/17.2.json");
+    std::string text;
+    std::getline(file, text);
+    EXPECT_EQ(text, "{\"traceEvents\":[]}");
+  }
+  EXPECT_TRUE(service_.submits().at(0).jobs(0).plan().trace());
+}
+
+TEST_F(Commands, a_trace_folder_that_cannot_be_made_is_said_before_anything_runs) {
+  EXPECT_EQ(Program({"run", "--model-sizes", "small", "--trace", "/dev/null/x"}), 1);
+  EXPECT_EQ(err_.str(),
+            "torchlap: --trace is /dev/null/x, must be a folder that can be made and written to\n");
+  EXPECT_THAT(service_.submits(), SizeIs(0));
+}
+
 TEST_F(Commands, bad_words_reach_no_service) {
   EXPECT_EQ(Program({"run", "--model-sizes", "small", "--context-length", "abc"}), 1);
   EXPECT_THAT(err_.str(), StartsWith("torchlap: --context-length is abc, must be"));

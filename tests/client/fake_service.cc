@@ -116,6 +116,17 @@ grpc::Status FakeService::GetRun(grpc::ServerContext*, const v1::GetRunRequest* 
   return grpc::Status::OK;
 }
 
+grpc::Status FakeService::ReadTrace(grpc::ServerContext*, const v1::ReadTraceRequest* request,
+                                    grpc::ServerWriter<v1::ReadTraceResponse>* writer) {
+  if (!on_read_trace) return NoHook();
+  for (const std::string& piece : on_read_trace(*request)) {
+    v1::ReadTraceResponse part;
+    part.set_data(piece);
+    writer->Write(part);
+  }
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeService::WatchJobs(grpc::ServerContext* context,
                                     const v1::WatchJobsRequest* request, WatchWriter* writer) {
   Record(*request, &watches_);

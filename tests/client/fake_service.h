@@ -42,6 +42,7 @@ class FakeService : public v1::Torchlap::Service {
   std::function<grpc::Status(const v1::ListRunsRequest&, v1::ListRunsResponse*)> on_list_runs;
   std::function<std::vector<v1::Run>(const v1::ExportRunsRequest&)> on_export;
   std::function<std::vector<v1::GetRunResponse>(const v1::GetRunRequest&)> on_get_run;
+  std::function<std::vector<std::string>(const v1::ReadTraceRequest&)> on_read_trace;
   std::function<grpc::Status(const v1::WatchJobsRequest&, grpc::ServerContext*, WatchWriter*)>
       on_watch;
 
@@ -65,6 +66,8 @@ class FakeService : public v1::Torchlap::Service {
                           grpc::ServerWriter<v1::ExportRunsResponse>* writer) override;
   grpc::Status GetRun(grpc::ServerContext* context, const v1::GetRunRequest* request,
                       grpc::ServerWriter<v1::GetRunResponse>* writer) override;
+  grpc::Status ReadTrace(grpc::ServerContext* context, const v1::ReadTraceRequest* request,
+                         grpc::ServerWriter<v1::ReadTraceResponse>* writer) override;
   grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
                          WatchWriter* writer) override;
 

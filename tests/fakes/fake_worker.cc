@@ -312,6 +312,9 @@ void FakeRun::FillMemory(v1::MemoryUse* memory) const {
 void FakeRun::SendResult(const v1::SampleBlock& block) const {
   v1::WorkerEvent event;
   v1::WorkerResult& result = *event.mutable_result();
+  result.set_stop_reason(v1::STOP_REASON_COUNT);
+  result.set_warmup_steps(request_.plan().warmup_steps());
+  result.set_measured_steps(request_.plan().measure_steps());
   *result.mutable_samples() = block;
   FillMemory(result.mutable_memory());
   if (model().pass_type() != v1::PASS_TYPE_FORWARD) {
@@ -326,6 +329,7 @@ void FakeRun::Work() {
   SendBuilt();
   FailIfTooLarge();
   const uint32_t steps = request_.plan().warmup_steps() + request_.plan().measure_steps();
+  if (!request_.trace_path().empty()) std::ofstream(request_.trace_path()) << "{}\n";
   const auto per_event = plan_.value("steps_per_event", size_t{0});
   const uint32_t at_step = plan_.value("at_step", uint32_t{0});
   v1::SampleBlock block;

@@ -105,6 +105,25 @@ TEST(RunRecordTest, AResultWithMissingStepsIsNoResult) {
   EXPECT_FALSE(record.is_complete());
 }
 
+TEST(RunRecordTest, AResultThatStopsByPrecisionHasTheStepsItSays) {
+  v1::Run run = StartedRun();
+  run.mutable_plan()->set_target_precision(0.01);
+  for (const uint32_t measured : {4u, 5u}) {
+    RunRecord record(run);
+    ASSERT_TRUE(record.Take(Hello()).ok());
+    v1::WorkerEvent event = Result(0, 6);
+    event.mutable_result()->set_stop_reason(v1::STOP_REASON_REACHED);
+    event.mutable_result()->set_warmup_steps(2);
+    event.mutable_result()->set_measured_steps(measured);
+    EXPECT_EQ(record.Take(event).ok(), measured == 4);
+    const storage::FinishedRun finished = Finish(std::move(record), {});
+    if (measured != 4) continue;
+    EXPECT_EQ(finished.run.outcome(), v1::OUTCOME_OK);
+    EXPECT_EQ(finished.run.stop_reason(), v1::STOP_REASON_REACHED);
+    EXPECT_EQ(finished.samples.warmup_steps(), 2u);
+  }
+}
+
 TEST(RunRecordTest, AResultWithAGapIsNoResult) {
   RunRecord record(StartedRun());
   ASSERT_TRUE(record.Take(Hello()).ok());

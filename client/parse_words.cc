@@ -1,0 +1,28 @@
+#include "client/parse_words.h"
+
+#include <cmath>
+
+namespace torchlap::client {
+
+absl::StatusOr<std::pair<std::string, std::string>> ParsePair(const std::string& what,
+                                                              const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    return Invalid(fmt::format("{} is {}, must be key=value", what, text.empty() ? "''" : text));
+  }
+  return std::make_pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+absl::StatusOr<double> ParseRatio(const std::string& what, const std::string& text) {
+  const bool percent = !text.empty() && text.back() == '%';
+  const std::string digits = text.substr(0, text.size() - (percent ? 1 : 0));
+  double number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error == std::errc() && end == digits.data() + digits.size() && std::isfinite(number)) {
+    return percent ? number / 100 : number;
+  }
+  return Invalid(fmt::format("{} is {}, must be a percentage (1%) or a ratio (0.01)", what,
+                             text.empty() ? "''" : text));
+}
+
+}  // namespace torchlap::client
