@@ -27,8 +27,8 @@ HostDevice CudaHostDevice(const CudaDevice& cuda, const Configuration& configura
   const DeviceSettings* entry = Find(configuration.cuda_devices, cuda.name);
   const std::vector<int>& cores = entry ? entry->cores : configuration.default_cores;
   const uint32_t threads = entry ? entry->threads : static_cast<uint32_t>(cores.size());
-  return {cuda.name,         cuda.uuid, v1::DEVICE_KIND_CUDA,          cuda.model, cores,
-          cuda.memory_bytes, threads,   GpuClaimKeys(scope, cuda.uuid)};
+  return {cuda.name,         cuda.uuid, v1::DEVICE_KIND_CUDA,           cuda.model,  cores,
+          cuda.memory_bytes, threads,   GpuClaimKeys(scope, cuda.uuid), cuda.problem};
 }
 
 }  // namespace
@@ -36,7 +36,7 @@ HostDevice CudaHostDevice(const CudaDevice& cuda, const Configuration& configura
 DeviceList ListDevices(const Configuration& configuration, const HostResources& host,
                        const NvmlAnswer& nvml, const std::string& scope) {
   DeviceList list;
-  list.notes = nvml.notes;
+  list.notes = Notes(nvml);
   list.driver_version = nvml.driver_version;
   for (const DeviceSettings& settings : configuration.cpu_devices) {
     list.devices.push_back(CpuDevice(settings, host, scope));

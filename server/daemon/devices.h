@@ -22,6 +22,8 @@ struct HostDevice {
   uint64_t memory_bytes = 0;  // CPU: the limit; CUDA: memory of the device
   uint32_t threads = 1;
   std::vector<std::string> claim_keys;  // for TryClaim
+  // Empty: usable. Else one line that says why nothing can run on it.
+  std::string problem = {};
 };
 
 struct DeviceList {

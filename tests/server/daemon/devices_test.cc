@@ -67,11 +67,21 @@ TEST(ListDevices, AnEntryOfTheConfigurationGivesACudaDeviceItsCores) {
   EXPECT_EQ(list.devices[3].threads, 1U);
 }
 
+TEST(ListDevices, ADeviceThatCannotBeUsedIsListedWithItsProblem) {
+  NvmlAnswer nvml;
+  nvml.devices = {{"cuda:0", "GPU-1", "A", 1, "driver 535.161 is too old"}};
+  const DeviceList list = ListDevices(TwoCpuDevices(), kHost, nvml, "s");
+  ASSERT_EQ(list.devices.size(), 3U);
+  EXPECT_EQ(list.devices[0].problem, "");
+  EXPECT_EQ(list.devices[2].problem, "driver 535.161 is too old");
+  EXPECT_THAT(list.notes, ElementsAre("cuda:0 cannot be used: driver 535.161 is too old"));
+}
+
 TEST(ListDevices, NotesOfTheDriverAndEntriesWithoutADeviceAreKept) {
   Configuration configuration = TwoCpuDevices();
   configuration.cuda_devices = {{"cuda:7", v1::DEVICE_KIND_CUDA, {0}, 0, 1}};
   NvmlAnswer nvml;
-  nvml.notes = {"no CUDA devices: broken"};
+  nvml.library = absl::InternalError("broken");
   EXPECT_THAT(ListDevices(configuration, kHost, nvml, "s").notes,
               ElementsAre("no CUDA devices: broken",
                           "device cuda:7 of /etc/torchlapd.toml is not on this machine"));
