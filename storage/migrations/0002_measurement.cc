@@ -25,8 +25,6 @@ ALTER TABLE run ADD COLUMN contaminated_tries INTEGER;
 ALTER TABLE run ADD COLUMN backward_forward_low_ratio REAL;
 ALTER TABLE run ADD COLUMN backward_forward_high_ratio REAL;
 ALTER TABLE run ADD COLUMN calibration_run_id TEXT;
-ALTER TABLE run ADD COLUMN matmul_flops_per_s REAL;
-ALTER TABLE run ADD COLUMN memory_bytes_per_s REAL;
 ALTER TABLE run ADD COLUMN forward_p5_ns REAL;
 ALTER TABLE run ADD COLUMN forward_mad_ns REAL;
 ALTER TABLE run ADD COLUMN forward_median_low_ns REAL;
@@ -83,10 +81,17 @@ CREATE TABLE assessment (        -- what the daemon made of a finished run
   message BLOB NOT NULL          -- torchlap.v1.Assessment, serialized
 ) STRICT;
 
+CREATE TABLE calibration (       -- of a run of purpose calibrate
+  run_id INTEGER PRIMARY KEY REFERENCES run (id),
+  device_id INTEGER NOT NULL REFERENCES device (id),
+  message BLOB NOT NULL          -- torchlap.v1.CalibrationResult, serialized
+) STRICT;
+CREATE INDEX calibration_by_device ON calibration (device_id);
+
 ALTER TABLE reading ADD COLUMN message BLOB;  -- torchlap.v1.Readings, serialized; older rows have none
 
--- Calibrations by device, and sizes that were found to fit.
-CREATE INDEX run_by_purpose ON run (device_id, purpose, id) WHERE outcome = 1 AND purpose > 1;
+-- Sizes that were found to fit.
+CREATE INDEX run_by_purpose ON run (device_id, purpose, id) WHERE outcome IS NOT NULL AND purpose > 1;
 
 DROP VIEW phases;
 DROP VIEW runs;
@@ -164,7 +169,7 @@ CREATE VIEW runs AS SELECT
   actual_warmup_steps, actual_measure_steps, fp32_matmul, autocast, weights_format, sdpa_kernel,
   precision_instructions, validity_reasons, settles_at_step, cold_steady_ratio,
   contaminated_tries, backward_forward_low_ratio, backward_forward_high_ratio,
-  calibration_run_id, matmul_flops_per_s, memory_bytes_per_s, forward_p5_ns, forward_mad_ns,
+  calibration_run_id, forward_p5_ns, forward_mad_ns,
   forward_median_low_ns, forward_median_high_ns, forward_outliers, forward_lag1,
   forward_within_std_ns, loss_p5_ns, loss_mad_ns, loss_median_low_ns, loss_median_high_ns,
   loss_outliers, loss_lag1, loss_within_std_ns, backward_p5_ns, backward_mad_ns,

@@ -25,11 +25,18 @@ bool HasEvent(const json& trace, const std::string& name) {
                      [&](const json& event) { return event.value("name", "") == name; });
 }
 
+std::vector<std::string> Command(const std::string& name, std::vector<std::string> more) {
+  std::vector<std::string> words = Tiny(std::move(more));
+  words.insert(words.begin(), name);
+  return words;
+}
+
 TEST(TraceTest, RunWritesAChromeTraceBesideItsTable) {
   World world;
   ASSERT_TRUE(world.Start()) << world.daemon_log();
   const std::filesystem::path traces = world.folder() / "traces";
-  const Finished run = world.Client(Tiny({"run", "--pass-type", "train-step", "--trace", traces}));
+  const Finished run =
+      world.Client(Command("run", {"--pass-type", "train-step", "--trace", traces}));
   ASSERT_EQ(run.status, 0) << run.err;
   EXPECT_THAT(run.err, HasSubstr("1.2.json"));
   const json trace = ReadJson(traces / "1.2.json");
@@ -48,8 +55,7 @@ TEST(TraceTest, RunWritesAChromeTraceBesideItsTable) {
 TEST(TraceTest, WaitFetchesTheTracesOfWhatWasSubmitted) {
   World world;
   ASSERT_TRUE(world.Start()) << world.daemon_log();
-  ASSERT_EQ(world.Client(Tiny({"submit", "--batch-size", "1", "2", "--trace", "unused"})).status,
-            0);
+  ASSERT_EQ(world.Client(Command("submit", {"--batch-size", "1", "--trace", "unused"})).status, 0);
   const std::filesystem::path traces = world.folder() / "traces";
   const Finished wait = world.Client({"wait", "--trace", traces});
   ASSERT_EQ(wait.status, 0) << wait.err;
