@@ -1,0 +1,397 @@
+#include "server/measure/validity.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "proto/words.h"
+#include "server/measure/diagnosis.h"
+#include "server/measure/presets.h"
+#include "server/measure/summary.h"
+
+namespace torchlap::measure {
+namespace {
+
+using T = ValidityThresholds;
+
+// nvml.h, nvmlClocksEventReason*.
+constexpr uint64_t kIdle = 0x1;
+constexpr uint64_t kSoftwarePowerCap = 0x4;
+constexpr uint64_t kHardwareSlowdown = 0x8;  // also set with each of the two below
+constexpr uint64_t kSoftwareThermal = 0x20;
+constexpr uint64_t kHardwareThermal = 0x40;
+constexpr uint64_t kHardwarePowerBrake = 0x80;
+
+constexpr size_t kFewestReadings = 2;
+
+// The reasons of a verdict; notes have none.
+v1::Validity VerdictOf(v1::Reason reason) {
+  switch (reason) {
+    case v1::REASON_FOREIGN_CPU:
+    case v1::REASON_FOREIGN_GPU:
+    case v1::REASON_THERMAL:
+    case v1::REASON_POWER_BRAKE:
+    case v1::REASON_HARDWARE_SLOWDOWN:
+    case v1::REASON_CLOCK_DROP:
+      return v1::VALIDITY_CONTAMINATED;
+    case v1::REASON_COLD_START:
+    case v1::REASON_DRIFT:
+    case v1::REASON_TWO_MODES:
+    case v1::REASON_NOISE:
+    case v1::REASON_LOW_EFFICIENCY:
+      return v1::VALIDITY_SUSPECT;
+    case v1::REASON_NO_COUNTERS:
+    case v1::REASON_SHORT_WINDOW:
+      return v1::VALIDITY_UNVERIFIED;
+    default:
+      return v1::VALIDITY_CLEAN;
+  }
+}
+
+v1::Evidence MakeEvidence(v1::Reason reason, double value, double threshold) {
+  v1::Evidence evidence;
+  evidence.set_reason(reason);
+  evidence.set_value(value);
+  evidence.set_threshold(threshold);
+  return evidence;
+}
+
+// Consecutive measured steps, by their index in the block, `end` not among them.
+struct Window {
+  size_t begin = 0;
+  size_t end = 0;
+  int64_t wall_ns = 0;
+  int64_t foreign_ns = 0;
+  int64_t run_delay_ns = 0;
+
+  void Take(const Window& next) {
+    end = next.end;
+    wall_ns += next.wall_ns;
+    foreign_ns += next.foreign_ns;
+    run_delay_ns += next.run_delay_ns;
+  }
+};
+
+// The evidence about one run, step by step.
+class Examination {
+ public:
+  Examination(const v1::SampleBlock& samples, const Surroundings& around, const v1::Run& run)
+      : samples_(samples), around_(around), run_(run) {
+    const auto steps = static_cast<size_t>(samples.step_ns_size());
+    const uint32_t warm = samples.warmup_steps();
+    const uint32_t first = samples.first_step();
+    begin_ = std::min<size_t>(steps, warm > first ? warm - first : 0);
+    for (size_t i = begin_; i < steps; ++i) measured_.Take(StepWindow(i));
+    measured_.begin = begin_;
+  }
+
+  std::vector<v1::Evidence> Gather() {
+    if (around_.is_cuda) {
+      FindWaiting();
+      FindForeignGpu();
+      FindSlowdowns();
+      FindClockDrop();
+    } else {
+      FindForeignCpu();
+    }
+    FindSeriesFaults();
+    FindLowEfficiency();
+    FindGaps();
+    return std::move(evidence_);
+  }
+
+ private:
+  // From the start of a step to the start of the next.
+  Window StepWindow(size_t i) const {
+    const auto at = static_cast<int>(i);
+    Window window{i, i + 1, samples_.step_ns(at), 0, 0};
+    if (at + 1 < samples_.start_ns_size()) {
+      window.wall_ns = std::max(samples_.start_ns(at + 1) - samples_.start_ns(at), window.wall_ns);
+    }
+    if (at < samples_.foreign_cpu_ns_size()) window.foreign_ns = samples_.foreign_cpu_ns(at);
+    if (at < samples_.run_delay_ns_size()) window.run_delay_ns = samples_.run_delay_ns(at);
+    return window;
+  }
+
+  // Measured steps in windows of kWindowNs or more; a short rest belongs to the last one.
+  std::vector<Window> Windows() const {
+    std::vector<Window> windows;
+    for (size_t i = begin_; i < measured_.end; ++i) {
+      if (windows.empty() || windows.back().wall_ns >= T::kWindowNs) {
+        windows.push_back(StepWindow(i));
+      } else {
+        windows.back().Take(StepWindow(i));
+      }
+    }
+    if (windows.size() > 1 && windows.back().wall_ns < T::kWindowNs) {
+      const Window rest = windows.back();
+      windows.pop_back();
+      windows.back().Take(rest);
+    }
+    return windows;
+  }
+
+  double CoreNs(const Window& window) const {
+    return static_cast<double>(window.wall_ns) * std::max<uint32_t>(1, around_.cores);
+  }
+
+  double ForeignThreshold() const {
+    const double by_cores = T::kForeignCpuCores / std::max<uint32_t>(1, around_.cores);
+    return std::max(T::kForeignCpuLeastShare, std::min(T::kForeignCpuShare, by_cores));
+  }
+
+  static bool Waited(const Window& window) {
+    return static_cast<double>(window.run_delay_ns) >
+           T::kRunDelayShare * static_cast<double>(window.wall_ns);
+  }
+
+  bool HasForeignCpu(const Window& window) const {
+    if (static_cast<double>(window.foreign_ns) <= ForeignThreshold() * CoreNs(window)) return false;
+    return window.foreign_ns >= T::kLeastForeignNs || Waited(window);
+  }
+
+  // Neighbouring windows that pass become one piece of evidence.
+  template <typename Passes, typename Add>
+  void MarkWindows(Passes passes, Add add) {
+    std::optional<Window> marked;
+    for (const Window& window : Windows()) {
+      if (!passes(window)) {
+        if (marked) add(*marked);
+        marked.reset();
+      } else if (marked) {
+        marked->Take(window);
+      } else {
+        marked = window;
+      }
+    }
+    if (marked) add(*marked);
+  }
+
+  void FindForeignCpu() {
+    if (samples_.foreign_cpu_ns().empty()) return;
+    const size_t before = evidence_.size();
+    const auto add = [&](const Window& window) {
+      AddNeighbour(window, static_cast<double>(window.foreign_ns) / CoreNs(window),
+                   ForeignThreshold());
+    };
+    MarkWindows([&](const Window& window) { return HasForeignCpu(window); }, add);
+    // Too little in each window, too much in all.
+    if (evidence_.size() == before && HasForeignCpu(measured_)) add(measured_);
+  }
+
+  void FindWaiting() {
+    MarkWindows([](const Window& window) { return Waited(window); },
+                [&](const Window& window) {
+                  AddNeighbour(window,
+                               static_cast<double>(window.run_delay_ns) /
+                                   static_cast<double>(window.wall_ns),
+                               T::kRunDelayShare);
+                });
+  }
+
+  void AddNeighbour(const Window& window, double share, double threshold) {
+    v1::Evidence evidence = MakeEvidence(v1::REASON_FOREIGN_CPU, share, threshold);
+    evidence.set_pid(around_.readings.neighbour_pid());
+    evidence.set_process(around_.readings.neighbour_process());
+    evidence.set_user(around_.readings.neighbour_user());
+    Add(std::move(evidence), window.begin, window.end - 1);
+  }
+
+  void FindForeignGpu() {
+    for (const ForeignUse& use : around_.foreign) {
+      const bool computed = use.sm_ratio && *use.sm_ratio > T::kForeignSmShare;
+      v1::Evidence evidence = MakeEvidence(computed ? v1::REASON_FOREIGN_GPU : v1::REASON_RESIDENT,
+                                           use.sm_ratio.value_or(0), T::kForeignSmShare);
+      if (!use.sm_ratio) evidence.clear_value();
+      evidence.set_pid(use.pid);
+      evidence.set_process(use.process);
+      evidence.set_user(use.user);
+      evidence_.push_back(std::move(evidence));
+    }
+  }
+
+  bool DuringSteps(const v1::DeviceReading& reading) const {
+    if (samples_.start_ns_size() <= static_cast<int>(begin_)) return false;
+    const int64_t start = samples_.start_ns(static_cast<int>(begin_));
+    return reading.at_ns() >= start && reading.at_ns() <= start + measured_.wall_ns;
+  }
+
+  size_t StepAt(int64_t at_ns) const {
+    size_t step = begin_;
+    while (step + 1 < measured_.end && samples_.start_ns(static_cast<int>(step + 1)) <= at_ns) {
+      ++step;
+    }
+    return step;
+  }
+
+  void FindSlowdowns() {
+    FindCounted(v1::REASON_THERMAL, &v1::DeviceReading::has_thermal_violation_ns,
+                &v1::DeviceReading::thermal_violation_ns);
+    FindCounted(v1::REASON_HARDWARE_SLOWDOWN, &v1::DeviceReading::has_hardware_violation_ns,
+                &v1::DeviceReading::hardware_violation_ns);
+    FindCounted(v1::REASON_POWER_CAP, &v1::DeviceReading::has_power_violation_ns,
+                &v1::DeviceReading::power_violation_ns);
+    FindThrottling(v1::REASON_THERMAL, kSoftwareThermal | kHardwareThermal, 0);
+    FindThrottling(v1::REASON_POWER_BRAKE, kHardwarePowerBrake, 0);
+    FindThrottling(v1::REASON_HARDWARE_SLOWDOWN, kHardwareSlowdown,
+                   kHardwareThermal | kHardwarePowerBrake);
+    FindThrottling(v1::REASON_POWER_CAP, kSoftwarePowerCap, 0);
+  }
+
+  // What a counter of slowed time grew by, from the first reading that has it to the last.
+  void FindCounted(v1::Reason reason, bool (v1::DeviceReading::*has)() const,
+                   uint64_t (v1::DeviceReading::*counter)() const) {
+    const v1::DeviceReading* first = nullptr;
+    const v1::DeviceReading* last = nullptr;
+    for (const v1::DeviceReading& reading : around_.readings.device()) {
+      if (!(reading.*has)()) continue;
+      if (first == nullptr) first = &reading;
+      last = &reading;
+    }
+    if (first == nullptr || last->at_ns() <= first->at_ns()) return;
+    // A driver that was loaded anew counts from 0.
+    if ((last->*counter)() < (first->*counter)()) return;
+    const double share = static_cast<double>((last->*counter)() - (first->*counter)()) /
+                         static_cast<double>(last->at_ns() - first->at_ns());
+    if (share > T::kSlowedShare) {
+      evidence_.push_back(MakeEvidence(reason, std::min(share, 1.0), T::kSlowedShare));
+    }
+  }
+
+  // Readings among the steps that have one of `bits` and none of `without`.
+  void FindThrottling(v1::Reason reason, uint64_t bits, uint64_t without) {
+    size_t seen = 0;
+    size_t throttled = 0;
+    std::optional<size_t> first;
+    size_t last = 0;
+    for (const v1::DeviceReading& reading : around_.readings.device()) {
+      if (!DuringSteps(reading) || !reading.has_throttle_reasons()) continue;
+      ++seen;
+      if ((reading.throttle_reasons() & bits) == 0 || (reading.throttle_reasons() & without) != 0) {
+        continue;
+      }
+      ++throttled;
+      last = StepAt(reading.at_ns());
+      first = first.value_or(last);
+    }
+    if (!first) return;
+    Add(MakeEvidence(reason, static_cast<double>(throttled) / static_cast<double>(seen),
+                     T::kSlowedShare),
+        *first, last);
+  }
+
+  void FindClockDrop() {
+    std::optional<double> start;
+    double lowest = 1;
+    size_t step = 0;
+    for (const v1::DeviceReading& reading : around_.readings.device()) {
+      const bool idle = (reading.throttle_reasons() & kIdle) != 0;
+      if (!DuringSteps(reading) || !reading.has_sm_mhz() || idle) continue;
+      start = start.value_or(reading.sm_mhz());
+      if (*start > 0 && reading.sm_mhz() / *start < lowest) {
+        lowest = reading.sm_mhz() / *start;
+        step = StepAt(reading.at_ns());
+      }
+    }
+    if (lowest < T::kClockFloor) {
+      Add(MakeEvidence(v1::REASON_CLOCK_DROP, lowest, T::kClockFloor), step, step);
+    }
+  }
+
+  void FindSeriesFaults() {
+    const SeriesDiagnosis found = Diagnose(MeasuredSteps(samples_, run_.plan().timing()));
+    AddFinding(v1::REASON_COLD_START, found.cold_start);
+    AddFinding(v1::REASON_DRIFT, found.drift);
+    AddFinding(v1::REASON_TWO_MODES, found.two_modes);
+    AddFinding(v1::REASON_NOISE, found.noise);
+  }
+
+  void AddFinding(v1::Reason reason, const std::optional<SeriesFinding>& finding) {
+    if (!finding) return;
+    Add(MakeEvidence(reason, finding->value, finding->threshold), begin_ + finding->first,
+        begin_ + finding->last);
+  }
+
+  void FindLowEfficiency() {
+    if (!run_.has_flops_per_s()) return;
+    CompareFlops(around_.sibling, T::kSiblingShare);
+    if (!around_.calibration) return;
+    const double flops = StepFlops(run_.workload().transformer_lm());
+    const double at_peak_seconds = flops / around_.calibration->flops_per_s;
+    if (at_peak_seconds >= T::kLargeStepSeconds) CompareFlops(around_.calibration, T::kPeakShare);
+  }
+
+  void CompareFlops(const std::optional<EfficiencyReference>& reference, double threshold) {
+    if (!reference || !(reference->flops_per_s > 0)) return;
+    const double share = run_.flops_per_s() / reference->flops_per_s;
+    if (share >= threshold) return;
+    v1::Evidence evidence = MakeEvidence(v1::REASON_LOW_EFFICIENCY, share, threshold);
+    evidence.set_run_id(reference->run_id);
+    evidence_.push_back(std::move(evidence));
+  }
+
+  void FindGaps() {
+    if (!HasCounters()) {
+      v1::Evidence evidence;
+      evidence.set_reason(v1::REASON_NO_COUNTERS);
+      evidence_.push_back(std::move(evidence));
+    }
+    if (measured_.wall_ns < T::kShortNs) {
+      evidence_.push_back(MakeEvidence(v1::REASON_SHORT_WINDOW,
+                                       static_cast<double>(measured_.wall_ns) / 1e9,
+                                       static_cast<double>(T::kShortNs) / 1e9));
+    }
+  }
+
+  bool HasCounters() const {
+    if (!around_.is_cuda) return !samples_.foreign_cpu_ns().empty();
+    size_t telling = 0;
+    for (const v1::DeviceReading& reading : around_.readings.device()) {
+      if (reading.has_throttle_reasons() || reading.has_thermal_violation_ns() ||
+          reading.has_hardware_violation_ns()) {
+        ++telling;
+      }
+    }
+    return telling >= kFewestReadings;
+  }
+
+  void Add(v1::Evidence evidence, size_t first, size_t last) {
+    evidence.set_first_step(samples_.first_step() + static_cast<uint32_t>(first));
+    evidence.set_last_step(samples_.first_step() + static_cast<uint32_t>(last));
+    evidence_.push_back(std::move(evidence));
+  }
+
+  const v1::SampleBlock& samples_;
+  const Surroundings& around_;
+  const v1::Run& run_;
+  size_t begin_ = 0;  // of the measured steps, as an index in the block
+  Window measured_;
+  std::vector<v1::Evidence> evidence_;
+};
+
+}  // namespace
+
+void Judge(const v1::SampleBlock& samples, const Surroundings& around, v1::Run* run) {
+  run->clear_validity();
+  run->clear_validity_reasons();
+  if (run->has_assessment()) run->mutable_assessment()->clear_evidence();
+  const bool is_measured = !MeasuredSteps(samples, run->plan().timing()).empty();
+  if (run->outcome() != v1::OUTCOME_OK || !is_measured || run->purpose() == v1::PURPOSE_TRACE) {
+    return;
+  }
+  v1::Validity verdict = v1::VALIDITY_CLEAN;
+  std::set<v1::Reason> reasons;
+  for (v1::Evidence& evidence : Examination(samples, around, *run).Gather()) {
+    const v1::Validity of_reason = VerdictOf(evidence.reason());
+    verdict = std::max(verdict, of_reason);
+    if (of_reason != v1::VALIDITY_CLEAN) reasons.insert(evidence.reason());
+    *run->mutable_assessment()->add_evidence() = std::move(evidence);
+  }
+  run->set_validity(verdict);
+  for (const v1::Reason reason : reasons) {
+    if (!run->validity_reasons().empty()) run->mutable_validity_reasons()->push_back(',');
+    run->mutable_validity_reasons()->append(Word(reason));
+  }
+}
+
+}  // namespace torchlap::measure

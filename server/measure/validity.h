@@ -1,0 +1,95 @@
+// Is the number good? From the evidence gathered around a run to one of four verdicts. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "torchlap/v1/run.pb.h"
+
+namespace torchlap::measure {
+
+// Every threshold of a verdict, with its reason. Those of the series itself (cold start, drift, two
+// modes, noise) stand in server/measure/diagnosis.h.
+struct ValidityThresholds {
+  // Other processes' share of the device's core time. 5 % of one core is what an idle desktop or a
+  // chatty service stays below; it moves a step by as much at most. With many cores half a core is
+  // enough to hold up a parallel step at its barrier: the share falls to 0.5 / cores, 1 % at least
+  // (below that the kernel's background work counts).
+  static constexpr double kForeignCpuShare = 0.05;
+  static constexpr double kForeignCpuCores = 0.5;
+  static constexpr double kForeignCpuLeastShare = 0.01;
+  // The kernel counts CPU time in ticks of 10 ms, so consecutive steps are judged together in
+  // windows of at least 200 ms, and three ticks are the least that counts, unless the worker's own
+  // threads waited for a core (run_delay, counted in ns) for 5 % of the window.
+  static constexpr int64_t kWindowNs = 200'000'000;
+  static constexpr int64_t kLeastForeignNs = 30'000'000;
+  static constexpr double kRunDelayShare = 0.05;
+  // Below 200 ms of measured steps no counter has said anything: neither ticks of 10 ms nor NVML's
+  // samples, which are 20 to 170 ms apart.
+  static constexpr int64_t kShortNs = 200'000'000;
+  // Another process's share of the GPU's multiprocessors. A desktop or an idle notebook stays at 0
+  // to 2 %.
+  static constexpr double kForeignSmShare = 0.05;
+  // Share of the measured time in which the device was slowed down: one sample in a hundred.
+  static constexpr double kSlowedShare = 0.01;
+  // Of the first clock read while steps were measured. Boost clocks sag by 5 to 15 % as a GPU warms
+  // up; a quarter is beyond that.
+  static constexpr double kClockFloor = 0.75;
+  // Of the best FLOP/s that a smaller or equal step reached on this device. Efficiency grows with
+  // size, so half of a smaller sibling's is out of order (memory spilled to the host costs a factor
+  // of ten).
+  static constexpr double kSiblingShare = 0.5;
+  // Of the matmul peak, for steps that would take 100 ms at that peak: such steps are not bound by
+  // launches, and attention and optimizer do not cost twenty times the products.
+  static constexpr double kPeakShare = 0.05;
+  static constexpr double kLargeStepSeconds = 0.1;
+};
+
+// Another process on the GPU while steps were measured.
+struct ForeignUse {
+  int32_t pid = 0;
+  std::string process;
+  std::string user;
+  // Largest share of the multiprocessors that was seen, 0 to 1. Unset: the driver does not tell.
+  std::optional<double> sm_ratio;
+};
+
+// What this device reaches otherwise.
+struct EfficiencyReference {
+  double flops_per_s = 0;
+  std::string run_id;
+};
+
+// What is known beside the run itself.
+struct Surroundings {
+  bool is_cuda = false;
+  // Cores that the worker may run on; at least 1.
+  uint32_t cores = 1;
+  v1::Readings readings;
+  std::vector<ForeignUse> foreign;  // CUDA
+  // The best of the OK runs on this device with the same pass, precision, attention and timing,
+  // whose step has no more FLOPs.
+  std::optional<EfficiencyReference> sibling;
+  // The matmul peak in this precision that `calibrate` measured.
+  std::optional<EfficiencyReference> calibration;
+};
+
+// Sets validity, validity_reasons and assessment.evidence of a run that SummariseRun has seen; the
+// rest of its assessment is left alone. A run that did not end OK, has no measured step, or is of
+// purpose `trace` gets no verdict.
+//
+// Every reason that holds is stored. The first of contaminated, suspect, unverified for which there
+// is one is the verdict, else clean:
+//   contaminated  foreign-cpu, foreign-gpu, thermal, power-brake, hardware-slowdown, clock-drop
+//   suspect       cold-start, drift, two-modes, noise, low-efficiency
+//   unverified    no-counters (nothing counted other work: no foreign_cpu_ns on a CPU device,
+//                 fewer than two readings with counters on CUDA), short-window
+//   notes         resident, power-cap: evidence, but no reason
+// Evidence names the steps of its window exactly; only measured steps are judged. On a CPU device
+// other processes' CPU time is what counts; on CUDA the time that the worker's own threads waited
+// for a core, as the host has more of them than the worker uses.
+void Judge(const v1::SampleBlock& samples, const Surroundings& around, v1::Run* run);
+
+}  // namespace torchlap::measure
