@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "server/daemon/diagnosis.h"
 #include "server/daemon/host_facts.h"
 #include "server/daemon/job_admission.h"
 #include "server/measure/identity.h"
@@ -113,7 +114,7 @@ absl::Status Requests::Submit(const storage::Caller& caller, const v1::SubmitJob
   }
   const auto submitted =
       setting_.jobs->Submit(caller, request.request_id(), digest, request.sweep_name(), jobs,
-                            std::random_device()(), WallClockNs());
+                            {std::random_device()(), request.shuffle()}, WallClockNs());
   if (!submitted.ok()) return submitted.status();
   Fill(*submitted, response);
   setting_.hub->EventsCommitted();
@@ -278,6 +279,23 @@ absl::Status Requests::GetStatus(const storage::Caller& caller,
   }
   response->set_user(setting_.user);
   response->set_caller(caller.name);
+  return absl::OkStatus();
+}
+
+absl::Status Requests::Diagnose(const storage::Caller& /*caller*/,
+                                const v1::DiagnoseRequest& /*request*/,
+                                v1::DiagnoseResponse* response) {
+  DiagnosisQuestion question;
+  question.nvml_library = setting_.configuration->nvml_library;
+  question.state_folder = setting_.configuration->state_folder;
+  question.torch_folder = setting_.configuration->torch_folder.string();
+  question.torch_problem = setting_.torch_problem;
+  for (DeviceStatus& status : setting_.fleet->Describe()) {
+    question.devices.push_back(std::move(status.device));
+  }
+  for (v1::Finding& finding : daemon::Diagnose(GatherFacts(question))) {
+    *response->add_findings() = std::move(finding);
+  }
   return absl::OkStatus();
 }
 

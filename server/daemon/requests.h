@@ -58,6 +58,9 @@ class Requests {
                            v1::ListPresetsResponse* response);
   absl::Status GetStatus(const storage::Caller& caller, const v1::GetDaemonStatusRequest& request,
                          v1::GetDaemonStatusResponse* response);
+  // Waits for the driver to wake its devices, a second or so.
+  absl::Status Diagnose(const storage::Caller& caller, const v1::DiagnoseRequest& request,
+                        v1::DiagnoseResponse* response);
 
   // All jobs that a selector names, without runs; no more than the selector names.
   absl::StatusOr<std::vector<v1::Job>> SelectedJobs(const storage::Caller& caller,
