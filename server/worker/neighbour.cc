@@ -1,0 +1,166 @@
+#include "server/worker/neighbour.h"
+
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <string_view>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+namespace torchlap::worker {
+namespace {
+
+constexpr int64_t kSecondNs = 1'000'000'000;
+constexpr int64_t kShortestWindowNs = 200'000'000;
+constexpr double kForeignShare = 0.05;
+
+std::optional<int32_t> ParsePid(std::string_view text) {
+  int32_t pid = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return pid;
+}
+
+// The fields of a /proc/<pid>/stat behind the name; the first one is number 3 in proc(5).
+std::optional<std::array<std::string_view, 37>> FieldsFromThird(std::string_view text) {
+  std::array<std::string_view, 37> fields;
+  for (std::string_view& field : fields) {
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    field = text.substr(0, text.find_first_of(" \n"));
+    if (field.empty()) return std::nullopt;
+    text.remove_prefix(field.size());
+  }
+  return fields;
+}
+
+int64_t NumberOr0(std::string_view text) {
+  int64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+// A name may hold spaces and brackets; the last bracket ends it.
+std::optional<ProcessTimes> ParseProcess(std::string_view stat) {
+  const size_t open = stat.find('(');
+  const size_t close = stat.rfind(')');
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open) {
+    return std::nullopt;
+  }
+  const auto fields = FieldsFromThird(stat.substr(close + 1));
+  if (!fields) return std::nullopt;
+  const auto field = [&fields](size_t number) { return NumberOr0((*fields)[number - 3]); };
+  static const int64_t tick_ns = kSecondNs / ::sysconf(_SC_CLK_TCK);
+  ProcessTimes process;
+  process.name = stat.substr(open + 1, close - open - 1);
+  process.cpu_ns = (field(14) + field(15)) * tick_ns;
+  process.started_ns = field(22) * tick_ns;
+  process.last_core = static_cast<int>(field(39));
+  return process;
+}
+
+std::optional<ProcessTimes> ReadProcess(const std::filesystem::path& folder) {
+  std::ifstream file(folder / "stat");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::optional<ProcessTimes> process = ParseProcess(text);
+  struct stat owner = {};
+  if (!process || ::stat(folder.c_str(), &owner) != 0) return std::nullopt;
+  process->uid = owner.st_uid;
+  return process;
+}
+
+}  // namespace
+
+std::map<int32_t, ProcessTimes> ReadProcesses(const std::filesystem::path& root, int32_t except) {
+  std::map<int32_t, ProcessTimes> processes;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(root / "proc", ignored)) {
+    const auto pid = ParsePid(entry.path().filename().native());
+    if (!pid || *pid == except) continue;
+    if (auto process = ReadProcess(entry.path())) processes.emplace(*pid, *std::move(process));
+  }
+  return processes;
+}
+
+int64_t SinceBootNs() {
+  timespec time = {};
+  ::clock_gettime(CLOCK_BOOTTIME, &time);
+  return time.tv_sec * kSecondNs + time.tv_nsec;
+}
+
+NeighbourWatch::NeighbourWatch(std::vector<int> cores, int32_t own_pid, int64_t since_boot_ns,
+                               std::filesystem::path root)
+    : cores_(std::move(cores)),
+      own_pid_(own_pid),
+      began_ns_(since_boot_ns),
+      root_(std::move(root)) {}
+
+// Windows overlap, so that the end of a run is part of one that is long enough.
+void NeighbourWatch::Look(int64_t now_ns, int64_t foreign_cpu_ns) {
+  if (first_scan_) return;
+  const Moment now{now_ns, foreign_cpu_ns};
+  if (!window_) window_ = next_window_ = now;
+  if (PassesThreshold(now)) {
+    first_scan_ = ReadProcesses(root_, own_pid_);
+  } else if (now_ns - next_window_->at_ns >= kShortestWindowNs) {
+    window_ = std::exchange(next_window_, now);
+  }
+}
+
+bool NeighbourWatch::PassesThreshold(const Moment& now) const {
+  const int64_t window_ns = now.at_ns - window_->at_ns;
+  const auto cores_ns = static_cast<double>(window_ns) * static_cast<double>(cores_.size());
+  const auto foreign_ns = static_cast<double>(now.foreign_cpu_ns - window_->foreign_cpu_ns);
+  return window_ns >= kShortestWindowNs && foreign_ns > kForeignShare * cores_ns;
+}
+
+std::optional<v1::Neighbour> NeighbourWatch::Find() const {
+  if (!first_scan_) return std::nullopt;
+  const std::map<int32_t, ProcessTimes> last_scan = ReadProcesses(root_, own_pid_);
+  Candidate most;
+  std::optional<v1::Neighbour> neighbour;
+  const auto consider = [&](int32_t pid, const ProcessTimes& before, const ProcessTimes& after) {
+    const Candidate candidate = Judge(before, after);
+    if (candidate.cpu_ns <= 0 || std::tie(candidate.on_our_cores, candidate.cpu_ns) <=
+                                     std::tie(most.on_our_cores, most.cpu_ns)) {
+      return;
+    }
+    most = candidate;
+    neighbour.emplace();
+    neighbour->set_pid(pid);
+    neighbour->set_process(after.name);
+    neighbour->set_uid(after.uid);
+    neighbour->set_cpu_ns(candidate.cpu_ns);
+  };
+  for (const auto& [pid, process] : *first_scan_) {
+    const auto after = last_scan.find(pid);
+    // A pid may have gone to another process.
+    const bool lives = after != last_scan.end() && after->second.started_ns == process.started_ns;
+    consider(pid, process, lives ? after->second : process);
+  }
+  for (const auto& [pid, process] : last_scan) {
+    const auto before = first_scan_->find(pid);
+    const bool is_new =
+        before == first_scan_->end() || before->second.started_ns != process.started_ns;
+    if (is_new) consider(pid, process, process);
+  }
+  return neighbour;
+}
+
+NeighbourWatch::Candidate NeighbourWatch::Judge(const ProcessTimes& before,
+                                                const ProcessTimes& after) const {
+  const auto is_ours = [this](int core) {
+    return std::find(cores_.begin(), cores_.end(), core) != cores_.end();
+  };
+  const bool all_of_it = after.started_ns >= began_ns_;
+  return {is_ours(before.last_core) || is_ours(after.last_core),
+          all_of_it ? after.cpu_ns : after.cpu_ns - before.cpu_ns};
+}
+
+}  // namespace torchlap::worker
