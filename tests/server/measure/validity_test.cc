@@ -1,0 +1,381 @@
+#include "server/measure/validity.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "server/measure/presets.h"
+#include "server/measure/summary.h"
+
+namespace torchlap::measure {
+namespace {
+
+constexpr int64_t kMs = 1'000'000;
+constexpr int64_t kStart = 5'000'000'000;
+
+// Steps of `step_ms` one after the other from kStart, none of them disturbed.
+v1::SampleBlock Steps(size_t steps, uint32_t warmup, int64_t step_ms) {
+  v1::SampleBlock samples;
+  samples.set_warmup_steps(warmup);
+  for (size_t i = 0; i < steps; ++i) {
+    samples.add_start_ns(kStart + static_cast<int64_t>(i) * step_ms * kMs);
+    // Hardly noisy: equal times would have no spread at all.
+    samples.add_step_ns(step_ms * kMs - static_cast<int64_t>(i % 3) * 1000);
+    samples.add_foreign_cpu_ns(0);
+    samples.add_run_delay_ns(0);
+  }
+  return samples;
+}
+
+v1::Run OkRun() {
+  v1::Run run;
+  v1::TransformerLm& model = *run.mutable_workload()->mutable_transformer_lm();
+  model.set_preset("small");
+  model.set_batch_size(1);
+  model.set_context_length(128);
+  model.set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
+  EXPECT_TRUE(ResolveShape(&model).ok());
+  run.set_outcome(v1::OUTCOME_OK);
+  run.set_purpose(v1::PURPOSE_MEASURE);
+  return run;
+}
+
+v1::Run Judged(const v1::SampleBlock& samples, const Surroundings& around = {}) {
+  v1::Run run = OkRun();
+  SummariseRun(samples, &run);
+  Judge(samples, around, &run);
+  return run;
+}
+
+// A block whose steps from..to (both included) had `ms` of foreign CPU time each.
+v1::SampleBlock Disturbed(v1::SampleBlock samples, int from, int to, int64_t ms) {
+  for (int i = from; i <= to; ++i) samples.set_foreign_cpu_ns(i, ms * kMs);
+  return samples;
+}
+
+TEST(Judge, FindsAnUndisturbedRunClean) {
+  const v1::Run run = Judged(Steps(15, 5, 100));
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(run.validity_reasons(), "");
+  EXPECT_EQ(run.assessment().evidence_size(), 0);
+}
+
+TEST(Judge, GivesNoVerdictOnWhatWasNotMeasured) {
+  const v1::SampleBlock samples = Steps(15, 5, 100);
+  for (const v1::Outcome outcome : {v1::OUTCOME_OUT_OF_MEMORY, v1::OUTCOME_CANCELLED}) {
+    v1::Run run = OkRun();
+    run.set_outcome(outcome);
+    Judge(samples, {}, &run);
+    EXPECT_EQ(run.validity(), v1::VALIDITY_UNSPECIFIED);
+  }
+  EXPECT_EQ(Judged(Steps(5, 5, 100)).validity(), v1::VALIDITY_UNSPECIFIED);
+  v1::Run trace = OkRun();
+  trace.set_purpose(v1::PURPOSE_TRACE);
+  Judge(samples, {}, &trace);
+  EXPECT_EQ(trace.validity(), v1::VALIDITY_UNSPECIFIED);
+}
+
+TEST(Judge, ReplacesAnOlderVerdict) {
+  const v1::SampleBlock quiet = Steps(15, 5, 300);
+  v1::Run run = Judged(Disturbed(quiet, 8, 9, 150));
+  Judge(quiet, {}, &run);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(run.validity_reasons(), "");
+  EXPECT_EQ(run.assessment().evidence_size(), 0);
+}
+
+TEST(Judge, MarksTheStepsOfANeighbourOnTheCoresAndNamesIt) {
+  Surroundings around;
+  around.readings.set_neighbour_pid(812);
+  around.readings.set_neighbour_process("stress-ng");
+  around.readings.set_neighbour_user("ann");
+  const v1::Run run = Judged(Disturbed(Steps(15, 5, 300), 8, 10, 150), around);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CONTAMINATED);
+  EXPECT_EQ(run.validity_reasons(), "foreign-cpu");
+  ASSERT_EQ(run.assessment().evidence_size(), 1);
+  const v1::Evidence& evidence = run.assessment().evidence(0);
+  EXPECT_EQ(evidence.first_step(), 8U);
+  EXPECT_EQ(evidence.last_step(), 10U);
+  EXPECT_NEAR(evidence.value(), 0.5, 1e-9);
+  EXPECT_EQ(evidence.threshold(), 0.05);
+  EXPECT_EQ(evidence.pid(), 812);
+  EXPECT_EQ(evidence.process(), "stress-ng");
+  EXPECT_EQ(evidence.user(), "ann");
+}
+
+TEST(Judge, TellsTwoDisturbancesApart) {
+  const v1::Run run = Judged(Disturbed(Disturbed(Steps(15, 5, 300), 6, 6, 100), 12, 14, 100));
+  ASSERT_EQ(run.assessment().evidence_size(), 2);
+  EXPECT_EQ(run.assessment().evidence(0).last_step(), 6U);
+  EXPECT_EQ(run.assessment().evidence(1).first_step(), 12U);
+  EXPECT_EQ(run.assessment().evidence(1).last_step(), 14U);
+}
+
+TEST(Judge, LetsTheWarmUpBeDisturbed) {
+  EXPECT_EQ(Judged(Disturbed(Steps(15, 5, 300), 0, 4, 200)).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(Judge, CountsStepsFromTheBlocksFirst) {
+  v1::SampleBlock samples = Disturbed(Steps(10, 5, 300), 4, 4, 100);
+  samples.set_first_step(2);
+  const v1::Run run = Judged(samples);
+  ASSERT_EQ(run.assessment().evidence_size(), 1);
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 6U);
+}
+
+TEST(Judge, JudgesShortStepsTogetherBecauseTicksAreLong) {
+  // One tick of 10 ms in each of a few steps of 20 ms: half of that step, but one tick.
+  v1::SampleBlock ticks = Steps(105, 5, 20);
+  for (const int step : {20, 60, 90}) ticks.set_foreign_cpu_ns(step, 10 * kMs);
+  EXPECT_EQ(Judged(ticks).validity(), v1::VALIDITY_CLEAN);
+  // Three in a row are no accident. Windows of 200 ms are ten steps, from step 5 on.
+  const v1::Run run = Judged(Disturbed(ticks, 40, 42, 10));
+  EXPECT_EQ(run.validity_reasons(), "foreign-cpu");
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 35U);
+  EXPECT_EQ(run.assessment().evidence(0).last_step(), 44U);
+}
+
+TEST(Judge, TakesTwoTicksForRealWhereTheWorkerWaitedToo) {
+  v1::SampleBlock samples = Steps(105, 5, 20);
+  samples.set_foreign_cpu_ns(50, 20 * kMs);
+  EXPECT_EQ(Judged(samples).validity(), v1::VALIDITY_CLEAN);
+  samples.set_run_delay_ns(50, 15 * kMs);
+  EXPECT_EQ(Judged(samples).validity(), v1::VALIDITY_CONTAMINATED);
+}
+
+TEST(Judge, FindsAConstantNeighbourThatNoWindowShows) {
+  // 8 % of each window of 200 ms is 16 ms, below three ticks; of the whole it is 8 %.
+  v1::SampleBlock samples = Disturbed(Steps(25, 5, 200), 5, 24, 16);
+  const v1::Run run = Judged(samples);
+  ASSERT_EQ(run.assessment().evidence_size(), 1);
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 5U);
+  EXPECT_EQ(run.assessment().evidence(0).last_step(), 24U);
+  EXPECT_NEAR(run.assessment().evidence(0).value(), 0.08, 1e-6);
+  EXPECT_EQ(Judged(Disturbed(samples, 5, 24, 8)).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(Judge, AllowsManyCoresALesserShareOfForeignTime) {
+  Surroundings around;
+  around.cores = 2;
+  // Half a core of 2 is far above 5 %.
+  v1::SampleBlock samples = Disturbed(Steps(15, 5, 300), 8, 9, 150);
+  EXPECT_NEAR(Judged(samples, around).assessment().evidence(0).value(), 0.25, 1e-9);
+  around.cores = 16;
+  // One core of 16 is 6 %, above 0.5 / 16.
+  samples = Disturbed(samples, 8, 9, 300);
+  const v1::Run run = Judged(samples, around);
+  ASSERT_EQ(run.assessment().evidence_size(), 1);
+  EXPECT_NEAR(run.assessment().evidence(0).threshold(), 0.03125, 1e-9);
+  around.cores = 200;
+  EXPECT_EQ(Judged(samples, around).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(Judge, CallsARunWithoutCountersUnverified) {
+  v1::SampleBlock samples = Steps(15, 5, 100);
+  samples.clear_foreign_cpu_ns();
+  samples.clear_run_delay_ns();
+  const v1::Run run = Judged(samples);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_UNVERIFIED);
+  EXPECT_EQ(run.validity_reasons(), "no-counters");
+}
+
+TEST(Judge, CallsAShortRunUnverified) {
+  const v1::Run run = Judged(Steps(15, 5, 19));
+  EXPECT_EQ(run.validity(), v1::VALIDITY_UNVERIFIED);
+  EXPECT_EQ(run.validity_reasons(), "short-window");
+  EXPECT_NEAR(run.assessment().evidence(0).value(), 0.19, 1e-3);
+  EXPECT_EQ(Judged(Steps(16, 5, 19)).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(Judge, SuspectsWhatTheTimesSayAboutThemselves) {
+  v1::SampleBlock samples = Steps(20, 5, 100);
+  samples.set_step_ns(5, 400 * kMs);
+  samples.set_step_ns(6, 150 * kMs);
+  const v1::Run run = Judged(samples);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_SUSPECT);
+  EXPECT_EQ(run.validity_reasons(), "cold-start,noise");
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 5U);
+  EXPECT_EQ(run.assessment().evidence(0).last_step(), 6U);
+}
+
+TEST(Judge, TakesTheWorstOfSeveralReasonsAndKeepsThemAll) {
+  v1::SampleBlock samples = Disturbed(Steps(20, 5, 300), 12, 13, 150);
+  samples.set_step_ns(5, 1200 * kMs);
+  const v1::Run run = Judged(samples);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CONTAMINATED);
+  EXPECT_EQ(run.validity_reasons(), "foreign-cpu,cold-start,noise");
+}
+
+TEST(Judge, SuspectsHalfTheFlopsOfASmallerSibling) {
+  const v1::SampleBlock samples = Steps(15, 5, 100);
+  Surroundings around;
+  around.sibling = {Judged(samples).flops_per_s() * 2.5, "4.1"};
+  const v1::Run run = Judged(samples, around);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_SUSPECT);
+  EXPECT_EQ(run.validity_reasons(), "low-efficiency");
+  EXPECT_EQ(run.assessment().evidence(0).run_id(), "4.1");
+  EXPECT_NEAR(run.assessment().evidence(0).value(), 0.4, 1e-9);
+  around.sibling->flops_per_s /= 1.5;
+  EXPECT_EQ(Judged(samples, around).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(Judge, SuspectsAFractionOfTheMatmulPeakInLargeStepsOnly) {
+  Surroundings around;
+  const double flops = StepFlops(OkRun().workload().transformer_lm());
+  // At the peak the step would take 0.2 s; it takes 10 s.
+  around.calibration = {flops / 0.2, "2.1"};
+  EXPECT_EQ(Judged(Steps(15, 5, 10000), around).validity_reasons(), "low-efficiency");
+  // 0.01 s and 0.5 s.
+  around.calibration = {flops / 0.01, "2.1"};
+  EXPECT_EQ(Judged(Steps(15, 5, 500), around).validity(), v1::VALIDITY_CLEAN);
+}
+
+// Surroundings of a GPU, with readings before, after and `during` (ms after the first step began).
+Surroundings Gpu(const std::vector<int64_t>& during) {
+  Surroundings around;
+  around.is_cuda = true;
+  std::vector<int64_t> at = {-100};
+  at.insert(at.end(), during.begin(), during.end());
+  at.push_back(100000);
+  for (const int64_t ms : at) {
+    v1::DeviceReading* reading = around.readings.add_device();
+    reading->set_at_ns(kStart + ms * kMs);
+    reading->set_sm_mhz(1700);
+    reading->set_throttle_reasons(0);
+    reading->set_thermal_violation_ns(7000);
+    reading->set_hardware_violation_ns(0);
+    reading->set_power_violation_ns(0);
+  }
+  return around;
+}
+
+TEST(JudgeOnAGpu, FindsAnUndisturbedRunClean) {
+  EXPECT_EQ(Judged(Steps(15, 5, 100), Gpu({600, 1000})).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(JudgeOnAGpu, NeedsReadingsThatTellSomething) {
+  Surroundings around;
+  around.is_cuda = true;
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "no-counters");
+  around.readings.add_device()->set_used_bytes(1);
+  around.readings.add_device()->set_used_bytes(1);
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "no-counters");
+}
+
+TEST(JudgeOnAGpu, TellsForeignWorkFromMereResidence) {
+  Surroundings around = Gpu({600});
+  around.foreign = {{100, "Xorg", "root", 0.02}, {101, "python", "bob", std::nullopt}};
+  v1::Run run = Judged(Steps(15, 5, 100), around);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(run.validity_reasons(), "");
+  ASSERT_EQ(run.assessment().evidence_size(), 2);
+  EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_RESIDENT);
+  EXPECT_FALSE(run.assessment().evidence(1).has_value());
+
+  around.foreign.push_back({102, "python", "eve", 0.4});
+  run = Judged(Steps(15, 5, 100), around);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CONTAMINATED);
+  EXPECT_EQ(run.validity_reasons(), "foreign-gpu");
+  EXPECT_EQ(run.assessment().evidence(2).user(), "eve");
+}
+
+TEST(JudgeOnAGpu, FindsSlowdownsByTheirCounters) {
+  Surroundings around = Gpu({});
+  // 100.1 s lie between the readings; 5 s of them were slowed.
+  around.readings.mutable_device(1)->set_thermal_violation_ns(5'005'007'000);
+  v1::Run run = Judged(Steps(15, 5, 100), around);
+  EXPECT_EQ(run.validity_reasons(), "thermal");
+  EXPECT_NEAR(run.assessment().evidence(0).value(), 0.05, 1e-6);
+  EXPECT_FALSE(run.assessment().evidence(0).has_first_step());
+
+  around = Gpu({});
+  around.readings.mutable_device(1)->set_hardware_violation_ns(50'000'000'000);
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "hardware-slowdown");
+
+  around = Gpu({});
+  around.readings.mutable_device(1)->set_power_violation_ns(50'000'000'000);
+  run = Judged(Steps(15, 5, 100), around);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_POWER_CAP);
+
+  // The driver was loaded anew in between.
+  around = Gpu({});
+  around.readings.mutable_device(1)->set_thermal_violation_ns(0);
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(JudgeOnAGpu, IgnoresACounterThatOneReadingLacks) {
+  Surroundings around = Gpu({});
+  around.readings.mutable_device(0)->clear_thermal_violation_ns();
+  around.readings.mutable_device(1)->set_thermal_violation_ns(50'000'000'000);
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity(), v1::VALIDITY_CLEAN);
+}
+
+struct Throttle {
+  uint64_t bits;
+  const char* reasons;
+  v1::Reason evidence;
+};
+
+TEST(JudgeOnAGpu, ReadsTheReasonsOfAThrottledClock) {
+  for (const Throttle& throttle : {Throttle{0x20, "thermal", v1::REASON_THERMAL},
+                                   {0x40, "thermal", v1::REASON_THERMAL},
+                                   {0x48, "thermal", v1::REASON_THERMAL},
+                                   {0x80, "power-brake", v1::REASON_POWER_BRAKE},
+                                   {0x88, "power-brake", v1::REASON_POWER_BRAKE},
+                                   {0x8, "hardware-slowdown", v1::REASON_HARDWARE_SLOWDOWN},
+                                   {0x4, "", v1::REASON_POWER_CAP}}) {
+    Surroundings around = Gpu({750, 1250});
+    around.readings.mutable_device(1)->set_throttle_reasons(throttle.bits);
+    const v1::Run run = Judged(Steps(15, 5, 100), around);
+    EXPECT_EQ(run.validity_reasons(), throttle.reasons) << throttle.bits;
+    ASSERT_EQ(run.assessment().evidence_size(), 1) << throttle.bits;
+    EXPECT_EQ(run.assessment().evidence(0).reason(), throttle.evidence);
+    EXPECT_EQ(run.assessment().evidence(0).first_step(), 7U);
+    EXPECT_EQ(run.assessment().evidence(0).last_step(), 7U);
+    EXPECT_EQ(run.assessment().evidence(0).value(), 0.5);
+  }
+  for (const uint64_t harmless : {0x1, 0x2, 0x10}) {
+    Surroundings around = Gpu({750});
+    around.readings.mutable_device(1)->set_throttle_reasons(harmless);
+    EXPECT_EQ(Judged(Steps(15, 5, 100), around).assessment().evidence_size(), 0) << harmless;
+  }
+}
+
+TEST(JudgeOnAGpu, LeavesReadingsOutsideTheMeasuredStepsAlone) {
+  // During the warm-up, and long after.
+  Surroundings around = Gpu({250, 5000});
+  around.readings.mutable_device(1)->set_throttle_reasons(0x40);
+  around.readings.mutable_device(2)->set_throttle_reasons(0x40);
+  around.readings.mutable_device(2)->set_sm_mhz(100);
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(JudgeOnAGpu, MarksAClockBelowThreeQuartersOfItsStart) {
+  Surroundings around = Gpu({550, 950, 1350});
+  around.readings.mutable_device(2)->set_sm_mhz(1300);
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity(), v1::VALIDITY_CLEAN);
+  around.readings.mutable_device(2)->set_sm_mhz(1200);
+  const v1::Run run = Judged(Steps(15, 5, 100), around);
+  EXPECT_EQ(run.validity_reasons(), "clock-drop");
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 9U);
+  EXPECT_NEAR(run.assessment().evidence(0).value(), 1200.0 / 1700, 1e-9);
+  // An idle clock says nothing about the work.
+  around.readings.mutable_device(2)->set_throttle_reasons(0x1);
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(JudgeOnAGpu, MindsTheWorkersWaitingForAHostCoreAndNotOtherCores) {
+  v1::SampleBlock samples = Disturbed(Steps(15, 5, 300), 5, 14, 300);
+  EXPECT_EQ(Judged(samples, Gpu({})).validity(), v1::VALIDITY_CLEAN);
+  samples.set_run_delay_ns(8, 60 * kMs);
+  const v1::Run run = Judged(samples, Gpu({}));
+  EXPECT_EQ(run.validity_reasons(), "foreign-cpu");
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 8U);
+  EXPECT_NEAR(run.assessment().evidence(0).value(), 0.2, 1e-9);
+}
+
+}  // namespace
+}  // namespace torchlap::measure
