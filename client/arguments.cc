@@ -159,6 +159,7 @@ struct AllOptions {
   PresetsOptions presets;
   DevicesOptions devices;
   StatusOptions status;
+  DoctorOptions doctor;
 };
 
 void AddSubmitting(CLI::App* app, AllOptions* all) {
@@ -210,6 +211,8 @@ void AddServiceQueries(CLI::App* app, AllOptions* all) {
   AddOutput(app->add_subcommand("presets", "named model shapes"), &all->presets.output,
             kListFormats);
   AddOutput(app->add_subcommand("status", "the daemon"), &all->status.output, kListFormats);
+  AddOutput(app->add_subcommand("doctor", "what is wrong with the machine, and what to do"),
+            &all->doctor.output, kListFormats);
 }
 
 CommandOptions Chosen(const std::string& name, const AllOptions& all) {
@@ -224,6 +227,7 @@ CommandOptions Chosen(const std::string& name, const AllOptions& all) {
   if (name == "export") return all.export_runs;
   if (name == "presets") return all.presets;
   if (name == "devices") return all.devices;
+  if (name == "doctor") return all.doctor;
   return all.status;
 }
 

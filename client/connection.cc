@@ -128,6 +128,10 @@ class GrpcConnection : public Connection {
     return Call<v1::GetDaemonStatusResponse>(&Stub::GetDaemonStatus, v1::GetDaemonStatusRequest());
   }
 
+  absl::StatusOr<v1::DiagnoseResponse> Diagnose() override {
+    return Call<v1::DiagnoseResponse>(&Stub::Diagnose, v1::DiagnoseRequest());
+  }
+
   absl::Status GetRun(const v1::GetRunRequest& request,
                       const std::function<void(const v1::GetRunResponse&)>& on_part) override {
     grpc::ClientContext context;

@@ -43,6 +43,7 @@ class Connection {
   virtual absl::StatusOr<v1::ListDevicesResponse> ListDevices() = 0;
   virtual absl::StatusOr<v1::ListPresetsResponse> ListPresets() = 0;
   virtual absl::StatusOr<v1::GetDaemonStatusResponse> GetDaemonStatus() = 0;
+  virtual absl::StatusOr<v1::DiagnoseResponse> Diagnose() = 0;
 
   // Calls on_part for each message, in order, on this thread.
   virtual absl::Status GetRun(const v1::GetRunRequest& request,

@@ -103,8 +103,16 @@ struct StatusOptions {
 };
 absl::StatusOr<int> Execute(const StatusOptions& options, const Invocation& invocation);
 
-using CommandOptions = std::variant<RunOptions, SubmitOptions, WaitOptions, WatchOptions,
-                                    CancelOptions, QueueOptions, ShowOptions, RunsOptions,
-                                    ExportOptions, PresetsOptions, DevicesOptions, StatusOptions>;
+// What is wrong with the machine, and what to do. Exits 0 whatever was found, 3 where no daemon
+// answers (which is then what it found).
+struct DoctorOptions {
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const DoctorOptions& options, const Invocation& invocation);
+
+using CommandOptions =
+    std::variant<RunOptions, SubmitOptions, WaitOptions, WatchOptions, CancelOptions, QueueOptions,
+                 ShowOptions, RunsOptions, ExportOptions, PresetsOptions, DevicesOptions,
+                 StatusOptions, DoctorOptions>;
 
 }  // namespace torchlap::client

@@ -32,7 +32,7 @@ std::string Refusal(const std::vector<std::string>& words) {
 TEST(Help, of_every_command_is_as_the_manual_has_it) {
   ExpectGolden("help.txt", TextOf({"--help"}));
   for (const char* command : {"run", "submit", "wait", "watch", "cancel", "queue", "show", "runs",
-                              "export", "presets", "devices", "status"}) {
+                              "export", "presets", "devices", "status", "doctor"}) {
     ExpectGolden(std::string("help_") + command + ".txt", TextOf({command, "--help"}));
   }
 }

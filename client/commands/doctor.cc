@@ -1,0 +1,45 @@
+#include "client/format/doctor.h"
+
+#include "client/commands/commands.h"
+#include "client/connection.h"
+#include "client/exit_code.h"
+
+namespace torchlap::client {
+namespace {
+
+absl::Status Write(const std::vector<v1::Finding>& findings, const Output& output,
+                   const Invocation& invocation) {
+  return WriteOutput(output, invocation.console, [&](std::ostream& out) {
+    format::WriteFindings(output.format, findings, out);
+  });
+}
+
+// `no daemon at unix:/x (Connection refused)`: the command that starts one is the remedy's.
+v1::Finding NobodyAnswers(const absl::Status& status) {
+  v1::Finding finding;
+  finding.set_severity(v1::SEVERITY_PROBLEM);
+  finding.set_code(v1::FINDING_DAEMON);
+  const std::string line = OneLine(status);
+  finding.set_detail(line.substr(0, line.find(';')));
+  return finding;
+}
+
+}  // namespace
+
+absl::StatusOr<int> Execute(const DoctorOptions& options, const Invocation& invocation) {
+  auto output = ChooseOutput(options.output, ListFormats());
+  if (!output.ok()) return output.status();
+  auto connection = Connection::Open(invocation.address);
+  if (!connection.ok()) {
+    const absl::Status written = Write({NobodyAnswers(connection.status())}, *output, invocation);
+    return written.ok() ? absl::StatusOr<int>(kExitUnavailable) : written;
+  }
+  auto response = (*connection)->Diagnose();
+  if (!response.ok()) return response.status();
+  const absl::Status written =
+      Write({response->findings().begin(), response->findings().end()}, *output, invocation);
+  if (!written.ok()) return written;
+  return kExitOk;
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,171 @@
+#include "client/format/doctor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "client/format/listing.h"
+#include "client/format/words.h"
+#include "proto/words.h"
+
+namespace torchlap::client::format {
+namespace {
+
+constexpr char kMachine[] = "machine";
+
+// The words of a code. `{0}` is the finding's detail, `{1}` what would be right.
+struct Wording {
+  v1::FindingCode code;
+  const char* finding;
+  const char* remedy;
+};
+
+constexpr Wording kWordings[] = {
+    {v1::FINDING_DAEMON, "torchlapd {0} answers", "start one with: torchlapd"},
+    {v1::FINDING_TORCH, "LibTorch in {0}", ""},
+    {v1::FINDING_TORCH_MISSING, "no LibTorch: {0}",
+     "start torchlapd with --torch DIR, the torch folder of an unpacked wheel"},
+    {v1::FINDING_DRIVER, "NVIDIA driver {0}", ""},
+    {v1::FINDING_DRIVER_ABSENT, "no NVIDIA driver, so no CUDA devices",
+     "if this machine has an NVIDIA GPU, install its driver and start torchlapd again"},
+    {v1::FINDING_DRIVER_TOO_OLD, "NVIDIA driver {0} is too old for CUDA 13: needs {1} or newer",
+     "install NVIDIA driver {1} or newer and start torchlapd again"},
+    {v1::FINDING_DRIVER_MISMATCH, "NVIDIA's library and kernel module do not match: {0}",
+     "the driver was upgraded while it was loaded: reboot, or load the nvidia modules anew"},
+    {v1::FINDING_DRIVER_FAILED, "the NVIDIA driver does not answer: {0}",
+     "run nvidia-smi: it must work first; then start torchlapd again"},
+    {v1::FINDING_DEVICE, "{0}", ""},
+    {v1::FINDING_DEVICE_LOST, "lost: {0}",
+     "`dmesg | grep -i xid` tells why; reset the GPU or reboot, and start torchlapd again"},
+    {v1::FINDING_DEVICE_LEFT_OUT, "cannot be used: {0}",
+     "mend the reason and start torchlapd again"},
+    {v1::FINDING_DEVICE_CLAIMED, "{0}",
+     "nothing: jobs wait until that daemon ends; to use it now, ask its user"},
+    {v1::FINDING_TEMPERATURE, "{0} degrees Celsius, slows down at {1}",
+     "let it cool down, and look at its fans and the air around it"},
+    {v1::FINDING_THROTTLED, "its clocks are held down by {0}",
+     "`nvidia-smi -q -d PERFORMANCE,POWER,TEMPERATURE` tells more; look at cooling and power"},
+    {v1::FINDING_FOREIGN_PROCESS, "also used by {0}",
+     "ask its user or wait: runs are marked contaminated while it computes"},
+    {v1::FINDING_DISK, "{0} free for the database", ""},
+    {v1::FINDING_DISK_LOW, "{0} free for the database, should be {1}",
+     "free some space, or set state_folder in torchlapd.toml to another disk"},
+    {v1::FINDING_LOAD, "load {0}", ""},
+    {v1::FINDING_LOAD_HIGH, "load {0}, should be below {1}",
+     "wait until the host is quiet: `top` shows who works"},
+    {v1::FINDING_GOVERNOR, "clocks of the CPU follow `{0}`, should be `{1}`",
+     "sudo cpupower frequency-set -g {1}"},
+};
+
+const Wording* WordingOf(v1::FindingCode code) {
+  const auto found = std::find_if(std::begin(kWordings), std::end(kWordings),
+                                  [code](const Wording& wording) { return wording.code == code; });
+  return found == std::end(kWordings) ? nullptr : found;
+}
+
+std::string Fill(const char* words, const v1::Finding& finding) {
+  return fmt::format(fmt::runtime(words), finding.detail(), finding.expected());
+}
+
+// `driver-too-old`; of a newer daemon's code its number.
+std::string CodeWord(v1::FindingCode code) {
+  std::string name = v1::FindingCode_Name(code);
+  if (name.empty()) return std::to_string(code);
+  name.erase(0, std::string("FINDING_").size());
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    return c == '_' ? '-' : static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  });
+  return name;
+}
+
+std::string Subject(const v1::Finding& finding) {
+  return finding.device().empty() ? kMachine : finding.device();
+}
+
+std::string Count(size_t number, const char* word) {
+  return fmt::format("{} {}{}", number, word, number == 1 ? "" : "s");
+}
+
+std::string Summary(const std::vector<v1::Finding>& findings) {
+  const auto with = [&findings](v1::Severity severity) {
+    return static_cast<size_t>(std::count_if(
+        findings.begin(), findings.end(),
+        [severity](const v1::Finding& finding) { return finding.severity() == severity; }));
+  };
+  const size_t problems = with(v1::SEVERITY_PROBLEM);
+  const size_t notes = with(v1::SEVERITY_NOTE);
+  if (problems == 0 && notes == 0) return "nothing is wrong";
+  if (problems == 0) return "nothing is wrong, " + Count(notes, "note");
+  return notes == 0 ? Count(problems, "problem")
+                    : Count(problems, "problem") + ", " + Count(notes, "note");
+}
+
+void WriteForPeople(const std::vector<v1::Finding>& findings, std::ostream& out) {
+  constexpr size_t kSeverityWidth = 7;  // of "problem"
+  size_t width = 0;
+  for (const v1::Finding& finding : findings) {
+    width = std::max(width, DisplayWidth(Subject(finding)));
+  }
+  for (const v1::Finding& finding : findings) {
+    out << fmt::format("{:<{}}  {:<{}}  {}\n", Word(finding.severity()), kSeverityWidth,
+                       Subject(finding), width, FindingWords(finding));
+    const std::string remedy = RemedyWords(finding);
+    if (!remedy.empty()) {
+      out << std::string(kSeverityWidth + width + 4, ' ') << "do: " << remedy << '\n';
+    }
+  }
+  out << Summary(findings) << '\n';
+}
+
+Value TextOrUnknown(const std::string& text) {
+  if (text.empty()) return {};
+  return text;
+}
+
+Listing ListFindings(const std::vector<v1::Finding>& findings) {
+  Listing listing;
+  listing.grid.titles = {"severity", "device", "finding", "do"};
+  listing.sheet.names = {"severity", "code", "device", "detail", "expected", "finding", "remedy"};
+  for (const v1::Finding& finding : findings) {
+    const std::string severity(Word(finding.severity()));
+    const std::string remedy = RemedyWords(finding);
+    listing.grid.rows.push_back(
+        {severity, Subject(finding), FindingWords(finding), remedy.empty() ? "-" : remedy});
+    listing.sheet.rows.push_back({severity, CodeWord(finding.code()),
+                                  TextOrUnknown(finding.device()), TextOrUnknown(finding.detail()),
+                                  TextOrUnknown(finding.expected()), FindingWords(finding),
+                                  TextOrUnknown(remedy)});
+  }
+  return listing;
+}
+
+}  // namespace
+
+std::string FindingWords(const v1::Finding& finding) {
+  const Wording* wording = WordingOf(finding.code());
+  // A newer daemon has codes that this program does not know; and where nobody answers there is no
+  // version to tell.
+  const bool has_no_words = wording == nullptr || (finding.code() == v1::FINDING_DAEMON &&
+                                                   finding.severity() == v1::SEVERITY_PROBLEM);
+  if (has_no_words) return finding.detail();
+  if (finding.code() == v1::FINDING_TORCH && finding.detail().empty()) {
+    return "LibTorch where torchlap-worker looks for it";
+  }
+  if (finding.code() == v1::FINDING_TEMPERATURE && finding.expected().empty()) {
+    return finding.detail() + " degrees Celsius";
+  }
+  return Fill(wording->finding, finding);
+}
+
+std::string RemedyWords(const v1::Finding& finding) {
+  const Wording* wording = WordingOf(finding.code());
+  if (wording == nullptr || finding.severity() == v1::SEVERITY_OK) return "";
+  return Fill(wording->remedy, finding);
+}
+
+void WriteFindings(Format format, const std::vector<v1::Finding>& findings, std::ostream& out) {
+  if (format == Format::kTable) return WriteForPeople(findings, out);
+  WriteListing(format, ListFindings(findings), out);
+}
+
+}  // namespace torchlap::client::format
