@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prints the torch folder (include/, lib/) of LibTorch 2.11.0, after fetching it if it is not there: wheels of the
-# package registry that pip is set up for, checked against pinned hashes, unpacked without Python's help.
+# package registry that pip is set up for, checked against pinned hashes, unpacked without Python's help. Beside it comes
+# a folder of CUDA headers (0.1 MB) that the worker is built with: cuda-crt-VERSION in the cache.
 #   deploy/fetch_libtorch.sh [--torch DIR] [--cuda auto|yes|no]
 #   --torch DIR  one that is already there (checked, not copied); also TORCHLAP_TORCH_DIR
 #   --cuda       the full set of CUDA libraries (about 2 GB more): auto takes it where an NVIDIA driver answers
@@ -52,16 +53,6 @@ check_torch() {
   fi
 }
 
-if [[ -n $torch ]]; then
-  [[ ! -d $torch/torch/lib ]] || torch=$torch/torch
-  [[ -d $torch ]] || { say "--torch: there is no folder $torch" && exit 1; }
-  torch=$(cd "$torch" && pwd)
-  check_torch "$torch" || exit 1
-  say "LibTorch $version of $torch"
-  echo "$torch"
-  exit 0
-fi
-
 cache=${TORCHLAP_CACHE:-${HOME:?}/.cache/torchlap}
 unpacked=$cache/torch-$version
 # Lines of the .sha256 files, one for each wheel that is unpacked whole.
@@ -108,6 +99,30 @@ unpack() {
 rm -rf "$cache"/incoming.*
 incoming=
 trap '[[ -z $incoming ]] || rm -rf "$incoming"' EXIT
+
+# CUDA 13.0's runtime headers, which come with the wheel nvidia-cuda-runtime, include those of another one. A folder of
+# their own, so that they are found for a torch of the user's too.
+headers_version=13.0.88
+if [[ ! -f $cache/cuda-crt-$headers_version/nvidia/cu13/include/crt/host_defines.h ]]; then
+  incoming=$(mktemp -d "$cache/incoming.XXXXXX")
+  mkdir "$incoming/wheels" "$incoming/tree"
+  download "$here/libtorch-headers.sha256" "$incoming/wheels"
+  unpack "$incoming/wheels" "$incoming/tree"
+  chmod 755 "$incoming/tree"
+  rm -rf "$cache/cuda-crt-$headers_version"
+  mv "$incoming/tree" "$cache/cuda-crt-$headers_version"
+  rm -rf "$incoming"
+fi
+
+if [[ -n $torch ]]; then
+  [[ ! -d $torch/torch/lib ]] || torch=$torch/torch
+  [[ -d $torch ]] || { say "--torch: there is no folder $torch" && exit 1; }
+  torch=$(cd "$torch" && pwd)
+  check_torch "$torch" || exit 1
+  say "LibTorch $version of $torch"
+  echo "$torch"
+  exit 0
+fi
 
 # A folder without the marker is somebody's own: this script renames the marker in with the rest.
 if [[ -d $unpacked && ! -f $marker ]]; then

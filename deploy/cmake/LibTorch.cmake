@@ -2,8 +2,10 @@
 # full CUDA toolkit even of a program that never touches a GPU.
 #
 #   torchlap::torch_cpu   libtorch_cpu and libc10, with their headers; nothing of CUDA is linked
+#   torchlap::torch_cuda  for what is opened at run time by CUDA jobs: libtorch_cuda and libc10_cuda too, and CUDA's headers
 #
-# Reads TORCHLAP_TORCH_DIR. The CUDA runtime that libtorch_cpu needs lies in ../nvidia/cu13/lib, as in the wheels.
+# Reads TORCHLAP_TORCH_DIR. The CUDA runtime that libtorch_cpu needs lies in ../nvidia/cu13/lib, as in the wheels, and its
+# headers in ../nvidia/cu13/include; those that the wheel nvidia-cuda-crt adds to them, in TORCHLAP_CUDA_CRT_DIR.
 include_guard(GLOBAL)
 
 set(TORCHLAP_TORCH_VERSION 2.11.0)
@@ -47,3 +49,34 @@ target_link_libraries(torchlap_torch_cpu INTERFACE torchlap_libtorch_cpu torchla
 # libtorch_cpu registers its operators in static constructors: it must stay linked even where nothing names it.
 target_link_options(torchlap_torch_cpu INTERFACE
   "LINKER:--no-as-needed" "LINKER:-rpath-link,${TORCHLAP_CUDA_LIB_DIR}")
+
+if(DEFINED ENV{TORCHLAP_CACHE})
+  set(cache_dir $ENV{TORCHLAP_CACHE})
+else()
+  set(cache_dir $ENV{HOME}/.cache/torchlap)
+endif()
+set(TORCHLAP_CUDA_CRT_DIR ${cache_dir}/cuda-crt-13.0.88/nvidia/cu13/include CACHE PATH
+    "The folder with crt/host_defines.h of CUDA 13.0 (the wheel nvidia-cuda-crt, unpacked)")
+get_filename_component(cuda_include_dir ${TORCHLAP_TORCH_DIR}/../nvidia/cu13/include ABSOLUTE)
+if(NOT EXISTS ${cuda_include_dir}/cuda_runtime_api.h)
+  message(FATAL_ERROR "CUDA's headers are not there: ${cuda_include_dir}/cuda_runtime_api.h. Run deploy/quickstart.sh, "
+    "which fetches them, or unpack the wheel nvidia-cuda-runtime 13.0 beside torch.")
+endif()
+if(NOT EXISTS ${TORCHLAP_CUDA_CRT_DIR}/crt/host_defines.h)
+  message(FATAL_ERROR "CUDA's headers are not complete: ${TORCHLAP_CUDA_CRT_DIR}/crt/host_defines.h is not there. Run "
+    "deploy/fetch_libtorch.sh, which fetches it, or set -DTORCHLAP_CUDA_CRT_DIR=<folder with crt/ of CUDA 13.0>.")
+endif()
+
+foreach(name c10_cuda torch_cuda)
+  add_library(torchlap_lib${name} SHARED IMPORTED)
+  set_target_properties(torchlap_lib${name} PROPERTIES IMPORTED_LOCATION ${TORCHLAP_TORCH_DIR}/lib/lib${name}.so)
+endforeach()
+
+add_library(torchlap_torch_cuda INTERFACE)
+add_library(torchlap::torch_cuda ALIAS torchlap_torch_cuda)
+# Before the system's folders, where another CUDA may be installed.
+target_include_directories(torchlap_torch_cuda SYSTEM INTERFACE ${cuda_include_dir} ${TORCHLAP_CUDA_CRT_DIR})
+target_link_libraries(torchlap_torch_cuda INTERFACE
+  torchlap::torch_cpu torchlap_libtorch_cuda torchlap_libc10_cuda)
+# Ours must be complete; of LibTorch's libraries nobody asks here what they need (cuBLAS, cuDNN, ...).
+target_link_options(torchlap_torch_cuda INTERFACE "LINKER:-z,defs" "LINKER:--allow-shlib-undefined")

@@ -2,13 +2,16 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <utility>
-#include <vector>
 
+#include "server/measure/stopping.h"
 #include "server/worker/core_affinity.h"
+#include "server/worker/cuda_extras_library.h"
 #include "server/worker/environment.h"
 #include "server/worker/failure_report.h"
 #include "server/worker/initialisation.h"
+#include "server/worker/numerics.h"
 #include "server/worker/precision.h"
 #include "server/worker/request_check.h"
 
@@ -27,13 +30,10 @@ v1::WorkerResult Benchmark::Run() {
   Build();
   building_ = false;
   SendBuilt(MonotonicNs() - began_ns);
-  Measure();
-  v1::WorkerResult result;
-  *result.mutable_samples() = reporter_->TakePending();
-  *result.mutable_memory() = Memory();
-  if (first_loss_) result.set_first_loss(*first_loss_);
-  if (last_loss_) result.set_last_loss(*last_loss_);
-  return result;
+  PrepareSteps();
+  WarmUp();
+  if (graphed()) Capture();
+  return Result(tracing() ? TraceSteps() : MeasureUntilEnough());
 }
 
 v1::WorkerFailed Benchmark::Failed(const std::exception& error) {
@@ -47,7 +47,7 @@ v1::WorkerFailed Benchmark::Failed(const std::exception& error) {
 // tensor.
 void Benchmark::PrepareProcess() {
   PinToCores(request_.device().cores());
-  device_ = OpenDevice(request_.device());
+  device_ = OpenDevice(request_);
   at::set_num_threads(static_cast<int>(request_.device().threads()));
   at::set_num_interop_threads(1);
   SetMatmulPrecision(workload_.precision());
@@ -64,9 +64,9 @@ void Benchmark::Build() {
   }
   const int64_t batch = workload_.batch_size();
   const int64_t context = workload_.context_length();
-  at::Tensor ids = RandomTokens(workload_.vocab_size(), batch, context, device);
+  ids_ = RandomTokens(workload_.vocab_size(), batch, context, device);
   at::Tensor targets = RandomTokens(workload_.vocab_size(), batch, context, device);
-  training_step_.emplace(workload_, &*model_, optimizer_.get(), std::move(ids), std::move(targets));
+  training_step_.emplace(workload_, &*model_, optimizer_.get(), ids_, std::move(targets));
   device_->Synchronise();
 }
 
@@ -77,30 +77,101 @@ void Benchmark::SendBuilt(int64_t build_ns) {
   built->set_build_ns(build_ns);
   *built->mutable_environment() = DescribeEnvironment(request_.device(), *device_);
   *built->mutable_memory() = device_->AtStart();
+  *built->mutable_numerics() = DescribeNumerics(workload_, *device_, *model_);
   events_->Write(event);
 }
 
-void Benchmark::Measure() {
-  const v1::Plan& plan = request_.plan();
-  recorder_.emplace(device_.get(), plan.timing());
-  reporter_.emplace(events_, plan.warmup_steps(), MonotonicNs());
-  const uint32_t steps = plan.warmup_steps() + plan.measure_steps();
-  for (uint32_t step = 0; step < steps; ++step) MeasureStep(step, steps);
+void Benchmark::PrepareSteps() {
+  const c10::Device device = device_->torch_device();
+  if (graphed()) LeaveDefaultStream(device);
+  recorder_.emplace(device_.get(), request_.plan().timing());
+  listener_ = &*recorder_;
+  const auto add_ranges = [this](std::unique_ptr<RangeSink> sink) {
+    ranges_.push_back(std::make_unique<PhaseRanges>(listener_, std::move(sink)));
+    listener_ = ranges_.back().get();
+  };
+  if (device.is_cuda()) add_ranges(MakeNvtxSink());
+  if (tracing()) {
+    add_ranges(MakeProfilerSink());
+    trace_.emplace(device.type(), request_.trace_path());
+    trace_->Prepare();
+  }
+  device_->Synchronise();
+  reporter_.emplace(events_, request_.plan().warmup_steps(), MonotonicNs());
 }
 
-void Benchmark::MeasureStep(uint32_t step, uint32_t steps) {
-  training_step_->Prepare();
-  const at::Tensor loss = training_step_->Run(&*recorder_);
+void Benchmark::WarmUp() {
+  measure::WarmupRule rule(request_.plan());
+  for (; !rule.done(); ++warmup_steps_) rule.Add(TakeStep(/*measured=*/false));
+}
+
+// A plan with less warm-up than a capture needs gets the rest here, outside its samples.
+void Benchmark::Capture() {
+  for (uint32_t step = warmup_steps_; step < kStepsBeforeCapture; ++step) {
+    ExecuteStep();
+    peaks_.Add(recorder_->peaks(), /*measured=*/false);
+  }
+  graph_.emplace(device_.get(), &*training_step_, &CudaExtras());
+  graph_->Capture();
+  peaks_.Add(graph_->peaks(), /*measured=*/true);
+}
+
+v1::StopReason Benchmark::MeasureUntilEnough() {
+  measure::StoppingRule rule(request_.plan());
+  v1::StopReason reason = v1::STOP_REASON_UNSPECIFIED;
+  for (; reason == v1::STOP_REASON_UNSPECIFIED; ++measured_steps_) {
+    reason = rule.Add(TakeStep(/*measured=*/true));
+  }
+  return reason;
+}
+
+v1::StopReason Benchmark::TraceSteps() {
+  constexpr uint32_t kEnoughToSee = 3;
+  const uint32_t steps = std::min(request_.plan().measure_steps(), kEnoughToSee);
+  trace_->Start();
+  for (; measured_steps_ < steps; ++measured_steps_) TakeStep(/*measured=*/true);
+  trace_->Save();
+  return v1::STOP_REASON_COUNT;
+}
+
+// Returns the time of the step by the clock of the timing mode.
+int64_t Benchmark::TakeStep(bool measured) {
+  loss_ = ExecuteStep();
   // The clock has stopped. Reading a loss waits for the device: only the first and the last are
   // asked for.
-  if (loss.defined() && step == 0) first_loss_ = loss.item().toDouble();
-  if (loss.defined() && step + 1 == steps) last_loss_ = loss.item().toDouble();
-  peaks_.Add(recorder_->peaks(), step >= request_.plan().warmup_steps());
-  reporter_->Add(recorder_->times(), MonotonicNs());
+  if (loss_.defined() && warmup_steps_ + measured_steps_ == 0)
+    first_loss_ = loss_.item().toDouble();
+  peaks_.Add(recorder_->peaks(), measured);
+  const StepTimes& times = recorder_->times();
+  reporter_->Add(times, MonotonicNs());
+  const bool by_events = request_.plan().timing() == v1::TIMING_EVENTS;
+  return by_events ? times.device_step_ns.value_or(times.step_ns) : times.step_ns;
+}
+
+at::Tensor Benchmark::ExecuteStep() {
+  // Not into the next step: it would count among its memory.
+  loss_.reset();
+  if (graph_) return graph_->Run(listener_);
+  training_step_->Prepare();
+  return training_step_->Run(listener_);
+}
+
+v1::WorkerResult Benchmark::Result(v1::StopReason reason) {
+  v1::WorkerResult result;
+  *result.mutable_samples() = reporter_->TakePending();
+  *result.mutable_memory() = Memory();
+  if (first_loss_) result.set_first_loss(*first_loss_);
+  if (loss_.defined()) result.set_last_loss(loss_.item().toDouble());
+  result.set_stop_reason(reason);
+  result.set_warmup_steps(warmup_steps_);
+  result.set_measured_steps(measured_steps_);
+  *result.mutable_numerics() = DescribeNumericsAfterSteps(workload_, *model_, ids_);
+  return result;
 }
 
 v1::Phase Benchmark::CurrentPhase() const {
   if (building_) return v1::PHASE_BUILD;
+  if (graph_ && graph_->phase() != v1::PHASE_UNSPECIFIED) return graph_->phase();
   return recorder_ ? recorder_->phase() : v1::PHASE_UNSPECIFIED;
 }
 

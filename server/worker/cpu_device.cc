@@ -10,10 +10,12 @@ class CpuDevice final : public Device {
 
   c10::Device torch_device() const override { return c10::Device(c10::DeviceType::CPU); }
   void Synchronise() override {}  // an operation has ended when its call returns
+  std::unique_ptr<DeviceClock> MakeClock() override { return nullptr; }
   void ResetPeaks() override { allocator_->ResetPeak(); }
   MemoryPeak Peaks() const override { return {allocator_->peak_bytes(), std::nullopt}; }
   v1::MemoryUse AtStart() const override;
-  v1::Failure DescribeOutOfMemory(const c10::OutOfMemoryError& error) const override;
+  v1::Failure DescribeOutOfMemory(const std::string& message) const override;
+  std::optional<GpuModel> gpu() const override { return std::nullopt; }
   std::string cuda_version() const override { return ""; }
 
  private:
@@ -28,7 +30,7 @@ v1::MemoryUse CpuDevice::AtStart() const {
   return memory;
 }
 
-v1::Failure CpuDevice::DescribeOutOfMemory(const c10::OutOfMemoryError&) const {
+v1::Failure CpuDevice::DescribeOutOfMemory(const std::string&) const {
   v1::Failure failure;
   // By now the stack was unwound and its tensors are freed: the allocator kept the numbers of the
   // moment.

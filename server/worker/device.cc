@@ -2,9 +2,9 @@
 
 namespace torchlap::worker {
 
-std::unique_ptr<Device> OpenDevice(const v1::DeviceGrant& grant) {
-  if (grant.kind() == v1::DEVICE_KIND_CUDA) return OpenCudaDevice(grant.uuid());
-  return OpenCpuDevice(grant.memory_limit_bytes());
+std::unique_ptr<Device> OpenDevice(const v1::WorkerRequest& request) {
+  if (request.device().kind() == v1::DEVICE_KIND_CUDA) return OpenCudaDevice(request);
+  return OpenCpuDevice(request.device().memory_limit_bytes());
 }
 
 }  // namespace torchlap::worker

@@ -26,12 +26,23 @@ bool IsCudaError(const std::exception& error) {
          FirstLine(error).starts_with("CUDA error");
 }
 
+// The CUDA runtime and its libraries allocate too: contexts, handles, workspaces. cudaMalloc's
+// error is not one of those that poison a context.
+bool IsOutOfMemory(const std::exception& error) {
+  constexpr int kCudaErrorMemoryAllocation = 2;  // of driver_types.h
+  const auto* accelerator_error = dynamic_cast<const c10::AcceleratorError*>(&error);
+  if (accelerator_error != nullptr) {
+    return accelerator_error->get_error_code() == kCudaErrorMemoryAllocation;
+  }
+  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+         dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+         // CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED, ...
+         FirstLine(error).find("_STATUS_ALLOC_FAILED") != std::string::npos;
+}
+
 v1::Outcome OutcomeOf(const std::exception& error) {
   if (dynamic_cast<const InvalidRequest*>(&error) != nullptr) return v1::OUTCOME_INVALID;
-  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
-      dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
-    return v1::OUTCOME_OUT_OF_MEMORY;
-  }
+  if (IsOutOfMemory(error)) return v1::OUTCOME_OUT_OF_MEMORY;
   return IsCudaError(error) ? v1::OUTCOME_CUDA_ERROR : v1::OUTCOME_CRASHED;
 }
 
@@ -41,9 +52,11 @@ v1::WorkerFailed DescribeFailure(const std::exception& error, v1::Phase phase,
                                  const Device* device) {
   v1::WorkerFailed failed;
   failed.set_outcome(OutcomeOf(error));
-  const auto* out_of_memory = dynamic_cast<const c10::OutOfMemoryError*>(&error);
-  if (out_of_memory != nullptr && device != nullptr) {
-    *failed.mutable_failure() = device->DescribeOutOfMemory(*out_of_memory);
+  // Not of the heap's bad_alloc: the numbers would be those of another moment.
+  const bool of_device = failed.outcome() == v1::OUTCOME_OUT_OF_MEMORY &&
+                         dynamic_cast<const std::bad_alloc*>(&error) == nullptr;
+  if (of_device && device != nullptr) {
+    *failed.mutable_failure() = device->DescribeOutOfMemory(FirstLine(error));
   }
   failed.mutable_failure()->set_phase(phase);
   failed.mutable_failure()->set_detail(FirstLine(error));

@@ -1,6 +1,7 @@
 #include "server/worker/request_check.h"
 
 #include <cstdint>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,12 @@ namespace {
 [[noreturn]] void Refuse(std::string_view field, std::string_view value, std::string_view right) {
   throw InvalidRequest(std::string(field) + " is " + std::string(value) + ", must be " +
                        std::string(right));
+}
+
+std::string Print(double value) {
+  std::ostringstream text;
+  text << value;
+  return text.str();
 }
 
 void CheckRange(std::string_view field, uint64_t value, uint64_t smallest, uint64_t largest) {
@@ -55,8 +62,44 @@ void CheckPlan(const v1::Plan& plan) {
   CheckRange("warmup_steps", plan.warmup_steps(), 0, 100'000);
   CheckRange("measure_steps", plan.measure_steps(), 1, 1'000'000);
   CheckWord("timing", plan.timing());
+  if (plan.execution() != v1::EXECUTION_UNSPECIFIED) CheckWord("execution", plan.execution());
+  if (!plan.has_memory_fraction()) return;
+  // Not `<= 0`: NaN is refused too.
+  if (!(plan.memory_fraction() > 0 && plan.memory_fraction() <= 1)) {
+    Refuse("memory_fraction", Print(plan.memory_fraction()), "above 0 and up to 1");
+  }
+}
+
+// What only a GPU can do.
+void CheckForCpu(const v1::WorkerRequest& request) {
+  const v1::Plan& plan = request.plan();
+  const v1::Precision precision = request.workload().transformer_lm().precision();
+  if (precision == v1::PRECISION_TF32) {
+    Refuse("precision", Word(precision),
+           "fp32, bf16, fp16 or bf16-weights on a CPU device: no CPU has tf32");
+  }
   if (plan.timing() == v1::TIMING_EVENTS) {
-    Refuse("timing", Word(plan.timing()), "separate or combined: events are not built yet");
+    Refuse("timing", Word(plan.timing()),
+           "separate or combined on a CPU device: it has no device events");
+  }
+  if (plan.execution() == v1::EXECUTION_CUDA_GRAPH) {
+    Refuse("execution", Word(plan.execution()), "eager on a CPU device");
+  }
+  if (plan.has_memory_fraction()) {
+    Refuse("memory_fraction", Print(plan.memory_fraction()),
+           "unset on a CPU device: its limit is the device's memory");
+  }
+}
+
+void CheckForGraph(const v1::WorkerRequest& request) {
+  const v1::TransformerLm& model = request.workload().transformer_lm();
+  if (request.plan().timing() != v1::TIMING_COMBINED) {
+    Refuse("timing", Word(request.plan().timing()),
+           "combined with execution cuda-graph: the phases of a graph cannot be told apart");
+  }
+  if (model.pass_type() == v1::PASS_TYPE_TRAIN_STEP && model.optimizer() != v1::OPTIMIZER_FUSED) {
+    Refuse("optimizer", Word(model.optimizer()),
+           "fused with execution cuda-graph: course counts its steps on the host");
   }
 }
 
@@ -75,11 +118,8 @@ void CheckRequest(const v1::WorkerRequest& request) {
   CheckModel(request.workload().transformer_lm());
   CheckPlan(request.plan());
   CheckGrant(request.device());
-  const v1::Precision precision = request.workload().transformer_lm().precision();
-  if (request.device().kind() == v1::DEVICE_KIND_CPU && precision == v1::PRECISION_TF32) {
-    Refuse("precision", Word(precision),
-           "fp32, bf16, fp16 or bf16-weights on a CPU device: no CPU has tf32");
-  }
+  if (request.device().kind() == v1::DEVICE_KIND_CPU) CheckForCpu(request);
+  if (request.plan().execution() == v1::EXECUTION_CUDA_GRAPH) CheckForGraph(request);
 }
 
 }  // namespace torchlap::worker

@@ -23,20 +23,23 @@ v1::WorkerEvent Hello() {
   return event;
 }
 
-// The last event of a run.
-v1::WorkerEvent Work(int socket, EventWriter* events) {
+// Writes all events of a run but the first.
+void Work(int socket, EventWriter* events) {
+  // Never deleted: the process ends here, and after an error of CUDA a destructor may throw another
+  // one, which would end it without the last event.
+  Benchmark* benchmark = nullptr;
   v1::WorkerEvent last;
-  std::optional<Benchmark> benchmark;
   try {
-    benchmark.emplace(ReadRequest(socket), events);
+    benchmark = new Benchmark(ReadRequest(socket), events);
     *last.mutable_result() = benchmark->Run();
   } catch (const SocketClosed&) {
     throw;
   } catch (const std::exception& error) {
-    *last.mutable_failed() = benchmark ? benchmark->Failed(error)
-                                       : DescribeFailure(error, v1::PHASE_UNSPECIFIED, nullptr);
+    *last.mutable_failed() = benchmark != nullptr
+                                 ? benchmark->Failed(error)
+                                 : DescribeFailure(error, v1::PHASE_UNSPECIFIED, nullptr);
   }
-  return last;
+  events->Write(last);
 }
 
 }  // namespace
@@ -45,7 +48,7 @@ void Serve(int socket) {
   EventWriter events(socket);
   try {
     events.Write(Hello());
-    events.Write(Work(socket, &events));
+    Work(socket, &events);
   } catch (const SocketClosed&) {
     // Nobody is left to tell.
   }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "server/worker/device.h"
@@ -16,17 +18,25 @@ template <typename T>
 using ByPhase = std::array<std::optional<T>, v1::Phase_ARRAYSIZE>;
 
 struct StepTimes {
-  int64_t start_ns = 0;  // of the clock that the recorder was given
+  // Host clock.
+  int64_t start_ns = 0;
   int64_t step_ns = 0;
-  ByPhase<int64_t> phase_ns;  // empty with timing `combined`
+  ByPhase<int64_t> phase_ns;  // only with timing `separate`
+  // Device clock; nothing where the device has none.
+  ByPhase<int64_t> device_phase_ns;  // only with timing `separate` and `events`
+  std::optional<int64_t> device_step_ns;
 };
 
 // CLOCK_MONOTONIC of the host, in ns.
 int64_t MonotonicNs();
 
-// Reads the clock where the timing mode says: `separate` synchronises the device at every boundary
-// of a phase, `combined` only at the ends of the step. Peaks of memory are taken at every boundary
-// in both.
+// Reads the clocks where the timing mode says. The device is synchronised at both ends of a step in
+// every mode, and there the host clock is read. In between:
+//   separate  the device is synchronised at every boundary of a phase and the host clock is read;
+//             the device's clock is marked at both ends of the phase, so that waiting is not in it
+//   events    the device's clock is marked at every boundary; nothing waits
+//   combined  nothing: only the step is timed, by both clocks
+// Peaks of memory are taken at every boundary in all modes.
 class StepRecorder final : public PhaseListener {
  public:
   using Clock = int64_t (*)();
@@ -34,6 +44,7 @@ class StepRecorder final : public PhaseListener {
   // `device` outlives this.
   StepRecorder(Device* device, v1::Timing timing, Clock clock = &MonotonicNs);
 
+  void Begin() override;
   void Enter(v1::Phase phase) override;
   void Leave() override;
 
@@ -44,14 +55,28 @@ class StepRecorder final : public PhaseListener {
   const ByPhase<MemoryPeak>& peaks() const { return peaks_; }
 
  private:
-  int64_t Stamp();
-  void EndPhase(int64_t now_ns);
+  // Numbers of two marks of the device's clock.
+  struct Span {
+    size_t from = 0;
+    size_t to = 0;
+  };
+
+  size_t Mark();
+  int64_t SynchronisedNow();
+  void CrossBoundary();
+  void EndPhase(int64_t now_ns, size_t mark);
+  void ReadDeviceClock(Span step);
 
   Device* const device_;
-  const bool separate_;
+  const v1::Timing timing_;
   const Clock clock_;
+  const std::unique_ptr<DeviceClock> device_clock_;  // null: the device has none
+  bool in_step_ = false;
   v1::Phase phase_ = v1::PHASE_UNSPECIFIED;
   int64_t phase_start_ns_ = 0;
+  size_t step_mark_ = 0;
+  size_t phase_mark_ = 0;
+  ByPhase<Span> spans_;
   StepTimes times_;
   ByPhase<MemoryPeak> peaks_;
 };

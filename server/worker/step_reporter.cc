@@ -8,9 +8,14 @@ namespace torchlap::worker {
 namespace {
 
 constexpr int64_t kBetweenBatchesNs = 500'000'000;
-// Six columns of at most ten bytes a step stay below a frame.
-constexpr int kLargestBatch = 16'000;
-static_assert(size_t{kLargestBatch} * 6 * 10 < kMaxFrameBytes);
+// All columns of at most ten bytes a step stay below a frame.
+constexpr int kLargestBatch = 8'000;
+constexpr size_t kColumns = 13;
+static_assert(size_t{kLargestBatch} * kColumns * 10 < kMaxFrameBytes);
+
+void AddTo(google::protobuf::RepeatedField<int64_t>* column, const std::optional<int64_t>& ns) {
+  if (ns) column->Add(*ns);
+}
 
 v1::SampleBlock EmptyBlock(uint32_t first_step, uint32_t warmup_steps) {
   v1::SampleBlock block;
@@ -30,10 +35,15 @@ StepReporter::StepReporter(EventWriter* events, uint32_t warmup_steps, int64_t n
 void StepReporter::Add(const StepTimes& times, int64_t now_ns) {
   pending_.add_start_ns(times.start_ns);
   pending_.add_step_ns(times.step_ns);
-  if (const auto& ns = times.phase_ns[v1::PHASE_FORWARD]) pending_.add_forward_ns(*ns);
-  if (const auto& ns = times.phase_ns[v1::PHASE_LOSS]) pending_.add_loss_ns(*ns);
-  if (const auto& ns = times.phase_ns[v1::PHASE_BACKWARD]) pending_.add_backward_ns(*ns);
-  if (const auto& ns = times.phase_ns[v1::PHASE_OPTIMIZER]) pending_.add_optimizer_ns(*ns);
+  AddTo(pending_.mutable_forward_ns(), times.phase_ns[v1::PHASE_FORWARD]);
+  AddTo(pending_.mutable_loss_ns(), times.phase_ns[v1::PHASE_LOSS]);
+  AddTo(pending_.mutable_backward_ns(), times.phase_ns[v1::PHASE_BACKWARD]);
+  AddTo(pending_.mutable_optimizer_ns(), times.phase_ns[v1::PHASE_OPTIMIZER]);
+  AddTo(pending_.mutable_device_forward_ns(), times.device_phase_ns[v1::PHASE_FORWARD]);
+  AddTo(pending_.mutable_device_loss_ns(), times.device_phase_ns[v1::PHASE_LOSS]);
+  AddTo(pending_.mutable_device_backward_ns(), times.device_phase_ns[v1::PHASE_BACKWARD]);
+  AddTo(pending_.mutable_device_optimizer_ns(), times.device_phase_ns[v1::PHASE_OPTIMIZER]);
+  AddTo(pending_.mutable_device_step_ns(), times.device_step_ns);
   const bool due = now_ns - last_sent_ns_ >= kBetweenBatchesNs;
   if (!due && pending_.step_ns_size() < kLargestBatch) return;
   v1::WorkerEvent event;

@@ -15,6 +15,8 @@ namespace torchlap::worker {
 class PhaseListener {
  public:
   virtual ~PhaseListener() = default;
+  // A step begins that will not tell its phases. Others begin with their first phase.
+  virtual void Begin() {}
   // `phase` begins; the one before it, if the step has begun already, ends.
   virtual void Enter(v1::Phase phase) = 0;
   // The last phase, and the step, end.

@@ -1,5 +1,6 @@
 #include "server/worker/transformer.h"
 
+#include <ATen/ops/_fused_sdp_choice.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
@@ -124,11 +125,15 @@ at::Tensor Transformer::Rotate(const at::Tensor& x) const {
 }
 
 // x (B, T, d).
+Transformer::Heads Transformer::Project(const Layer& layer, const at::Tensor& x) const {
+  return {Rotate(SplitHeads(at::linear(x, layer.query))),
+          Rotate(SplitHeads(at::linear(x, layer.key))), SplitHeads(at::linear(x, layer.value))};
+}
+
+// x (B, T, d).
 at::Tensor Transformer::Attend(const Layer& layer, const at::Tensor& x) const {
-  const at::Tensor q = Rotate(SplitHeads(at::linear(x, layer.query)));  // (B, h, T, d_h)
-  const at::Tensor k = Rotate(SplitHeads(at::linear(x, layer.key)));
-  const at::Tensor v = SplitHeads(at::linear(x, layer.value));
-  at::Tensor out;  // (B, h, T, d_h)
+  const auto [q, k, v] = Project(layer, x);  // (B, h, T, d_h)
+  at::Tensor out;                            // (B, h, T, d_h)
   if (sdpa_) {
     out = at::scaled_dot_product_attention(q, k, v, /*attn_mask=*/{}, /*dropout_p=*/0.0,
                                            /*is_causal=*/true);
@@ -138,6 +143,14 @@ at::Tensor Transformer::Attend(const Layer& layer, const at::Tensor& x) const {
   }
   out = out.transpose(1, 2).contiguous().view(x.sizes());  // (B, T, d)
   return at::linear(out, layer.output);
+}
+
+int64_t Transformer::ChosenSdpa(const at::Tensor& ids) const {
+  const Layer& first = layers_.front();
+  const at::Tensor x = at::embedding(embeddings_, ids);  // (B, T, d)
+  const Heads heads = Project(first, RmsNorm(x, first.attention_gain));
+  return at::_fused_sdp_choice(heads.query, heads.key, heads.value, /*attn_mask=*/{},
+                               /*dropout_p=*/0.0, /*is_causal=*/true);
 }
 
 uint64_t Transformer::ParameterCount() const {

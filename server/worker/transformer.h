@@ -34,6 +34,11 @@ class Transformer {
   // Logits (B, T, V) of token ids (B, T), int64. T is at most the context length of the model.
   at::Tensor Forward(const at::Tensor& ids) const;
 
+  // What scaled_dot_product_attention chooses for the queries, keys and values that the first layer
+  // makes of `ids`, as a number of at::SDPBackend. Depends on the autocast and gradient recording
+  // in force.
+  int64_t ChosenSdpa(const at::Tensor& ids) const;
+
   // In order of declaration.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   // Number of all entries.
@@ -48,6 +53,12 @@ class Transformer {
     at::Tensor gate, down, up;             // W1 (f, d), W2 (d, f), W3 (f, d)
   };
 
+  // (B, h, T, d_h) each.
+  struct Heads {
+    at::Tensor query, key, value;
+  };
+
+  Heads Project(const Layer& layer, const at::Tensor& x) const;
   at::Tensor Attend(const Layer& layer, const at::Tensor& x) const;
   at::Tensor Rotate(const at::Tensor& x) const;
   at::Tensor SplitHeads(const at::Tensor& x) const;

@@ -66,6 +66,18 @@ TEST(FailureReportTest, ErrorsOfTheCudaRuntimeAndItsLibrariesAreCudaErrors) {
             v1::OUTCOME_CUDA_ERROR);
 }
 
+TEST(FailureReportTest, AFailedAllocationOfTheCudaRuntimeOrItsLibrariesIsOutOfMemory) {
+  const c10::SourceLocation here{__func__, __FILE__, 0};
+  const auto runtime = FailureOf(
+      [&] { throw c10::AcceleratorError(here, 2, "CUDA error: out of memory\nSearch for ..."); });
+  EXPECT_EQ(runtime.outcome(), v1::OUTCOME_OUT_OF_MEMORY);
+  EXPECT_EQ(runtime.failure().detail(), "CUDA error: out of memory");
+  const auto library = FailureOf([] {
+    throw std::runtime_error("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`");
+  });
+  EXPECT_EQ(library.outcome(), v1::OUTCOME_OUT_OF_MEMORY);
+}
+
 TEST(FailureReportTest, AnyOtherErrorIsACrashInOneLine) {
   const auto failed = FailureOf([] { at::zeros({2, 3}).matmul(at::zeros({2, 3})); });
   EXPECT_EQ(failed.outcome(), v1::OUTCOME_CRASHED);

@@ -196,7 +196,9 @@ TEST(OracleTest, TheModelAgreesWithTheFileThatTheEnvironmentNames) {
   if (file == nullptr) GTEST_SKIP() << "TORCHLAP_ORACLE names no file";
   const char* gpu = std::getenv("TORCHLAP_ORACLE_GPU");
   if (gpu == nullptr) return Oracle(file).Check();
-  const std::unique_ptr<Device> device = OpenCudaDevice(gpu);
+  v1::WorkerRequest request;
+  request.mutable_device()->set_uuid(gpu);
+  const std::unique_ptr<Device> device = OpenCudaDevice(request);
   Oracle(file, device->torch_device()).Check();
 }
 

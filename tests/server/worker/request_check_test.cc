@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 
 #include "server/worker/errors.h"
@@ -79,11 +80,63 @@ TEST(RequestCheckTest, ACpuHasNoTf32) {
             "has tf32");
 }
 
-TEST(RequestCheckTest, TimingByEventsIsRefused) {
+v1::WorkerRequest CudaRequest() {
+  v1::WorkerRequest request = TinyRequest();
+  request.mutable_device()->set_kind(v1::DEVICE_KIND_CUDA);
+  request.mutable_device()->set_uuid("GPU-5f2c");
+  return request;
+}
+
+TEST(RequestCheckTest, WhatOnlyAGpuHasIsRefusedOnACpu) {
   v1::WorkerRequest request = TinyRequest();
   request.mutable_plan()->set_timing(v1::TIMING_EVENTS);
   EXPECT_EQ(Refusal(request),
-            "timing is events, must be separate or combined: events are not built yet");
+            "timing is events, must be separate or combined on a CPU device: it has no device "
+            "events");
+  request = TinyRequest();
+  request.mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
+  EXPECT_EQ(Refusal(request), "execution is cuda-graph, must be eager on a CPU device");
+  request = TinyRequest();
+  request.mutable_plan()->set_memory_fraction(0.02);
+  EXPECT_EQ(Refusal(request),
+            "memory_fraction is 0.02, must be unset on a CPU device: its limit is the device's "
+            "memory");
+}
+
+TEST(RequestCheckTest, WhatOnlyAGpuHasIsAcceptedOnOne) {
+  v1::WorkerRequest request = CudaRequest();
+  ModelOf(request).set_precision(v1::PRECISION_TF32);
+  request.mutable_plan()->set_timing(v1::TIMING_EVENTS);
+  request.mutable_plan()->set_execution(v1::EXECUTION_EAGER);
+  request.mutable_plan()->set_memory_fraction(1);
+  EXPECT_EQ(Refusal(request), "");
+}
+
+TEST(RequestCheckTest, AMemoryFractionIsAShare) {
+  v1::WorkerRequest request = CudaRequest();
+  request.mutable_plan()->set_memory_fraction(1.5);
+  EXPECT_EQ(Refusal(request), "memory_fraction is 1.5, must be above 0 and up to 1");
+  request.mutable_plan()->set_memory_fraction(0);
+  EXPECT_EQ(Refusal(request), "memory_fraction is 0, must be above 0 and up to 1");
+  request.mutable_plan()->set_memory_fraction(std::nan(""));
+  EXPECT_EQ(Refusal(request), "memory_fraction is nan, must be above 0 and up to 1");
+}
+
+TEST(RequestCheckTest, AGraphIsTimedAsAWholeAndCountsItsStepsOnTheDevice) {
+  v1::WorkerRequest request = CudaRequest();
+  request.mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
+  EXPECT_EQ(Refusal(request),
+            "timing is separate, must be combined with execution cuda-graph: the phases of a graph "
+            "cannot be told apart");
+  request.mutable_plan()->set_timing(v1::TIMING_COMBINED);
+  EXPECT_EQ(Refusal(request),
+            "optimizer is course, must be fused with execution cuda-graph: course counts its steps "
+            "on the host");
+  ModelOf(request).set_optimizer(v1::OPTIMIZER_FUSED);
+  EXPECT_EQ(Refusal(request), "");
+  ModelOf(request).set_pass_type(v1::PASS_TYPE_FORWARD_BACKWARD);
+  ModelOf(request).clear_optimizer();
+  EXPECT_EQ(Refusal(request), "");
 }
 
 TEST(RequestCheckTest, ACudaGrantNamesItsGpu) {

@@ -86,6 +86,26 @@ TEST_F(StepReporterTest, BatchesAreAtLeastHalfASecondApart) {
   EXPECT_EQ(second[0].step_ns_size(), 2);
 }
 
+TEST_F(StepReporterTest, TimesOfTheDeviceHaveColumnsOfTheirOwn) {
+  StepTimes times;
+  times.step_ns = 30;
+  times.device_step_ns = 28;
+  times.device_phase_ns[v1::PHASE_FORWARD] = 9;
+  times.device_phase_ns[v1::PHASE_LOSS] = 1;
+  times.device_phase_ns[v1::PHASE_BACKWARD] = 14;
+  times.device_phase_ns[v1::PHASE_OPTIMIZER] = 4;
+  StepReporter reporter(&events_, 0, 0);
+  reporter.Add(times, 0);
+  const v1::SampleBlock block = reporter.TakePending();
+  EXPECT_EQ(block.forward_ns_size(), 0);
+  ASSERT_EQ(block.device_step_ns_size(), 1);
+  EXPECT_EQ(block.device_step_ns(0), 28);
+  EXPECT_EQ(block.device_forward_ns(0), 9);
+  EXPECT_EQ(block.device_loss_ns(0), 1);
+  EXPECT_EQ(block.device_backward_ns(0), 14);
+  EXPECT_EQ(block.device_optimizer_ns(0), 4);
+}
+
 TEST_F(StepReporterTest, TheRestIsLeftForTheLastEvent) {
   StepReporter reporter(&events_, 5, 0);
   reporter.Add(Step(0), kSecond);
@@ -101,6 +121,8 @@ TEST_F(StepReporterTest, ABatchNeverOutgrowsAFrame) {
   StepTimes longest;
   longest.start_ns = longest.step_ns = INT64_MAX;
   longest.phase_ns.fill(INT64_MAX);
+  longest.device_phase_ns.fill(INT64_MAX);
+  longest.device_step_ns = INT64_MAX;
   constexpr int kSteps = 40'000;
   std::thread worker([&] {
     StepReporter reporter(&events_, 0, 0);
@@ -115,7 +137,7 @@ TEST_F(StepReporterTest, ABatchNeverOutgrowsAFrame) {
     EXPECT_LT(block.ByteSizeLong(), kMaxFrameBytes);
   }
   worker.join();
-  EXPECT_EQ(steps_sent, 32'000);
+  EXPECT_EQ(steps_sent, 40'000 - 40'000 % 8'000);
 }
 
 TEST_F(StepReporterTest, ADaemonThatIsGoneIsNoticed) {

@@ -207,6 +207,32 @@ TEST(WorkerProgramTest, AWorkerWhoseParentIsAnotherDoesNotStart) {
   EXPECT_TRUE(event && event->has_hello());
 }
 
+TEST(WorkerProgramTest, TheResultSaysWhatWasDoneAndHow) {
+  v1::WorkerRequest request = TinyRequest();
+  request.mutable_workload()->mutable_transformer_lm()->set_attention(v1::ATTENTION_SDPA);
+  const Events events = EventsOf(request);
+  EXPECT_EQ(events.at(1).built().numerics().fp32_matmul(), "ieee");
+  EXPECT_EQ(events.at(1).built().numerics().weights(), "float32");
+  const v1::WorkerResult& result = events.back().result();
+  EXPECT_EQ(result.stop_reason(), v1::STOP_REASON_COUNT);
+  EXPECT_EQ(result.warmup_steps(), 2u);
+  EXPECT_EQ(result.measured_steps(), 3u);
+  EXPECT_EQ(result.numerics().sdpa_kernel(), "flash");
+}
+
+TEST(WorkerProgramTest, MeasuringGoesOnUntilTheTargetOrTheLimit) {
+  v1::WorkerRequest request = TinyRequest();
+  request.mutable_plan()->set_target_precision(0.0001);
+  request.mutable_plan()->set_max_steps(25);
+  const Events events = EventsOf(request);
+  const v1::WorkerResult& result = events.back().result();
+  EXPECT_NE(result.stop_reason(), v1::STOP_REASON_COUNT);
+  EXPECT_GE(result.measured_steps(), 10u);
+  EXPECT_LE(result.measured_steps(), 25u);
+  EXPECT_EQ(Samples(events).step_ns_size(),
+            static_cast<int>(result.warmup_steps() + result.measured_steps()));
+}
+
 TEST(WorkerProgramTest, WithoutAGpuACudaGrantFailsInOneLine) {
   if (access("/dev/nvidiactl", F_OK) == 0) GTEST_SKIP() << "this machine has an NVIDIA driver";
   v1::WorkerRequest request = TinyRequest();

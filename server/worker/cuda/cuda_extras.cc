@@ -1,0 +1,36 @@
+#include "server/worker/cuda/cuda_extras.h"
+
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+
+#include <memory>
+
+struct TorchlapCudaGraph {
+  at::cuda::CUDAGraph graph;
+};
+
+namespace {
+
+void SetMemoryFraction(double fraction, int device) {
+  c10::cuda::CUDACachingAllocator::setMemoryFraction(fraction,
+                                                     static_cast<c10::DeviceIndex>(device));
+}
+
+TorchlapCudaGraph* BeginCapture() {
+  auto graph = std::make_unique<TorchlapCudaGraph>();
+  // Global, the strictest mode: an unsafe call from any thread, that of backward too, is an error
+  // and no silent hole in the graph.
+  graph->graph.capture_begin({0, 0}, cudaStreamCaptureModeGlobal);
+  return graph.release();
+}
+
+void EndCapture(TorchlapCudaGraph* graph) { graph->graph.capture_end(); }
+void Replay(TorchlapCudaGraph* graph) { graph->graph.replay(); }
+void Destroy(TorchlapCudaGraph* graph) { delete graph; }
+
+constexpr TorchlapCudaExtras kExtras = {&SetMemoryFraction, &BeginCapture, &EndCapture, &Replay,
+                                        &Destroy};
+
+}  // namespace
+
+const TorchlapCudaExtras* torchlap_cuda_extras_1() { return &kExtras; }
