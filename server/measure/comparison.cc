@@ -127,14 +127,15 @@ double ApproximateP(const std::vector<size_t>& ranks, size_t chosen, size_t sum)
   return std::min(1.0, 2 * boost::math::cdf(complement(boost::math::normal(), z)));
 }
 
-// Chance that the 95 % interval of a difference of `difference` leaves out 0, both sides with n.
+// Chance that the 95 % interval of a difference of `difference` lies on one side of 0. The
+// noncentral t costs much, and from some twenty degrees of freedom on it is nearly normal.
 double DifferencePower(double difference, double error, double freedom) {
   const double critical = boost::math::quantile(boost::math::students_t(freedom), 0.975);
   const double shift = std::abs(difference) / error;
-  // Far out the noncentral t costs much and says 1.
-  if (shift > critical + 6) return 1;
-  const boost::math::non_central_t shifted(freedom, shift);
-  return boost::math::cdf(complement(shifted, critical));
+  if (freedom > 20 || shift > critical + 6) {
+    return boost::math::cdf(boost::math::normal(), shift - critical);
+  }
+  return boost::math::cdf(complement(boost::math::non_central_t(freedom, shift), critical));
 }
 
 // Chance that the 90 % interval lies within -+limit.

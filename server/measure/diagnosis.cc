@@ -26,13 +26,11 @@ constexpr double kDriftLevel = 0.005;
 constexpr double kModesShare = 0.02;
 constexpr double kNoiseCv = 0.1;
 
-// Standard deviation by the differences of neighbours.
+// Standard deviation by the differences of neighbours, around their median: a trend is no noise.
 double NeighbourStd(std::span<const double> times) {
   std::vector<double> differences;
-  for (size_t i = 0; i + 1 < times.size(); ++i) {
-    differences.push_back(std::abs(times[i + 1] - times[i]));
-  }
-  return kStdPerMad * Median(std::move(differences)).value_or(0) / std::numbers::sqrt2;
+  for (size_t i = 0; i + 1 < times.size(); ++i) differences.push_back(times[i + 1] - times[i]);
+  return kStdPerMad * MedianAbsoluteDeviation(differences).value_or(0) / std::numbers::sqrt2;
 }
 
 std::span<const double> LastHalf(std::span<const double> times) {
@@ -49,7 +47,8 @@ bool StaysSteadyFrom(std::span<const double> times, const SteadyBand& band) {
 std::optional<SeriesFinding> FindColdStart(std::span<const double> times) {
   if (times.size() < kFewestToSettle) return std::nullopt;
   const double median = *Median({LastHalf(times).begin(), LastHalf(times).end()});
-  const double tolerance = std::max(kColdShare * median, kColdStds * NeighbourStd(LastHalf(times)));
+  const double tolerance =
+      std::max(kColdShare * median, kColdStds * NeighbourStd(times.subspan(1)));
   size_t cold = 0;
   while (cold < times.size() / 2 && times[cold] > median + tolerance) ++cold;
   if (cold == 0) return std::nullopt;

@@ -17,8 +17,8 @@ struct SteadyBand {
 };
 
 // Of the last half of the times. The tolerance is the larger of 2 % of the median and three
-// standard deviations, which are estimated from the differences of neighbours (1.4826 x median
-// |difference| / sqrt(2)), so that neither a slow drift nor an outlier widens it. 6 times at least.
+// standard deviations, which are estimated from the differences of neighbours (1.4826 x their MAD /
+// sqrt(2)), so that neither a trend nor an outlier widens it. 6 times at least.
 std::optional<SteadyBand> FindSteadyBand(std::span<const double> times);
 
 // The first step from which on times are like the steady ones: it and the two after it lie in the

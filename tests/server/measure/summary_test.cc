@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -129,6 +130,101 @@ TEST(SummariseRun, OfCombinedTimingHasTheStepAlone) {
   EXPECT_TRUE(run.has_tokens_per_s());
 }
 
+// Ten steps after two, each phase with its own times.
+v1::SampleBlock TenSteps() {
+  v1::SampleBlock samples;
+  samples.set_warmup_steps(2);
+  for (int i = 0; i < 12; ++i) {
+    const int64_t extra = i == 0 ? 9000 : i * 7 % 5;
+    samples.add_forward_ns(1000 + extra);
+    samples.add_backward_ns(2000 + 3 * extra);
+    samples.add_step_ns(3000 + 4 * extra);
+    samples.add_device_forward_ns(500 + extra);
+    samples.add_device_backward_ns(1500);
+    samples.add_device_step_ns(2000 + extra);
+  }
+  return samples;
+}
+
+TEST(SummariseRun, GivesTheShapeOfTheTimesFromFiveStepsOn) {
+  v1::Run run = TinyRun();
+  SummariseRun(TenSteps(), &run);
+  // Measured extras: 4 1 3 0 2 4 1 3 0 2.
+  EXPECT_EQ(run.forward().median_ns(), 1002);
+  EXPECT_EQ(run.forward().mad_ns(), 1);
+  EXPECT_EQ(run.forward().outliers(), 0U);
+  EXPECT_TRUE(run.forward().has_lag1());
+  EXPECT_GE(run.forward().median_low_ns(), 1000);
+  EXPECT_LE(run.forward().median_low_ns(), 1002);
+  EXPECT_GE(run.forward().median_high_ns(), 1002);
+  EXPECT_LE(run.forward().median_high_ns(), 1004);
+  EXPECT_FALSE(run.forward().has_p5_ns());
+  v1::Run few = TinyRun();
+  SummariseRun(Samples(0, 0, {1, 2, 3, 4}, {5, 6, 7, 8}), &few);
+  EXPECT_FALSE(few.forward().has_median_low_ns() || few.forward().has_outliers() ||
+               few.forward().has_lag1() || few.has_backward_forward_low());
+}
+
+TEST(SummariseRun, GivesTheIntervalOfBackwardOverForward) {
+  v1::Run run = TinyRun();
+  SummariseRun(TenSteps(), &run);
+  ASSERT_TRUE(run.has_backward_forward_low() && run.has_backward_forward_high());
+  EXPECT_LT(run.backward_forward_low(), run.backward_forward_ratio());
+  EXPECT_GT(run.backward_forward_high(), run.backward_forward_ratio());
+  EXPECT_NEAR(run.backward_forward_ratio(), 2, 0.01);
+}
+
+TEST(SummariseRun, SaysWhenTimesSettleAndHowColdTheFirstStepWas) {
+  v1::Run run = TinyRun();
+  SummariseRun(TenSteps(), &run);
+  ASSERT_TRUE(run.has_settles_at_step());
+  EXPECT_EQ(run.settles_at_step(), 1U);
+  EXPECT_NEAR(run.cold_steady_ratio(), 39000 / 3008.0, 0.02);
+  // A block without the first step cannot tell.
+  v1::SampleBlock later = TenSteps();
+  later.set_first_step(3);
+  SummariseRun(later, &run);
+  EXPECT_FALSE(run.has_settles_at_step());
+  EXPECT_FALSE(run.has_cold_steady_ratio());
+}
+
+TEST(SummariseRun, CountsTheStepsThatWereDone) {
+  v1::Run run = TinyRun();
+  SummariseRun(TenSteps(), &run);
+  EXPECT_EQ(run.actual_warmup_steps(), 2U);
+  EXPECT_EQ(run.actual_measure_steps(), 10U);
+  // Ended during the warm-up.
+  SummariseRun(Samples(0, 5, {10, 20}, {30, 40}), &run);
+  EXPECT_EQ(run.actual_warmup_steps(), 2U);
+  EXPECT_EQ(run.actual_measure_steps(), 0U);
+  SummariseRun({}, &run);
+  EXPECT_FALSE(run.has_actual_warmup_steps());
+  EXPECT_FALSE(run.has_actual_measure_steps());
+}
+
+TEST(SummariseRun, KeepsTheDevicesClockApart) {
+  v1::Run run = TinyRun();
+  SummariseRun(TenSteps(), &run);
+  EXPECT_EQ(run.forward().mean_ns(), 1002);
+  EXPECT_EQ(run.device_forward().mean_ns(), 502);
+  EXPECT_EQ(run.device_forward().median_ns(), 502);
+  EXPECT_GT(run.device_forward().std_ns(), 0);
+  EXPECT_EQ(run.device_backward().std_ns(), 0);
+  EXPECT_EQ(run.device_step().mean_ns(), 2002);
+  EXPECT_FALSE(run.has_device_loss());
+}
+
+TEST(SummariseRun, OfTimingEventsHasPhasesByTheDevicesClock) {
+  v1::Run run = TinyRun();
+  run.mutable_plan()->set_timing(v1::TIMING_EVENTS);
+  SummariseRun(TenSteps(), &run);
+  EXPECT_EQ(run.forward().mean_ns(), 502);
+  EXPECT_EQ(run.step().mean_ns(), 2002);
+  EXPECT_EQ(run.device_forward().mean_ns(), 502);
+  EXPECT_NEAR(run.backward_forward_ratio(), 1500.0 / 502, 1e-9);
+  EXPECT_NEAR(run.cold_steady_ratio(), 11000 / 2002.0, 0.01);
+}
+
 v1::Run Launch(uint32_t launch, const std::vector<int64_t>& forward,
                const std::vector<int64_t>& backward, uint64_t peak_bytes) {
   v1::Run run = TinyRun();
@@ -164,6 +260,73 @@ TEST(PoolLaunches, SummarisesTheLaunchesMedians) {
   EXPECT_EQ(row.step().mean_ns(), 600);
   EXPECT_DOUBLE_EQ(row.tokens_per_s(), 100 / 600e-9);
   EXPECT_FALSE(row.has_loss());
+}
+
+TEST(PoolLaunches, PutsTheSpreadWithinLaunchesBesideTheOneBetween) {
+  // Standard deviations within: 3 and 4 of two steps each, sqrt((9 + 16) / 2).
+  const double sqrt2 = std::sqrt(2);
+  const auto apart = [&](double std) { return static_cast<int64_t>(std::lround(std * sqrt2)); };
+  const v1::Run row = PoolLaunches({Launch(0, {100000, 100000 + apart(3000)}, {1, 1}, 1),
+                                    Launch(1, {100000, 100000 + apart(4000)}, {1, 1}, 1)});
+  EXPECT_NEAR(row.forward().within_std_ns(), std::sqrt(12.5) * 1000, 1);
+  EXPECT_NEAR(row.forward().std_ns(), apart(1000) / 2 / sqrt2, 1);
+  // One step has no spread.
+  EXPECT_FALSE(PoolLaunches({Launch(0, {1}, {1}, 1), Launch(1, {1, 2}, {1, 2}, 1)})
+                   .forward()
+                   .has_within_std_ns());
+}
+
+TEST(PoolLaunches, ShowsTheWorstVerdictAndAllReasons) {
+  v1::Run clean = Launch(0, {1, 2}, {1, 2}, 1);
+  clean.set_validity(v1::VALIDITY_CLEAN);
+  v1::Run contaminated = Launch(1, {1, 2}, {1, 2}, 1);
+  contaminated.set_validity(v1::VALIDITY_CONTAMINATED);
+  contaminated.set_validity_reasons("foreign-cpu,noise");
+  contaminated.set_contaminated_tries(2);
+  contaminated.mutable_assessment()->add_evidence()->set_pid(812);
+  v1::Run suspect = Launch(2, {1, 2}, {1, 2}, 1);
+  suspect.set_validity(v1::VALIDITY_SUSPECT);
+  suspect.set_validity_reasons("drift,noise");
+  suspect.set_contaminated_tries(1);
+  const v1::Run row = PoolLaunches({clean, suspect, contaminated});
+  EXPECT_EQ(row.validity(), v1::VALIDITY_CONTAMINATED);
+  EXPECT_EQ(row.validity_reasons(), "drift,noise,foreign-cpu");
+  EXPECT_EQ(row.assessment().evidence(0).pid(), 812);
+  EXPECT_EQ(row.contaminated_tries(), 3U);
+}
+
+TEST(PoolLaunches, KeepsNumbersOfStepsOnlyWhereLaunchesAgree) {
+  v1::Run first = Launch(0, {1, 2, 3}, {1, 2, 3}, 1);
+  v1::Run second = Launch(1, {1, 2, 3}, {1, 2, 3}, 1);
+  first.set_stop_reason(v1::STOP_REASON_REACHED);
+  second.set_stop_reason(v1::STOP_REASON_REACHED);
+  first.set_settles_at_step(0);
+  second.set_settles_at_step(0);
+  first.set_cold_steady_ratio(2);
+  second.set_cold_steady_ratio(4);
+  v1::Run row = PoolLaunches({first, second});
+  EXPECT_EQ(row.actual_measure_steps(), 3U);
+  EXPECT_EQ(row.stop_reason(), v1::STOP_REASON_REACHED);
+  EXPECT_TRUE(row.has_settles_at_step());
+  EXPECT_EQ(row.cold_steady_ratio(), 3);
+  second.set_actual_measure_steps(5);
+  second.set_stop_reason(v1::STOP_REASON_LIMIT);
+  second.clear_settles_at_step();
+  row = PoolLaunches({first, second});
+  EXPECT_FALSE(row.has_actual_measure_steps());
+  EXPECT_EQ(row.stop_reason(), v1::STOP_REASON_UNSPECIFIED);
+  EXPECT_FALSE(row.has_settles_at_step());
+}
+
+TEST(PoolLaunches, PoolsTheDevicesClockToo) {
+  v1::Run first = Launch(0, {1}, {1}, 1);
+  v1::Run second = Launch(1, {1}, {1}, 1);
+  first.mutable_device_step()->set_median_ns(10);
+  second.mutable_device_step()->set_median_ns(14);
+  const v1::Run row = PoolLaunches({first, second});
+  EXPECT_EQ(row.device_step().mean_ns(), 12);
+  EXPECT_EQ(row.device_step().std_ns(), std::sqrt(8));
+  EXPECT_FALSE(row.has_device_loss());
 }
 
 TEST(PoolLaunches, KeepsTheLargestPeaksAndTheFirstRunsDevice) {

@@ -1,0 +1,114 @@
+#include "server/measure/warmup_effect.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "server/measure/summary.h"
+#include "tests/server/measure/made_up_times.h"
+
+namespace torchlap::measure {
+namespace {
+
+// A run of `warmup` and 10 more steps of a process whose steps take these times, and 100 ms after
+// them.
+v1::Run Warmed(uint32_t warmup, const std::vector<double>& first_ms, double std_ms = 0.3) {
+  std::vector<double> times = MadeUpTimes(warmup + 1).Normal(warmup + 10, 100, std_ms);
+  std::copy_n(first_ms.begin(), std::min(first_ms.size(), times.size()), times.begin());
+  v1::SampleBlock samples;
+  samples.set_warmup_steps(warmup);
+  for (const double time : times) samples.add_step_ns(static_cast<int64_t>(time * 1e6));
+  v1::Run run;
+  run.mutable_plan()->set_warmup_steps(warmup);
+  SummariseRun(samples, &run);
+  return run;
+}
+
+std::vector<v1::Run> Comparison(const std::vector<double>& first_ms, double std_ms = 0.3) {
+  std::vector<v1::Run> runs;
+  // In random order, as they are run.
+  for (const uint32_t warmup : {5U, 0U, 10U, 2U, 1U}) {
+    runs.push_back(Warmed(warmup, first_ms, std_ms));
+  }
+  return runs;
+}
+
+std::optional<WarmupFinding> Find(const std::vector<WarmupFinding>& findings, WarmupClause clause) {
+  for (const WarmupFinding& finding : findings) {
+    if (finding.clause == clause) return finding;
+  }
+  return std::nullopt;
+}
+
+TEST(CompareWarmups, TellsWhatAColdStartDoesToMeanAndSpread) {
+  const auto findings = CompareWarmups(Comparison({500, 130}));
+  const auto mean = Find(findings, WarmupClause::kMeanInflated);
+  ASSERT_TRUE(mean);
+  EXPECT_NEAR(mean->value, 0.43, 0.01);
+  EXPECT_EQ(mean->threshold, 0.01);
+  const auto std = Find(findings, WarmupClause::kStdInflated);
+  ASSERT_TRUE(std);
+  EXPECT_GT(std->value, 100);
+  // F(0.975; 9, 9) is 4.026 in tables.
+  EXPECT_NEAR(std->threshold, std::sqrt(4.026), 0.001);
+  const auto first = Find(findings, WarmupClause::kFirstStepSlow);
+  ASSERT_TRUE(first);
+  EXPECT_NEAR(first->value, 5, 0.05);
+  EXPECT_EQ(first->count, 5U);
+  const auto settles = Find(findings, WarmupClause::kSettles);
+  ASSERT_TRUE(settles);
+  EXPECT_EQ(settles->steps, 2U);
+  EXPECT_EQ(settles->count, 5U);
+  EXPECT_EQ(settles->of, 5U);
+  const auto enough = Find(findings, WarmupClause::kEnoughWarmup);
+  ASSERT_TRUE(enough);
+  EXPECT_EQ(enough->steps, 2U);
+  EXPECT_FALSE(Find(findings, WarmupClause::kNoDifference));
+}
+
+TEST(CompareWarmups, SaysSoWhereWarmUpMakesNoDifference) {
+  const auto findings = CompareWarmups(Comparison({}));
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_EQ(findings[0].clause, WarmupClause::kSettles);
+  EXPECT_EQ(findings[0].steps, 0U);
+  EXPECT_EQ(findings[1].clause, WarmupClause::kNoDifference);
+  EXPECT_LT(findings[1].value, findings[1].threshold);
+}
+
+TEST(CompareWarmups, DoesNotMakeMuchOfDifferencesWithinTheNoise) {
+  const auto findings = CompareWarmups(Comparison({130}, 8));
+  EXPECT_FALSE(Find(findings, WarmupClause::kMeanInflated));
+  const auto none = Find(findings, WarmupClause::kNoDifference);
+  ASSERT_TRUE(none);
+  EXPECT_GT(none->threshold, 0.04);
+}
+
+TEST(CompareWarmups, SaysThatTimesNeverSettle) {
+  std::vector<double> falling;
+  for (int i = 0; i < 20; ++i) falling.push_back(400 - 15.0 * i);
+  const auto findings = CompareWarmups(Comparison(falling));
+  const auto never = Find(findings, WarmupClause::kNeverSettles);
+  ASSERT_TRUE(never);
+  EXPECT_EQ(never->of, 5U);
+  EXPECT_FALSE(Find(findings, WarmupClause::kSettles));
+}
+
+TEST(CompareWarmups, NeedsTwoNumbersOfWarmUpSteps) {
+  EXPECT_TRUE(CompareWarmups({}).empty());
+  EXPECT_TRUE(CompareWarmups({Warmed(5, {}), Warmed(5, {})}).empty());
+  EXPECT_FALSE(CompareWarmups({Warmed(5, {}), Warmed(1, {})}).empty());
+}
+
+TEST(CompareWarmups, TakesRepeatedRunsByTheirMedian) {
+  std::vector<v1::Run> runs = Comparison({});
+  // Two more without warm-up: one of the three was disturbed.
+  runs.push_back(Warmed(0, {100, 100, 900}));
+  runs.push_back(Warmed(0, {}));
+  EXPECT_FALSE(Find(CompareWarmups(runs), WarmupClause::kMeanInflated));
+}
+
+}  // namespace
+}  // namespace torchlap::measure
