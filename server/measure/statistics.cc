@@ -65,8 +65,7 @@ class Resampler {
   std::mt19937 generator_;
 };
 
-Interval Middle95(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
+Interval Middle95(const std::vector<double>& values) {
   return {*Quantile(values, 0.025), *Quantile(values, 0.975)};
 }
 
@@ -99,16 +98,14 @@ Interval ResampledMedian(std::span<const double> values, double lag1) {
     resampler.Draw([&](size_t i) { ++counts[rank[i]]; });
     median = MedianOfCounts(counts, sorted, values.size());
   }
-  return Middle95(std::move(medians));
+  return Middle95(medians);
 }
 
 Interval MedianByOrder(std::span<const double> values, double lag1) {
-  std::vector<double> sorted(values.begin(), values.end());
-  std::sort(sorted.begin(), sorted.end());
-  const double effective = EffectiveSampleSize(sorted.size(), lag1 > kBlocksFromLag1 ? lag1 : 0);
-  const double reach = kNormal975 / (2 * std::sqrt(effective));
-  return {*Quantile(sorted, 0.5 - std::min(reach, 0.5)),
-          *Quantile(sorted, 0.5 + std::min(reach, 0.5))};
+  const std::vector<double> all(values.begin(), values.end());
+  const double effective = EffectiveSampleSize(all.size(), lag1 > kBlocksFromLag1 ? lag1 : 0);
+  const double reach = std::min(0.5, kNormal975 / (2 * std::sqrt(effective)));
+  return {*Quantile(all, 0.5 - reach), *Quantile(all, 0.5 + reach)};
 }
 
 Interval ResampledRatio(std::span<const double> numerators, std::span<const double> denominators,
@@ -124,7 +121,7 @@ Interval ResampledRatio(std::span<const double> numerators, std::span<const doub
     });
     ratio = above / below;
   }
-  return Middle95(std::move(ratios));
+  return Middle95(ratios);
 }
 
 // The ratio's error is to first order the mean of (numerator - ratio x denominator) / mean
@@ -168,12 +165,13 @@ std::optional<double> Median(std::vector<double> values) {
 
 std::optional<double> Quantile(std::vector<double> values, double q) {
   if (values.empty()) return std::nullopt;
-  std::sort(values.begin(), values.end());
   const double position = static_cast<double>(values.size() - 1) * q;
   const auto below = static_cast<size_t>(position);
-  const size_t above = std::min(below + 1, values.size() - 1);
   const double share = position - static_cast<double>(below);
-  return values[below] + share * (values[above] - values[below]);
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(below);
+  std::nth_element(values.begin(), at, values.end());
+  if (share == 0) return *at;
+  return *at + share * (*std::min_element(at + 1, values.end()) - *at);
 }
 
 std::optional<double> MedianAbsoluteDeviation(std::span<const double> values) {

@@ -99,14 +99,19 @@ v1::StopReason StoppingRule::Look() {
 
 bool StoppingRule::NoiseSettled(double half_width, double mean) {
   if (steps_ < kSettlesFrom) return false;
+  const double std = *SampleStd(times_);
+  // One far outlier among thirty steps doubles the standard deviation, and fades with more steps.
+  const double without_outliers =
+      std::min(1.0, kStdPerMad * *MedianAbsoluteDeviation(times_) / std);
   // The standard error of a standard deviation is 1 / sqrt(2 n) of it.
-  const double at_best = half_width * (1 - 2 / std::sqrt(2 * EffectiveSampleSize(times_)));
+  const double at_best =
+      half_width * without_outliers * (1 - 2 / std::sqrt(2 * EffectiveSampleSize(times_)));
   const double ratio = std::max(0.0, at_best) / (*target_ * mean);
   if (static_cast<double>(steps_) * ratio * ratio <= static_cast<double>(most_steps_)) {
     hopeless_cv_.reset();
     return false;
   }
-  const double cv = *SampleStd(times_) / mean;
+  const double cv = std / mean;
   const bool settled = hopeless_cv_ && std::abs(cv - *hopeless_cv_) <= kSettledCvChange * cv;
   hopeless_cv_ = cv;
   return settled;

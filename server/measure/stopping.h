@@ -50,8 +50,8 @@ class WarmupRule {
 //   REACHED  half width / mean is at most the target.
 //   SETTLED  from 30 steps on: at two looks in a row the steps that the target needs,
 //            n (half width / (target x mean))^2, are more than max_steps even if the noise is
-//            smaller by two of its own standard errors, and the CV changed by less than a tenth
-//            between the two.
+//            smaller by two of its own standard errors, and no larger than 1.4826 x MAD (outliers
+//            fade with more steps), and the CV changed by less than a tenth between the two.
 //   LIMIT    max_steps steps, or max_measure_ns of step time (1000 and 5 minutes where unset).
 class StoppingRule {
  public:

@@ -148,6 +148,15 @@ TEST(StoppingRule, GivesUpEarlyOnNoiseThatMoreStepsCannotBeat) {
   EXPECT_LT(stopped.times.size(), 60U);
 }
 
+TEST(StoppingRule, DoesNotGiveUpBecauseOfOneFarOutlier) {
+  // Without it some 400 steps are enough.
+  std::vector<double> times = MadeUpTimes(6).Normal(1001, kMean, 0.1 * kMean);
+  times[3] = 2 * kMean;
+  const Stopped stopped = MeasureSeries(PrecisionPlan(0.01), times);
+  EXPECT_EQ(stopped.reason, v1::STOP_REASON_REACHED);
+  EXPECT_GT(stopped.times.size(), 300U);
+}
+
 TEST(StoppingRule, StopsAtEitherLimit) {
   v1::Plan steps = PrecisionPlan(0.001);
   steps.set_max_steps(20);
