@@ -1,18 +1,16 @@
 #include "server/worker/benchmark.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "server/measure/stopping.h"
-#include "server/worker/core_affinity.h"
 #include "server/worker/cuda_extras_library.h"
 #include "server/worker/environment.h"
 #include "server/worker/failure_report.h"
 #include "server/worker/initialisation.h"
 #include "server/worker/numerics.h"
 #include "server/worker/precision.h"
+#include "server/worker/process_setup.h"
 #include "server/worker/request_check.h"
 
 namespace torchlap::worker {
@@ -25,7 +23,8 @@ Benchmark::Benchmark(v1::WorkerRequest request, EventWriter* events)
 v1::WorkerResult Benchmark::Run() {
   const int64_t began_ns = MonotonicNs();
   CheckRequest(request_);
-  PrepareProcess();
+  device_ = PrepareProcess(request_);
+  SetMatmulPrecision(workload_.precision());
   building_ = true;
   Build();
   building_ = false;
@@ -38,19 +37,12 @@ v1::WorkerResult Benchmark::Run() {
 
 v1::WorkerFailed Benchmark::Failed(const std::exception& error) {
   v1::WorkerFailed failed = DescribeFailure(error, CurrentPhase(), device_.get());
-  if (reporter_) *failed.mutable_samples() = reporter_->TakePending();
+  if (reporter_) {
+    ReportStep();
+    *failed.mutable_samples() = reporter_->TakePending();
+  }
   *failed.mutable_memory() = Memory();
   return failed;
-}
-
-// The order matters: threads inherit the affinity, and CUDA and the allocator come before the first
-// tensor.
-void Benchmark::PrepareProcess() {
-  PinToCores(request_.device().cores());
-  device_ = OpenDevice(request_);
-  at::set_num_threads(static_cast<int>(request_.device().threads()));
-  at::set_num_interop_threads(1);
-  SetMatmulPrecision(workload_.precision());
 }
 
 void Benchmark::Build() {
@@ -97,7 +89,8 @@ void Benchmark::PrepareSteps() {
     trace_->Prepare();
   }
   device_->Synchronise();
-  reporter_.emplace(events_, request_.plan().warmup_steps(), MonotonicNs());
+  cores_.emplace();
+  reporter_.emplace(events_, MonotonicNs());
 }
 
 void Benchmark::WarmUp() {
@@ -136,16 +129,28 @@ v1::StopReason Benchmark::TraceSteps() {
 
 // Returns the time of the step by the clock of the timing mode.
 int64_t Benchmark::TakeStep(bool measured) {
+  ReportStep();
   loss_ = ExecuteStep();
   // The clock has stopped. Reading a loss waits for the device: only the first and the last are
   // asked for.
-  if (loss_.defined() && warmup_steps_ + measured_steps_ == 0)
-    first_loss_ = loss_.item().toDouble();
+  if (warmup_steps_ + measured_steps_ == 0) {
+    if (loss_.defined()) first_loss_ = loss_.item().toDouble();
+    cores_->FindThreads();
+  }
   peaks_.Add(recorder_->peaks(), measured);
   const StepTimes& times = recorder_->times();
-  reporter_->Add(times, MonotonicNs());
+  unreported_ = EndedStep{times, measured};
   const bool by_events = request_.plan().timing() == v1::TIMING_EVENTS;
   return by_events ? times.device_step_ns.value_or(times.step_ns) : times.step_ns;
+}
+
+// The last step, if there was one, with what happened on the cores from its start until now.
+void Benchmark::ReportStep() {
+  const int64_t now_ns = MonotonicNs();
+  const CoreTimes since_start = cores_->Next(now_ns);
+  if (!unreported_) return;
+  const EndedStep step = *std::exchange(unreported_, std::nullopt);
+  reporter_->Add(step.times, since_start, step.measured, now_ns);
 }
 
 at::Tensor Benchmark::ExecuteStep() {
@@ -157,6 +162,7 @@ at::Tensor Benchmark::ExecuteStep() {
 }
 
 v1::WorkerResult Benchmark::Result(v1::StopReason reason) {
+  ReportStep();
   v1::WorkerResult result;
   *result.mutable_samples() = reporter_->TakePending();
   *result.mutable_memory() = Memory();
@@ -165,6 +171,7 @@ v1::WorkerResult Benchmark::Result(v1::StopReason reason) {
   result.set_stop_reason(reason);
   result.set_warmup_steps(warmup_steps_);
   result.set_measured_steps(measured_steps_);
+  if (const auto neighbour = cores_->FindNeighbour()) *result.mutable_neighbour() = *neighbour;
   *result.mutable_numerics() = DescribeNumericsAfterSteps(workload_, *model_, ids_);
   return result;
 }

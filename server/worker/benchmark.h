@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/worker/adamw.h"
+#include "server/worker/core_watch.h"
 #include "server/worker/device.h"
 #include "server/worker/event_writer.h"
 #include "server/worker/graphed_step.h"
@@ -39,10 +40,14 @@ class Benchmark {
   v1::WorkerFailed Failed(const std::exception& error);
 
  private:
+  struct EndedStep {
+    StepTimes times;
+    bool measured;
+  };
+
   bool tracing() const { return !request_.trace_path().empty(); }
   bool graphed() const { return request_.plan().execution() == v1::EXECUTION_CUDA_GRAPH; }
 
-  void PrepareProcess();
   void Build();
   void SendBuilt(int64_t build_ns);
   void PrepareSteps();
@@ -51,6 +56,7 @@ class Benchmark {
   v1::StopReason MeasureUntilEnough();
   v1::StopReason TraceSteps();
   int64_t TakeStep(bool measured);
+  void ReportStep();
   at::Tensor ExecuteStep();
   v1::WorkerResult Result(v1::StopReason reason);
   v1::Phase CurrentPhase() const;
@@ -69,7 +75,9 @@ class Benchmark {
   std::optional<StepRecorder> recorder_;
   std::vector<std::unique_ptr<PhaseRanges>> ranges_;  // each behind the next one
   PhaseListener* listener_ = nullptr;                 // the last of them, or recorder_
+  std::optional<CoreWatch> cores_;
   std::optional<StepReporter> reporter_;
+  std::optional<EndedStep> unreported_;  // the last step, until the next one starts
   std::optional<Trace> trace_;
   PhasePeaks peaks_;
   uint32_t warmup_steps_ = 0;

@@ -88,7 +88,7 @@ std::optional<CoreUse> ParseCoreUse(std::string_view stat, const std::vector<int
     sum.steal_ns += use->steal_ns;
     ++found;
   }
-  if (found != cores.size()) return std::nullopt;
+  if (found == 0 || found != cores.size()) return std::nullopt;
   return sum;
 }
 

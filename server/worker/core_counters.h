@@ -31,7 +31,7 @@ struct CoreUse {
 };
 
 // Sum over the lines of `cores` in the text of /proc/stat. `tick_ns`: a tick of its numbers.
-// Nothing if one of the cores has no line, or its line is not as it should be.
+// Nothing if one of the cores has no line, its line is not as it should be, or there is no core.
 std::optional<CoreUse> ParseCoreUse(std::string_view stat, const std::vector<int>& cores,
                                     int64_t tick_ns);
 
@@ -67,7 +67,7 @@ class CoreCounters {
  public:
   using Clock = int64_t (*)();
 
-  // `cores`: those that the process is pinned to; not empty. `root` stands before /proc, so that
+  // `cores`: those that the process may run on. `root` stands before /proc, so that
   // tests read a made-up tree. Counts the threads that exist now.
   explicit CoreCounters(std::vector<int> cores, const std::filesystem::path& root = "/",
                         Clock own_cpu = &OwnCpuNs);

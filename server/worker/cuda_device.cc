@@ -30,6 +30,7 @@ class CudaDevice final : public Device {
   std::unique_ptr<DeviceClock> MakeClock() override { return MakeCudaClock(torch_device()); }
   void ResetPeaks() override { at::accelerator::resetPeakStats(kOnlyGpu); }
   MemoryPeak Peaks() const override;
+  void GiveBackUnused() override { at::accelerator::emptyCache(); }
   v1::MemoryUse AtStart() const override;
   v1::Failure DescribeOutOfMemory(const std::string& message) const override;
   std::optional<GpuModel> gpu() const override { return gpu_; }
@@ -79,7 +80,8 @@ std::string CudaDevice::cuda_version() const {
 void OpenLibrary(const char* name) {
   if (dlopen(name, RTLD_NOW | RTLD_GLOBAL) != nullptr) return;
   throw DeviceUnusable(std::string("a CUDA library of LibTorch 2.11.0 is missing: ") + dlerror() +
-                       "; deploy/fetch_libtorch.sh --cuda yes fetches them all");
+                       "; it comes with `pip install torch==2.11.0`, and with "
+                       "`deploy/fetch_libtorch.sh --cuda yes`");
 }
 
 // LibTorch finds most of what it needs beside itself, as the wheels lie; where LD_LIBRARY_PATH

@@ -50,6 +50,8 @@ class Device {
   // allocator counts on the host.
   virtual void ResetPeaks() = 0;
   virtual MemoryPeak Peaks() const = 0;
+  // Memory that the allocator holds for later tensors goes back to the device.
+  virtual void GiveBackUnused() {}
   // Total and free memory when the device was opened: device_total_bytes and device_free_bytes.
   virtual v1::MemoryUse AtStart() const = 0;
   // The numbers of an out-of-memory that was just caught, from the first line of its message and

@@ -46,7 +46,7 @@ void GraphedStep::Capture() {
   device_->Synchronise();
   // What the steps until now left behind cannot be used by the graph, which allocates from a pool
   // of its own: given back, or both would have to fit.
-  at::accelerator::emptyCache();
+  device_->GiveBackUnused();
   Peaks peaks(this);
   graph_ = extras_->begin_capture();
   loss_ = step_->Run(&peaks);

@@ -111,10 +111,20 @@ void CheckGrant(const v1::DeviceGrant& device) {
   }
 }
 
+// It has a plan of its own: of that of the request only the seed is used.
+void CheckCalibration(const v1::WorkerRequest& request) {
+  const uint32_t size = request.workload().calibration().matrix_size();
+  if (size != 0) CheckRange("matrix_size", size, 64, 32768);
+  CheckGrant(request.device());
+}
+
 }  // namespace
 
 void CheckRequest(const v1::WorkerRequest& request) {
-  if (!request.workload().has_transformer_lm()) Refuse("workload", "unset", "transformer_lm");
+  if (request.workload().has_calibration()) return CheckCalibration(request);
+  if (!request.workload().has_transformer_lm()) {
+    Refuse("workload", "unset", "transformer_lm or calibration");
+  }
   CheckModel(request.workload().transformer_lm());
   CheckPlan(request.plan());
   CheckGrant(request.device());

@@ -3,7 +3,11 @@
 #include <torch/headeronly/version.h>
 #include <unistd.h>
 
+#include <optional>
+#include <utility>
+
 #include "server/worker/benchmark.h"
+#include "server/worker/calibration.h"
 #include "server/worker/errors.h"
 #include "server/worker/event_writer.h"
 #include "server/worker/failure_report.h"
@@ -23,23 +27,41 @@ v1::WorkerEvent Hello() {
   return event;
 }
 
-// Writes all events of a run but the first.
-void Work(int socket, EventWriter* events) {
+// Writes all events of a run but the first. Kind: Benchmark or CalibrationRun.
+template <typename Kind>
+void Work(v1::WorkerRequest request, EventWriter* events) {
   // Never deleted: the process ends here, and after an error of CUDA a destructor may throw another
   // one, which would end it without the last event.
-  Benchmark* benchmark = nullptr;
+  auto* run = new Kind(std::move(request), events);
   v1::WorkerEvent last;
   try {
-    benchmark = new Benchmark(ReadRequest(socket), events);
-    *last.mutable_result() = benchmark->Run();
+    *last.mutable_result() = run->Run();
   } catch (const SocketClosed&) {
     throw;
   } catch (const std::exception& error) {
-    *last.mutable_failed() = benchmark != nullptr
-                                 ? benchmark->Failed(error)
-                                 : DescribeFailure(error, v1::PHASE_UNSPECIFIED, nullptr);
+    *last.mutable_failed() = run->Failed(error);
   }
   events->Write(last);
+}
+
+void Answer(v1::WorkerRequest request, EventWriter* events) {
+  if (request.workload().has_calibration()) {
+    Work<CalibrationRun>(std::move(request), events);
+  } else {
+    Work<Benchmark>(std::move(request), events);
+  }
+}
+
+// Reads the request, or says what is wrong with it.
+std::optional<v1::WorkerRequest> Request(int socket, EventWriter* events) {
+  try {
+    return ReadRequest(socket);
+  } catch (const InvalidRequest& error) {
+    v1::WorkerEvent last;
+    *last.mutable_failed() = DescribeFailure(error, v1::PHASE_UNSPECIFIED, nullptr);
+    events->Write(last);
+    return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -48,7 +70,7 @@ void Serve(int socket) {
   EventWriter events(socket);
   try {
     events.Write(Hello());
-    Work(socket, &events);
+    if (auto request = Request(socket, &events)) Answer(*std::move(request), &events);
   } catch (const SocketClosed&) {
     // Nobody is left to tell.
   }

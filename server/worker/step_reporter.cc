@@ -9,8 +9,8 @@ namespace {
 
 constexpr int64_t kBetweenBatchesNs = 500'000'000;
 // All columns of at most ten bytes a step stay below a frame.
-constexpr int kLargestBatch = 8'000;
-constexpr size_t kColumns = 13;
+constexpr int kLargestBatch = 6'500;
+constexpr size_t kColumns = 15;
 static_assert(size_t{kLargestBatch} * kColumns * 10 < kMaxFrameBytes);
 
 void AddTo(google::protobuf::RepeatedField<int64_t>* column, const std::optional<int64_t>& ns) {
@@ -26,13 +26,13 @@ v1::SampleBlock EmptyBlock(uint32_t first_step, uint32_t warmup_steps) {
 
 }  // namespace
 
-StepReporter::StepReporter(EventWriter* events, uint32_t warmup_steps, int64_t now_ns)
-    : events_(events),
-      warmup_steps_(warmup_steps),
-      last_sent_ns_(now_ns),
-      pending_(EmptyBlock(0, warmup_steps)) {}
+StepReporter::StepReporter(EventWriter* events, int64_t now_ns)
+    : events_(events), last_sent_ns_(now_ns), pending_(EmptyBlock(0, 0)) {}
 
-void StepReporter::Add(const StepTimes& times, int64_t now_ns) {
+void StepReporter::Add(const StepTimes& times, const CoreTimes& cores, bool measured,
+                       int64_t now_ns) {
+  // Where the warm-up ends may not be known before it does, so a batch counts those so far.
+  if (!measured) pending_.set_warmup_steps(pending_.warmup_steps() + 1);
   pending_.add_start_ns(times.start_ns);
   pending_.add_step_ns(times.step_ns);
   AddTo(pending_.mutable_forward_ns(), times.phase_ns[v1::PHASE_FORWARD]);
@@ -44,6 +44,8 @@ void StepReporter::Add(const StepTimes& times, int64_t now_ns) {
   AddTo(pending_.mutable_device_backward_ns(), times.device_phase_ns[v1::PHASE_BACKWARD]);
   AddTo(pending_.mutable_device_optimizer_ns(), times.device_phase_ns[v1::PHASE_OPTIMIZER]);
   AddTo(pending_.mutable_device_step_ns(), times.device_step_ns);
+  AddTo(pending_.mutable_foreign_cpu_ns(), cores.foreign_cpu_ns);
+  AddTo(pending_.mutable_run_delay_ns(), cores.run_delay_ns);
   const bool due = now_ns - last_sent_ns_ >= kBetweenBatchesNs;
   if (!due && pending_.step_ns_size() < kLargestBatch) return;
   v1::WorkerEvent event;
@@ -54,7 +56,7 @@ void StepReporter::Add(const StepTimes& times, int64_t now_ns) {
 
 v1::SampleBlock StepReporter::TakePending() {
   const auto next_step = pending_.first_step() + static_cast<uint32_t>(pending_.step_ns_size());
-  return std::exchange(pending_, EmptyBlock(next_step, warmup_steps_));
+  return std::exchange(pending_, EmptyBlock(next_step, pending_.warmup_steps()));
 }
 
 }  // namespace torchlap::worker

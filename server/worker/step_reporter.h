@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "server/worker/core_counters.h"
 #include "server/worker/event_writer.h"
 #include "server/worker/step_recorder.h"
 #include "torchlap/v1/run.pb.h"
@@ -14,18 +15,18 @@ namespace torchlap::worker {
 class StepReporter {
  public:
   // `events` outlives this. Batches are counted from `now_ns`.
-  StepReporter(EventWriter* events, uint32_t warmup_steps, int64_t now_ns);
+  StepReporter(EventWriter* events, int64_t now_ns);
 
-  // The next step, in order. Sends a batch if one is due. Throws SocketClosed if the daemon is
-  // gone.
-  void Add(const StepTimes& times, int64_t now_ns);
+  // The next step, in order; those that were not `measured` come first. `cores`: what happened from
+  // its start to that of the next one. Sends a batch if one is due. Throws SocketClosed if the
+  // daemon is gone.
+  void Add(const StepTimes& times, const CoreTimes& cores, bool measured, int64_t now_ns);
 
   // The steps that were not sent yet; they are for the last event.
   v1::SampleBlock TakePending();
 
  private:
   EventWriter* const events_;
-  const uint32_t warmup_steps_;
   int64_t last_sent_ns_;
   v1::SampleBlock pending_;
 };

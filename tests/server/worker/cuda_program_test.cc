@@ -107,11 +107,13 @@ TEST_F(CudaProgramTest, AMissingCudaLibraryIsNamedInOneLine) {
     GTEST_SKIP() << "this machine has LibTorch's CUDA libraries";
   }
   EXPECT_EQ(failed.outcome(), v1::OUTCOME_CUDA_ERROR);
-  EXPECT_THAT(failed.failure().detail(),
-              AllOf(StartsWith("a CUDA library of LibTorch 2.11.0 is missing: lib"),
-                    EndsWith(": cannot open shared object file: No such file or directory; "
-                             "deploy/fetch_libtorch.sh --cuda yes fetches them all"),
-                    Not(HasSubstr("\n"))));
+  EXPECT_THAT(
+      failed.failure().detail(),
+      AllOf(StartsWith("a CUDA library of LibTorch 2.11.0 is missing: lib"),
+            EndsWith(": cannot open shared object file: No such file or directory; it comes "
+                     "with `pip install torch==2.11.0`, and with "
+                     "`deploy/fetch_libtorch.sh --cuda yes`"),
+            Not(HasSubstr("\n"))));
   EXPECT_EQ(Calls().back(), "cuDeviceGetAttribute");  // the runtime has not started
 }
 

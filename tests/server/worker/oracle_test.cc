@@ -22,6 +22,7 @@
 #include "server/worker/device.h"
 #include "server/worker/training_step.h"
 #include "server/worker/transformer.h"
+#include "tests/server/worker/oracle_model.h"
 
 namespace torchlap::worker {
 namespace {
@@ -32,44 +33,6 @@ constexpr double kLossTolerance = 1e-4;    // relative
 constexpr double kLogitTolerance = 1e-4;   // of the largest logit that was recorded in the step
 constexpr double kAbsSumTolerance = 1e-4;  // relative
 constexpr double kNormTolerance = 1e-3;    // relative
-
-json ReadJson(const std::string& file) {
-  std::ifstream stream(file);
-  if (!stream) throw std::runtime_error("cannot read " + file);
-  return json::parse(stream);
-}
-
-// offset + scale * u, u = ((x * 2654435761 + salt * 40503) mod 2^32) / 2^31 - 1, x the flat index.
-void FillByFormula(const at::Tensor& tensor, int64_t salt, double scale, double offset) {
-  const at::Tensor x = at::arange(tensor.numel(), at::kLong);
-  const at::Tensor scrambled = (x * 2654435761 + salt * 40503).remainder(int64_t{1} << 32);
-  const at::Tensor u = scrambled.to(at::kDouble) / 2147483648.0 - 1.0;
-  tensor.copy_((offset + scale * u).to(at::kFloat).view(tensor.sizes()));
-}
-
-// (x * factor + start) mod vocabulary, as (B, T).
-at::Tensor TokensByFormula(const v1::TransformerLm& model, int64_t factor, int64_t start) {
-  const int64_t batch = model.batch_size();
-  const int64_t context = model.context_length();
-  const at::Tensor x = at::arange(batch * context, at::kLong);
-  return (x * factor + start).remainder(model.vocab_size()).view({batch, context});
-}
-
-v1::TransformerLm ModelOf(const json& recorded) {
-  v1::TransformerLm model;
-  model.set_vocab_size(recorded.at("vocab"));
-  model.set_d_model(recorded.at("d_model"));
-  model.set_d_ff(recorded.at("d_ff"));
-  model.set_layers(recorded.at("layers"));
-  model.set_heads(recorded.at("heads"));
-  model.set_batch_size(recorded.at("batch"));
-  model.set_context_length(recorded.at("context"));
-  model.set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
-  model.set_precision(v1::PRECISION_FP32);
-  model.set_attention(v1::ATTENTION_EXPLICIT);
-  model.set_optimizer(v1::OPTIMIZER_COURSE);
-  return model;
-}
 
 std::vector<at::Tensor> Tensors(const Transformer& model) {
   std::vector<at::Tensor> tensors;
@@ -82,13 +45,15 @@ class Oracle {
  public:
   explicit Oracle(const std::string& file, c10::Device device = c10::DeviceType::CPU)
       : file_(file),
-        recorded_(ReadJson(file)),
-        workload_(ModelOf(recorded_)),
+        recorded_(ReadVectors(file)),
+        workload_(OracleWorkload(recorded_)),
         model_(workload_, device, at::kFloat,
-               [this](const std::string&, const at::Tensor& tensor) { Fill(tensor); }),
+               [this](const std::string&, const at::Tensor& tensor) {
+                 FillOracleParameter(++parameter_number_, tensor);
+               }),
         optimizer_(MakeAdamW(v1::OPTIMIZER_COURSE, Tensors(model_))),
-        ids_(TokensByFormula(workload_, 7919, 13).to(device)),
-        targets_(TokensByFormula(workload_, 104729, 71).to(device)),
+        ids_(OracleIds(workload_).to(device)),
+        targets_(OracleTargets(workload_).to(device)),
         training_step_(workload_, &model_, optimizer_.get(), ids_, targets_) {}
 
   void Check() {
@@ -104,15 +69,6 @@ class Oracle {
     void Enter(v1::Phase) override {}
     void Leave() override {}
   };
-
-  void Fill(const at::Tensor& tensor) {
-    ++parameter_number_;
-    if (tensor.dim() == 1) {
-      FillByFormula(tensor, parameter_number_, 0.1, 1.0);
-    } else {
-      FillByFormula(tensor, parameter_number_, 1 / std::sqrt(double(tensor.size(1))), 0.0);
-    }
-  }
 
   void CheckStep(const json& step) {
     CheckLogits(step);
@@ -203,7 +159,7 @@ TEST(OracleTest, TheModelAgreesWithTheFileThatTheEnvironmentNames) {
 }
 
 TEST(OracleTest, ARecordThatIsSlightlyOffIsNoticed) {
-  json recorded = ReadJson(TORCHLAP_GOLDEN_DIR "/vectors-b.json");
+  json recorded = ReadVectors(TORCHLAP_GOLDEN_DIR "/vectors-b.json");
   json& norm = recorded["steps"][0]["gradient_norm"]["ln_final.weight"];
   norm = norm.get<double>() * 1.002;
   const std::string file = ::testing::TempDir() + "off.json";

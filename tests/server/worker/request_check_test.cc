@@ -28,7 +28,7 @@ v1::TransformerLm& ModelOf(v1::WorkerRequest& request) {
 TEST(RequestCheckTest, ACompleteRequestIsAccepted) { EXPECT_EQ(Refusal(TinyRequest()), ""); }
 
 TEST(RequestCheckTest, AnEmptyRequestSaysWhatIsMissing) {
-  EXPECT_EQ(Refusal({}), "workload is unset, must be transformer_lm");
+  EXPECT_EQ(Refusal({}), "workload is unset, must be transformer_lm or calibration");
 }
 
 TEST(RequestCheckTest, SizesOutOfRangeAreNamedWithTheirRange) {
@@ -143,6 +143,21 @@ TEST(RequestCheckTest, ACudaGrantNamesItsGpu) {
   v1::WorkerRequest request = TinyRequest();
   request.mutable_device()->set_kind(v1::DEVICE_KIND_CUDA);
   EXPECT_EQ(Refusal(request), "device.uuid is empty, must be the UUID of a GPU or MIG instance");
+}
+
+TEST(RequestCheckTest, ACalibrationHasASizeWithinLimitsAndNoPlan) {
+  v1::WorkerRequest request;
+  *request.mutable_device() = TinyRequest().device();
+  request.mutable_workload()->mutable_calibration();
+  EXPECT_EQ(Refusal(request), "") << "0: chosen by the worker";
+  request.mutable_workload()->mutable_calibration()->set_matrix_size(63);
+  EXPECT_EQ(Refusal(request), "matrix_size is 63, must be 64 to 32768");
+  request.mutable_workload()->mutable_calibration()->set_matrix_size(32769);
+  EXPECT_EQ(Refusal(request), "matrix_size is 32769, must be 64 to 32768");
+  request.mutable_workload()->mutable_calibration()->set_matrix_size(64);
+  EXPECT_EQ(Refusal(request), "");
+  request.mutable_device()->set_threads(0);
+  EXPECT_EQ(Refusal(request), "device.threads is 0, must be 1 to 65536");
 }
 
 }  // namespace

@@ -66,10 +66,10 @@ StepTimes Step(int64_t start_ns) {
 }
 
 TEST_F(StepReporterTest, BatchesAreAtLeastHalfASecondApart) {
-  StepReporter reporter(&events_, 1, 0);
-  reporter.Add(Step(0), kSecond / 2 - 1);
+  StepReporter reporter(&events_, 0);
+  reporter.Add(Step(0), {}, false, kSecond / 2 - 1);
   EXPECT_TRUE(Sent().empty());
-  reporter.Add(Step(1), kSecond / 2);
+  reporter.Add(Step(1), {}, true, kSecond / 2);
   const std::vector<v1::SampleBlock> first = Sent();
   ASSERT_EQ(first.size(), 1u);
   EXPECT_EQ(first[0].first_step(), 0u);
@@ -77,9 +77,9 @@ TEST_F(StepReporterTest, BatchesAreAtLeastHalfASecondApart) {
   EXPECT_EQ(first[0].step_ns_size(), 2);
   EXPECT_EQ(first[0].forward_ns_size(), 2);
   EXPECT_EQ(first[0].loss_ns_size(), 0);
-  reporter.Add(Step(2), kSecond - 1);
+  reporter.Add(Step(2), {}, true, kSecond - 1);
   EXPECT_TRUE(Sent().empty());
-  reporter.Add(Step(3), kSecond);
+  reporter.Add(Step(3), {}, true, kSecond);
   const std::vector<v1::SampleBlock> second = Sent();
   ASSERT_EQ(second.size(), 1u);
   EXPECT_EQ(second[0].first_step(), 2u);
@@ -94,8 +94,8 @@ TEST_F(StepReporterTest, TimesOfTheDeviceHaveColumnsOfTheirOwn) {
   times.device_phase_ns[v1::PHASE_LOSS] = 1;
   times.device_phase_ns[v1::PHASE_BACKWARD] = 14;
   times.device_phase_ns[v1::PHASE_OPTIMIZER] = 4;
-  StepReporter reporter(&events_, 0, 0);
-  reporter.Add(times, 0);
+  StepReporter reporter(&events_, 0);
+  reporter.Add(times, {}, true, 0);
   const v1::SampleBlock block = reporter.TakePending();
   EXPECT_EQ(block.forward_ns_size(), 0);
   ASSERT_EQ(block.device_step_ns_size(), 1);
@@ -106,13 +106,37 @@ TEST_F(StepReporterTest, TimesOfTheDeviceHaveColumnsOfTheirOwn) {
   EXPECT_EQ(block.device_optimizer_ns(0), 4);
 }
 
+TEST_F(StepReporterTest, WhatHappenedOnTheCoresHasColumnsWhereTheKernelTells) {
+  StepReporter reporter(&events_, 0);
+  reporter.Add(Step(0), {.foreign_cpu_ns = 10, .run_delay_ns = std::nullopt}, true, 0);
+  reporter.Add(Step(1), {.foreign_cpu_ns = 0, .run_delay_ns = std::nullopt}, true, 0);
+  const v1::SampleBlock block = reporter.TakePending();
+  ASSERT_EQ(block.foreign_cpu_ns_size(), 2);
+  EXPECT_EQ(block.foreign_cpu_ns(0), 10);
+  EXPECT_EQ(block.foreign_cpu_ns(1), 0);
+  EXPECT_EQ(block.run_delay_ns_size(), 0);
+}
+
+TEST_F(StepReporterTest, EveryBatchSaysWhichStepsUpToItsEndWereWarmUp) {
+  StepReporter reporter(&events_, 0);
+  reporter.Add(Step(0), {}, false, 0);
+  reporter.Add(Step(1), {}, false, kSecond);
+  reporter.Add(Step(2), {}, false, kSecond);
+  reporter.Add(Step(3), {}, true, 2 * kSecond);
+  reporter.Add(Step(4), {}, true, 2 * kSecond);
+  const std::vector<v1::SampleBlock> sent = Sent();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[0].warmup_steps(), 2u);
+  EXPECT_EQ(sent[1].warmup_steps(), 3u);
+  EXPECT_EQ(reporter.TakePending().warmup_steps(), 3u);
+}
+
 TEST_F(StepReporterTest, TheRestIsLeftForTheLastEvent) {
-  StepReporter reporter(&events_, 5, 0);
-  reporter.Add(Step(0), kSecond);
-  reporter.Add(Step(1), kSecond + 1);
+  StepReporter reporter(&events_, 0);
+  reporter.Add(Step(0), {}, true, kSecond);
+  reporter.Add(Step(1), {}, true, kSecond + 1);
   const v1::SampleBlock rest = reporter.TakePending();
   EXPECT_EQ(rest.first_step(), 1u);
-  EXPECT_EQ(rest.warmup_steps(), 5u);
   ASSERT_EQ(rest.start_ns_size(), 1);
   EXPECT_EQ(rest.start_ns(0), 1);
 }
@@ -123,10 +147,11 @@ TEST_F(StepReporterTest, ABatchNeverOutgrowsAFrame) {
   longest.phase_ns.fill(INT64_MAX);
   longest.device_phase_ns.fill(INT64_MAX);
   longest.device_step_ns = INT64_MAX;
+  const CoreTimes most = {INT64_MAX, INT64_MAX};
   constexpr int kSteps = 40'000;
   std::thread worker([&] {
-    StepReporter reporter(&events_, 0, 0);
-    for (int i = 0; i < kSteps; ++i) reporter.Add(longest, 0);
+    StepReporter reporter(&events_, 0);
+    for (int i = 0; i < kSteps; ++i) reporter.Add(longest, most, true, 0);
     const int unsent = reporter.TakePending().step_ns_size();
     EXPECT_LT(unsent, kSteps / 2);
     shutdown(pair_[0], SHUT_WR);
@@ -137,13 +162,13 @@ TEST_F(StepReporterTest, ABatchNeverOutgrowsAFrame) {
     EXPECT_LT(block.ByteSizeLong(), kMaxFrameBytes);
   }
   worker.join();
-  EXPECT_EQ(steps_sent, 40'000 - 40'000 % 8'000);
+  EXPECT_EQ(steps_sent, 40'000 - 40'000 % 6'500);
 }
 
 TEST_F(StepReporterTest, ADaemonThatIsGoneIsNoticed) {
-  StepReporter reporter(&events_, 0, 0);
+  StepReporter reporter(&events_, 0);
   CloseDaemon();
-  EXPECT_THROW(reporter.Add(Step(0), kSecond), SocketClosed);
+  EXPECT_THROW(reporter.Add(Step(0), {}, true, kSecond), SocketClosed);
 }
 
 }  // namespace

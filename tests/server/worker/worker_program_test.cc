@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -242,6 +243,87 @@ TEST(WorkerProgramTest, WithoutAGpuACudaGrantFailsInOneLine) {
   EXPECT_EQ(events.back().failed().outcome(), v1::OUTCOME_CUDA_ERROR);
   EXPECT_EQ(events.back().failed().failure().detail(),
             "no CUDA device: the NVIDIA driver (libcuda.so.1) is not installed");
+}
+
+TEST(WorkerProgramTest, EveryStepSaysWhatHappenedOnTheCores) {
+  const v1::SampleBlock samples = Samples(EventsOf(TinyRequest()));
+  ASSERT_EQ(samples.foreign_cpu_ns_size(), 5);
+  for (const int64_t foreign_ns : samples.foreign_cpu_ns()) EXPECT_GE(foreign_ns, 0);
+  // Kernels without schedstat do not tell.
+  if (!std::filesystem::exists("/proc/self/schedstat")) return;
+  ASSERT_EQ(samples.run_delay_ns_size(), 5);
+  for (const int64_t delay_ns : samples.run_delay_ns()) EXPECT_GE(delay_ns, 0);
+}
+
+TEST(WorkerProgramTest, AFixedPlanStopsByCount) {
+  const v1::WorkerResult result = EventsOf(TinyRequest()).back().result();
+  EXPECT_EQ(result.stop_reason(), v1::STOP_REASON_COUNT);
+  EXPECT_EQ(result.warmup_steps(), 2u);
+  EXPECT_EQ(result.measured_steps(), 3u);
+}
+
+TEST(WorkerProgramTest, AnEasyTargetIsReachedAfterTheFewestSteps) {
+  v1::WorkerRequest request = TinyRequest();
+  request.mutable_plan()->set_warmup_until_settled(true);
+  request.mutable_plan()->set_target_precision(1e6);
+  const Events events = EventsOf(request);
+  const v1::WorkerResult& result = events.back().result();
+  EXPECT_EQ(result.stop_reason(), v1::STOP_REASON_REACHED);
+  EXPECT_GE(result.warmup_steps(), 6u) << "three steps against three";
+  EXPECT_EQ(result.measured_steps(), 10u);
+  const v1::SampleBlock samples = Samples(events);
+  EXPECT_EQ(static_cast<uint32_t>(samples.step_ns_size()), result.warmup_steps() + 10);
+  EXPECT_EQ(samples.warmup_steps(), result.warmup_steps());
+  EXPECT_LT(result.last_loss(), result.first_loss());
+}
+
+TEST(WorkerProgramTest, AnImpossibleTargetEndsAtTheLimit) {
+  v1::WorkerRequest request = TinyRequest();
+  request.mutable_plan()->set_target_precision(1e-9);
+  request.mutable_plan()->set_max_steps(20);
+  const v1::WorkerResult result = EventsOf(request).back().result();
+  EXPECT_EQ(result.stop_reason(), v1::STOP_REASON_LIMIT);
+  EXPECT_EQ(result.measured_steps(), 20u);
+}
+
+v1::WorkerRequest CalibrationRequest(uint32_t matrix_size) {
+  v1::WorkerRequest request;
+  request.set_run_id("2.1");
+  request.mutable_workload()->mutable_calibration()->set_matrix_size(matrix_size);
+  *request.mutable_device() = TinyRequest().device();
+  request.mutable_device()->set_memory_limit_bytes(uint64_t{64} << 20);
+  return request;
+}
+
+TEST(WorkerProgramTest, ACalibrationHasAResultAndNoSamples) {
+  const Events events = EventsOf(CalibrationRequest(128));
+  ASSERT_EQ(events.size(), 3u);
+  ASSERT_TRUE(events[1].has_built());
+  EXPECT_EQ(events[1].built().environment().threads(), 1u);
+  ASSERT_TRUE(events[2].has_result());
+  const v1::WorkerResult& result = events[2].result();
+  EXPECT_EQ(result.samples().step_ns_size(), 0);
+  EXPECT_EQ(result.calibration().matmul_peaks_size(), 3);
+  for (const v1::MatmulPeak& peak : result.calibration().matmul_peaks()) {
+    EXPECT_GT(peak.flops_per_s(), 0);
+    EXPECT_EQ(peak.matrix_size(), 128u);
+  }
+  EXPECT_GT(result.calibration().memory_bytes_per_s(), 0);
+}
+
+TEST(WorkerProgramTest, ACalibrationThatDoesNotFitIsOutOfMemoryWithNumbers) {
+  const Events events = EventsOf(CalibrationRequest(4096));  // 64 MiB a matrix
+  ASSERT_TRUE(events.back().has_failed());
+  const v1::WorkerFailed& failed = events.back().failed();
+  EXPECT_EQ(failed.outcome(), v1::OUTCOME_OUT_OF_MEMORY);
+  EXPECT_EQ(failed.failure().asked_bytes(), uint64_t{64} << 20);
+  EXPECT_EQ(failed.failure().total_bytes(), uint64_t{64} << 20);
+}
+
+TEST(WorkerProgramTest, ACalibrationOutsideTheLimitsIsRefused) {
+  const Events events = EventsOf(CalibrationRequest(7));
+  EXPECT_EQ(events.back().failed().outcome(), v1::OUTCOME_INVALID);
+  EXPECT_EQ(events.back().failed().failure().detail(), "matrix_size is 7, must be 64 to 32768");
 }
 
 }  // namespace
