@@ -1,6 +1,6 @@
-// What makes runs the same, comparable, or made under the same conditions (measurement.md, section
-// 2). The canonical texts are versioned; hashes of version 1 never change
-// (tests/server/measure/identity_test.cc holds them).
+// What makes runs the same, comparable, or made under the same conditions
+// (server/measure/README.md, section 3). The canonical texts are versioned; hashes of version 1
+// never change (tests/server/measure/identity_test.cc holds them).
 #pragma once
 
 #include <string>

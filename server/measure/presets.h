@@ -1,4 +1,4 @@
-// Model shapes by name (measurement.md, section 1), and the arithmetic of a shape.
+// Model shapes by name (server/measure/README.md, section 1), and the arithmetic of a shape.
 #pragma once
 
 #include <absl/status/status.h>

@@ -1,5 +1,5 @@
 // AdamW: lr 1e-3, betas 0.9 and 0.999, eps 1e-8, weight decay 0.01 on all parameters
-// (measurement.md, section 1).
+// (server/measure/README.md, section 1).
 #pragma once
 
 #include <ATen/core/Tensor.h>

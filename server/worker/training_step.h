@@ -23,7 +23,8 @@ class PhaseListener {
   virtual void Leave() = 0;
 };
 
-// Executes a pass (measurement.md, section 2) on one batch, again and again. Not thread-safe.
+// Executes a pass (server/measure/README.md, section 2) on one batch, again and again. Not
+// thread-safe.
 class TrainingStep {
  public:
   // `model` and `optimizer` outlive this; `optimizer` may be null unless the pass is train-step.

@@ -1,5 +1,5 @@
-// The model that is timed: a pre-norm decoder-only Transformer language model (measurement.md,
-// section 1).
+// The model that is timed: a pre-norm decoder-only Transformer language model
+// (server/measure/README.md, section 1).
 #pragma once
 
 #include <ATen/core/Tensor.h>

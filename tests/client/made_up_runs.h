@@ -11,7 +11,7 @@
 namespace torchlap::client {
 
 // `small`, forward-backward, separate timing, batch 4, context 256, with the numbers that the
-// course printed (measurement.md, section 7).
+// course printed on a 16 GB GPU.
 v1::Run SmallRun();
 
 // As it would be with another size: preset, parameters and run id change, times are scaled.
