@@ -34,6 +34,12 @@ struct NewJob {
   std::string workload_canonical;  // the text that was hashed
 };
 
+// In which order the launches of a sweep are queued.
+struct QueueOrder {
+  uint64_t shuffle_seed = 0;
+  bool shuffle_cells = false;  // also where no cell has more than one launch
+};
+
 struct Submitted {
   uint64_t sweep_id = 0;
   std::vector<uint64_t> job_ids;  // in the order given
@@ -111,11 +117,11 @@ class JobStore {
   // All jobs or none, as one sweep. With a request_id that this principal used before: the same
   // answer again, or ALREADY_EXISTS if `request_digest` differs. Launches are queued launch by
   // launch, and, where a job has more than one, in an order over the cells shuffled by
-  // `shuffle_seed`; a run of purpose trace (plan.trace) is one launch more, after all others.
+  // `order`; a run of purpose trace (plan.trace) is one launch more, after all others.
   // RESOURCE_EXHAUSTED: the disk is full, nothing was stored.
   absl::StatusOr<Submitted> Submit(const Caller& caller, const std::string& request_id,
                                    const std::string& request_digest, const std::string& sweep_name,
-                                   const std::vector<NewJob>& jobs, uint64_t shuffle_seed,
+                                   const std::vector<NewJob>& jobs, const QueueOrder& order,
                                    int64_t now_ns);
 
   // The answer that Submit gave to this request before; nothing if it is new. ALREADY_EXISTS as

@@ -124,10 +124,17 @@ void InsertReadings(SQLite::Database& database, int64_t run, const v1::Readings&
           run, load, temperature, Blob{message});
 }
 
-void InsertAssessment(SQLite::Database& database, int64_t run, const v1::Run& finished) {
-  if (!finished.has_assessment()) return;
-  Execute(database, "INSERT INTO assessment (run_id, message) VALUES (?, ?)", run,
-          Blob{finished.assessment().SerializeAsString()});
+void InsertFindings(SQLite::Database& database, int64_t run, const v1::Run& finished) {
+  if (finished.has_assessment()) {
+    Execute(database, "INSERT INTO assessment (run_id, message) VALUES (?, ?)", run,
+            Blob{finished.assessment().SerializeAsString()});
+  }
+  if (finished.has_calibration()) {
+    Execute(database,
+            "INSERT INTO calibration (run_id, device_id, message) "
+            "SELECT id, device_id, ? FROM run WHERE id = ?",
+            Blob{finished.calibration().SerializeAsString()}, run);
+  }
 }
 
 std::string AddToRollupSql() {
@@ -158,7 +165,7 @@ void StoreResult(SQLite::Database& database, const OpenRun& open, const Finished
   UpdateRun(database, open, finished);
   InsertSamples(database, open.id, finished.samples);
   InsertReadings(database, open.id, finished.readings);
-  InsertAssessment(database, open.id, finished.run);
+  InsertFindings(database, open.id, finished.run);
   AddToRollup(database, open.id);
   if (finished.run.duration_ns() > 0) {
     AddDeviceUse(database, open.owner_id, finished.run.duration_ns(), now_ns);

@@ -59,7 +59,7 @@ void InsertRun(SQLite::Database& database, uint64_t job_id, uint32_t launch, int
           "INSERT INTO run (job_id, number, launch, owner_id, device_id, asked_workload_id, boot, "
           "timing, purpose, cause, started_at_ns, batch_size, context_length) "
           "SELECT id, ?, ?, owner_id, device_id, workload_id, ?, timing, "
-          "iif(? < launches, purpose, ?), ?, ?, ?, ? FROM job WHERE id = ?",
+          "iif(? < launches, purpose, ?), ?, ?, nullif(?, 0), nullif(?, 0) FROM job WHERE id = ?",
           number, launch, boot, launch, v1::PURPOSE_TRACE, taken.cause, now_ns, taken.batch_size,
           taken.context_length, job_id);
 }

@@ -90,14 +90,14 @@ void QueueTraces(SQLite::Database& database, const Submitted& submitted, int64_t
 
 // Launch by launch, so that slow drift of the machine does not become a difference between cells.
 void QueueLaunches(SQLite::Database& database, const Submitted& submitted, int64_t owner,
-                   const std::vector<NewJob>& jobs, uint64_t shuffle_seed) {
+                   const std::vector<NewJob>& jobs, const QueueOrder& order) {
   uint32_t most = 0;
   for (const NewJob& job : jobs) most = std::max(most, Launches(job));
   std::vector<size_t> cells(jobs.size());
   std::iota(cells.begin(), cells.end(), size_t{0});
-  std::mt19937_64 random(shuffle_seed);
+  std::mt19937_64 random(order.shuffle_seed);
   for (uint32_t launch = 0; launch < most; ++launch) {
-    if (most > 1) std::shuffle(cells.begin(), cells.end(), random);
+    if (most > 1 || order.shuffle_cells) std::shuffle(cells.begin(), cells.end(), random);
     for (const size_t cell : cells) {
       if (launch >= Launches(jobs[cell])) continue;
       QueueLaunch(database, submitted, owner, submitted.job_ids[cell], jobs[cell], launch);
@@ -106,7 +106,7 @@ void QueueLaunches(SQLite::Database& database, const Submitted& submitted, int64
 }
 
 Submitted Insert(SQLite::Database& database, int64_t owner, const Request& request,
-                 const std::vector<NewJob>& jobs, uint64_t shuffle_seed, int64_t now_ns) {
+                 const std::vector<NewJob>& jobs, const QueueOrder& order, int64_t now_ns) {
   Submitted submitted;
   submitted.sweep_id = InsertSweep(database, owner, request, now_ns);
   for (const NewJob& job : jobs) {
@@ -115,7 +115,7 @@ Submitted Insert(SQLite::Database& database, int64_t owner, const Request& reque
     RecordEvent(database, {.job_id = id, .state = v1::JOB_STATE_QUEUED, .at_ns = now_ns});
     submitted.job_ids.push_back(id);
   }
-  QueueLaunches(database, submitted, owner, jobs, shuffle_seed);
+  QueueLaunches(database, submitted, owner, jobs, order);
   QueueTraces(database, submitted, owner, jobs);
   return submitted;
 }
@@ -145,7 +145,7 @@ absl::StatusOr<std::optional<Submitted>> FindEarlier(SQLite::Database& database,
 absl::StatusOr<Submitted> JobStore::Submit(const Caller& caller, const std::string& request_id,
                                            const std::string& request_digest,
                                            const std::string& sweep_name,
-                                           const std::vector<NewJob>& jobs, uint64_t shuffle_seed,
+                                           const std::vector<NewJob>& jobs, const QueueOrder& order,
                                            int64_t now_ns) {
   const Request request{request_id, request_digest, sweep_name};
   Submitted submitted;
@@ -153,7 +153,7 @@ absl::StatusOr<Submitted> JobStore::Submit(const Caller& caller, const std::stri
     const int64_t owner = StorePrincipal(database, caller);
     absl::StatusOr<std::optional<Submitted>> earlier = FindEarlier(database, owner, request);
     if (!earlier.ok()) return earlier.status();
-    submitted = *earlier ? **earlier : Insert(database, owner, request, jobs, shuffle_seed, now_ns);
+    submitted = *earlier ? **earlier : Insert(database, owner, request, jobs, order, now_ns);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;

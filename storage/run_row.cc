@@ -71,7 +71,7 @@ void SetColumn(const RunColumn& column, const Query& row, int index, v1::Run* ru
 }
 
 // What a run has that is no column, then all columns but the labels.
-constexpr int kFirstColumn = 5;
+constexpr int kFirstColumn = 7;
 
 const std::vector<const RunColumn*>& ScalarColumns() {
   static const std::vector<const RunColumn*> columns = [] {
@@ -86,11 +86,17 @@ const std::vector<const RunColumn*>& ScalarColumns() {
 
 std::string SelectRuns(const std::string& condition) {
   static const std::string select = absl::StrCat(
-      "SELECT number, boot_id, launches, time_limit_ns, assessment, ",
+      "SELECT number, boot_id, launches, time_limit_ns, assessment, calibration, "
+      "workload_kind, ",
       absl::StrJoin(ScalarColumns(), ", ",
                     [](std::string* out, const RunColumn* c) { out->append(c->stored_name); }),
       " FROM run_row WHERE ");
   return select + condition;
+}
+
+void Parse(const std::string& bytes, const char* table, Message* message) {
+  if (message->ParseFromString(bytes)) return;
+  throw SQLite::Exception(absl::StrCat(table, ".message is not a ", message->GetTypeName()));
 }
 
 v1::Run ReadRow(const Query& row) {
@@ -99,11 +105,11 @@ v1::Run ReadRow(const Query& row) {
   run.set_boot_id(row.Text(1));
   run.mutable_plan()->set_launches(static_cast<uint32_t>(row.Int(2)));
   if (!row.IsNull(3)) run.mutable_plan()->set_time_limit_ns(row.Int(3));
-  if (!row.IsNull(4) && !run.mutable_assessment()->ParseFromString(row.Text(4))) {
-    throw SQLite::Exception("assessment.message is not an Assessment");
-  }
+  if (!row.IsNull(4)) Parse(row.Text(4), "assessment", run.mutable_assessment());
+  if (!row.IsNull(5)) Parse(row.Text(5), "calibration", run.mutable_calibration());
   int index = kFirstColumn;
   for (const RunColumn* column : ScalarColumns()) SetColumn(*column, row, index++, &run);
+  if (row.Int(6) == v1::Workload::kCalibration) run.mutable_workload()->mutable_calibration();
   return run;
 }
 

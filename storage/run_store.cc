@@ -93,6 +93,17 @@ void ReadSamples(SQLite::Database& database, int64_t run, v1::SampleBlock* sampl
   }
 }
 
+// The newest three runs of each workload, so that a long history costs no more than a short one.
+constexpr char kBestSibling[] =
+    "SELECT job_id || '.' || number, flops_per_s FROM run WHERE id IN ("
+    "  SELECT recent.id FROM workload JOIN run AS recent ON recent.id IN ("
+    "    SELECT id FROM run WHERE asked_workload_id = workload.id AND outcome = 1 "
+    "    ORDER BY started_at_ns DESC LIMIT 3) "
+    "  WHERE workload.pass_type = ? AND workload.precision = ? AND workload.attention = ? "
+    "  AND ifnull(workload.optimizer, 0) = ?) "
+    "AND device_id IN (SELECT id FROM device WHERE uuid = ?) AND timing = ? AND purpose = 1 "
+    "AND flops_per_s * step_mean_ns <= ? ORDER BY flops_per_s DESC LIMIT 1";
+
 }  // namespace
 
 RunStore::RunStore(const Database* database) : database_(database) {}
@@ -149,6 +160,38 @@ absl::StatusOr<v1::RunDetail> RunStore::Get(const std::string& run_id) const {
   });
   if (!status.ok()) return status;
   return detail;
+}
+
+absl::StatusOr<std::optional<v1::Run>> RunStore::LatestCalibration(
+    const std::string& device_uuid) const {
+  std::optional<v1::Run> found;
+  absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
+    const std::optional<int64_t> id =
+        SelectInt(database,
+                  "SELECT max(calibration.run_id) FROM calibration "
+                  "JOIN device ON device.id = calibration.device_id WHERE device.uuid = ?",
+                  device_uuid);
+    if (id) found = LoadRun(database, *id);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return found;
+}
+
+absl::StatusOr<std::optional<RunStore::Sibling>> RunStore::BestSibling(const v1::Run& run) const {
+  const v1::TransformerLm& model = run.workload().transformer_lm();
+  // Rates are rounded; the same FLOPs are no more.
+  const double most_flops = run.flops_per_s() * run.step().mean_ns() * (1 + 1e-9);
+  std::optional<Sibling> best;
+  absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
+    Query query(database, kBestSibling, model.pass_type(), model.precision(), model.attention(),
+                static_cast<int>(model.optimizer()), run.device_uuid(), run.plan().timing(),
+                most_flops);
+    if (query.Step() && !query.IsNull(1)) best = Sibling{query.Text(0), query.Real(1)};
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return best;
 }
 
 absl::StatusOr<v1::SampleBlock> RunStore::Samples(const std::string& run_id) const {

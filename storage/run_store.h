@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,17 @@ class RunStore {
   // if run_id is not
   // `<job>.<n>`.
   absl::StatusOr<v1::RunDetail> Get(const std::string& run_id) const;
+  // The newest run of purpose calibrate on the device that ended OK, with its result; nothing:
+  // never calibrated.
+  absl::StatusOr<std::optional<v1::Run>> LatestCalibration(const std::string& device_uuid) const;
+  // FLOP/s of the fastest among the newest measured runs that compare with `run`: OK, on the same
+  // device, of the same pass, precision, attention, optimizer and timing, with no more FLOPs a
+  // step. Nothing: there are none.
+  struct Sibling {
+    std::string run_id;
+    double flops_per_s = 0;
+  };
+  absl::StatusOr<std::optional<Sibling>> BestSibling(const v1::Run& run) const;
   // Every step from step 0; empty if none was stored.
   absl::StatusOr<v1::SampleBlock> Samples(const std::string& run_id) const;
 

@@ -5,8 +5,11 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "server/daemon/connections.h"
 #include "server/daemon/cpu_list.h"
@@ -48,6 +51,11 @@ void KeepToCores(const std::vector<int>& cores) {
   }
 }
 
+bool HasCuda(const std::vector<HostDevice>& devices) {
+  return std::any_of(devices.begin(), devices.end(),
+                     [](const HostDevice& device) { return device.kind == v1::DEVICE_KIND_CUDA; });
+}
+
 absl::Status MakeFolders(const Configuration& configuration) {
   const RuntimeAccess access =
       configuration.system ? RuntimeAccess::kEveryone : RuntimeAccess::kOwnerOnly;
@@ -79,6 +87,7 @@ struct Daemon::Parts {
   std::optional<LockFile> database_lock;
   HostFacts facts;
   DeviceList devices;
+  std::shared_ptr<const NvmlLibrary> nvml;
   EventHub hub;
   std::unique_ptr<storage::Database> database;
   std::optional<storage::JobStore> jobs;
@@ -125,7 +134,10 @@ absl::Status Daemon::Parts::OpenDatabase() {
 
 void Daemon::Parts::FindDevices() {
   const HostResources host = ReadHostResources();
-  devices = ListDevices(configuration, host, AskNvml(configuration.nvml_library), ClaimScope());
+  auto opened = NvmlLibrary::Open(configuration.nvml_library);
+  devices = ListDevices(configuration, host, AskNvml(opened), ClaimScope());
+  // Only where there is a device: an open library keeps the GPUs awake.
+  if (opened.ok() && HasCuda(devices.devices)) nvml = *std::move(opened);
   for (const std::string& note : devices.notes) spdlog::warn("{}", note);
   facts = ReadHostFacts(host.cpu_model, devices.driver_version);
 }
@@ -135,7 +147,9 @@ absl::Status Daemon::Parts::Serve() {
   dispatching.configuration = &configuration;
   dispatching.facts = &facts;
   dispatching.jobs = &*jobs;
+  dispatching.runs = &*runs;
   dispatching.hub = &hub;
+  dispatching.nvml = nvml;
   dispatching.worker_program = WorkerProgram(configuration);
   dispatching.torch_problem = torch_problem;
   fleet.emplace(devices.devices, dispatching);

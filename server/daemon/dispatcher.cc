@@ -2,106 +2,46 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <signal.h>
 #include <spdlog/spdlog.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include <array>
-#include <string_view>
 #include <utility>
 #include <variant>
 
 #include "proto/words.h"
 #include "server/daemon/cpu_list.h"
 #include "server/daemon/fair_order.h"
-#include "server/daemon/oom_ladder.h"
-#include "server/daemon/run_follower.h"
-#include "server/daemon/state_folders.h"
-#include "server/daemon/torch_folder.h"
-
-extern char** environ;
+#include "server/daemon/fit_search.h"
+#include "server/daemon/next_run.h"
 
 namespace torchlap::daemon {
 namespace {
 
+// What a run needs to know of the job's runs before it.
+void Prepare(const std::vector<v1::Run>& earlier, storage::StartedRun* started) {
+  v1::Run& run = started->run;
+  if (run.purpose() == v1::PURPOSE_FIT) {
+    *run.mutable_plan() = FitPlan(started->job.spec(), earlier);
+  }
+  if (const uint32_t tries = ContaminatedTries(run.launch(), earlier); tries > 0) {
+    run.set_contaminated_tries(tries);
+  }
+}
+
 // After an error of the database (a full disk, say) there is nothing to wait for but time.
 constexpr int kRetryMs = 2000;
-constexpr int64_t kProgressIntervalNs = 1'000'000'000;
-
-WorkerEnd CannotStart(std::string detail) {
-  WorkerEnd end;
-  end.stop_cause = StopCause::kCannotStart;
-  end.stop_detail = std::move(detail);
-  return end;
-}
-
-storage::AfterRun AfterFailure(const v1::Run& run) {
-  storage::AfterRun after;
-  after.next = storage::AfterRun::Next::kJobFailed;
-  after.reason = fmt::format("{}: {}", Word(run.outcome()), run.failure().detail());
-  return after;
-}
-
-FailedTry TryOf(const storage::StartedRun& started, const v1::Run& run) {
-  const v1::TransformerLm& model = run.workload().transformer_lm();
-  FailedTry tried;
-  tried.outcome = run.outcome();
-  tried.batch_size = model.batch_size();
-  tried.context_length = model.context_length();
-  tried.policy = started.job.spec().oom();
-  tried.purpose = run.purpose();
-  return tried;
-}
-
-storage::AfterRun AfterMemoryRanOut(const storage::StartedRun& started, const v1::Run& run) {
-  const NextTry next = AfterOutOfMemory(TryOf(started, run));
-  storage::AfterRun after;
-  if (next.size) {
-    after.next = storage::AfterRun::Next::kTryAgain;
-    after.batch_size = next.size->batch_size;
-    after.context_length = next.size->context_length;
-    return after;
-  }
-  after.next = storage::AfterRun::Next::kJobFailed;
-  after.reason = next.reason;
-  return after;
-}
-
-// A fake worker reads what it shall do from these; a real one is never given them.
-void PassFakesThrough(std::vector<std::string>* environment) {
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (std::string_view(*variable).rfind("TORCHLAP_FAKE_", 0) == 0) {
-      environment->emplace_back(*variable);
-    }
-  }
-}
-
 }  // namespace
 
 std::vector<std::string> DeviceKeys(const HostDevice& device) {
   return {"uuid:" + device.uuid, fmt::format("class:{}", Word(device.kind)), "any"};
 }
 
-storage::AfterRun Next(const storage::StartedRun& started, const v1::Run& run) {
-  using After = storage::AfterRun;
-  switch (run.outcome()) {
-    case v1::OUTCOME_OK:
-      return After{};
-    case v1::OUTCOME_OUT_OF_MEMORY:
-      return AfterMemoryRanOut(started, run);
-    case v1::OUTCOME_INTERRUPTED:
-      return After{After::Next::kTryAgain, run.workload().transformer_lm().batch_size(),
-                   run.workload().transformer_lm().context_length(), ""};
-    case v1::OUTCOME_CANCELLED:
-      return After{After::Next::kJobCancelled, 0, 0, "cancelled while running"};
-    default:
-      return AfterFailure(run);
-  }
-}
-
 Dispatcher::Dispatcher(HostDevice device, DispatcherSetting setting)
-    : device_(std::move(device)), setting_(std::move(setting)), device_keys_(DeviceKeys(device_)) {
+    : device_(std::move(device)),
+      setting_(std::move(setting)),
+      device_keys_(DeviceKeys(device_)),
+      runner_(&device_, &setting_, &wake_up_,
+              [this](uint64_t job_id) { return StopCauseOf(job_id); }) {
   status_.set_name(device_.name);
   status_.set_uuid(device_.uuid);
   status_.set_kind(device_.kind);
@@ -201,11 +141,13 @@ bool Dispatcher::RunNext() {
     return false;
   }
   if (!*taken) return false;
-  const storage::StartedRun& started = **taken;
+  storage::StartedRun& started = **taken;
+  const std::vector<v1::Run> earlier = EarlierRuns(started);
+  Prepare(earlier, &started);
   SetState(v1::DEVICE_STATE_RUNNING, started.run.run_id(), "");
   setting_.hub->EventsCommitted();
-  const storage::FinishedRun finished = RunLaunch(started);
-  storage::AfterRun after = Next(started, finished.run);
+  const storage::FinishedRun finished = runner_.Run(started);
+  storage::AfterRun after = Next(started, finished.run, earlier);
   // Not by the daemon's stop, then: this host could not start a process. Later it may; but not for
   // ever.
   failed_ = finished.run.outcome() == v1::OUTCOME_INTERRUPTED && !stopping_;
@@ -233,51 +175,15 @@ absl::StatusOr<std::optional<storage::StartedRun>> Dispatcher::TakeNext() {
   return std::nullopt;
 }
 
-storage::FinishedRun Dispatcher::RunLaunch(const storage::StartedRun& started) {
-  const int64_t began_ns = MonotonicNs();
-  v1::Readings readings = ReadReadings();
-  RunRecord record(started.run);
-  if (const auto ruled_out = RuledOut(started)) {
-    return std::move(record).FinishSkipped(*ruled_out);
+std::vector<v1::Run> Dispatcher::EarlierRuns(const storage::StartedRun& started) const {
+  std::vector<v1::Run> earlier;
+  if (started.run.number() == 1) return earlier;
+  const auto job = setting_.jobs->Get(started.job.job_id());
+  if (!job.ok()) return earlier;
+  for (const v1::Run& run : job->runs()) {
+    if (run.number() < started.run.number()) earlier.push_back(run);
   }
-  const WorkerEnd end = RunWorker(started, &record);
-  storage::FinishedRun finished = std::move(record).Finish(
-      end, EnvironmentOf(*setting_.facts, device_), MonotonicNs() - began_ns);
-  finished.readings = std::move(readings);
-  spdlog::info("{}: run {} ended {} {}", device_.name, finished.run.run_id(),
-               Word(finished.run.outcome()), finished.run.failure().detail());
-  return finished;
-}
-
-std::optional<v1::Failure> Dispatcher::RuledOut(const storage::StartedRun& started) const {
-  auto by_arithmetic = RuledOutByArithmetic(started.run.workload().transformer_lm(), device_.name,
-                                            device_.memory_bytes);
-  if (by_arithmetic || started.run.cause() != v1::CAUSE_FIRST) return by_arithmetic;
-  const NextTry::Size smallest = SmallestTry(TryOf(started, started.run));
-  const auto failed = setting_.jobs->OutOfMemoryInSweep(
-      started.job.job_id(), device_.uuid, smallest.batch_size, smallest.context_length);
-  // An error here costs one try that could have been saved.
-  if (!failed.ok() || !*failed) return std::nullopt;
-  return RuledOutByRun(**failed);
-}
-
-WorkerEnd Dispatcher::RunWorker(const storage::StartedRun& started, RunRecord* record) {
-  if (!setting_.torch_problem.empty()) return CannotStart(setting_.torch_problem);
-  const v1::Run& run = started.run;
-  const int64_t began_ns = MonotonicNs();
-  auto worker = WorkerProcess::Start(Command(run.run_id()));
-  if (!worker.ok()) return CannotStart(std::string(worker.status().message()));
-  FollowOrders orders;
-  orders.deadline_ns = began_ns + run.plan().time_limit_ns();
-  orders.grace = setting_.configuration->grace;
-  orders.wake_up = &wake_up_;
-  orders.stop_cause = [this, &run] { return StopCauseOf(run.job_id()); };
-  orders.progressed = [this, record, reported_ns = int64_t{0}]() mutable {
-    if (!setting_.hub->has_listeners() || MonotonicNs() - reported_ns < kProgressIntervalNs) return;
-    reported_ns = MonotonicNs();
-    setting_.hub->Report(record->progress());
-  };
-  return FollowWorker(Request(run), orders, worker->get(), record);
+  return earlier;
 }
 
 StopCause Dispatcher::StopCauseOf(uint64_t job_id) {
@@ -298,49 +204,6 @@ void Dispatcher::Store(const storage::FinishedRun& finished, const storage::Afte
     if (stopping_) return;
     Sleep(/*after_error=*/true);
   }
-}
-
-WorkerCommand Dispatcher::Command(const std::string& run_id) const {
-  const Configuration& configuration = *setting_.configuration;
-  WorkerCommand command;
-  command.program = setting_.worker_program;
-  command.log_file = LogFile(configuration.state_folder, run_id);
-  // An allow-list: no variable that changes what is measured leaks in from the daemon's
-  // environment.
-  command.environment = {
-      "PATH=/usr/bin:/bin",
-      "LANG=C.UTF-8",
-      fmt::format("TORCHLAP_PARENT_PID={}", ::getpid()),
-      fmt::format("OMP_NUM_THREADS={}", device_.threads),
-      // Threads that spin at barriers make steps many times slower now and then on busy cores.
-      "OMP_WAIT_POLICY=PASSIVE",
-      "CUDA_VISIBLE_DEVICES=" + (device_.kind == v1::DEVICE_KIND_CUDA ? device_.uuid : ""),
-  };
-  if (!configuration.torch_folder.empty()) {
-    command.environment.push_back("LD_LIBRARY_PATH=" + LibraryPath(configuration.torch_folder));
-  }
-  if (!configuration.worker_path.empty()) PassFakesThrough(&command.environment);
-  return command;
-}
-
-v1::WorkerRequest Dispatcher::Request(const v1::Run& run) const {
-  v1::WorkerRequest request;
-  request.set_run_id(run.run_id());
-  *request.mutable_workload() = run.workload();
-  *request.mutable_plan() = run.plan();
-  if (run.purpose() == v1::PURPOSE_TRACE) {
-    request.set_trace_path(TraceFile(setting_.configuration->state_folder, run.run_id()));
-  }
-  v1::DeviceGrant& grant = *request.mutable_device();
-  grant.set_kind(device_.kind);
-  grant.set_cores(PrintCpuList(device_.cores));
-  grant.set_threads(device_.threads);
-  if (device_.kind == v1::DEVICE_KIND_CUDA) {
-    grant.set_uuid(device_.uuid);
-  } else {
-    grant.set_memory_limit_bytes(device_.memory_bytes);
-  }
-  return request;
 }
 
 }  // namespace torchlap::daemon

@@ -244,6 +244,66 @@ absl::Status CheckPlace(const v1::TransformerLm& model, const v1::Plan& plan, co
   return absl::OkStatus();
 }
 
+// The purposes that a user may ask for.
+absl::Status CheckPurpose(const v1::JobSpec& spec) {
+  const bool calibrates = spec.workload().has_calibration();
+  switch (spec.purpose()) {
+    case v1::PURPOSE_CALIBRATE:
+      if (calibrates) return absl::OkStatus();
+      return absl::InvalidArgumentError("purpose is calibrate, must have the workload calibration");
+    case v1::PURPOSE_MEASURE:
+    case v1::PURPOSE_WARMUP:
+    case v1::PURPOSE_FIT:
+      if (!calibrates) return absl::OkStatus();
+      return absl::InvalidArgumentError(fmt::format(
+          "purpose is {}, must be calibrate for the workload calibration", Word(spec.purpose())));
+    default:
+      return absl::InvalidArgumentError(fmt::format(
+          "purpose is {}, must be measure, warmup, fit or calibrate", Word(spec.purpose())));
+  }
+}
+
+// One run after the other, each of another size: launches and traces have no meaning.
+absl::Status CheckSingle(const v1::JobSpec& spec) {
+  if (spec.purpose() != v1::PURPOSE_FIT && spec.purpose() != v1::PURPOSE_CALIBRATE) {
+    return absl::OkStatus();
+  }
+  if (spec.plan().launches() != 1) {
+    return absl::InvalidArgumentError(fmt::format("launches is {}, must be 1 for purpose {}",
+                                                  spec.plan().launches(), Word(spec.purpose())));
+  }
+  if (!spec.plan().trace()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("trace is given, must be left out for purpose {}", Word(spec.purpose())));
+}
+
+absl::StatusOr<storage::NewJob> AdmitCalibration(storage::NewJob job, const Place& place) {
+  FillPlanDefaults(job.spec.mutable_plan());
+  FillTelemetry(place.kind, job.spec.mutable_plan());
+  const uint32_t size = job.spec.workload().calibration().matrix_size();
+  const absl::Status checks =
+      First({CheckPlan(job.spec.plan()), CheckSingle(job.spec),
+             size == 0 ? absl::OkStatus() : CheckRange("matrix_size", size, 64, 32768)});
+  if (!checks.ok()) return checks;
+  return job;
+}
+
+absl::StatusOr<storage::NewJob> AdmitTransformer(storage::NewJob job, const Place& place) {
+  v1::TransformerLm* model = job.spec.mutable_workload()->mutable_transformer_lm();
+  if (absl::Status shape = measure::ResolveShape(model); !shape.ok()) return shape;
+  FillModelDefaults(model);
+  v1::Plan* plan = job.spec.mutable_plan();
+  FillPlanDefaults(plan);
+  FillTelemetry(place.kind, plan);
+  FillOomDefaults(*model, job.spec.mutable_oom());
+  const absl::Status checks =
+      First({CheckModel(*model), CheckPlan(*plan), CheckGraph(*model, *plan), CheckSingle(job.spec),
+             CheckOom(*model, job.spec.oom()), CheckPlace(*model, *plan, place)});
+  if (!checks.ok()) return checks;
+  job.parameters = measure::ParameterCount(*model);
+  return job;
+}
+
 }  // namespace
 
 absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
@@ -251,28 +311,23 @@ absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
                                       const storage::Caller& caller) {
   storage::NewJob job;
   job.spec = asked;
-  if (!job.spec.workload().has_transformer_lm()) {
-    return absl::InvalidArgumentError("workload is not given, must be a transformer_lm");
+  if (job.spec.workload().kind_case() == v1::Workload::KIND_NOT_SET) {
+    return absl::InvalidArgumentError(
+        "workload is not given, must be a transformer_lm or a calibration");
   }
-  v1::TransformerLm* model = job.spec.mutable_workload()->mutable_transformer_lm();
-  if (absl::Status shape = measure::ResolveShape(model); !shape.ok()) return shape;
-  FillModelDefaults(model);
-  FillPlanDefaults(job.spec.mutable_plan());
-  FillOomDefaults(*model, job.spec.mutable_oom());
   if (job.spec.purpose() == v1::PURPOSE_UNSPECIFIED) job.spec.set_purpose(v1::PURPOSE_MEASURE);
-  const absl::Status checks = First(
-      {CheckModel(*model), CheckPlan(job.spec.plan()), CheckGraph(*model, job.spec.plan()),
-       CheckOom(*model, job.spec.oom()), CheckLabels(job.spec), CheckPriority(job.spec, caller)});
+  const absl::Status checks =
+      First({CheckPurpose(job.spec), CheckLabels(job.spec), CheckPriority(job.spec, caller)});
   if (!checks.ok()) return checks;
-  auto place = FindPlace(asked.device(), devices);
+  const auto place = FindPlace(asked.device(), devices);
   if (!place.ok()) return place.status();
-  if (absl::Status fits = CheckPlace(*model, job.spec.plan(), *place); !fits.ok()) return fits;
-  FillTelemetry(place->kind, job.spec.mutable_plan());
-  job.device_key = place->key;
-  job.parameters = measure::ParameterCount(*model);
-  job.workload_canonical = measure::CanonicalWorkload(job.spec.workload());
-  job.workload_hash = measure::WorkloadHash(job.spec.workload());
-  return job;
+  auto admitted = job.spec.workload().has_calibration() ? AdmitCalibration(std::move(job), *place)
+                                                        : AdmitTransformer(std::move(job), *place);
+  if (!admitted.ok()) return admitted.status();
+  admitted->device_key = place->key;
+  admitted->workload_canonical = measure::CanonicalWorkload(admitted->spec.workload());
+  admitted->workload_hash = measure::WorkloadHash(admitted->spec.workload());
+  return admitted;
 }
 
 }  // namespace torchlap::daemon

@@ -13,7 +13,7 @@
 
 namespace torchlap::daemon {
 
-// Defaults: measurement.md, section 6. INVALID_ARGUMENT names field, value and allowed range;
+// Defaults: server/measure/README.md. INVALID_ARGUMENT names field, value and allowed range;
 // NOT_FOUND a device or class that `devices` does not have; PERMISSION_DENIED a priority that only
 // an admin may ask for.
 absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,

@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <random>
 #include <utility>
 
 #include "server/daemon/diagnosis.h"
 #include "server/daemon/host_facts.h"
 #include "server/daemon/job_admission.h"
+#include "server/daemon/warmup_comparison.h"
 #include "server/measure/identity.h"
 #include "server/measure/presets.h"
 
@@ -233,6 +235,31 @@ absl::Status Requests::ListRuns(const storage::Caller& caller, const v1::ListRun
   if (!page.ok()) return page.status();
   for (v1::Run& run : page->runs) *response->add_runs() = std::move(run);
   response->set_next_page_token(page->next_page_token);
+  return absl::OkStatus();
+}
+
+absl::Status Requests::CompareWarmups(const storage::Caller& caller,
+                                      const v1::CompareWarmupsRequest& request,
+                                      v1::CompareWarmupsResponse* response) {
+  v1::Selector sweep;
+  sweep.add_sweep_ids(request.sweep_id());
+  const auto selected = setting_.jobs->Resolve(sweep, caller);
+  if (!selected.ok()) return selected.status();
+  v1::RunFilter filter;
+  filter.add_purposes(v1::PURPOSE_WARMUP);
+  std::vector<v1::Run> runs;
+  const absl::Status read =
+      setting_.runs->Export(filter, *selected, [&runs](std::vector<v1::Run> batch) {
+        std::move(batch.begin(), batch.end(), std::back_inserter(runs));
+        return absl::OkStatus();
+      });
+  if (!read.ok()) return read;
+  if (runs.empty()) {
+    return absl::FailedPreconditionError(
+        fmt::format("sweep {} has no finished run of purpose warmup, must have at least one",
+                    request.sweep_id()));
+  }
+  *response = DescribeWarmups(runs);
   return absl::OkStatus();
 }
 

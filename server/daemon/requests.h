@@ -52,6 +52,9 @@ class Requests {
                       v1::CancelJobsResponse* response);
   absl::Status ListRuns(const storage::Caller& caller, const v1::ListRunsRequest& request,
                         v1::ListRunsResponse* response);
+  absl::Status CompareWarmups(const storage::Caller& caller,
+                              const v1::CompareWarmupsRequest& request,
+                              v1::CompareWarmupsResponse* response);
   absl::Status ListDevices(const storage::Caller& caller, const v1::ListDevicesRequest& request,
                            v1::ListDevicesResponse* response);
   absl::Status ListPresets(const storage::Caller& caller, const v1::ListPresetsRequest& request,

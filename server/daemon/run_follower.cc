@@ -59,9 +59,15 @@ class Follower {
     return fds[3].revents != 0;
   }
 
+  int64_t NextSampleNs() const {
+    if (ending_ || record_->is_complete() || !orders_.next_sample_ns) return kNever;
+    return orders_.next_sample_ns().value_or(kNever);
+  }
+
   // The next deadline as poll wants it, rounded up so that it has passed when poll returns.
   int TimeoutMs() const {
-    const int64_t next = std::min(kill_at_ns_, ending_ ? kNever : orders_.deadline_ns);
+    const int64_t next =
+        std::min({kill_at_ns_, ending_ ? kNever : orders_.deadline_ns, NextSampleNs()});
     if (next == kNever) return -1;
     const int64_t left_ns = std::max<int64_t>(0, next - MonotonicNs());
     return static_cast<int>(std::min<int64_t>(left_ns / kNsPerMs + 1, 86'400'000));
@@ -103,6 +109,7 @@ class Follower {
     const int64_t now_ns = MonotonicNs();
     if (now_ns >= kill_at_ns_) KillNow();
     if (now_ns >= orders_.deadline_ns) Stop(StopCause::kTimeLimit);
+    if (now_ns >= NextSampleNs()) orders_.sample();
   }
 
   void Stop(StopCause cause) {

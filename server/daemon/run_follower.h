@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "server/daemon/run_record.h"
 #include "server/daemon/wake_up.h"
@@ -22,6 +23,9 @@ struct FollowOrders {
   std::function<StopCause()> stop_cause;
   // Called after events came.
   std::function<void()> progressed;
+  // When `sample` is to be called next; nothing: not any more.
+  std::function<std::optional<int64_t>()> next_sample_ns;
+  std::function<void()> sample;
 };
 
 // Sends the request and feeds `record` until the process is gone. Ends it (TERM, grace, KILL, to

@@ -181,6 +181,8 @@ void RunRecord::JudgeStop(const WorkerEnd& end) {
     case StopCause::kBrokenProtocol:
     case StopCause::kCannotStart:
       return Fail(v1::OUTCOME_CRASHED, end.stop_detail);
+    case StopCause::kDeviceUnusable:
+      return Fail(v1::OUTCOME_CUDA_ERROR, end.stop_detail);
     case StopCause::kNoResources:
       return Fail(v1::OUTCOME_INTERRUPTED, end.stop_detail);
   }

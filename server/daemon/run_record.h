@@ -21,13 +21,14 @@ enum class StopCause {
   kShutdown,
   kBrokenProtocol,
   kCannotStart,
+  kDeviceUnusable,
   kNoResources
 };
 
 // How a worker's life ended, as the daemon saw it.
 struct WorkerEnd {
   StopCause stop_cause = StopCause::kNone;
-  std::string stop_detail;  // kBrokenProtocol, kCannotStart, kNoResources: one line
+  std::string stop_detail;  // kBrokenProtocol and what follows it: one line
   std::optional<int> exit_status;
   std::optional<int> exit_signal;
   bool kernel_killed_for_memory = false;  // the kernel's out-of-memory killer was at work meanwhile

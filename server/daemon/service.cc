@@ -91,6 +91,12 @@ grpc::ServerWriteReactor<v1::ReadTraceResponse>* Service::ReadTrace(
   return Stream(request, &StreamTrace);
 }
 
+grpc::ServerUnaryReactor* Service::CompareWarmups(grpc::CallbackServerContext* context,
+                                                  const v1::CompareWarmupsRequest* request,
+                                                  v1::CompareWarmupsResponse* response) {
+  return Answer(context, request, response, &Requests::CompareWarmups);
+}
+
 grpc::ServerUnaryReactor* Service::ListDevices(grpc::CallbackServerContext* context,
                                                const v1::ListDevicesRequest* request,
                                                v1::ListDevicesResponse* response) {

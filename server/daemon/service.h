@@ -38,6 +38,9 @@ class Service final : public v1::Torchlap::CallbackService {
                                                        const v1::GetRunRequest* request) override;
   grpc::ServerWriteReactor<v1::ExportRunsResponse>* ExportRuns(
       grpc::CallbackServerContext* context, const v1::ExportRunsRequest* request) override;
+  grpc::ServerUnaryReactor* CompareWarmups(grpc::CallbackServerContext* context,
+                                           const v1::CompareWarmupsRequest* request,
+                                           v1::CompareWarmupsResponse* response) override;
   grpc::ServerUnaryReactor* ListDevices(grpc::CallbackServerContext* context,
                                         const v1::ListDevicesRequest* request,
                                         v1::ListDevicesResponse* response) override;

@@ -108,6 +108,13 @@ std::string Digest(std::string_view text) {
 }
 
 std::string CanonicalWorkload(const v1::Workload& workload) {
+  if (workload.has_calibration()) {
+    std::string text = "torchlap.workload.1 calibration";
+    if (workload.calibration().matrix_size() != 0) {
+      Add("matrix", workload.calibration().matrix_size(), &text);
+    }
+    return text;
+  }
   return CanonicalTransformerLm(workload.transformer_lm());
 }
 

@@ -108,7 +108,8 @@ CREATE VIEW run_row AS SELECT
   job.launches, job.time_limit_ns,
   job.execution, job.memory_fraction, job.target_precision, workload.workload_hash, series.series_key,
   environment.environment_hash, boot.boot_id,
-  assessment.message AS assessment,
+  asked.kind AS workload_kind, assessment.message AS assessment,
+  calibration.message AS calibration,
   (SELECT json_group_object(k, v) FROM label WHERE label.job_id = run.job_id) AS labels
 FROM run
   JOIN job ON job.id = run.job_id
@@ -120,7 +121,8 @@ FROM run
   LEFT JOIN series ON series.id = run.series
   LEFT JOIN environment ON environment.id = run.environment
   LEFT JOIN boot ON boot.id = run.boot
-  LEFT JOIN assessment ON assessment.run_id = run.id;
+  LEFT JOIN assessment ON assessment.run_id = run.id
+  LEFT JOIN calibration ON calibration.run_id = run.id;
 
 -- Finished runs for people: the columns of proto/columns.h in their order, enums as words.
 CREATE VIEW runs AS SELECT

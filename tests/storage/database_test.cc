@@ -289,7 +289,7 @@ TEST_F(DatabaseTest, AFileOfSchema1IsMigratedAndItsRunsAreWhatTheyWere) {
   if (!database.ok()) _exit(1);
   JobStore jobs(database->get(), "boot", 0);
   for (int64_t now = 1;; ++now) {
-    const auto submitted = jobs.Submit({"uid:1", "ann", false}, "", "", "", {MakeJob()}, 0, now);
+    const auto submitted = jobs.Submit({"uid:1", "ann", false}, "", "", "", {MakeJob()}, {0}, now);
     if (!submitted.ok()) _exit(2);
     const auto started = jobs.Start(submitted->job_ids[0], 0, {"cpu0", "CPU-0", "CPU"}, now);
     if (!started.ok() || !jobs.FinishRun(Ended(*started), LaunchDone(), now).ok()) _exit(3);

@@ -89,7 +89,7 @@ TEST_F(JobStoreCancel, AFinishedJobIsNamedAsFinished) {
 TEST_F(JobStoreCancel, AJobOfAnotherIsRefusedAndNothingIsChanged) {
   const uint64_t anns = SubmitOne(MakeJob());
   const uint64_t bobs =
-      jobs_->Submit(bob_, "", "", "", {MakeJob()}, 0, ++now_ns_).value().job_ids[0];
+      jobs_->Submit(bob_, "", "", "", {MakeJob()}, {0}, ++now_ns_).value().job_ids[0];
   const absl::Status status = jobs_->Cancel({anns, bobs}, ann_, ++now_ns_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
   EXPECT_THAT(std::string(status.message()), HasSubstr("job " + std::to_string(bobs)));

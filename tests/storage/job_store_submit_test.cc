@@ -1,5 +1,6 @@
 #include <SQLiteCpp/Database.h>
 
+#include <algorithm>
 #include <map>
 
 #include "storage/connection.h"
@@ -60,7 +61,7 @@ TEST_F(JobStoreSubmit, TheSameRequestAgainGetsTheSameIds) {
 TEST_F(JobStoreSubmit, ARequestIdWithOtherContentIsRefused) {
   Submit({MakeJob()}, "r1");
   const absl::StatusOr<Submitted> other =
-      jobs_->Submit(ann_, "r1", "other digest", "", {MakeJob("medium")}, 0, now_ns_);
+      jobs_->Submit(ann_, "r1", "other digest", "", {MakeJob("medium")}, {0}, now_ns_);
   EXPECT_EQ(other.status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_THAT(std::string(other.status().message()), HasSubstr("r1"));
   EXPECT_EQ(SelectInt("SELECT count(*) FROM job"), 1);
@@ -69,7 +70,7 @@ TEST_F(JobStoreSubmit, ARequestIdWithOtherContentIsRefused) {
 TEST_F(JobStoreSubmit, RequestIdsOfDifferentPrincipalsAreIndependent) {
   const Submitted anns = Submit({MakeJob()}, "r1");
   const absl::StatusOr<Submitted> bobs =
-      jobs_->Submit(bob_, "r1", "other digest", "", {MakeJob()}, 0, now_ns_);
+      jobs_->Submit(bob_, "r1", "other digest", "", {MakeJob()}, {0}, now_ns_);
   ASSERT_TRUE(bobs.ok()) << bobs.status();
   EXPECT_NE(bobs->sweep_id, anns.sweep_id);
 }
@@ -89,7 +90,7 @@ TEST_F(JobStoreSubmit, AFullDiskStoresNothingOfTheRequest) {
                   })
                   .ok());
   const absl::StatusOr<Submitted> refused =
-      jobs_->Submit(ann_, "r2", "digest", "", std::vector<NewJob>(2000, MakeJob()), 0, ++now_ns_);
+      jobs_->Submit(ann_, "r2", "digest", "", std::vector<NewJob>(2000, MakeJob()), {0}, ++now_ns_);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("disk is full"));
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr(file_.string()));
@@ -143,6 +144,27 @@ TEST_F(JobStoreSubmit, IdsAreNotReusedAfterAJobIsGone) {
                   .ok());
   Reopen();
   EXPECT_EQ(SubmitOne(MakeJob()), id + 1);
+}
+
+TEST_F(JobStoreSubmit, CellsAreQueuedInTheirOrderUnlessTheyAreToBeShuffled) {
+  const std::vector<NewJob> jobs(20, MakeJob());
+  const auto order = [&](const Submitted& submitted) {
+    std::vector<uint64_t> ids;
+    for (size_t i = 0; i < submitted.job_ids.size(); ++i) {
+      const uint64_t id = Heads().at(0).job_id;
+      ids.push_back(id);
+      Finish(Ended(Start(id)), LaunchDone());
+    }
+    return ids;
+  };
+  const Submitted plain = Submit(jobs);
+  EXPECT_EQ(order(plain), plain.job_ids);
+  const Submitted shuffled =
+      jobs_->Submit(ann_, "", "digest", "", jobs, {42, true}, ++now_ns_).value();
+  std::vector<uint64_t> ids = order(shuffled);
+  EXPECT_NE(ids, shuffled.job_ids);
+  std::sort(ids.begin(), ids.end());
+  EXPECT_EQ(ids, shuffled.job_ids);
 }
 
 }  // namespace

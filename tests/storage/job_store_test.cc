@@ -27,7 +27,7 @@ class JobStoreQueries : public StoreTest {
     return events.ok() ? *events : std::vector<v1::JobEvent>();
   }
   uint64_t SubmitAs(const Caller& caller, const NewJob& job) {
-    return jobs_->Submit(caller, "", "", "", {job}, 0, ++now_ns_).value().job_ids[0];
+    return jobs_->Submit(caller, "", "", "", {job}, {0}, ++now_ns_).value().job_ids[0];
   }
 };
 

@@ -148,6 +148,54 @@ TEST_F(RunStoreTest, WhatTheDaemonMadeOfARunComesBackWithIt) {
   EXPECT_TRUE(MessageDifferencer::Equals(detail.readings(), finished.readings));
 }
 
+TEST_F(RunStoreTest, TheFastestSiblingIsOfTheSameKindAndNoLarger) {
+  const auto finish = [&](const NewJob& job, double flops_per_s, double step_ns) {
+    FinishedRun finished = Ended(Start(SubmitOne(job)));
+    finished.run.set_flops_per_s(flops_per_s);
+    finished.run.mutable_step()->set_mean_ns(step_ns);
+    Finish(finished, LaunchDone());
+    return finished.run;
+  };
+  const v1::Run slow = finish(MakeJob("medium"), 1e9, 4e9);  // 4 GFLOP in 4 s
+  finish(MakeJob("small"), 5e9, 1e9);                        // 5 GFLOP: more
+  NewJob other = MakeJob("small", 2, 64);
+  other.spec.mutable_workload()->mutable_transformer_lm()->set_precision(v1::PRECISION_BF16);
+  other.workload_hash = HashOf(other.spec.workload());
+  finish(other, 9e9, 1e8);
+  EXPECT_EQ(runs_->BestSibling(slow)->value().run_id, slow.run_id());
+  const v1::Run best = finish(MakeJob("small", 1, 64), 3e9, 1e9);
+  const std::optional<RunStore::Sibling> found = *runs_->BestSibling(slow);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->run_id, best.run_id());
+  EXPECT_EQ(found->flops_per_s, 3e9);
+  v1::Run elsewhere = slow;
+  elsewhere.set_device_uuid("CPU-9");
+  EXPECT_FALSE(runs_->BestSibling(elsewhere)->has_value());
+}
+
+TEST_F(RunStoreTest, TheNewestCalibrationOfADeviceIsFound) {
+  EXPECT_FALSE(runs_->LatestCalibration("CPU-0")->has_value());
+  NewJob job = MakeJob();
+  job.spec.mutable_workload()->mutable_calibration()->set_matrix_size(64);
+  job.spec.set_purpose(v1::PURPOSE_CALIBRATE);
+  job.workload_hash = "c0ffee";
+  for (const double flops_per_s : {1e9, 2e9}) {
+    const StartedRun started = Start(SubmitOne(job));
+    EXPECT_TRUE(started.run.workload().has_calibration());
+    FinishedRun finished;
+    finished.run = started.run;
+    finished.run.set_outcome(v1::OUTCOME_OK);
+    finished.run.mutable_calibration()->add_matmul_peaks()->set_flops_per_s(flops_per_s);
+    Finish(finished, LaunchDone());
+  }
+  const std::optional<v1::Run> latest = *runs_->LatestCalibration("CPU-0");
+  ASSERT_TRUE(latest.has_value());
+  EXPECT_EQ(latest->run_id(), "2.1");
+  EXPECT_EQ(latest->calibration().matmul_peaks(0).flops_per_s(), 2e9);
+  EXPECT_TRUE(latest->workload().has_calibration());
+  EXPECT_FALSE(runs_->LatestCalibration("CPU-1")->has_value());
+}
+
 TEST_F(RunStoreTest, WhatIsUnknownStaysUnset) {
   const StartedRun started = Start(SubmitOne(MakeJob()));
   FinishedRun finished;
@@ -322,7 +370,7 @@ TEST_F(RunStoreTest, EachFilterNarrows) {
 
 TEST_F(RunStoreTest, UserDeviceAndTimeNarrow) {
   const std::string anns = std::to_string(RunToEnd(MakeJob())) + ".1";
-  const uint64_t bobs = jobs_->Submit(bob_, "", "", "", {MakeJob()}, 0, now_ns_)->job_ids[0];
+  const uint64_t bobs = jobs_->Submit(bob_, "", "", "", {MakeJob()}, {0}, now_ns_)->job_ids[0];
   const absl::StatusOr<StartedRun> started = jobs_->Start(bobs, 0, cpu1_, ++now_ns_);
   const int64_t bobs_start = now_ns_;
   Finish(Ended(*started), LaunchDone());
@@ -439,7 +487,7 @@ TEST_F(RunStoreTest, ExportStopsWithTheStatusOfItsConsumer) {
 TEST_F(RunStoreTest, AConsumerMayWriteWhileItReads) {
   RunToEnd(MakeJob());
   absl::Status status = runs_->Export({}, {}, [&](const std::vector<v1::Run>&) {
-    return jobs_->Submit(ann_, "", "", "", {MakeJob()}, 0, ++now_ns_).status();
+    return jobs_->Submit(ann_, "", "", "", {MakeJob()}, {0}, ++now_ns_).status();
   });
   EXPECT_TRUE(status.ok()) << status;
 }

@@ -147,7 +147,7 @@ void StoreTest::Reopen(uint32_t max_interruptions) {
 Submitted StoreTest::Submit(const std::vector<NewJob>& jobs, const std::string& request_id,
                             const std::string& sweep_name) {
   absl::StatusOr<Submitted> submitted =
-      jobs_->Submit(ann_, request_id, "digest", sweep_name, jobs, 42, ++now_ns_);
+      jobs_->Submit(ann_, request_id, "digest", sweep_name, jobs, {42}, ++now_ns_);
   EXPECT_TRUE(submitted.ok()) << submitted.status();
   return submitted.ok() ? *submitted : Submitted{0, std::vector<uint64_t>(jobs.size())};
 }

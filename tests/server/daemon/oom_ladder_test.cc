@@ -157,7 +157,7 @@ TEST(OomLadder, OnlyMeasuringRunsShrink) {
   for (const auto& [purpose, shrinks] :
        std::vector<std::pair<v1::Purpose, bool>>{{v1::PURPOSE_MEASURE, true},
                                                  {v1::PURPOSE_WARMUP, true},
-                                                 {v1::PURPOSE_TRACE, true},
+                                                 {v1::PURPOSE_TRACE, false},
                                                  {v1::PURPOSE_FIT, false},
                                                  {v1::PURPOSE_CALIBRATE, false},
                                                  {v1::PURPOSE_CANARY, false}}) {

@@ -1,0 +1,68 @@
+// Runs one launch in a worker and makes of what happened the run that is stored.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "server/daemon/configuration.h"
+#include "server/daemon/device_telemetry.h"
+#include "server/daemon/devices.h"
+#include "server/daemon/event_hub.h"
+#include "server/daemon/host_facts.h"
+#include "server/daemon/nvml_library.h"
+#include "server/daemon/run_record.h"
+#include "server/daemon/wake_up.h"
+#include "server/daemon/worker_process.h"
+#include "storage/job_store.h"
+#include "storage/run_store.h"
+
+namespace torchlap::daemon {
+
+// What all dispatchers share. Everything that is pointed to outlives them.
+struct DispatcherSetting {
+  const Configuration* configuration = nullptr;
+  const HostFacts* facts = nullptr;
+  storage::JobStore* jobs = nullptr;
+  const storage::RunStore* runs = nullptr;
+  EventHub* hub = nullptr;
+  std::filesystem::path worker_program;
+  // One line if no worker can start; empty: none known.
+  std::string torch_problem;
+  // NVIDIA's library; empty: no driver.
+  std::shared_ptr<const NvmlLibrary> nvml;
+  // Called when the queue changed by what a dispatcher stored: another one may have work now.
+  std::function<void()> queue_changed;
+};
+
+// Of one device. Used by one thread, which must live as long as the workers that it starts.
+class LaunchRunner {
+ public:
+  // `device`, `setting` and `wake_up` outlive this; `wake_up` is notified when `stop_cause` may
+  // have an answer for the job.
+  LaunchRunner(const HostDevice* device, const DispatcherSetting* setting, WakeUp* wake_up,
+               std::function<StopCause(uint64_t job_id)> stop_cause);
+
+  // Blocks until the worker is gone. SKIPPED without a worker where the size is ruled out.
+  storage::FinishedRun Run(const storage::StartedRun& started);
+
+ private:
+  // Why the size cannot fit, if that is known without trying.
+  std::optional<v1::Failure> RuledOut(const storage::StartedRun& started) const;
+  // `pid`: of the worker, once there is one.
+  WorkerEnd RunWorker(const storage::StartedRun& started, DeviceTelemetry* telemetry, pid_t* pid,
+                      RunRecord* record);
+  // Memory of the device that is held by others than the worker.
+  std::optional<uint64_t> ForeignMemory(pid_t pid) const;
+  WorkerCommand Command(const std::string& run_id) const;
+  v1::WorkerRequest Request(const v1::Run& run) const;
+
+  const HostDevice& device_;
+  const DispatcherSetting& setting_;
+  WakeUp* const wake_up_;
+  const std::function<StopCause(uint64_t job_id)> stop_cause_;
+};
+
+}  // namespace torchlap::daemon
