@@ -14,7 +14,7 @@ usage: deploy/bundle.sh [--out DIR] [--programs DIR]
   --help
 
 In the bundle:
-  bin/            torchlap, torchlapd, torchlap-worker
+  bin/            torchlap, torchlapd, torchlap-worker, and torchlap_cuda.so for CUDA jobs
   lib/            their libraries, which are found wherever the folder is put
   libexec/        what tests/gpu/acceptance.sh needs beside them
   tests/          tests/gpu/acceptance.sh and the Python peer
@@ -34,6 +34,8 @@ while (($# > 0)); do
 done
 
 names=(torchlap torchlapd torchlap-worker)
+# Opened by torchlap-worker for some CUDA jobs: beside it, and not among the libraries, which belong to all programs.
+extras=torchlap_cuda.so
 # Not taken along. glibc belongs to the machine, as it goes with its loader and its kernel; LibTorch and CUDA are
 # what the daemon finds at run time.
 glibc='ld-linux-x86-64|libc|libm|libdl|libpthread|librt|libutil|libresolv|libanl|libnsl|libmvec'
@@ -79,10 +81,8 @@ assemble() {
     # shellcheck disable=SC2016  # $ORIGIN is for the dynamic linker
     take "$programs/$name" "$bundle/bin" '$ORIGIN/../lib'
   done
-  for file in "$programs"/*.so; do
-    # shellcheck disable=SC2016
-    [[ ! -e $file ]] || take "$file" "$bundle/bin" '$ORIGIN/../lib'
-  done
+  # shellcheck disable=SC2016
+  take "$programs/$extras" "$bundle/bin" '$ORIGIN/../lib'
   if [[ -x $oracle ]]; then
     # shellcheck disable=SC2016
     take "$oracle" "$bundle/libexec" '$ORIGIN/../lib'
@@ -128,8 +128,8 @@ pack() {
 
 stage packages "Debian packages" packages
 if [[ -z $programs ]]; then stage build "three programs in build/release/bin" build_programs; fi
-for name in "${names[@]}"; do
-  [[ -x $programs/$name ]] || { echo "bundle.sh: --programs: there is no program $programs/$name" >&2 && exit 1; }
+for name in "${names[@]}" "$extras"; do
+  [[ -x $programs/$name ]] || { echo "bundle.sh: --programs: there is no $programs/$name" >&2 && exit 1; }
 done
 version=$("$programs/torchlap" --version | awk '{ print $NF }')
 mkdir -p "$out"
