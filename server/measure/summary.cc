@@ -112,7 +112,7 @@ void SetRatioAndRates(v1::Run* run) {
   if (run->backward().has_mean_ns() && run->forward().mean_ns() > 0) {
     run->set_backward_forward_ratio(run->backward().mean_ns() / run->forward().mean_ns());
   }
-  if (!(run->step().mean_ns() > 0)) return;
+  if (!(run->step().mean_ns() > 0) || !run->workload().has_transformer_lm()) return;
   const double seconds = run->step().mean_ns() / kNsPerSecond;
   const v1::TransformerLm& model = run->workload().transformer_lm();
   run->set_tokens_per_s(double{1} * model.batch_size() * model.context_length() / seconds);

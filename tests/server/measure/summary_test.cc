@@ -99,6 +99,15 @@ TEST(SummariseRun, GivesRatesFromTheMeanStep) {
   EXPECT_DOUBLE_EQ(run.flops_per_s(), StepFlops(run.workload().transformer_lm()) / 2);
 }
 
+TEST(SummariseRun, GivesNoRatesOfAWorkloadWithoutTokens) {
+  v1::Run run;
+  run.mutable_workload()->mutable_calibration();
+  SummariseRun(Samples(0, 0, {500000000}, {1500000000}), &run);
+  EXPECT_TRUE(run.has_step());
+  EXPECT_FALSE(run.has_tokens_per_s());
+  EXPECT_FALSE(run.has_flops_per_s());
+}
+
 TEST(SummariseRun, CountsStepsFromTheBlocksFirst) {
   v1::Run run = TinyRun();
   SummariseRun(Samples(4, 5, {1000, 200, 400}, {}), &run);
