@@ -104,6 +104,31 @@ constexpr char kBestSibling[] =
     "AND device_id IN (SELECT id FROM device WHERE uuid = ?) AND timing = ? AND purpose = 1 "
     "AND flops_per_s * step_mean_ns <= ? ORDER BY flops_per_s DESC LIMIT 1";
 
+constexpr char kFitRuns[] =
+    "SELECT run.job_id || '.' || run.number, run.outcome, run.batch_size, run.context_length "
+    "FROM run JOIN device ON device.id = run.device_id "
+    "JOIN workload AS asked ON asked.id = run.asked_workload_id "
+    "WHERE device.uuid = ? AND run.purpose = 3 AND run.outcome IN (1, 2) "
+    "AND ifnull(run.failure_foreign_bytes, 0) = 0 AND asked.vocab_size = ? AND asked.d_model = ? "
+    "AND asked.d_ff = ? AND asked.layers = ? AND asked.heads = ? AND asked.pass_type = ? "
+    "AND asked.precision = ? AND asked.attention = ? AND ifnull(asked.optimizer, 0) = ? "
+    "AND run.batch_size <= ? AND run.context_length <= ? ORDER BY run.id";
+
+void TakeFitRun(const Query& row, RunStore::Frontier* frontier) {
+  const auto batch_size = static_cast<uint32_t>(row.Int(2));
+  const auto context_length = static_cast<uint32_t>(row.Int(3));
+  if (row.Int(1) == v1::OUTCOME_OUT_OF_MEMORY) {
+    frontier->too_big_run_id = row.Text(0);
+    frontier->too_big_batch_size = batch_size;
+    frontier->too_big_context_length = context_length;
+    return;
+  }
+  const uint64_t tokens = uint64_t{batch_size} * context_length;
+  if (tokens < uint64_t{frontier->batch_size} * frontier->context_length) return;
+  frontier->batch_size = batch_size;
+  frontier->context_length = context_length;
+}
+
 }  // namespace
 
 RunStore::RunStore(const Database* database) : database_(database) {}
@@ -192,6 +217,22 @@ absl::StatusOr<std::optional<RunStore::Sibling>> RunStore::BestSibling(const v1:
   });
   if (!status.ok()) return status;
   return best;
+}
+
+absl::StatusOr<std::optional<RunStore::Frontier>> RunStore::FindFrontier(const v1::Run& run) const {
+  const v1::TransformerLm& model = run.workload().transformer_lm();
+  Frontier frontier;
+  absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
+    Query query(database, kFitRuns, run.device_uuid(), model.vocab_size(), model.d_model(),
+                model.d_ff(), model.layers(), model.heads(), model.pass_type(), model.precision(),
+                model.attention(), static_cast<int>(model.optimizer()), model.batch_size(),
+                model.context_length());
+    while (query.Step()) TakeFitRun(query, &frontier);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  if (frontier.too_big_run_id.empty() || frontier.batch_size == 0) return std::nullopt;
+  return frontier;
 }
 
 absl::StatusOr<v1::SampleBlock> RunStore::Samples(const std::string& run_id) const {

@@ -50,6 +50,18 @@ class RunStore {
   // The newest run of purpose calibrate on the device that ended OK, with its result; nothing:
   // never calibrated.
   absl::StatusOr<std::optional<v1::Run>> LatestCalibration(const std::string& device_uuid) const;
+  // What runs of purpose fit have shown of a size: one that is no larger in batch or context ran
+  // out of memory, and the largest such one that fitted. Of the same model, pass, precision,
+  // attention and optimizer on the same device, while nobody else held memory. Nothing: no such
+  // pair.
+  struct Frontier {
+    std::string too_big_run_id;
+    uint32_t too_big_batch_size = 0;
+    uint32_t too_big_context_length = 0;
+    uint32_t batch_size = 0;
+    uint32_t context_length = 0;
+  };
+  absl::StatusOr<std::optional<Frontier>> FindFrontier(const v1::Run& run) const;
   // FLOP/s of the fastest among the newest measured runs that compare with `run`: OK, on the same
   // device, of the same pass, precision, attention, optimizer and timing, with no more FLOPs a
   // step. Nothing: there are none.

@@ -146,8 +146,8 @@ bool Dispatcher::RunNext() {
   Prepare(earlier, &started);
   SetState(v1::DEVICE_STATE_RUNNING, started.run.run_id(), "");
   setting_.hub->EventsCommitted();
-  const storage::FinishedRun finished = runner_.Run(started);
-  storage::AfterRun after = Next(started, finished.run, earlier);
+  const auto [finished, instead] = runner_.Run(started);
+  storage::AfterRun after = instead ? TryInstead(*instead) : Next(started, finished.run, earlier);
   // Not by the daemon's stop, then: this host could not start a process. Later it may; but not for
   // ever.
   failed_ = finished.run.outcome() == v1::OUTCOME_INTERRUPTED && !stopping_;

@@ -64,15 +64,18 @@ LaunchRunner::LaunchRunner(const HostDevice* device, const DispatcherSetting* se
                            WakeUp* wake_up, std::function<StopCause(uint64_t job_id)> stop_cause)
     : device_(*device), setting_(*setting), wake_up_(wake_up), stop_cause_(std::move(stop_cause)) {}
 
-storage::FinishedRun LaunchRunner::Run(const storage::StartedRun& started) {
+LaunchResult LaunchRunner::Run(const storage::StartedRun& started) {
+  const auto ruled_out = FindRuledOut(started);
+  if (!ruled_out) return {RunTheWorker(started), std::nullopt};
+  storage::FinishedRun skipped = RunRecord(started.run).FinishSkipped(ruled_out->failure);
+  Assess(device_, {}, *setting_.runs, &skipped);
+  return {std::move(skipped), ruled_out->instead};
+}
+
+storage::FinishedRun LaunchRunner::RunTheWorker(const storage::StartedRun& started) {
   const int64_t began_ns = MonotonicNs();
   v1::Readings readings = ReadReadings();
   RunRecord record(started.run);
-  if (const auto ruled_out = RuledOut(started)) {
-    storage::FinishedRun skipped = std::move(record).FinishSkipped(*ruled_out);
-    Assess(device_, {}, *setting_.runs, &skipped);
-    return skipped;
-  }
   const bool is_cuda = device_.kind == v1::DEVICE_KIND_CUDA;
   DeviceTelemetry telemetry(is_cuda ? setting_.nvml : nullptr, device_.uuid,
                             started.run.plan().telemetry(), &MonotonicNs);
@@ -99,17 +102,34 @@ storage::FinishedRun LaunchRunner::Run(const storage::StartedRun& started) {
   return finished;
 }
 
-std::optional<v1::Failure> LaunchRunner::RuledOut(const storage::StartedRun& started) const {
+std::optional<LaunchRunner::RuledOut> LaunchRunner::FindRuledOut(
+    const storage::StartedRun& started) const {
   if (!started.run.workload().has_transformer_lm()) return std::nullopt;
   auto by_arithmetic = RuledOutByArithmetic(started.run.workload().transformer_lm(), device_.name,
                                             device_.memory_bytes);
-  if (by_arithmetic || started.run.cause() != v1::CAUSE_FIRST) return by_arithmetic;
+  if (by_arithmetic) return RuledOut{*std::move(by_arithmetic), std::nullopt};
+  if (started.run.cause() != v1::CAUSE_FIRST) return std::nullopt;
   const NextTry::Size smallest = SmallestTry(TryOf(started.job, started.run));
   const auto failed = setting_.jobs->OutOfMemoryInSweep(
       started.job.job_id(), device_.uuid, smallest.batch_size, smallest.context_length);
   // An error here costs one try that could have been saved.
-  if (!failed.ok() || !*failed) return std::nullopt;
-  return RuledOutByRun(**failed);
+  if (failed.ok() && *failed) return RuledOut{RuledOutByRun(**failed), std::nullopt};
+  return BeyondFrontier(started);
+}
+
+std::optional<LaunchRunner::RuledOut> LaunchRunner::BeyondFrontier(
+    const storage::StartedRun& started) const {
+  const auto frontier = setting_.runs->FindFrontier(started.run);
+  if (!frontier.ok() || !*frontier) return std::nullopt;
+  const NextTry::Size fits{(*frontier)->batch_size, (*frontier)->context_length};
+  if (!MayShrinkTo(TryOf(started.job, started.run), fits)) return std::nullopt;
+  RuledOut ruled_out;
+  ruled_out.instead = fits;
+  ruled_out.failure.set_detail(fmt::format(
+      "not tried: run {} ran out of memory at batch {}, context {}, and batch {}, context {} fits",
+      (*frontier)->too_big_run_id, (*frontier)->too_big_batch_size,
+      (*frontier)->too_big_context_length, fits.batch_size, fits.context_length));
+  return ruled_out;
 }
 
 std::optional<uint64_t> LaunchRunner::ForeignMemory(pid_t pid) const {

@@ -13,6 +13,7 @@
 #include "server/daemon/event_hub.h"
 #include "server/daemon/host_facts.h"
 #include "server/daemon/nvml_library.h"
+#include "server/daemon/oom_ladder.h"
 #include "server/daemon/run_record.h"
 #include "server/daemon/wake_up.h"
 #include "server/daemon/worker_process.h"
@@ -37,6 +38,12 @@ struct DispatcherSetting {
   std::function<void()> queue_changed;
 };
 
+struct LaunchResult {
+  storage::FinishedRun finished;
+  // Of a SKIPPED run: a size that `fit` has found to fit, to be tried instead.
+  std::optional<NextTry::Size> instead;
+};
+
 // Of one device. Used by one thread, which must live as long as the workers that it starts.
 class LaunchRunner {
  public:
@@ -46,11 +53,17 @@ class LaunchRunner {
                std::function<StopCause(uint64_t job_id)> stop_cause);
 
   // Blocks until the worker is gone. SKIPPED without a worker where the size is ruled out.
-  storage::FinishedRun Run(const storage::StartedRun& started);
+  LaunchResult Run(const storage::StartedRun& started);
 
  private:
+  struct RuledOut {
+    v1::Failure failure;
+    std::optional<NextTry::Size> instead;
+  };
   // Why the size cannot fit, if that is known without trying.
-  std::optional<v1::Failure> RuledOut(const storage::StartedRun& started) const;
+  std::optional<RuledOut> FindRuledOut(const storage::StartedRun& started) const;
+  std::optional<RuledOut> BeyondFrontier(const storage::StartedRun& started) const;
+  storage::FinishedRun RunTheWorker(const storage::StartedRun& started);
   // `pid`: of the worker, once there is one.
   WorkerEnd RunWorker(const storage::StartedRun& started, DeviceTelemetry* telemetry, pid_t* pid,
                       RunRecord* record);

@@ -83,6 +83,10 @@ FailedTry TryOf(const v1::Job& job, const v1::Run& run) {
   return tried;
 }
 
+storage::AfterRun TryInstead(const NextTry::Size& size) {
+  return Again(size.batch_size, size.context_length, v1::CAUSE_OOM_RETRY);
+}
+
 uint32_t ContaminatedTries(uint32_t launch, const std::vector<v1::Run>& earlier) {
   return static_cast<uint32_t>(
       std::count_if(earlier.begin(), earlier.end(), [launch](const v1::Run& run) {

@@ -13,6 +13,9 @@ FailedTry TryOf(const v1::Job& job, const v1::Run& run);
 storage::AfterRun Next(const storage::StartedRun& started, const v1::Run& run,
                        const std::vector<v1::Run>& earlier);
 
+// The launch goes on with a size that is known to fit.
+storage::AfterRun TryInstead(const NextTry::Size& size);
+
 // Runs of the same launch before this one whose verdict was `contaminated`.
 uint32_t ContaminatedTries(uint32_t launch, const std::vector<v1::Run>& earlier);
 

@@ -93,6 +93,15 @@ NextTry AfterOutOfMemory(const FailedTry& failed) {
   return {{}, "out of memory: " + WhyNotSmaller(batch) + ", " + WhyNotSmaller(context)};
 }
 
+bool MayShrinkTo(const FailedTry& from, const NextTry::Size& fits) {
+  if ((from.policy.has_retry() && !from.policy.retry()) || !Shrinks(from.purpose)) return false;
+  const auto reaches = [](const Axis& axis, uint32_t size) {
+    return size == axis.size || (axis.CanShrink() && size < axis.size && size >= axis.floor);
+  };
+  return reaches(BatchAxis(from), fits.batch_size) &&
+         reaches(ContextAxis(from), fits.context_length);
+}
+
 NextTry::Size SmallestTry(const FailedTry& from) {
   const bool shrinks = (!from.policy.has_retry() || from.policy.retry()) && Shrinks(from.purpose);
   const Axis batch = BatchAxis(from);

@@ -32,9 +32,13 @@ struct NextTry {
 
 // Halves the batch down to its floor, then the context down to its floor; where a half would be
 // below the floor, the floor itself is tried, once. A swept axis is never shrunk. After SKIPPED
-// nothing: what the pass must hold does not depend on these sizes. Only measure, warmup and trace
-// runs shrink; fit, calibrate and canary mean exactly their size.
+// nothing: what the pass must hold does not depend on these sizes. Only measure and warmup runs
+// shrink; the others mean exactly their size.
 NextTry AfterOutOfMemory(const FailedTry& failed);
+
+// Whether the ladder may go from a size to `fits`, which is known to fit: it shrinks at all, and
+// only axes that may, not below their floors.
+bool MayShrinkTo(const FailedTry& from, const NextTry::Size& fits);
 
 // The smallest size that the ladder can reach from this one.
 NextTry::Size SmallestTry(const FailedTry& from);

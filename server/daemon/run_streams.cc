@@ -78,8 +78,9 @@ absl::Status CheckTraced(const v1::Run& run) {
 
 v1::Run CellOf(const std::vector<v1::Run>& runs) {
   std::vector<v1::Run> ok;
-  std::copy_if(runs.begin(), runs.end(), std::back_inserter(ok),
-               [](const v1::Run& run) { return run.outcome() == v1::OUTCOME_OK; });
+  std::copy_if(runs.begin(), runs.end(), std::back_inserter(ok), [](const v1::Run& run) {
+    return run.outcome() == v1::OUTCOME_OK && run.purpose() != v1::PURPOSE_TRACE;
+  });
   return ok.empty() ? runs.back() : measure::PoolLaunches(ok);
 }
 

@@ -24,7 +24,8 @@ absl::Status StreamTrace(const Requests& requests, const storage::Caller& caller
                          const v1::ReadTraceRequest& request,
                          const std::function<bool(v1::ReadTraceResponse)>& sink);
 
-// The row of a cell: the OK runs of one job pooled, else its last run. `runs` has at least one.
+// The row of a cell: the OK runs of one job pooled (a traced one is not measured), else its last
+// run. `runs` has at least one.
 v1::Run CellOf(const std::vector<v1::Run>& runs);
 
 }  // namespace torchlap::daemon

@@ -173,6 +173,31 @@ TEST_F(RunStoreTest, TheFastestSiblingIsOfTheSameKindAndNoLarger) {
   EXPECT_FALSE(runs_->BestSibling(elsewhere)->has_value());
 }
 
+TEST_F(RunStoreTest, AFrontierIsAPairOfAFittingAndATooLargeFit) {
+  const auto fit = [&](uint32_t batch, v1::Outcome outcome) {
+    NewJob job = MakeJob("small", batch, 256);
+    job.spec.set_purpose(v1::PURPOSE_FIT);
+    Finish(Ended(Start(SubmitOne(job)), outcome), LaunchDone());
+  };
+  const v1::Run asked = Start(SubmitOne(MakeJob("small", 32, 256))).run;
+  fit(8, v1::OUTCOME_OK);
+  EXPECT_FALSE(runs_->FindFrontier(asked)->has_value());
+  fit(16, v1::OUTCOME_OUT_OF_MEMORY);
+  fit(12, v1::OUTCOME_OK);
+  fit(10, v1::OUTCOME_OK);
+  const std::optional<RunStore::Frontier> frontier = *runs_->FindFrontier(asked);
+  ASSERT_TRUE(frontier.has_value());
+  EXPECT_EQ(frontier->batch_size, 12u);
+  EXPECT_EQ(frontier->context_length, 256u);
+  EXPECT_EQ(frontier->too_big_batch_size, 16u);
+  EXPECT_EQ(frontier->too_big_run_id, "3.1");
+  // A size that nothing is known against is tried.
+  EXPECT_FALSE(runs_->FindFrontier(Start(SubmitOne(MakeJob("small", 12, 256))).run)->has_value());
+  v1::Run other = asked;
+  other.mutable_workload()->mutable_transformer_lm()->set_precision(v1::PRECISION_BF16);
+  EXPECT_FALSE(runs_->FindFrontier(other)->has_value());
+}
+
 TEST_F(RunStoreTest, TheNewestCalibrationOfADeviceIsFound) {
   EXPECT_FALSE(runs_->LatestCalibration("CPU-0")->has_value());
   NewJob job = MakeJob();

@@ -153,6 +153,26 @@ TEST(OomLadder, AfterASizeThatWasRuledOutNoOtherIsTried) {
   EXPECT_EQ(next.reason, "no batch or context fits: what the pass must hold exceeds the device");
 }
 
+TEST(OomLadder, GoesToAKnownSizeOnlyAsFarAsItMayShrink) {
+  FailedTry from;
+  from.batch_size = 32;
+  from.context_length = 512;
+  from.purpose = v1::PURPOSE_MEASURE;
+  EXPECT_TRUE(MayShrinkTo(from, {11, 512}));
+  EXPECT_TRUE(MayShrinkTo(from, {32, 200}));
+  EXPECT_FALSE(MayShrinkTo(from, {32, 100}));  // below the floor of 128
+  EXPECT_FALSE(MayShrinkTo(from, {40, 512}));
+  FailedTry swept = from;
+  swept.policy.set_batch_is_swept(true);
+  EXPECT_FALSE(MayShrinkTo(swept, {11, 512}));
+  FailedTry fixed = from;
+  fixed.policy.set_retry(false);
+  EXPECT_FALSE(MayShrinkTo(fixed, {11, 512}));
+  FailedTry fit = from;
+  fit.purpose = v1::PURPOSE_FIT;
+  EXPECT_FALSE(MayShrinkTo(fit, {11, 512}));
+}
+
 TEST(OomLadder, OnlyMeasuringRunsShrink) {
   for (const auto& [purpose, shrinks] :
        std::vector<std::pair<v1::Purpose, bool>>{{v1::PURPOSE_MEASURE, true},
