@@ -130,12 +130,17 @@ std::string World::FakeWorker(const std::string& more) {
   return DefaultConfiguration("2GiB", "worker = \"" TORCHLAP_FAKE_WORKER_PROGRAM "\"\n" + more);
 }
 
+std::string World::FakeGpus(const std::string& configuration) {
+  return "nvml_library = \"" TORCHLAP_FAKE_NVML_LIBRARY "\"\n" + configuration;
+}
+
 std::map<std::string, std::string> World::variables() const {
   return {{"XDG_STATE_HOME", folder_ / "state"},
           {"XDG_RUNTIME_DIR", folder_ / "run"},
           {"XDG_CONFIG_HOME", folder_ / "config"},
           {"TORCHLAP_CLAIM_SCOPE", folder_.filename().string()},
           {"TORCHLAP_FAKE_WORKER", folder_ / "fake_worker.json"},
+          {"TORCHLAP_FAKE_NVML", folder_ / "gpus"},
           {"TORCHLAP_ADDRESS", "unix:" + socket().string()}};
 }
 
@@ -197,6 +202,8 @@ void World::TellFakeWorker(const nlohmann::json& plan) {
   std::ofstream(folder_ / "fake_worker.new") << plan.dump();
   std::filesystem::rename(folder_ / "fake_worker.new", folder_ / "fake_worker.json");
 }
+
+void World::DescribeGpus(const std::string& gpus) { std::ofstream(folder_ / "gpus") << gpus; }
 
 std::vector<std::string> World::Query(const std::string& sql) const {
   sqlite3* connection = nullptr;

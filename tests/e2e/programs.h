@@ -68,6 +68,8 @@ class World {
                                           const std::string& more = "");
   // The same with the fake worker.
   static std::string FakeWorker(const std::string& more = "");
+  // A configuration with GPUs of a fake libnvidia-ml, none until DescribeGpus().
+  static std::string FakeGpus(const std::string& configuration = FakeWorker());
 
   // Starts the daemon and waits until it listens. False (with its stderr in daemon_log()) if it
   // ended instead.
@@ -88,6 +90,9 @@ class World {
 
   // For the fake worker: what it shall do (fake_worker.cc), read at each of its starts.
   void TellFakeWorker(const nlohmann::json& plan);
+  // For the fake libnvidia-ml: what it shall find (fakes/nvml/fake_nvml.cc), read when the daemon
+  // starts.
+  void DescribeGpus(const std::string& gpus);
 
   const std::filesystem::path& folder() const { return folder_; }
   std::filesystem::path state_folder() const { return folder_ / "state" / "torchlap"; }
