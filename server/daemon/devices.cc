@@ -31,6 +31,16 @@ HostDevice CudaHostDevice(const CudaDevice& cuda, const Configuration& configura
           cuda.memory_bytes, threads,   GpuClaimKeys(scope, cuda.uuid), cuda.problem};
 }
 
+void KeepClassesUsable(std::vector<HostDevice>* devices) {
+  for (HostDevice& device : *devices) {
+    device.only_by_name =
+        !device.problem.empty() &&
+        std::any_of(devices->begin(), devices->end(), [&](const HostDevice& other) {
+          return other.kind == device.kind && other.problem.empty();
+        });
+  }
+}
+
 }  // namespace
 
 DeviceList ListDevices(const Configuration& configuration, const HostResources& host,
@@ -44,6 +54,7 @@ DeviceList ListDevices(const Configuration& configuration, const HostResources& 
   for (const CudaDevice& cuda : nvml.devices) {
     list.devices.push_back(CudaHostDevice(cuda, configuration, scope));
   }
+  KeepClassesUsable(&list.devices);
   for (const DeviceSettings& entry : configuration.cuda_devices) {
     if (std::none_of(nvml.devices.begin(), nvml.devices.end(),
                      [&](const CudaDevice& cuda) { return cuda.name == entry.name; })) {

@@ -33,6 +33,7 @@ constexpr int kRetryMs = 2000;
 }  // namespace
 
 std::vector<std::string> DeviceKeys(const HostDevice& device) {
+  if (device.only_by_name) return {"uuid:" + device.uuid};
   return {"uuid:" + device.uuid, fmt::format("class:{}", Word(device.kind)), "any"};
 }
 
@@ -83,6 +84,11 @@ void Dispatcher::SetState(v1::DeviceState state, const std::string& run_id,
   status_.clear_claimed_by_user();
 }
 
+void Dispatcher::SetIdle() {
+  SetState(device_.problem.empty() ? v1::DEVICE_STATE_IDLE : v1::DEVICE_STATE_UNAVAILABLE, "",
+           device_.problem);
+}
+
 void Dispatcher::SetClaimedBy(const HeldBy& holder) {
   SetState(v1::DEVICE_STATE_CLAIMED, "",
            fmt::format("claimed by pid {}, user {}", holder.pid, holder.user));
@@ -128,7 +134,7 @@ bool Dispatcher::TryToHold() {
     return false;
   }
   claim_ = std::get<Claim>(std::move(*answer));
-  SetState(v1::DEVICE_STATE_IDLE, "", "");
+  SetIdle();
   return true;
 }
 
@@ -153,7 +159,7 @@ bool Dispatcher::RunNext() {
   failed_ = finished.run.outcome() == v1::OUTCOME_INTERRUPTED && !stopping_;
   if (failed_) after.next = storage::AfterRun::Next::kInterrupted;
   Store(finished, after);
-  SetState(v1::DEVICE_STATE_IDLE, "", "");
+  SetIdle();
   setting_.hub->EventsCommitted();
   setting_.queue_changed();
   return !failed_;

@@ -58,6 +58,8 @@ class Dispatcher {
   void Sleep(bool after_error);
   void SetState(v1::DeviceState state, const std::string& run_id, const std::string& detail)
       TORCHLAP_EXCLUDES(mutex_);
+  // UNAVAILABLE where the device has a problem.
+  void SetIdle() TORCHLAP_EXCLUDES(mutex_);
   void SetClaimedBy(const HeldBy& holder) TORCHLAP_EXCLUDES(mutex_);
 
   const HostDevice device_;

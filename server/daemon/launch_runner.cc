@@ -79,7 +79,7 @@ storage::FinishedRun LaunchRunner::RunTheWorker(const storage::StartedRun& start
   const bool is_cuda = device_.kind == v1::DEVICE_KIND_CUDA;
   DeviceTelemetry telemetry(is_cuda ? setting_.nvml : nullptr, device_.uuid,
                             started.run.plan().telemetry(), &MonotonicNs);
-  const std::optional<uint64_t> foreign_bytes = ForeignMemory(0);
+  const std::optional<uint64_t> foreign_bytes = ForeignMemory();
   pid_t pid = 0;
   const WorkerEnd end = RunWorker(started, &telemetry, &pid, &record);
   storage::FinishedRun finished = std::move(record).Finish(
@@ -91,7 +91,7 @@ storage::FinishedRun LaunchRunner::RunTheWorker(const storage::StartedRun& start
   if (foreign_bytes) finished.run.mutable_memory()->set_device_foreign_bytes(*foreign_bytes);
   if (finished.run.outcome() == v1::OUTCOME_OUT_OF_MEMORY) {
     // The worker is gone by now: what is held is held by others.
-    if (const auto held = ForeignMemory(pid)) {
+    if (const auto held = ForeignMemory()) {
       finished.run.mutable_failure()->set_foreign_bytes(*held);
     }
   }
@@ -132,9 +132,9 @@ std::optional<LaunchRunner::RuledOut> LaunchRunner::BeyondFrontier(
   return ruled_out;
 }
 
-std::optional<uint64_t> LaunchRunner::ForeignMemory(pid_t pid) const {
+std::optional<uint64_t> LaunchRunner::ForeignMemory() const {
   if (device_.kind != v1::DEVICE_KIND_CUDA || setting_.nvml == nullptr) return std::nullopt;
-  return ForeignBytes(*setting_.nvml, device_.uuid, pid);
+  return ForeignBytes(*setting_.nvml, device_.uuid, /*own_pid=*/0);
 }
 
 WorkerEnd LaunchRunner::RunWorker(const storage::StartedRun& started, DeviceTelemetry* telemetry,

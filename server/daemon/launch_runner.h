@@ -67,8 +67,8 @@ class LaunchRunner {
   // `pid`: of the worker, once there is one.
   WorkerEnd RunWorker(const storage::StartedRun& started, DeviceTelemetry* telemetry, pid_t* pid,
                       RunRecord* record);
-  // Memory of the device that is held by others than the worker.
-  std::optional<uint64_t> ForeignMemory(pid_t pid) const;
+  // Memory of the device that others hold, while there is no worker of ours.
+  std::optional<uint64_t> ForeignMemory() const;
   WorkerCommand Command(const std::string& run_id) const;
   v1::WorkerRequest Request(const v1::Run& run) const;
 

@@ -175,7 +175,7 @@ void RunRecord::JudgeStop(const WorkerEnd& end) {
       return Fail(v1::OUTCOME_INTERRUPTED, "the daemon was stopped");
     case StopCause::kTimeLimit:
       return Fail(v1::OUTCOME_TIMED_OUT,
-                  fmt::format("time limit of {:g} s reached after {} steps{}",
+                  fmt::format("time limit of {:g} s reached after {}{} steps",
                               static_cast<double>(run_.plan().time_limit_ns()) / 1e9,
                               samples_.step_ns_size(), OfPlanned(run_)));
     case StopCause::kBrokenProtocol:

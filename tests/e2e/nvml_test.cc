@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -54,6 +55,12 @@ TEST(NvmlTest, OnADriverTooOldAJobFailsAndSaysWhatIsNeeded) {
   const json job = world.Json({"show", "1"});
   EXPECT_EQ(job["state"], "FAILED");
   EXPECT_THAT(job["reason"].get<std::string>(), HasSubstr(line));
+  const json devices = world.Json({"devices"});
+  const auto gpu = std::find_if(devices.begin(), devices.end(),
+                                [](const json& device) { return device["name"] == "cuda:0"; });
+  ASSERT_NE(gpu, devices.end());
+  EXPECT_EQ((*gpu)["state"], "unavailable");
+  EXPECT_EQ((*gpu)["detail"], line);
 }
 
 }  // namespace

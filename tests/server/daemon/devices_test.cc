@@ -77,6 +77,18 @@ TEST(ListDevices, ADeviceThatCannotBeUsedIsListedWithItsProblem) {
   EXPECT_THAT(list.notes, ElementsAre("cuda:0 cannot be used: driver 535.161 is too old"));
 }
 
+TEST(ListDevices, AClassIsServedByADeviceThatCanBeUsedWhereThereIsOne) {
+  NvmlAnswer nvml;
+  nvml.devices = {{"cuda:0", "GPU-1", "V100", 1, "too old"}, {"cuda:1", "GPU-2", "A100", 1}};
+  DeviceList list = ListDevices(TwoCpuDevices(), kHost, nvml, "s");
+  EXPECT_TRUE(list.devices[2].only_by_name);
+  EXPECT_FALSE(list.devices[3].only_by_name);
+  // Where none can be used, a job for the class is to fail with the reason instead of waiting.
+  nvml.devices.pop_back();
+  list = ListDevices(TwoCpuDevices(), kHost, nvml, "s");
+  EXPECT_FALSE(list.devices[2].only_by_name);
+}
+
 TEST(ListDevices, NotesOfTheDriverAndEntriesWithoutADeviceAreKept) {
   Configuration configuration = TwoCpuDevices();
   configuration.cuda_devices = {{"cuda:7", v1::DEVICE_KIND_CUDA, {0}, 0, 1}};

@@ -110,10 +110,51 @@ TEST_F(NeighbourTest, AProcessOnTheWorkersCoresComesBeforeABusierOneElsewhere) {
   proc_.Process(77, "here", 0, 1, kLater);
   proc_.Process(78, "elsewhere", 0, 0, kLater);
   Trigger();
-  proc_.Process(78, "elsewhere", 50, 0, kLater);
-  EXPECT_EQ(watch_.Find()->process(), "elsewhere") << "the other one did nothing";
   proc_.Process(77, "here", 20, 1, kLater);
+  proc_.Process(78, "elsewhere", 50, 0, kLater);
   EXPECT_EQ(watch_.Find()->process(), "here");
+}
+
+TEST_F(NeighbourTest, WhereNoneWasSeenOnTheWorkersCoresTheBusiestOfAllIsFound) {
+  proc_.Process(77, "here", 5, 1, kEarlier);
+  proc_.Process(78, "elsewhere", 0, 0, kLater);
+  Trigger();
+  proc_.Process(78, "elsewhere", 50, 0, kLater);
+  EXPECT_EQ(watch_.Find()->process(), "elsewhere") << "the other one did nothing meanwhile";
+}
+
+TEST_F(NeighbourTest, AProcessThatMovedHereCountsHalf) {
+  proc_.Process(77, "stays", 0, 1, kLater);
+  proc_.Process(78, "moves", 0, 0, kLater);
+  Trigger();
+  proc_.Process(77, "stays", 20, 1, kLater);
+  proc_.Process(78, "moves", 39, 1, kLater);
+  EXPECT_EQ(watch_.Find()->process(), "stays");
+  proc_.Process(78, "moves", 79, 0, kLater);
+  const auto neighbour = watch_.Find();
+  EXPECT_EQ(neighbour->process(), "moves");
+  EXPECT_EQ(neighbour->cpu_ns(), 790 * kMs) << "its time is told in full";
+}
+
+TEST_F(NeighbourTest, WhileTheDisturbanceLastsItIsLookedAtAgainAfterLongerAndLongerTimes) {
+  proc_.Process(77, "ends early", 3, 1, kLater);
+  proc_.Process(78, "small", 0, 1, kLater);
+  int64_t ms = 0;
+  const auto disturb_until = [&](int64_t end_ms) {
+    for (; ms < end_ms; ms += 10) watch_.Look(ms * kMs, ms * kMs / 2);
+  };
+  disturb_until(210);  // read at 200
+  proc_.Process(77, "ends early", 23, 1, kLater);
+  disturb_until(410);  // and at 400
+  proc_.Process(77, "ends early", 50, 1, kLater);
+  disturb_until(800);  // and not before 800
+  proc_.Remove("77");
+  disturb_until(1000);
+  proc_.Process(78, "small", 10, 1, kLater);
+  const auto neighbour = watch_.Find();
+  ASSERT_TRUE(neighbour.has_value());
+  EXPECT_EQ(neighbour->process(), "ends early");
+  EXPECT_EQ(neighbour->cpu_ns(), 230 * kMs);
 }
 
 TEST_F(NeighbourTest, LittleForeignTimeIsNoReasonToLook) {
