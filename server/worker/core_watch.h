@@ -25,7 +25,7 @@ class CoreWatch {
   void FindThreads() { counters_.FindThreads(); }
 
   // Belongs behind the last step: who computed most, if others did.
-  std::optional<v1::Neighbour> FindNeighbour() const { return neighbours_.Find(); }
+  std::optional<v1::Neighbour> FindNeighbour() { return neighbours_.Find(); }
 
  private:
   CoreCounters counters_;

@@ -99,16 +99,19 @@ NeighbourWatch::NeighbourWatch(std::vector<int> cores, int32_t own_pid, int64_t 
     : cores_(std::move(cores)),
       own_pid_(own_pid),
       began_ns_(since_boot_ns),
-      root_(std::move(root)) {}
+      root_(std::move(root)),
+      between_scans_ns_(kShortestWindowNs) {}
 
 // Windows overlap, so that the end of a run is part of one that is long enough.
 void NeighbourWatch::Look(int64_t now_ns, int64_t foreign_cpu_ns) {
-  if (first_scan_) return;
   const Moment now{now_ns, foreign_cpu_ns};
   if (!window_) window_ = next_window_ = now;
-  if (PassesThreshold(now)) {
-    first_scan_ = ReadProcesses(root_, own_pid_);
-  } else if (now_ns - next_window_->at_ns >= kShortestWindowNs) {
+  if (PassesThreshold(now) && (!next_scan_ns_ || now_ns >= *next_scan_ns_)) {
+    Scan();
+    next_scan_ns_ = now_ns + between_scans_ns_;
+    between_scans_ns_ *= 2;
+  }
+  if (now_ns - next_window_->at_ns >= kShortestWindowNs) {
     window_ = std::exchange(next_window_, now);
   }
 }
@@ -120,47 +123,45 @@ bool NeighbourWatch::PassesThreshold(const Moment& now) const {
   return window_ns >= kShortestWindowNs && foreign_ns > kForeignShare * cores_ns;
 }
 
-std::optional<v1::Neighbour> NeighbourWatch::Find() const {
-  if (!first_scan_) return std::nullopt;
-  const std::map<int32_t, ProcessTimes> last_scan = ReadProcesses(root_, own_pid_);
-  Candidate most;
-  std::optional<v1::Neighbour> neighbour;
-  const auto consider = [&](int32_t pid, const ProcessTimes& before, const ProcessTimes& after) {
-    const Candidate candidate = Judge(before, after);
-    if (candidate.cpu_ns <= 0 || std::tie(candidate.on_our_cores, candidate.cpu_ns) <=
-                                     std::tie(most.on_our_cores, most.cpu_ns)) {
-      return;
+void NeighbourWatch::Scan() {
+  for (const auto& [pid, process] : ReadProcesses(root_, own_pid_)) {
+    const auto [entry, is_new] = seen_.try_emplace({pid, process.started_ns});
+    if (is_new) {
+      entry->second.last = process;
+      // All that it did was during the watch: as if it had been seen then.
+      if (process.started_ns >= began_ns_) entry->second.last.cpu_ns = 0;
     }
-    most = candidate;
-    neighbour.emplace();
-    neighbour->set_pid(pid);
-    neighbour->set_process(after.name);
-    neighbour->set_uid(after.uid);
-    neighbour->set_cpu_ns(candidate.cpu_ns);
-  };
-  for (const auto& [pid, process] : *first_scan_) {
-    const auto after = last_scan.find(pid);
-    // A pid may have gone to another process.
-    const bool lives = after != last_scan.end() && after->second.started_ns == process.started_ns;
-    consider(pid, process, lives ? after->second : process);
+    Count(process, &entry->second);
   }
-  for (const auto& [pid, process] : last_scan) {
-    const auto before = first_scan_->find(pid);
-    const bool is_new =
-        before == first_scan_->end() || before->second.started_ns != process.started_ns;
-    if (is_new) consider(pid, process, process);
-  }
-  return neighbour;
 }
 
-NeighbourWatch::Candidate NeighbourWatch::Judge(const ProcessTimes& before,
-                                                const ProcessTimes& after) const {
-  const auto is_ours = [this](int core) {
-    return std::find(cores_.begin(), cores_.end(), core) != cores_.end();
+void NeighbourWatch::Count(const ProcessTimes& process, Seen* seen) const {
+  const int64_t cpu_ns = process.cpu_ns - seen->last.cpu_ns;
+  const int ends_on_our_cores = IsOurs(seen->last.last_core) + IsOurs(process.last_core);
+  seen->cpu_ns += cpu_ns;
+  seen->on_our_cores_ns += cpu_ns * ends_on_our_cores / 2;
+  seen->last = process;
+}
+
+bool NeighbourWatch::IsOurs(int core) const {
+  return std::find(cores_.begin(), cores_.end(), core) != cores_.end();
+}
+
+std::optional<v1::Neighbour> NeighbourWatch::Find() {
+  if (!next_scan_ns_) return std::nullopt;
+  Scan();
+  const auto less = [](const auto& a, const auto& b) {
+    return std::tie(a.second.on_our_cores_ns, a.second.cpu_ns) <
+           std::tie(b.second.on_our_cores_ns, b.second.cpu_ns);
   };
-  const bool all_of_it = after.started_ns >= began_ns_;
-  return {is_ours(before.last_core) || is_ours(after.last_core),
-          all_of_it ? after.cpu_ns : after.cpu_ns - before.cpu_ns};
+  const auto most = std::max_element(seen_.begin(), seen_.end(), less);
+  if (most == seen_.end() || most->second.cpu_ns <= 0) return std::nullopt;
+  v1::Neighbour neighbour;
+  neighbour.set_pid(most->first.first);
+  neighbour.set_process(most->second.last.name);
+  neighbour.set_uid(most->second.last.uid);
+  neighbour.set_cpu_ns(most->second.cpu_ns);
+  return neighbour;
 }
 
 }  // namespace torchlap::worker
