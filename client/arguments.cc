@@ -4,8 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <memory>
 
+#include "client/sweep_flags.h"
 #include "proto/words.h"
 
 namespace torchlap::client {
@@ -14,114 +14,19 @@ namespace {
 using Words = std::vector<std::string>;
 using Word1 = std::optional<std::string>;
 
-// An axis: several words, lists and ranges, also given twice.
-void AddAxis(CLI::App* app, const std::string& flags, Words* words, const std::string& help) {
-  app->add_option(flags, *words, help)->expected(1, 1 << 20)->type_name("VALUE...");
-}
-
-// One word; a second one is an error.
-void AddWord(CLI::App* app, const std::string& flag, Word1* word, const std::string& help,
-             const std::string& type) {
-  app->add_option(flag, *word, help)->expected(1)->type_name(type);
-}
-
-void AddRepeated(CLI::App* app, const std::string& flag, Words* words, const std::string& help,
-                 const std::string& type) {
-  app->add_option(flag, *words, help)
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false)
-      ->type_name(type);
-}
-
-void AddOutput(CLI::App* app, OutputWords* output, const std::string& formats) {
-  AddWord(app, "--format", &output->format, formats, "FORMAT");
-  app->add_option("-o,--output", output->file,
-                  "write to FILE, whole or not at all; its ending chooses the format")
-      ->expected(1)
-      ->type_name("FILE");
-}
-
-constexpr char kRunFormats[] = "table (default), markdown, writeup, csv, json, jsonl";
-constexpr char kListFormats[] = "table (default), markdown, csv, json, jsonl";
+constexpr char kCvAndExitCodes[] =
+    "The table's CV is the largest of the row's columns. Exit codes: 0 all succeeded, 1 usage, 2 "
+    "some job failed,\n3 daemon not reached, 4 not found or refused, 130 interrupted.";
+constexpr char kExitCodes[] =
+    "Exit codes: 0 succeeded, 1 usage, 2 the job failed, 3 daemon not reached, 4 not found or "
+    "refused,\n130 interrupted.";
 
 void AddSelectors(CLI::App* app, Words* words, const std::string& help) {
   app->add_option("SELECTOR", *words, help)->type_name("");
 }
 
-void AddAxes(CLI::App* app, SweepWords* sweep) {
-  app->option_defaults()->group("Axes (several values: 128 256, 128,256, 128..1024*2, 1..4)");
-  AddAxis(app, "--model-sizes,--model-size", &sweep->model_sizes,
-          "presets: small, cs336-2026/xl (torchlap presets)");
-  AddAxis(app, "--pass-type", &sweep->pass_types, torchlap::Words<v1::PassType>());
-  AddAxis(app, "--batch-size", &sweep->batch_sizes, "sequences in a step (4)");
-  AddAxis(app, "--context-length", &sweep->context_lengths, "tokens in a sequence (256)");
-  AddAxis(app, "--precision", &sweep->precisions, torchlap::Words<v1::Precision>());
-  AddAxis(app, "--attention", &sweep->attentions, torchlap::Words<v1::Attention>());
-  AddAxis(app, "--warmup-steps", &sweep->warmup_steps, "steps before the measured ones (5)");
-  AddAxis(app, "--measure-steps", &sweep->measure_steps, "measured steps (10)");
-  app->option_defaults()->group("Cells and shapes");
-  AddRepeated(app, "--cell", &sweep->cells,
-              "add a single cell; keys: size pass batch context precision attention warmup steps",
-              "K=V,...");
-  AddWord(app, "--layers", &sweep->layers, "a shape in place of a preset: all four of these", "N");
-  AddWord(app, "--heads", &sweep->heads, "", "N");
-  AddWord(app, "--d-model", &sweep->d_model, "", "N");
-  AddWord(app, "--d-ff", &sweep->d_ff, "", "N");
-  AddWord(app, "--vocab", &sweep->vocab, "vocabulary of the shape (10000)", "N");
-}
-
-void AddPlan(CLI::App* app, SweepWords* sweep) {
-  app->option_defaults()->group("Measuring");
-  AddWord(app, "--timing", &sweep->timing, torchlap::Words<v1::Timing>(), "TIMING");
-  AddWord(app, "--plan", &sweep->plan,
-          "course (5 + 10 steps), paper (until settled, then to 1 %, 7 launches)", "PLAN");
-  AddWord(app, "--target-precision", &sweep->target_precision,
-          "measure until the 95 % interval of the mean is this narrow (1%)", "RATIO");
-  AddWord(app, "--max-steps", &sweep->max_steps, "most steps with a target (1000)", "N");
-  AddWord(app, "--max-seconds", &sweep->max_seconds, "longest measuring with a target (300)", "S");
-  AddWord(app, "--launches", &sweep->launches, "independent runs of each cell (1)", "N");
-  AddWord(app, "--optimizer", &sweep->optimizer, torchlap::Words<v1::Optimizer>(), "OPTIMIZER");
-  AddWord(app, "--seed", &sweep->seed, "of weights and token ids (0)", "N");
-  AddWord(app, "--time-limit", &sweep->time_limit, "of one run: 90s, 15m, 1h (15m)", "TIME");
-  AddWord(app, "--telemetry", &sweep->telemetry, torchlap::Words<v1::Telemetry>(), "TELEMETRY");
-  AddWord(app, "--retry-contaminated", &sweep->retry_contaminated,
-          "run again, so often, what other work disturbed (0)", "N");
-  app->add_flag("--cuda-graph", sweep->cuda_graph,
-                "capture the step after warm-up and replay it (CUDA, timing combined)");
-  AddWord(app, "--memory-fraction", &sweep->memory_fraction,
-          "share of a CUDA device's memory to use (1)", "RATIO");
-  AddWord(app, "--trace", &sweep->trace,
-          "one more run of each cell, whose Chrome trace is written to DIR", "DIR");
-  // Not add_flag: for an optional it makes "not given" a false.
-  auto* retry = app->add_flag_callback(
-      "--oom-retry", [sweep] { sweep->oom_retry = true; },
-      "retry a smaller batch, then context, when memory runs out (on)");
-  app->add_flag_callback(
-         "--no-oom-retry", [sweep] { sweep->oom_retry = false; }, "let such a cell fail")
-      ->excludes(retry);
-  AddWord(app, "--min-batch", &sweep->min_batch, "smallest batch to retry with (1)", "N");
-  AddWord(app, "--min-context", &sweep->min_context, "smallest context to retry with (128)", "N");
-  app->option_defaults()->group("Queueing");
-  AddWord(app, "--device", &sweep->device, "a device, cpu, cuda or any", "DEVICE");
-  AddWord(app, "--priority", &sweep->priority, "larger first, -100 to 100 (0)", "N");
-  AddWord(app, "--name", &sweep->name, "name of the sweep", "NAME");
-  AddRepeated(app, "--label", &sweep->labels, "a word on every run; repeatable", "K=V");
-}
-
-void AddSweep(CLI::App* app, SweepWords* sweep, OutputWords* output) {
-  AddAxes(app, sweep);
-  AddPlan(app, sweep);
-  app->option_defaults()->group("Output");
-  AddOutput(app, output, kRunFormats);
-  app->footer(
-      "The table's CV is the largest of the row's columns. Exit codes: 0 all succeeded, 1 usage, 2 "
-      "some job "
-      "failed,\n3 daemon not reached, 4 not found or refused, 130 interrupted.");
-}
-
 void AddFilter(CLI::App* app, FilterWords* filter) {
-  app->option_defaults()->group("Filters (one word or a comma list)");
+  SetGroup(app, "Filters (one word or a comma list)");
   AddWord(app, "--model-size", &filter->model_size, "", "NAME,...");
   AddWord(app, "--pass-type", &filter->pass_type, torchlap::Words<v1::PassType>(), "PASS,...");
   AddWord(app, "--timing", &filter->timing, torchlap::Words<v1::Timing>(), "TIMING,...");
@@ -136,9 +41,9 @@ void AddFilter(CLI::App* app, FilterWords* filter) {
   AddWord(app, "--until", &filter->until, "the same; exclusive", "TIME");
   AddWord(app, "--outcome", &filter->outcome, torchlap::Words<v1::Outcome>(), "OUTCOME,...");
   AddWord(app, "--purpose", &filter->purpose, torchlap::Words<v1::Purpose>(), "PURPOSE,...");
-  app->add_flag("--exclude-contaminated", filter->exclude_contaminated,
-                "leave out runs that other work disturbed");
-  app->option_defaults()->group("Output");
+  AddSwitch(app, "--exclude-contaminated", &filter->exclude_contaminated,
+            "leave out runs that other work disturbed");
+  SetGroup(app, "Output");
 }
 
 constexpr char kRunSelectors[] = "17, 17.2, sweep:3, sweep:NAME, last, all, label:k=v";
@@ -149,6 +54,9 @@ struct AllOptions {
   Word1 address;
   RunOptions run;
   SubmitOptions submit;
+  WarmupOptions warmup;
+  FitOptions fit;
+  CalibrateOptions calibrate;
   WaitOptions wait;
   WatchOptions watch;
   CancelOptions cancel;
@@ -162,11 +70,21 @@ struct AllOptions {
   DoctorOptions doctor;
 };
 
-void AddSubmitting(CLI::App* app, AllOptions* all) {
-  AddSweep(app->add_subcommand("run", "submit, follow with progress, print the table"),
-           &all->run.sweep, &all->run.output);
-  AddSweep(app->add_subcommand("submit", "submit; print the sweep and its job ids at once"),
-           &all->submit.sweep, &all->submit.output);
+void AddMeasuring(CLI::App* app, AllOptions* all) {
+  auto* run = app->add_subcommand("run", "submit, follow with progress, print the table");
+  AddSweepFlags(run, &all->run.sweep, &all->run.output);
+  auto* submit = app->add_subcommand("submit", "submit; print the sweep and its job ids at once");
+  AddSweepFlags(submit, &all->submit.sweep, &all->submit.output);
+  auto* warmup =
+      app->add_subcommand("warmup", "what warm-up steps change, and how many are enough");
+  AddWarmupFlags(warmup, &all->warmup);
+  auto* fit = app->add_subcommand("fit", "the largest batch, or context, that fits");
+  AddFitFlags(fit, &all->fit);
+  auto* calibrate =
+      app->add_subcommand("calibrate", "the device's matmul peak by precision, and its bandwidth");
+  AddCalibrateFlags(calibrate, &all->calibrate);
+  for (CLI::App* command : {run, submit, warmup}) command->footer(kCvAndExitCodes);
+  for (CLI::App* command : {fit, calibrate}) command->footer(kExitCodes);
 }
 
 void AddFollowing(CLI::App* app, AllOptions* all) {
@@ -218,6 +136,9 @@ void AddServiceQueries(CLI::App* app, AllOptions* all) {
 CommandOptions Chosen(const std::string& name, const AllOptions& all) {
   if (name == "run") return all.run;
   if (name == "submit") return all.submit;
+  if (name == "warmup") return all.warmup;
+  if (name == "fit") return all.fit;
+  if (name == "calibrate") return all.calibrate;
   if (name == "wait") return all.wait;
   if (name == "watch") return all.watch;
   if (name == "cancel") return all.cancel;
@@ -295,7 +216,7 @@ absl::StatusOr<std::variant<InformationText, Arguments>> ParseArguments(const Wo
   CLI::App app("torchlap: benchmarks of Transformer language models on a shared machine",
                "torchlap");
   AddGlobals(&app, &all);
-  AddSubmitting(&app, &all);
+  AddMeasuring(&app, &all);
   AddFollowing(&app, &all);
   AddRunQueries(&app, &all);
   AddServiceQueries(&app, &all);

@@ -1,4 +1,4 @@
-// The command line, read. CLI11 is behind this header, in arguments.cc alone.
+// The command line, read. CLI11 is behind this header (and behind flags.h).
 #pragma once
 
 #include <absl/status/statusor.h>

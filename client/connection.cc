@@ -132,6 +132,11 @@ class GrpcConnection : public Connection {
     return Call<v1::DiagnoseResponse>(&Stub::Diagnose, v1::DiagnoseRequest());
   }
 
+  absl::StatusOr<v1::CompareWarmupsResponse> CompareWarmups(
+      const v1::CompareWarmupsRequest& request) override {
+    return Call<v1::CompareWarmupsResponse>(&Stub::CompareWarmups, request);
+  }
+
   absl::Status GetRun(const v1::GetRunRequest& request,
                       const std::function<void(const v1::GetRunResponse&)>& on_part) override {
     grpc::ClientContext context;

@@ -44,6 +44,8 @@ class Connection {
   virtual absl::StatusOr<v1::ListPresetsResponse> ListPresets() = 0;
   virtual absl::StatusOr<v1::GetDaemonStatusResponse> GetDaemonStatus() = 0;
   virtual absl::StatusOr<v1::DiagnoseResponse> Diagnose() = 0;
+  virtual absl::StatusOr<v1::CompareWarmupsResponse> CompareWarmups(
+      const v1::CompareWarmupsRequest& request) = 0;
 
   // Calls on_part for each message, in order, on this thread.
   virtual absl::Status GetRun(const v1::GetRunRequest& request,

@@ -57,10 +57,20 @@ class Follower {
   // False: nothing more is needed.
   bool Take(const v1::WatchJobsResponse& change) {
     lost_since_.reset();
-    const std::vector<FinishedCell> finished = progress_->Apply(change);
+    if (options_.run_line) SayEndedRun(change);
+    std::vector<FinishedCell> finished = progress_->Apply(change);
     if (progress_->sequence()) PinSelector();
+    if (options_.run_line) finished.clear();
     display_->Show(*progress_, finished);
     return !progress_->finished();
+  }
+
+  void SayEndedRun(const v1::WatchJobsResponse& change) {
+    const v1::JobEvent& event = change.event();
+    // A stream that is resumed may repeat itself.
+    const bool is_new = !progress_->sequence() || event.sequence() > *progress_->sequence();
+    if (!is_new || event.run().outcome() == v1::OUTCOME_UNSPECIFIED) return;
+    display_->Say(options_.run_line(event.run()));
   }
 
   // `last` may mean another sweep when the stream is resumed.

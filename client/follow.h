@@ -5,7 +5,7 @@
 
 #include <chrono>
 #include <functional>
-#include <vector>
+#include <string>
 
 #include "client/connection.h"
 #include "client/interrupts.h"
@@ -21,6 +21,8 @@ struct FollowOptions {
   // How long a lost daemon is looked for, and the pause between two tries.
   std::chrono::milliseconds patience = std::chrono::seconds(60);
   std::chrono::milliseconds retry_pause = std::chrono::milliseconds(250);
+  // A line for each run that ends, instead of one for each job. Unset: a line for each job.
+  std::function<std::string(const v1::Run&)> run_line;
 };
 
 // Takes every change into *progress and shows it, until all jobs are finished. A broken stream is

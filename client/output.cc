@@ -162,6 +162,12 @@ const std::vector<Format>& ListFormats() {
   return formats;
 }
 
+const std::vector<Format>& ResultFormats() {
+  static const std::vector<Format> formats = {Format::kTable, Format::kMarkdown, Format::kCsv,
+                                              Format::kJson};
+  return formats;
+}
+
 absl::StatusOr<Output> ChooseOutput(const OutputWords& words, const std::vector<Format>& allowed) {
   absl::StatusOr<Format> format = ChooseFormat(words, allowed);
   if (!format.ok()) return format.status();

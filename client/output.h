@@ -37,9 +37,11 @@ struct Output {
   std::string file;
 };
 
-// Every format, and every format but writeup.
+// Every format; every format but writeup; and those of a single result: table, markdown, csv and
+// json.
 const std::vector<format::Format>& RunFormats();
 const std::vector<format::Format>& ListFormats();
+const std::vector<format::Format>& ResultFormats();
 
 // The format that was named, else the one that the file's name ends in, else a table.
 // INVALID_ARGUMENT: a format that the command does not have, or a file that could not be written.

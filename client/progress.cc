@@ -6,7 +6,9 @@
 #include <chrono>
 #include <ostream>
 
+#include "client/format/calibration.h"
 #include "client/format/numbers.h"
+#include "client/format/run_columns.h"
 #include "client/format/words.h"
 #include "client/time_words.h"
 #include "proto/words.h"
@@ -33,10 +35,8 @@ std::string ResultWords(const FinishedCell& cell) {
   }
   if (cell.job.state() == v1::JOB_STATE_CANCELLED) return std::string(Word(cell.job.state()));
   if (cell.run->outcome() != v1::OUTCOME_OK) return format::FailureWords(*cell.run);
-  const v1::PhaseSummary& step = cell.run->step();
-  std::optional<double> std_ms;
-  if (step.has_std_ns()) std_ms = step.std_ns() / 1e6;
-  std::string words = format::Measured(step.mean_ns() / 1e6, std_ms) + " ms a step";
+  if (cell.run->workload().has_calibration()) return format::PeakWords(cell.run->calibration());
+  std::string words = format::StepTimeCell(*cell.run) + " ms a step";
   const std::string note = format::NoteWords(*cell.run);
   return note.empty() ? words : words + ", " + note;
 }
@@ -191,12 +191,12 @@ std::optional<double> SweepProgress::remaining_seconds() const {
 
 std::string FinishedLine(const FinishedCell& cell, size_t done, size_t total) {
   // A size that the ladder reached is in the result's note; the line names what was asked for.
-  v1::TransformerLm model = cell.job.spec().workload().transformer_lm();
+  v1::Workload workload = cell.job.spec().workload();
   if (cell.run && cell.run->requested_batch_size() != 0) {
-    model.set_batch_size(cell.run->requested_batch_size());
-    model.set_context_length(cell.run->requested_context_length());
+    workload.mutable_transformer_lm()->set_batch_size(cell.run->requested_batch_size());
+    workload.mutable_transformer_lm()->set_context_length(cell.run->requested_context_length());
   }
-  return fmt::format("{} {}: {} ({} of {})", cell.job.job_id(), format::WorkloadWords(model),
+  return fmt::format("{} {}: {} ({} of {})", cell.job.job_id(), format::WorkloadWords(workload),
                      ResultWords(cell), done, total);
 }
 
@@ -209,7 +209,7 @@ std::string ProgressLine(const SweepProgress& progress, int columns, bool color)
   rest += EstimateWords(progress);
   // Last, as it is what a narrow terminal can do without.
   if (current) {
-    rest += "  " + format::WorkloadWords(current->job.spec().workload().transformer_lm());
+    rest += "  " + format::WorkloadWords(current->job.spec().workload());
   }
   // The last column stays free: writing to it wraps on some terminals.
   const size_t room = static_cast<size_t>(std::max(columns - 1, kBarWidth + 2)) - bar.size();

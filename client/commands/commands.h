@@ -36,6 +36,31 @@ struct SubmitOptions {
 };
 absl::StatusOr<int> Execute(const SubmitOptions& options, const Invocation& invocation);
 
+// The same workload after different numbers of warm-up steps, each in a fresh process, in random
+// order; prints what that shows. Follows as `run` does.
+struct WarmupOptions {
+  SweepWords sweep;  // one value an axis; without warm-up steps
+  std::optional<std::string> steps;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const WarmupOptions& options, const Invocation& invocation);
+
+// The largest batch, or context, that fits; each try is a run. Follows as `run` does.
+struct FitOptions {
+  SweepWords sweep;  // one value an axis
+  std::optional<std::string> axis;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const FitOptions& options, const Invocation& invocation);
+
+// The device's matmul peak by precision and its memory bandwidth. Follows as `run` does.
+struct CalibrateOptions {
+  SweepWords sweep;  // device, name, labels, priority and time limit
+  std::optional<std::string> matrix_size;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const CalibrateOptions& options, const Invocation& invocation);
+
 // Blocks until all chosen jobs are finished; 124 after --timeout.
 struct WaitOptions {
   std::vector<std::string> selectors;
@@ -111,8 +136,8 @@ struct DoctorOptions {
 absl::StatusOr<int> Execute(const DoctorOptions& options, const Invocation& invocation);
 
 using CommandOptions =
-    std::variant<RunOptions, SubmitOptions, WaitOptions, WatchOptions, CancelOptions, QueueOptions,
-                 ShowOptions, RunsOptions, ExportOptions, PresetsOptions, DevicesOptions,
-                 StatusOptions, DoctorOptions>;
+    std::variant<RunOptions, SubmitOptions, WarmupOptions, FitOptions, CalibrateOptions,
+                 WaitOptions, WatchOptions, CancelOptions, QueueOptions, ShowOptions, RunsOptions,
+                 ExportOptions, PresetsOptions, DevicesOptions, StatusOptions, DoctorOptions>;
 
 }  // namespace torchlap::client

@@ -1,94 +1,84 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <optional>
 
 #include "client/format/numbers.h"
+#include "client/format/run_columns.h"
 #include "client/format/runs.h"
 #include "client/format/traits.h"
 #include "client/format/words.h"
+#include "proto/words.h"
 
 namespace torchlap::client::format {
 namespace {
 
-constexpr char kNotApplicable[] = "-";
-
-struct PhaseColumn {
-  const char* title;
-  const v1::PhaseSummary& (v1::Run::*summary)() const;
-  bool (*expected)(const v1::Run&);  // whether a run with these settings times the phase
-};
-
-v1::PassType PassOf(const v1::Run& run) { return run.workload().transformer_lm().pass_type(); }
-
-bool IsSplit(const v1::Run& run) { return run.plan().timing() != v1::TIMING_COMBINED; }
-
-bool HasBackward(const v1::Run& run) {
-  return IsSplit(run) && PassOf(run) != v1::PASS_TYPE_FORWARD;
-}
-
-bool HasOptimizer(const v1::Run& run) {
-  return IsSplit(run) && PassOf(run) == v1::PASS_TYPE_TRAIN_STEP;
-}
-
-// The loss is short and nobody compares it: it is in csv and json only.
-constexpr PhaseColumn kPhaseColumns[] = {
-    {"forward (ms)", &v1::Run::forward, IsSplit},
-    {"backward (ms)", &v1::Run::backward, HasBackward},
-    {"optimizer (ms)", &v1::Run::optimizer, HasOptimizer},
-    {"step (ms)", &v1::Run::step, [](const v1::Run&) { return true; }},
-};
-
 bool IsOk(const v1::Run& run) { return run.outcome() == v1::OUTCOME_OK; }
 
-std::string PhaseCell(const v1::Run& run, const PhaseColumn& column) {
-  if (!column.expected(run)) return kNotApplicable;
-  if (!IsOk(run)) return OutcomeName(run.outcome());
-  const v1::PhaseSummary& summary = (run.*column.summary)();
-  if (!summary.has_mean_ns()) return "unknown";
-  std::optional<double> std_ms;
-  if (summary.has_std_ns()) std_ms = summary.std_ns() / 1e6;
-  return Measured(summary.mean_ns() / 1e6, std_ms);
+bool HasPeak(const v1::Run& run) { return IsOk(run) && run.memory().has_peak_allocated_bytes(); }
+
+std::string PeakCell(const v1::Run& run) { return Mebibytes(run.memory().peak_allocated_bytes()); }
+
+// A rate is as noisy as the step that it is made from.
+std::optional<double> RateNoise(const v1::Run& run, double rate) {
+  if (!run.step().has_cv()) return std::nullopt;
+  return rate * run.step().cv();
 }
 
-std::string RatioCell(const v1::Run& run) {
-  if (!IsOk(run) || !run.has_backward_forward_ratio()) return kNotApplicable;
-  return fmt::format("{:.2f}x", run.backward_forward_ratio());
+bool HasTokens(const v1::Run& run) { return IsOk(run) && run.has_tokens_per_s(); }
+
+std::string TokensCell(const v1::Run& run) {
+  return ToNoise(run.tokens_per_s(), RateNoise(run, run.tokens_per_s()));
 }
 
-// The largest of the columns shown: one noisy phase must not hide behind a calm sum.
-std::string CvCell(const v1::Run& run) {
-  std::optional<double> largest;
-  for (const PhaseColumn& column : kPhaseColumns) {
-    const v1::PhaseSummary& summary = (run.*column.summary)();
-    if (summary.has_cv()) largest = std::max(largest.value_or(0), summary.cv());
-  }
-  if (!IsOk(run) || !largest) return kNotApplicable;
-  return Percent(*largest);
+bool HasPeakRatio(const v1::Run& run) {
+  return IsOk(run) && run.has_matmul_peak_ratio() && run.has_flops_per_s();
 }
 
-std::string PeakCell(const v1::Run& run) {
-  if (!IsOk(run) || !run.memory().has_peak_allocated_bytes()) return kNotApplicable;
-  return Mebibytes(run.memory().peak_allocated_bytes());
+// In the unit that suits the fastest row.
+void AddFlops(const std::vector<v1::Run>& cells, Grid* grid) {
+  constexpr double kTera = 1e12;
+  constexpr double kGiga = 1e9;
+  const bool is_fast = std::any_of(cells.begin(), cells.end(),
+                                   [](const v1::Run& run) { return run.flops_per_s() >= kTera; });
+  const auto text = [is_fast](const v1::Run& run) {
+    const double rate = run.flops_per_s() / (is_fast ? kTera : kGiga);
+    return ToNoise(rate, RateNoise(run, rate));
+  };
+  AddColumnIfAny(is_fast ? "TFLOP/s" : "GFLOP/s", cells, HasPeakRatio, text, grid);
 }
 
-using CellText = std::function<std::string(const v1::Run&)>;
+std::string PeakRatioCell(const v1::Run& run) { return Percent(run.matmul_peak_ratio()); }
 
-// A column that is built row by row.
-void AddColumn(const std::string& title, const std::vector<v1::Run>& cells, const CellText& text,
-               Grid* grid) {
-  grid->titles.push_back(title);
-  for (size_t i = 0; i < cells.size(); ++i) grid->rows[i].push_back(text(cells[i]));
+bool HasMfu(const v1::Run& run) { return IsOk(run) && run.has_mfu(); }
+
+bool IsPooled(const v1::Run& run) {
+  return IsOk(run) && run.pooled_launches() > 1 && run.step().has_within_std_ns();
+}
+
+// The noise that one launch would have shown.
+std::string WithinCell(const v1::Run& run) {
+  return "± " + Significant(run.step().within_std_ns() / 1e6, 2);
+}
+
+bool StopsByItself(const v1::Run& run) { return IsOk(run) && run.plan().has_target_precision(); }
+
+// How many steps it took, and why no more where the target was not reached.
+std::string StepsTakenCell(const v1::Run& run) {
+  if (!run.has_actual_measure_steps()) return "varies";
+  const std::string steps = std::to_string(run.actual_measure_steps());
+  const bool reached = run.stop_reason() == v1::STOP_REASON_REACHED ||
+                       run.stop_reason() == v1::STOP_REASON_UNSPECIFIED;
+  return reached ? steps : fmt::format("{} ({})", steps, Word(run.stop_reason()));
 }
 
 bool SizeIsConstant(const std::vector<v1::Run>& cells) {
-  const auto name = [](const v1::Run& run) { return SizeName(run.workload().transformer_lm()); };
+  const auto name = [](const v1::Run& run) { return SubjectName(run.workload()); };
   return std::all_of(cells.begin(), cells.end(),
                      [&](const v1::Run& cell) { return name(cell) == name(cells.front()); });
 }
 
-std::string SizeText(const v1::Run& run) { return SizeName(run.workload().transformer_lm()); }
+std::string SizeText(const v1::Run& run) { return SubjectName(run.workload()); }
 std::string ParametersText(const v1::Run& run) { return ParametersShort(run.parameters()); }
 
 // A size that is the same everywhere belongs to the caption, unless it is all that names a row.
@@ -97,22 +87,23 @@ bool SizeMovesToCaption(const std::vector<v1::Run>& cells) {
 }
 
 std::string CellCaption(const std::vector<v1::Run>& cells) {
-  if (!SizeMovesToCaption(cells)) return Caption(cells);
-  return Caption(cells,
-                 fmt::format("{} ({})", SizeText(cells.front()), ParametersText(cells.front())));
+  return SizeMovesToCaption(cells) ? CaptionWithModel(cells) : Caption(cells);
 }
 
 void AddMeasured(const std::vector<v1::Run>& cells, Grid* grid) {
-  for (const PhaseColumn& column : kPhaseColumns) {
-    if (!std::any_of(cells.begin(), cells.end(), column.expected)) continue;
-    AddColumn(
-        column.title, cells, [&](const v1::Run& run) { return PhaseCell(run, column); }, grid);
-  }
-  if (std::any_of(cells.begin(), cells.end(), HasBackward)) {
-    AddColumn("bwd/fwd", cells, RatioCell, grid);
-  }
+  AddPhaseColumns(cells, grid);
+  AddColumnIfAny("within a launch (ms)", cells, IsPooled, WithinCell, grid);
+  AddColumnIfAny("measured", cells, StopsByItself, StepsTakenCell, grid);
+  AddColumnIfAny("bwd/fwd", cells, HasBackward, RatioCell, grid);
   AddColumn("CV", cells, CvCell, grid);
-  AddColumn("peak (MiB)", cells, PeakCell, grid);
+  AddColumnIfAny("tokens/s", cells, HasTokens, TokensCell, grid);
+  AddFlops(cells, grid);
+  AddColumnIfAny("of peak", cells, HasPeakRatio, PeakRatioCell, grid);
+  AddColumnIfAny(
+      "MFU", cells, HasMfu, [](const v1::Run& run) { return Percent(run.mfu()); }, grid);
+  AddColumn(
+      "peak (MiB)", cells,
+      [](const v1::Run& run) { return HasPeak(run) ? PeakCell(run) : kNotApplicable; }, grid);
 }
 
 }  // namespace
@@ -136,10 +127,7 @@ Grid CellGrid(const std::vector<v1::Run>& cells) {
         &grid);
   }
   AddMeasured(cells, &grid);
-  if (std::any_of(cells.begin(), cells.end(),
-                  [](const v1::Run& run) { return !NoteWords(run).empty(); })) {
-    AddColumn("note", cells, NoteWords, &grid);
-  }
+  AddNotes(cells, &grid);
   return grid;
 }
 

@@ -1,7 +1,13 @@
-// All JSON is made here: nlohmann/json.hpp is a heavy header.
+// Lists, jobs and runs. nlohmann/json.hpp is a heavy header: this file and result_json.cc have it.
+#include <google/protobuf/message.h>
+
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "client/format/advice.h"
+#include "client/format/evidence.h"
+#include "client/format/json_objects.h"
 #include "client/format/sheet.h"
 #include "client/format/show.h"
 #include "client/format/words.h"
@@ -10,8 +16,6 @@
 
 namespace torchlap::client::format {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct JsonOf {
   Json operator()(std::monostate) const { return nullptr; }
@@ -36,17 +40,6 @@ Json RowObject(const std::vector<std::string>& names, const std::vector<Value>& 
   return object;
 }
 
-// Text from the system (a device's name, a label) need not be UTF-8; an export must not fail over
-// it.
-std::string Dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
-Json RunObject(const v1::Run& run) {
-  const Sheet sheet = RunSheet({run}, RunColumns());
-  return RowObject(sheet.names, sheet.rows.front());
-}
-
 Json TextOrNull(const std::string& text) {
   if (text.empty()) return nullptr;
   return text;
@@ -55,6 +48,90 @@ Json TextOrNull(const std::string& text) {
 Json TimeOrNull(int64_t unix_ns) {
   if (unix_ns == 0) return nullptr;
   return Rfc3339(unix_ns);
+}
+
+using google::protobuf::EnumValueDescriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// The contract's word; of a value without one its name, `ADVICE_MORE_WARMUP` as `more-warmup`.
+Json EnumText(const EnumValueDescriptor& value) {
+  if (value.number() == 0) return nullptr;
+  if (const auto word = WordOf(*value.type(), value.number()); !word.empty()) {
+    return std::string(word);
+  }
+  std::string text = value.name().substr(value.name().find('_') + 1);
+  for (char& c : text) {
+    c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return text;
+}
+
+Json NumberOrNull(double number) { return JsonOf{}(number); }
+
+// A field that is not repeated; null where it was not filled.
+Json FieldValue(const Message& message, const FieldDescriptor& field) {
+  const auto* reflection = message.GetReflection();
+  const bool is_unset = field.has_presence() && !reflection->HasField(message, &field);
+  if (is_unset) return nullptr;
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return EnumText(*reflection->GetEnum(message, &field));
+    case FieldDescriptor::CPPTYPE_STRING:
+      return TextOrNull(reflection->GetString(message, &field));
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return NumberOrNull(reflection->GetDouble(message, &field));
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return reflection->GetUInt32(message, &field);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return reflection->GetUInt64(message, &field);
+    case FieldDescriptor::CPPTYPE_INT32:
+      return reflection->GetInt32(message, &field);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return reflection->GetInt64(message, &field);
+    default:
+      return nullptr;
+  }
+}
+
+// Without what is not known of it.
+Json WithoutZeros(Json object) {
+  for (auto& item : object.items()) {
+    if (item.value().is_number_integer() && item.value() == 0) item.value() = nullptr;
+  }
+  return object;
+}
+
+Json EvidenceObject(const v1::Evidence& evidence) {
+  Json object = MessageObject(evidence);
+  if (evidence.pid() == 0) object["pid"] = nullptr;
+  object["finding"] = EvidenceWords(evidence);
+  return object;
+}
+
+Json AdviceObject(const v1::Run& run, const v1::Advice& advice) {
+  Json object = WithoutZeros(MessageObject(advice));
+  if (advice.ratio() == 0) object["ratio"] = nullptr;
+  const AdviceWords words = WordAdvice(run, advice);
+  object["finding"] = TextOrNull(words.finding);
+  object["command"] = TextOrNull(words.command);
+  return object;
+}
+
+Json AssessmentObject(const v1::Run& run) {
+  if (!run.has_assessment()) return nullptr;
+  Json object = Json::object();
+  object["evidence"] = Json::array();
+  for (const v1::Evidence& evidence : run.assessment().evidence()) {
+    object["evidence"].push_back(EvidenceObject(evidence));
+  }
+  object["advice"] = Json::array();
+  for (const v1::Advice& advice : run.assessment().advice()) {
+    object["advice"].push_back(AdviceObject(run, advice));
+  }
+  object["memory"] =
+      run.assessment().has_memory() ? MessageObject(run.assessment().memory()) : Json(nullptr);
+  return object;
 }
 
 Json PairsObject(const google::protobuf::Map<std::string, std::string>& pairs) {
@@ -117,6 +194,8 @@ constexpr TimedPhase kTimedPhases[] = {
     {"device_backward_ns", &v1::SampleBlock::device_backward_ns},
     {"device_optimizer_ns", &v1::SampleBlock::device_optimizer_ns},
     {"device_step_ns", &v1::SampleBlock::device_step_ns},
+    {"foreign_cpu_ns", &v1::SampleBlock::foreign_cpu_ns},
+    {"run_delay_ns", &v1::SampleBlock::run_delay_ns},
 };
 
 void AppendSamples(const v1::SampleBlock& block, Json* samples) {
@@ -153,14 +232,51 @@ Json EnvironmentObject(const v1::Environment& environment) {
 }
 
 Json ReadingsObject(const v1::Readings& readings) {
-  Json object = Json::object();
-  object["load_average"] = readings.has_load_average() ? Json(readings.load_average()) : Json();
-  object["temperature_celsius"] =
-      readings.has_temperature_celsius() ? Json(readings.temperature_celsius()) : Json();
+  Json object = WithoutZeros(MessageObject(readings));
+  object["device"] = Json::array();
+  for (const v1::DeviceReading& reading : readings.device()) {
+    object["device"].push_back(MessageObject(reading));
+  }
   return object;
 }
 
 }  // namespace
+
+// Text from the system (a device's name, a label) need not be UTF-8; an export must not fail over
+// it.
+std::string Dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+Json RunObject(const v1::Run& run) {
+  const Sheet sheet = RunSheet({run}, RunColumns());
+  return RowObject(sheet.names, sheet.rows.front());
+}
+
+Json MessageObject(const Message& message) {
+  Json object = Json::object();
+  const auto* type = message.GetDescriptor();
+  for (int i = 0; i < type->field_count(); ++i) {
+    const FieldDescriptor& field = *type->field(i);
+    const bool is_scalar =
+        !field.is_repeated() && field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE;
+    if (is_scalar) object[field.name()] = FieldValue(message, field);
+  }
+  return object;
+}
+
+Json CalibrationObject(const v1::CalibrationResult& result) {
+  Json object = Json::object();
+  object["matmul_peaks"] = Json::array();
+  for (const v1::MatmulPeak& peak : result.matmul_peaks()) {
+    Json item = MessageObject(peak);
+    item.erase("measured_ns");
+    item["measured_s"] = static_cast<double>(peak.measured_ns()) / 1e9;
+    object["matmul_peaks"].push_back(std::move(item));
+  }
+  object.update(MessageObject(result));
+  return object;
+}
 
 void WriteJson(const Sheet& sheet, std::ostream& out) {
   const char* separator = "[\n  ";
@@ -186,6 +302,10 @@ void WriteRunJson(const RunDetails& run, std::ostream& out) {
   object["environment"] =
       run.detail.has_environment() ? EnvironmentObject(run.detail.environment()) : Json(nullptr);
   object["readings"] = ReadingsObject(run.detail.readings());
+  object["assessment"] = AssessmentObject(run.detail.run());
+  if (run.detail.run().has_calibration()) {
+    object["calibration"] = CalibrationObject(run.detail.run().calibration());
+  }
   object["samples"] = Json::array();
   for (const v1::SampleBlock& block : run.samples) AppendSamples(block, &object["samples"]);
   out << Dump(object, 2) << '\n';

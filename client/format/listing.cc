@@ -29,6 +29,10 @@ Value NumberOrUnknown(Number number) {
 
 Value Count(uint64_t number) { return number; }
 
+// A calibration has neither pass nor sizes.
+std::string TextOrDash(const std::string& text) { return text.empty() ? "-" : text; }
+std::string NumberOrDash(uint32_t number) { return number == 0 ? "-" : std::to_string(number); }
+
 // What the job does now, or why it does not.
 std::string Doing(const v1::Job& job) {
   if (job.state() == v1::JOB_STATE_QUEUED) return WaitWords(job.wait());
@@ -42,11 +46,11 @@ std::vector<std::string> QueueGridRow(const v1::Job& job) {
           job.user(),
           std::string(Word(job.state())),
           std::to_string(job.spec().priority()),
-          SizeName(model),
-          PassName(model.pass_type()),
-          std::to_string(model.batch_size()),
-          std::to_string(model.context_length()),
-          std::string(Word(model.precision())),
+          SubjectName(job.spec().workload()),
+          TextOrDash(PassName(model.pass_type())),
+          NumberOrDash(model.batch_size()),
+          NumberOrDash(model.context_length()),
+          TextOrDash(std::string(Word(model.precision()))),
           Doing(job)};
 }
 
@@ -64,8 +68,8 @@ std::vector<Value> QueueSheetRow(const v1::Job& job) {
           TextOrUnknown(std::string(Word(model.pass_type()))),
           TextOrUnknown(std::string(Word(model.precision()))),
           TextOrUnknown(std::string(Word(model.attention()))),
-          Count(model.batch_size()),
-          Count(model.context_length()),
+          NumberOrUnknown(model.batch_size()),
+          NumberOrUnknown(model.context_length()),
           TextOrUnknown(job.spec().device()),
           TextOrUnknown(job.device()),
           TextOrUnknown(job.state() == v1::JOB_STATE_QUEUED ? WaitWords(job.wait()) : ""),

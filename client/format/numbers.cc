@@ -31,13 +31,30 @@ std::string Rounded(double value, int decimals) {
   return fmt::format("{:.0f}", std::round(Nudged(value) / scale) * scale);
 }
 
+bool IsNoise(const std::optional<double>& noise) {
+  return noise && std::isfinite(*noise) && *noise >= 0;
+}
+
+// Up to the second significant digit.
+int DecimalsOf(double noise) { return 1 - ExponentAfterRounding(noise, 2); }
+
 }  // namespace
 
 std::string Measured(double mean, std::optional<double> std) {
-  if (!std || !std::isfinite(*std) || *std < 0) return Significant(mean, 4);
+  if (!IsNoise(std)) return Significant(mean, 4);
   if (*std == 0) return Significant(mean, 4) + " ± 0";
-  const int decimals = 1 - ExponentAfterRounding(*std, 2);
-  return Rounded(mean, decimals) + " ± " + Rounded(*std, decimals);
+  return ToNoise(mean, std) + " ± " + ToNoise(*std, std);
+}
+
+std::string ToNoise(double value, std::optional<double> noise) {
+  if (!IsNoise(noise) || *noise == 0) return Significant(value, 4);
+  return Rounded(value, DecimalsOf(*noise));
+}
+
+std::string InInterval(double value, double low, double high) {
+  const double half_width = (high - low) / 2;
+  return fmt::format("{} [{}, {}]", ToNoise(value, half_width), ToNoise(low, half_width),
+                     ToNoise(high, half_width));
 }
 
 std::string Significant(double value, int digits) {
@@ -46,6 +63,25 @@ std::string Significant(double value, int digits) {
 }
 
 std::string Percent(double ratio) { return Rounded(ratio * 100, 1) + " %"; }
+
+std::string PercentShort(double ratio) {
+  std::string digits = Significant(ratio * 100, 2);
+  if (digits.size() > 2 && digits.substr(digits.size() - 2) == ".0")
+    digits.resize(digits.size() - 2);
+  return digits + " %";
+}
+
+std::string SignedPercent(double ratio) { return (ratio < 0 ? "" : "+") + PercentShort(ratio); }
+
+std::string PerSecond(double rate, const std::string& unit) {
+  constexpr std::array<const char*, 6> kPrefixes = {"", "k", "M", "G", "T", "P"};
+  size_t prefix = 0;
+  while (std::abs(rate) >= 999.5 && prefix + 1 < kPrefixes.size()) {
+    rate /= 1000;
+    ++prefix;
+  }
+  return fmt::format("{} {}{}/s", Significant(rate, 3), kPrefixes[prefix], unit);
+}
 
 std::string ParametersShort(uint64_t parameters) {
   const auto count = static_cast<double>(parameters);

@@ -1,8 +1,4 @@
-#include <fmt/format.h>
-
-#include <optional>
-
-#include "client/format/numbers.h"
+#include "client/format/run_columns.h"
 #include "client/format/runs.h"
 #include "client/format/sheet.h"
 #include "client/format/words.h"
@@ -12,13 +8,6 @@
 namespace torchlap::client::format {
 namespace {
 
-std::string StepCell(const v1::Run& run) {
-  if (run.outcome() != v1::OUTCOME_OK || !run.step().has_mean_ns()) return "-";
-  std::optional<double> std_ms;
-  if (run.step().has_std_ns()) std_ms = run.step().std_ns() / 1e6;
-  return Measured(run.step().mean_ns() / 1e6, std_ms);
-}
-
 // To the second: the full stamp is in csv and json.
 std::string StartedCell(const v1::Run& run) {
   if (run.started_at_ns() == 0) return "-";
@@ -26,19 +15,24 @@ std::string StartedCell(const v1::Run& run) {
   return stamp.replace(stamp.find('.'), std::string::npos, "Z");
 }
 
+// A calibration has no sizes.
+std::string SizeText(uint32_t size) { return size == 0 ? kNotApplicable : std::to_string(size); }
+
+std::string WordText(const std::string& word) { return word.empty() ? kNotApplicable : word; }
+
 std::vector<std::string> ListRow(const v1::Run& run) {
   const v1::TransformerLm& model = run.workload().transformer_lm();
   return {run.run_id(),
           StartedCell(run),
           run.user(),
           run.device(),
-          SizeName(model),
-          PassName(model.pass_type()),
-          std::to_string(model.batch_size()),
-          std::to_string(model.context_length()),
-          std::string(Word(model.precision())),
+          SubjectName(run.workload()),
+          WordText(PassName(model.pass_type())),
+          SizeText(model.batch_size()),
+          SizeText(model.context_length()),
+          WordText(std::string(Word(model.precision()))),
           OutcomeName(run.outcome()),
-          StepCell(run),
+          StepTimeCell(run),
           run.outcome() == v1::OUTCOME_OK ? NoteWords(run) : ReasonWords(run)};
 }
 

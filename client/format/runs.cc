@@ -1,5 +1,6 @@
 #include "client/format/runs.h"
 
+#include "client/format/advice.h"
 #include "client/format/sheet.h"
 
 namespace torchlap::client::format {
@@ -7,11 +8,13 @@ namespace torchlap::client::format {
 void WriteRuns(Format format, const std::vector<v1::Run>& runs, std::ostream& out) {
   switch (format) {
     case Format::kTable:
-      return WriteTable(CellGrid(runs), out);
+      WriteTable(CellGrid(runs), out);
+      return WriteAdvice(runs, out);
     case Format::kMarkdown:
       return WriteMarkdown(CellGrid(runs), out);
     case Format::kWriteup:
-      return WriteWriteup(runs, out);
+      WriteWriteup(runs, out);
+      return WriteAdvice(runs, out);
     case Format::kCsv:
       return WriteCsv(RunSheet(runs, RunColumns()), out);
     case Format::kJson:

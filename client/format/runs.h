@@ -13,7 +13,8 @@
 namespace torchlap::client::format {
 
 // The result table: one row a cell. What is the same in all rows moves to the caption; failed cells
-// say why; CV is the largest of the row's columns.
+// say why; CV is the largest of the row's columns. With launches pooled `within a launch` has
+// the noise of one of them.
 Grid CellGrid(const std::vector<v1::Run>& cells);
 
 // The list that `runs` prints: one row a run, one line each.
@@ -25,7 +26,8 @@ Grid ColumnGrid(const std::vector<v1::Run>& runs, const std::vector<RunColumn>& 
 // The lines that the course's benchmark prints, one paragraph a cell.
 void WriteWriteup(const std::vector<v1::Run>& cells, std::ostream& out);
 
-// Cells (or, where the format has one row a run, runs) in the format.
+// Cells (or, where the format has one row a run, runs) in the format; below a table and a writeup
+// what to do about them (advice.h).
 void WriteRuns(Format format, const std::vector<v1::Run>& runs, std::ostream& out);
 
 }  // namespace torchlap::client::format

@@ -17,13 +17,15 @@ struct RunDetails {
 };
 
 // What the job asks for and how it went, then a table of its attempts with bytes asked for and
-// free.
+// free, verdicts that are not clean, and what its last run advises.
 void WriteJob(const v1::Job& job, std::ostream& out);
-// Phases, memory, environment, and a table of all steps.
+// Verdict with its evidence, what was in force, phases, memory, environment, the device's readings,
+// a table of all steps, and advice.
 void WriteRun(const RunDetails& run, std::ostream& out);
 
 // One object each. `runs` of a job are objects with all columns of an export; a run is such an
-// object with `samples`, `environment` and `readings` added.
+// object with `samples`, `environment`, `readings` and `assessment` added (and `calibration`, of a
+// run of that purpose).
 void WriteJobJson(const v1::Job& job, std::ostream& out);
 void WriteRunJson(const RunDetails& run, std::ostream& out);
 

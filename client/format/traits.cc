@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "client/format/numbers.h"
 #include "client/format/words.h"
 #include "proto/words.h"
 
@@ -22,9 +23,11 @@ std::string TimingCaption(const std::string& value) {
   const bool by_events = value == Word(v1::TIMING_EVENTS);
   return fmt::format("{} timing ({} clock)", value, by_events ? "device" : "host");
 }
-std::string Batch(const v1::Run& run) { return std::to_string(run.requested_batch_size()); }
+// 0: the workload has no such size.
+std::string SizeOrNothing(uint32_t size) { return size == 0 ? "" : std::to_string(size); }
+std::string Batch(const v1::Run& run) { return SizeOrNothing(run.requested_batch_size()); }
 std::string BatchCaption(const std::string& value) { return "batch " + value; }
-std::string Context(const v1::Run& run) { return std::to_string(run.requested_context_length()); }
+std::string Context(const v1::Run& run) { return SizeOrNothing(run.requested_context_length()); }
 std::string ContextCaption(const std::string& value) { return "context " + value; }
 std::string PrecisionWord(const v1::Run& run) { return std::string(Word(Model(run).precision())); }
 std::string AttentionWord(const v1::Run& run) { return std::string(Word(Model(run).attention())); }
@@ -33,18 +36,45 @@ std::string OptimizerWord(const v1::Run& run) { return std::string(Word(Model(ru
 std::string OptimizerCaption(const std::string& value) { return value + " AdamW"; }
 std::string Warmup(const v1::Run& run) { return std::to_string(run.plan().warmup_steps()); }
 std::string WarmupCaption(const std::string& value) { return value + " warm-up"; }
-std::string Steps(const v1::Run& run) { return std::to_string(run.plan().measure_steps()); }
+// With a target it is the least number.
+std::string Steps(const v1::Run& run) {
+  const std::string steps = std::to_string(run.plan().measure_steps());
+  return run.plan().has_target_precision() ? steps + "+" : steps;
+}
 std::string StepsCaption(const std::string& value) {
+  if (value.back() == '+') return "at least " + value.substr(0, value.size() - 1) + " steps";
   return value + (value == "1" ? " step" : " steps");
 }
+std::string Target(const v1::Run& run) {
+  return run.plan().has_target_precision() ? PercentShort(run.plan().target_precision()) : "";
+}
+std::string TargetCaption(const std::string& value) {
+  return "until the mean is known to ± " + value;
+}
+// Eager goes without saying, and so does all of the memory.
+std::string Graph(const v1::Run& run) {
+  const v1::Execution execution = run.plan().execution();
+  return execution == v1::EXECUTION_CUDA_GRAPH ? std::string(Word(execution)) : "";
+}
+std::string Fraction(const v1::Run& run) {
+  const bool is_all = !run.plan().has_memory_fraction() || run.plan().memory_fraction() == 1;
+  return is_all ? "" : PercentShort(run.plan().memory_fraction());
+}
+std::string FractionCaption(const std::string& value) { return value + " of the memory"; }
 // One launch goes without saying.
 std::string Launches(const v1::Run& run) {
   return run.pooled_launches() > 1 ? std::to_string(run.pooled_launches()) : "";
 }
 std::string LaunchesCaption(const std::string& value) {
-  return value + " launches (± over their medians)";
+  return "± over " + value + " launches' medians";
 }
 std::string Device(const v1::Run& run) { return run.device(); }
+
+// `5 warm-up + at least 10 steps until ...` is one thing.
+std::string Separator(const Trait& trait, bool after_warmup) {
+  if (trait.value == Target) return " ";
+  return after_warmup && trait.value == Steps ? " + " : ", ";
+}
 
 }  // namespace
 
@@ -58,8 +88,11 @@ const std::vector<Trait>& Traits() {
       {"precision", PrecisionWord, AsIs},
       {"attention", AttentionWord, AttentionCaption},
       {"optimizer", OptimizerWord, OptimizerCaption},
+      {"execution", Graph, AsIs},
+      {"memory", Fraction, FractionCaption},
       {"warm-up", Warmup, WarmupCaption},
       {"steps", Steps, StepsCaption},
+      {"target", Target, TargetCaption},
       {"launches", Launches, LaunchesCaption},
       {"device", Device, AsIs},
   };
@@ -80,23 +113,36 @@ std::vector<const Trait*> VaryingTraits(const std::vector<v1::Run>& rows) {
   return varying;
 }
 
+std::string Distinction(const v1::Run& row, const std::vector<const Trait*>& varying) {
+  std::string text;
+  for (const Trait* trait : varying) {
+    const std::string value = trait->value(row);
+    if (!value.empty()) text += ", " + trait->caption(value);
+  }
+  return text;
+}
+
 std::string Caption(const std::vector<v1::Run>& rows, const std::string& model) {
   std::string caption;
   bool after_warmup = false;
-  const auto append = [&caption](const std::string& text, const char* separator) {
+  const auto append = [&caption](const std::string& text, const std::string& separator) {
     if (text.empty()) return;
     if (!caption.empty()) caption += separator;
     caption += text;
   };
   for (const Trait& trait : Traits()) {
     const std::string value = IsConstant(trait, rows) ? trait.value(rows.front()) : "";
-    // `5 warm-up + 10 steps` is one thing.
-    const bool joined = after_warmup && trait.value == Steps;
-    if (!value.empty()) append(trait.caption(value), joined ? " + " : ", ");
+    if (!value.empty()) append(trait.caption(value), Separator(trait, after_warmup));
     if (trait.value == Edition) append(model, ", ");
     after_warmup = trait.value == Warmup && !value.empty();
   }
   return caption;
+}
+
+std::string CaptionWithModel(const std::vector<v1::Run>& rows) {
+  const v1::Run& first = rows.front();
+  return Caption(
+      rows, fmt::format("{} ({})", SizeName(Model(first)), ParametersShort(first.parameters())));
 }
 
 }  // namespace torchlap::client::format

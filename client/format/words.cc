@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "client/format/evidence.h"
 #include "client/format/numbers.h"
 #include "proto/words.h"
 
@@ -41,6 +42,10 @@ std::string SizeName(const v1::TransformerLm& model) {
     name += fmt::format(" V{}", model.vocab_size());
   }
   return name;
+}
+
+std::string SubjectName(const v1::Workload& workload) {
+  return workload.has_calibration() ? "calibration" : SizeName(workload.transformer_lm());
 }
 
 std::string PassName(v1::PassType pass) {
@@ -87,12 +92,8 @@ std::string FailureWords(const v1::Run& run) {
 
 std::string NoteWords(const v1::Run& run) {
   std::vector<std::string> notes;
-  for (const std::string& note : {ShrinkWords(run), FailureWords(run)}) {
+  for (const std::string& note : {ShrinkWords(run), FailureWords(run), VerdictWords(run)}) {
     if (!note.empty()) notes.push_back(note);
-  }
-  if (run.outcome() == v1::OUTCOME_OK && run.validity() != v1::VALIDITY_CLEAN &&
-      run.validity() != v1::VALIDITY_UNSPECIFIED) {
-    notes.emplace_back(Word(run.validity()));
   }
   return Join(notes, "; ");
 }
@@ -118,7 +119,9 @@ std::string WaitWords(const v1::WaitReason& wait) {
   }
 }
 
-std::string WorkloadWords(const v1::TransformerLm& model) {
+std::string WorkloadWords(const v1::Workload& workload) {
+  if (workload.has_calibration()) return SubjectName(workload);
+  const v1::TransformerLm& model = workload.transformer_lm();
   return fmt::format("{}, {}, batch {}, context {}", SizeName(model), PassName(model.pass_type()),
                      model.batch_size(), model.context_length());
 }

@@ -14,6 +14,9 @@ namespace torchlap::client::format {
 // 10,000.
 std::string SizeName(const v1::TransformerLm& model);
 
+// What a run is about, in one word: the size of its model, or `calibration`.
+std::string SubjectName(const v1::Workload& workload);
+
 // `forward (no grad)`: it is not the forward of the other passes.
 std::string PassName(v1::PassType pass);
 
@@ -32,14 +35,15 @@ std::string ReasonWords(const v1::Run& run);
 // `SKIPPED: needs 25.4 GiB, device has 15.6 GiB`, `TIMED_OUT: ...`. Empty for a run that ended OK.
 std::string FailureWords(const v1::Run& run);
 
-// What a row says beside its numbers: sizes that shrank, the failure, a verdict that is not clean.
+// What a row says beside its numbers: sizes that shrank, the failure, a verdict that is not clean
+// (VerdictWords).
 std::string NoteWords(const v1::Run& run);
 
 // Why a job waits: `behind 3 jobs`. Empty for a job that does not.
 std::string WaitWords(const v1::WaitReason& wait);
 
-// `small, forward-backward, batch 4, context 256`: what a job asks for, short.
-std::string WorkloadWords(const v1::TransformerLm& model);
+// `small, forward-backward, batch 4, context 256`, or `calibration`: what a job asks for, short.
+std::string WorkloadWords(const v1::Workload& workload);
 
 // Length in columns of a terminal: code points, as everything that torchlap prints is one column
 // wide.

@@ -23,14 +23,13 @@ void WriteLine(const char* title, const v1::PhaseSummary& summary, std::ostream&
   if (summary.has_mean_ns()) out << fmt::format("  {:<14} {}\n", title, Times(summary));
 }
 
-// The settings that tell this paragraph from the others: `, context 64`.
-std::string Distinction(const v1::Run& cell, const std::vector<const Trait*>& varying) {
-  std::string text;
-  for (const Trait* trait : varying) {
-    const std::string value = trait->value(cell);
-    if (!value.empty()) text += ", " + trait->caption(value);
+void WriteLaunches(const v1::Run& cell, std::ostream& out) {
+  out << fmt::format("  Launches: {}, ± over their medians", cell.pooled_launches());
+  if (cell.step().has_within_std_ns()) {
+    out << fmt::format("; step ± {:.2f} ms within a launch",
+                       cell.step().within_std_ns() / kNsPerMs);
   }
-  return text;
+  out << '\n';
 }
 
 void WriteNumbers(const v1::Run& cell, std::ostream& out) {
@@ -45,6 +44,7 @@ void WriteNumbers(const v1::Run& cell, std::ostream& out) {
   if (cell.has_backward_forward_ratio()) {
     out << fmt::format("  Ratio: Backward is {:.2f}x forward\n", cell.backward_forward_ratio());
   }
+  if (cell.pooled_launches() > 1) WriteLaunches(cell, out);
 }
 
 void WriteCell(const v1::Run& cell, const std::vector<const Trait*>& varying, std::ostream& out) {

@@ -31,8 +31,9 @@ std::string Refusal(const std::vector<std::string>& words) {
 
 TEST(Help, of_every_command_is_as_the_manual_has_it) {
   ExpectGolden("help.txt", TextOf({"--help"}));
-  for (const char* command : {"run", "submit", "wait", "watch", "cancel", "queue", "show", "runs",
-                              "export", "presets", "devices", "status", "doctor"}) {
+  for (const char* command :
+       {"run", "submit", "warmup", "fit", "calibrate", "wait", "watch", "cancel", "queue", "show",
+        "runs", "export", "presets", "devices", "status", "doctor"}) {
     ExpectGolden(std::string("help_") + command + ".txt", TextOf({command, "--help"}));
   }
 }
@@ -56,6 +57,31 @@ TEST(Axes, take_several_words_up_to_the_next_flag) {
 TEST(Axes, model_size_is_model_sizes) {
   const auto run = std::get<RunOptions>(Parsed({"run", "--model-size", "small"}).command);
   EXPECT_THAT(run.sweep.model_sizes, ElementsAre("small"));
+}
+
+TEST(Axes, of_warmup_and_fit_take_one_value) {
+  const auto warmup = std::get<WarmupOptions>(
+      Parsed({"warmup", "--model-size", "small", "--steps", "0,4", "--measure-steps", "8"})
+          .command);
+  EXPECT_THAT(warmup.sweep.model_sizes, ElementsAre("small"));
+  EXPECT_EQ(warmup.steps, "0,4");
+  EXPECT_THAT(warmup.sweep.measure_steps, ElementsAre("8"));
+  const auto fit =
+      std::get<FitOptions>(Parsed({"fit", "--model-size", "small", "--axis", "context"}).command);
+  EXPECT_EQ(fit.axis, "context");
+  EXPECT_EQ(Refusal({"fit", "--model-size", "small", "medium"}),
+            "--model-size takes one value, got small and medium");
+  EXPECT_EQ(Refusal({"warmup", "--batch-size", "1", "--batch-size", "2"}),
+            "--batch-size is given 2 times, must be given once");
+}
+
+TEST(Calibrate, takes_no_model) {
+  const auto calibrate = std::get<CalibrateOptions>(
+      Parsed({"calibrate", "--device", "cpu0", "--matrix-size", "512"}).command);
+  EXPECT_EQ(calibrate.sweep.device, "cpu0");
+  EXPECT_EQ(calibrate.matrix_size, "512");
+  EXPECT_EQ(Refusal({"calibrate", "--model-size", "small"}),
+            "--model-size is not a flag of calibrate, see torchlap calibrate --help");
 }
 
 TEST(Flags, that_may_be_repeated_are_collected) {

@@ -127,6 +127,14 @@ grpc::Status FakeService::ReadTrace(grpc::ServerContext*, const v1::ReadTraceReq
   return grpc::Status::OK;
 }
 
+grpc::Status FakeService::CompareWarmups(grpc::ServerContext*,
+                                         const v1::CompareWarmupsRequest* request,
+                                         v1::CompareWarmupsResponse* response) {
+  if (!on_compare_warmups) return NoHook();
+  *response = on_compare_warmups(*request);
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeService::WatchJobs(grpc::ServerContext* context,
                                     const v1::WatchJobsRequest* request, WatchWriter* writer) {
   Record(*request, &watches_);

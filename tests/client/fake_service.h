@@ -43,6 +43,7 @@ class FakeService : public v1::Torchlap::Service {
   std::function<std::vector<v1::Run>(const v1::ExportRunsRequest&)> on_export;
   std::function<std::vector<v1::GetRunResponse>(const v1::GetRunRequest&)> on_get_run;
   std::function<std::vector<std::string>(const v1::ReadTraceRequest&)> on_read_trace;
+  std::function<v1::CompareWarmupsResponse(const v1::CompareWarmupsRequest&)> on_compare_warmups;
   std::function<grpc::Status(const v1::WatchJobsRequest&, grpc::ServerContext*, WatchWriter*)>
       on_watch;
 
@@ -68,6 +69,9 @@ class FakeService : public v1::Torchlap::Service {
                       grpc::ServerWriter<v1::GetRunResponse>* writer) override;
   grpc::Status ReadTrace(grpc::ServerContext* context, const v1::ReadTraceRequest* request,
                          grpc::ServerWriter<v1::ReadTraceResponse>* writer) override;
+  grpc::Status CompareWarmups(grpc::ServerContext* context,
+                              const v1::CompareWarmupsRequest* request,
+                              v1::CompareWarmupsResponse* response) override;
   grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
                          WatchWriter* writer) override;
 

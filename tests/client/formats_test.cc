@@ -110,7 +110,57 @@ TEST(Table, of_different_passes_marks_what_does_not_apply) {
 TEST(Table, of_pooled_launches_says_what_the_noise_is_over) {
   v1::Run run = SmallRun();
   run.set_pooled_launches(7);
+  run.mutable_step()->set_within_std_ns(0.84e6);
   ExpectGolden("launches.table", Written(Format::kTable, {run}));
+  ExpectGolden("launches.writeup", Written(Format::kWriteup, {run}));
+}
+
+TEST(Table, of_runs_that_stop_by_themselves_says_how_many_steps_it_took) {
+  std::vector<v1::Run> cells = {SmallRun(), ScaledRun("medium", 423'183'360, 18, 3.1)};
+  for (v1::Run& cell : cells) {
+    cell.mutable_plan()->set_target_precision(0.01);
+    cell.set_actual_measure_steps(37);
+    cell.set_stop_reason(v1::STOP_REASON_REACHED);
+  }
+  cells[1].set_actual_measure_steps(1000);
+  cells[1].set_stop_reason(v1::STOP_REASON_LIMIT);
+  ExpectGolden("target.table", Written(Format::kTable, cells));
+}
+
+TEST(Table, of_a_calibrated_device_sets_rates_against_its_peak) {
+  std::vector<v1::Run> cells = {SmallRun(), SmallRun()};
+  for (v1::Run& cell : cells) cell.set_device("cuda:0");
+  cells[1].mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
+  cells[1].set_flops_per_s(2.5e12);
+  cells[0].set_matmul_peak_ratio(0.412);
+  cells[1].set_matmul_peak_ratio(0.589);
+  ExpectGolden("peak.table", Written(Format::kTable, cells));
+}
+
+TEST(Table, of_device_events_says_whose_clock_it_shows) {
+  v1::Run run = SmallRun();
+  run.mutable_plan()->set_timing(v1::TIMING_EVENTS);
+  run.mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
+  run.mutable_plan()->set_memory_fraction(0.25);
+  EXPECT_THAT(Written(Format::kTable, {run}),
+              HasSubstr("events timing (device clock), batch 4, context 256, fp32, explicit "
+                        "attention, cuda-graph, 25 % of the memory, 5 warm-up + 10 steps"));
+}
+
+TEST(Table, marks_what_is_not_clean_and_says_below_what_to_do) {
+  v1::Run drifting = ScaledRun("medium", 423'183'360, 18, 3.1);
+  Doubt(v1::VALIDITY_SUSPECT, {AddEvidence(v1::REASON_DRIFT, 0.06, 0.01, &drifting)}, &drifting);
+  v1::Run disturbed = DisturbedRun();
+  for (v1::Run* run : {&disturbed, &drifting}) {
+    const bool drifts = run == &drifting;
+    v1::Advice* advice = run->mutable_assessment()->add_advice();
+    advice->set_code(drifts ? v1::ADVICE_DRIFT : v1::ADVICE_NEIGHBOUR);
+    advice->set_number(drifts ? 7 : 0);
+    advice->set_ratio(drifts ? 0 : 0.34);
+    if (!drifts) advice->set_text("stress-ng (pid 812, ann)");
+    run->mutable_assessment()->add_advice()->set_code(v1::ADVICE_CALIBRATE);
+  }
+  ExpectGolden("marks.table", Written(Format::kTable, {disturbed, drifting}));
 }
 
 TEST(Table, of_one_step_has_no_noise) {
@@ -346,6 +396,65 @@ TEST(Show, of_a_run_has_samples_and_environment) {
   std::ostringstream json;
   WriteRunJson(DetailedRun(), json);
   ExpectGolden("show_run.json", json.str());
+}
+
+RunDetails JudgedRun() {
+  RunDetails details = DetailedRun();
+  v1::Run* run = details.detail.mutable_run();
+  *run = DisturbedRun();
+  run->set_actual_warmup_steps(5);
+  run->set_actual_measure_steps(10);
+  run->set_stop_reason(v1::STOP_REASON_COUNT);
+  run->set_settles_at_step(3);
+  run->set_cold_steady_ratio(5.2);
+  run->set_backward_forward_low(1.97);
+  run->set_backward_forward_high(2.04);
+  run->set_matmul_peak_ratio(0.41);
+  run->set_calibration_run_id("9.1");
+  run->set_contaminated_tries(2);
+  run->mutable_step()->set_median_low_ns(450.1e6);
+  run->mutable_step()->set_median_high_ns(466.4e6);
+  run->mutable_step()->set_outliers(1);
+  v1::Numerics* numerics = run->mutable_numerics();
+  numerics->set_fp32_matmul("ieee");
+  numerics->set_autocast("off");
+  numerics->set_weights("float32");
+  numerics->set_instructions("native");
+  v1::Advice* advice = run->mutable_assessment()->add_advice();
+  advice->set_code(v1::ADVICE_NEIGHBOUR);
+  advice->set_text("stress-ng (pid 812, ann)");
+  advice->set_ratio(0.34);
+  v1::MemoryParts* parts = run->mutable_assessment()->mutable_memory();
+  parts->set_weights_bytes(514'501'632);
+  parts->set_gradients_bytes(514'501'632);
+  parts->set_activations_bytes(838'509'081);
+  v1::Readings* readings = details.detail.mutable_readings();
+  readings->set_neighbour_pid(812);
+  readings->set_neighbour_process("stress-ng");
+  readings->set_neighbour_user("ann");
+  readings->set_neighbour_cpu_ns(1'560'000'000);
+  for (int i = 0; i < 2; ++i) {
+    v1::DeviceReading* reading = readings->add_device();
+    reading->set_at_ns(1'000'000'000 + i * 500'000'000);
+    reading->set_sm_mhz(1410);
+    reading->set_power_watts(251.5);
+    reading->set_utilisation_ratio(0.97);
+    reading->set_throttle_reasons(4);
+    reading->set_energy_mj(1000);
+  }
+  for (v1::SampleBlock& block : details.samples) {
+    for (int i = 0; i < 2; ++i) block.add_foreign_cpu_ns(10'000'000 * (i + 1));
+  }
+  return details;
+}
+
+TEST(Show, of_a_run_has_the_verdict_its_evidence_and_what_was_in_force) {
+  std::ostringstream text;
+  WriteRun(JudgedRun(), text);
+  ExpectGolden("show_judged.txt", text.str());
+  std::ostringstream json;
+  WriteRunJson(JudgedRun(), json);
+  ExpectGolden("show_judged.json", json.str());
 }
 
 TEST(Queue, says_why_each_job_waits) {

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "proto/words.h"
+
 namespace torchlap::client {
 namespace {
 
@@ -147,6 +149,35 @@ v1::Run SkippedRun() {
   failure->set_detail("weights and gradients need 27254476800 bytes, the device has 16000000000");
   failure->set_asked_bytes(27'254'476'800);
   failure->set_free_bytes(16'000'000'000);
+  return run;
+}
+
+v1::Reason AddEvidence(v1::Reason reason, double value, double threshold, v1::Run* run) {
+  v1::Evidence* evidence = run->mutable_assessment()->add_evidence();
+  evidence->set_reason(reason);
+  evidence->set_value(value);
+  evidence->set_threshold(threshold);
+  evidence->set_first_step(5);
+  evidence->set_last_step(9);
+  return reason;
+}
+
+void Doubt(v1::Validity verdict, const std::vector<v1::Reason>& reasons, v1::Run* run) {
+  run->set_validity(verdict);
+  run->clear_validity_reasons();
+  for (const v1::Reason reason : reasons) {
+    if (!run->validity_reasons().empty()) run->mutable_validity_reasons()->append(",");
+    run->mutable_validity_reasons()->append(Word(reason));
+  }
+}
+
+v1::Run DisturbedRun() {
+  v1::Run run = SmallRun();
+  Doubt(v1::VALIDITY_CONTAMINATED, {AddEvidence(v1::REASON_FOREIGN_CPU, 0.34, 0.05, &run)}, &run);
+  v1::Evidence* evidence = run.mutable_assessment()->mutable_evidence(0);
+  evidence->set_pid(812);
+  evidence->set_process("stress-ng");
+  evidence->set_user("ann");
   return run;
 }
 

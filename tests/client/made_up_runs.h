@@ -26,6 +26,15 @@ v1::Run OutOfMemoryRun();
 // Ruled out by arithmetic.
 v1::Run SkippedRun();
 
+// stress-ng had a third of the device in steps 5 to 9.
+v1::Run DisturbedRun();
+
+// Evidence over steps 5 to 9; returns its reason.
+v1::Reason AddEvidence(v1::Reason reason, double value, double threshold, v1::Run* run);
+
+// A verdict with its reasons.
+void Doubt(v1::Validity verdict, const std::vector<v1::Reason>& reasons, v1::Run* run);
+
 void SetPhase(double mean_ms, double std_ms, v1::PhaseSummary* phase);
 
 // A job of this id, `small`, as the daemon completes it.

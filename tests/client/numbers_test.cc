@@ -33,6 +33,26 @@ TEST(Measured, without_noise_shows_four_digits) {
   EXPECT_EQ(Measured(152.34567, 0.0), "152.3 ± 0");
 }
 
+TEST(Interval, ends_at_the_second_significant_digit_of_its_half_width) {
+  EXPECT_EQ(InInterval(152.345, 150.1, 154.4), "152.3 [150.1, 154.4]");
+  EXPECT_EQ(InInterval(17834, 16800, 18900), "17800 [16800, 18900]");
+  EXPECT_EQ(InInterval(5.1234, 5.1230, 5.1239), "5.12340 [5.12300, 5.12390]");
+}
+
+TEST(Rates, end_where_their_noise_begins) {
+  EXPECT_EQ(ToNoise(2234.56, 75.6), "2235");
+  EXPECT_EQ(ToNoise(2234.56, 1234), "2200");
+  EXPECT_EQ(ToNoise(2234.56, 0.5), "2234.56");
+  EXPECT_EQ(ToNoise(2234.56, std::nullopt), "2235");
+  EXPECT_EQ(ToNoise(2234.56, 0.0), "2235");
+}
+
+TEST(Rates, have_powers_of_ten) {
+  EXPECT_EQ(PerSecond(62.1e9, "FLOP"), "62.1 GFLOP/s");
+  EXPECT_EQ(PerSecond(999.6e9, "FLOP"), "1.00 TFLOP/s");
+  EXPECT_EQ(PerSecond(0, "B"), "0 B/s");
+}
+
 TEST(Significant, is_never_scientific) {
   EXPECT_EQ(Significant(0, 4), "0");
   EXPECT_EQ(Significant(1234567, 4), "1235000");
@@ -44,6 +64,17 @@ TEST(Percent, has_one_decimal) {
   EXPECT_EQ(Percent(0.0555), "5.6 %");
   EXPECT_EQ(Percent(0.1), "10.0 %");
   EXPECT_EQ(Percent(0), "0.0 %");
+}
+
+TEST(PercentShort, has_two_digits) {
+  EXPECT_EQ(PercentShort(0.0555), "5.6 %");
+  EXPECT_EQ(PercentShort(0.342), "34 %");
+  EXPECT_EQ(PercentShort(1.23), "120 %");
+  EXPECT_EQ(PercentShort(0.05), "5 %");
+  EXPECT_EQ(PercentShort(0.0999), "10 %");
+  EXPECT_EQ(PercentShort(0), "0 %");
+  EXPECT_EQ(SignedPercent(0.061), "+6.1 %");
+  EXPECT_EQ(SignedPercent(-0.12), "-12 %");
 }
 
 TEST(Parameters, are_millions_and_billions) {

@@ -1,0 +1,89 @@
+#include "client/commands/followed_sweep.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "client/commands/submission.h"
+#include "client/exit_code.h"
+#include "client/interrupts.h"
+
+namespace torchlap::client {
+namespace {
+
+// Within this time a second Ctrl-C cancels.
+constexpr std::chrono::seconds kSecondInterrupt{3};
+
+void CancelSweep(uint64_t sweep_id, const Console& console, Connection* connection) {
+  v1::CancelJobsRequest request;
+  *request.mutable_selector() = SweepSelector(sweep_id);
+  const auto response = connection->CancelJobs(request);
+  if (!response.ok()) {
+    *console.err << "torchlap: " << OneLine(response.status()) << '\n';
+    return;
+  }
+  *console.err << fmt::format("cancelled sweep:{} ({} queued, {} running)\n", sweep_id,
+                              response->cancelled_job_ids_size(),
+                              response->cancelling_job_ids_size());
+}
+
+int Detach(uint64_t sweep_id, const Console& console, Interrupts* interrupts,
+           Connection* connection) {
+  *console.err << fmt::format(
+                      "detached: sweep:{0} goes on; follow it: torchlap watch sweep:{0}; cancel "
+                      "it: torchlap cancel sweep:{0}, or Ctrl-C again within {1} s\n",
+                      sweep_id, kSecondInterrupt.count())
+               << std::flush;
+  if (interrupts->WaitForSecond(kSecondInterrupt)) CancelSweep(sweep_id, console, connection);
+  return kExitInterrupted;
+}
+
+// A daemon that does not come back leaves the user with a sweep to look for.
+absl::Status WithSweep(const absl::Status& status, uint64_t sweep_id) {
+  if (status.code() != absl::StatusCode::kUnavailable) return status;
+  return absl::UnavailableError(
+      fmt::format("{}; sweep:{} stays queued, follow it later: torchlap watch sweep:{}",
+                  OneLine(status), sweep_id, sweep_id));
+}
+
+}  // namespace
+
+v1::Selector SweepSelector(uint64_t sweep_id) {
+  v1::Selector selector;
+  selector.add_sweep_ids(sweep_id);
+  return selector;
+}
+
+absl::StatusOr<v1::Job> FetchJob(uint64_t job_id, Connection* connection) {
+  v1::GetJobRequest request;
+  request.set_job_id(job_id);
+  auto response = connection->GetJob(request);
+  if (!response.ok()) return response.status();
+  return std::move(*response->mutable_job());
+}
+
+absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowOptions& options,
+                                    const Invocation& invocation, const ReportSweep& report) {
+  Interrupts interrupts;
+  auto connection = Connection::Open(invocation.address);
+  if (!connection.ok()) return connection.status();
+  auto submitted = SubmitOnce(std::move(request), connection->get());
+  if (!submitted.ok()) return submitted.status();
+  const uint64_t sweep_id = submitted->sweep_id();
+
+  SweepProgress progress;
+  ProgressDisplay display(invocation.console);
+  auto end =
+      Follow(SweepSelector(sweep_id), options, connection->get(), &interrupts, &progress, &display);
+  display.Clear();
+  if (!end.ok()) return WithSweep(end.status(), sweep_id);
+  if (*end == FollowEnd::kInterrupted) {
+    return Detach(sweep_id, invocation.console, &interrupts, connection->get());
+  }
+  interrupts.LetThemEnd();
+  if (absl::Status status = report(*submitted, connection->get()); !status.ok()) return status;
+  return progress.failed() == 0 ? kExitOk : kExitJobFailed;
+}
+
+}  // namespace torchlap::client

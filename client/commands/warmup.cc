@@ -1,0 +1,26 @@
+#include "client/format/warmup.h"
+
+#include "client/commands/commands.h"
+#include "client/commands/followed_sweep.h"
+#include "client/experiments.h"
+
+namespace torchlap::client {
+
+absl::StatusOr<int> Execute(const WarmupOptions& options, const Invocation& invocation) {
+  auto request = BuildWarmups(options.sweep, options.steps);
+  if (!request.ok()) return request.status();
+  auto output = ChooseOutput(options.output, ResultFormats());
+  if (!output.ok()) return output.status();
+  const auto report = [&](const v1::SubmitJobsResponse& submitted, Connection* connection) {
+    v1::CompareWarmupsRequest comparison;
+    comparison.set_sweep_id(submitted.sweep_id());
+    const auto response = connection->CompareWarmups(comparison);
+    if (!response.ok()) return response.status();
+    return WriteOutput(*output, invocation.console, [&](std::ostream& out) {
+      format::WriteWarmups(output->format, *response, out);
+    });
+  };
+  return SubmitAndFollow(*std::move(request), {}, invocation, report);
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,33 @@
+// What to do next about runs, in words: each clause from the numbers of the run.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "torchlap/v1/run.pb.h"
+
+namespace torchlap::client::format {
+
+struct AdviceWords {
+  // What was found, with its numbers; empty for a code that this program does not know.
+  std::string finding;
+  // Complete, to be copied.
+  std::string command;
+};
+
+AdviceWords WordAdvice(const v1::Run& run, const v1::Advice& advice);
+
+// `small: CV 14 %, times drift (+6.0 % from the first half to the second): torchlap run ...`, a
+// line for each piece of advice of the rows. A row is named by its size and by what tells it from
+// the other rows. What is about the device is said once, for the first row that has it.
+std::vector<std::string> AdviceLines(const std::vector<v1::Run>& rows);
+
+// The lines, below a table.
+void WriteAdvice(const std::vector<v1::Run>& rows, std::ostream& out);
+
+// `weights 2.36 GiB + gradients 2.36 GiB + activations at least 9.10 GiB = 13.8 GiB`. Empty where
+// nothing is known.
+std::string MemoryWords(const v1::Run& run);
+
+}  // namespace torchlap::client::format

@@ -1,0 +1,136 @@
+#include "client/format/fit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "client/format/advice.h"
+#include "client/format/numbers.h"
+#include "client/format/run_columns.h"
+#include "client/format/sheet.h"
+#include "client/format/traits.h"
+#include "client/format/words.h"
+#include "proto/words.h"
+
+namespace torchlap::client::format {
+namespace {
+
+uint32_t SizeOn(v1::FitAxis axis, const v1::Run& run) {
+  const v1::TransformerLm& model = run.workload().transformer_lm();
+  return axis == v1::FIT_AXIS_CONTEXT ? model.context_length() : model.batch_size();
+}
+
+// The size on the other axis, which stays.
+std::string OtherSize(v1::FitAxis axis, const v1::Run& run) {
+  const v1::TransformerLm& model = run.workload().transformer_lm();
+  return axis == v1::FIT_AXIS_CONTEXT ? fmt::format("batch {}", model.batch_size())
+                                      : fmt::format("context {}", model.context_length());
+}
+
+std::string PeakOfDevice(const v1::Run& run) {
+  if (!run.memory().has_peak_allocated_bytes()) return "";
+  std::string words = ", peak " + BytesShort(run.memory().peak_allocated_bytes());
+  if (run.memory().has_device_total_bytes()) {
+    words += " of " + BytesShort(run.memory().device_total_bytes());
+  }
+  return words;
+}
+
+bool IsTooLarge(v1::Outcome outcome) {
+  return outcome == v1::OUTCOME_OUT_OF_MEMORY || outcome == v1::OUTCOME_SKIPPED;
+}
+
+std::string OutcomeCell(const v1::Run& run) {
+  if (run.outcome() == v1::OUTCOME_OK) return "fits";
+  const std::string phase(Word(run.failure().phase()));
+  return OutcomeName(run.outcome()) + (phase.empty() ? "" : " in " + phase);
+}
+
+bool HasPeak(const v1::Run& run) { return run.memory().has_peak_allocated_bytes(); }
+std::string PeakCell(const v1::Run& run) { return BytesShort(run.memory().peak_allocated_bytes()); }
+bool HasAsked(const v1::Run& run) { return run.failure().has_asked_bytes(); }
+std::string AskedCell(const v1::Run& run) { return BytesShort(run.failure().asked_bytes()); }
+
+Grid TryGrid(const v1::Job& job) {
+  const v1::FitAxis axis = ResultOf(job).axis;
+  const std::vector<v1::Run> runs(job.runs().begin(), job.runs().end());
+  Grid grid;
+  grid.rows.resize(runs.size());
+  AddColumn(
+      "run", runs, [](const v1::Run& run) { return run.run_id(); }, &grid);
+  AddColumn(
+      std::string(Word(axis)), runs,
+      [axis](const v1::Run& run) { return std::to_string(SizeOn(axis, run)); }, &grid);
+  AddColumn("outcome", runs, OutcomeCell, &grid);
+  AddColumn(
+      "peak", runs,
+      [](const v1::Run& run) { return HasPeak(run) ? PeakCell(run) : kNotApplicable; }, &grid);
+  AddColumnIfAny("asked", runs, HasAsked, AskedCell, &grid);
+  AddColumn("step (ms)", runs, StepTimeCell, &grid);
+  return grid;
+}
+
+// Model, pass, precision, device: what all tries share but the size that grows.
+std::string Heading(const v1::Job& job) {
+  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
+  std::string heading = fmt::format("{} ({}), {}, {}, {} attention", SizeName(model),
+                                    ParametersShort(job.parameters()), PassName(model.pass_type()),
+                                    Word(model.precision()), Word(model.attention()));
+  return job.device().empty() ? heading : heading + ", " + job.device();
+}
+
+}  // namespace
+
+FitResult ResultOf(const v1::Job& job) {
+  FitResult result;
+  if (job.spec().fit_axis() != v1::FIT_AXIS_UNSPECIFIED) result.axis = job.spec().fit_axis();
+  if (job.state() == v1::JOB_STATE_SUCCEEDED) {
+    for (const v1::Run& run : job.runs()) {
+      if (run.outcome() == v1::OUTCOME_OK) result.largest = run;  // the last one verified it
+    }
+  }
+  for (const v1::Run& run : job.runs()) {
+    const uint32_t size = SizeOn(result.axis, run);
+    const bool is_above = !result.largest || size > SizeOn(result.axis, *result.largest);
+    if (!IsTooLarge(run.outcome()) || !is_above) continue;
+    result.too_large = std::min(result.too_large.value_or(size), size);
+  }
+  return result;
+}
+
+std::string TryLine(const v1::Run& run) {
+  const v1::TransformerLm& model = run.workload().transformer_lm();
+  const std::string result =
+      run.outcome() == v1::OUTCOME_OK ? "fits" + PeakOfDevice(run) : FailureWords(run);
+  return fmt::format("{} batch {}, context {}: {}", run.run_id(), model.batch_size(),
+                     model.context_length(), result);
+}
+
+std::string FitLine(const v1::Job& job) {
+  const FitResult result = ResultOf(job);
+  const std::string axis(Word(result.axis));
+  if (!result.largest) {
+    const std::string why = job.reason().empty() ? std::string(Word(job.state())) : job.reason();
+    return fmt::format("no {} was found that fits: {}", axis, why);
+  }
+  const v1::Run& run = *result.largest;
+  std::string line = fmt::format("largest {} that fits: {} ({}){}", axis, SizeOn(result.axis, run),
+                                 OtherSize(result.axis, run), PeakOfDevice(run));
+  if (result.too_large) line += fmt::format("; {} runs out of memory", *result.too_large);
+  return line;
+}
+
+void WriteFit(Format format, const v1::Job& job, std::ostream& out) {
+  const std::vector<v1::Run> runs(job.runs().begin(), job.runs().end());
+  if (format == Format::kJson) return WriteFitJson(job, out);
+  if (format == Format::kCsv) return WriteCsv(RunSheet(runs, RunColumns()), out);
+  const char* gap = format == Format::kMarkdown ? "\n\n" : "\n";
+  out << Heading(job) << gap << FitLine(job) << gap;
+  if (runs.empty()) return;
+  format == Format::kMarkdown ? WriteMarkdown(TryGrid(job), out) : WriteTable(TryGrid(job), out);
+  const bool is_table = format == Format::kTable;
+  if (is_table && !ResultOf(job).largest) WriteAdvice({runs.back()}, out);
+}
+
+}  // namespace torchlap::client::format

@@ -1,0 +1,88 @@
+// The results of `warmup`, `fit` and `calibrate`.
+#include <nlohmann/json.hpp>
+
+#include "client/format/calibration.h"
+#include "client/format/fit.h"
+#include "client/format/json_objects.h"
+#include "client/format/warmup.h"
+#include "client/time_words.h"
+#include "proto/words.h"
+
+namespace torchlap::client::format {
+namespace {
+
+Json TextOrNull(const std::string& text) {
+  if (text.empty()) return nullptr;
+  return text;
+}
+
+// Each code fills some of the numbers. A step may be step 0.
+Json FindingObject(const v1::WarmupFinding& finding, uint32_t longest) {
+  Json object = MessageObject(finding);
+  for (const char* name : {"value", "threshold", "count", "of"}) {
+    if (object[name] == 0) object[name] = nullptr;
+  }
+  const bool has_steps = finding.code() == v1::WarmupFinding::CODE_SETTLES ||
+                         finding.code() == v1::WarmupFinding::CODE_ENOUGH_WARMUP;
+  if (!has_steps) object["steps"] = nullptr;
+  object["text"] = TextOrNull(WarmupSentence(finding, longest));
+  return object;
+}
+
+}  // namespace
+
+void WriteWarmupsJson(const v1::CompareWarmupsResponse& comparison, std::ostream& out) {
+  Json object = Json::object();
+  object["runs"] = Json::array();
+  for (const v1::Run& run : comparison.runs()) object["runs"].push_back(RunObject(run));
+  object["findings"] = Json::array();
+  for (const v1::WarmupFinding& finding : comparison.findings()) {
+    object["findings"].push_back(FindingObject(finding, LongestWarmup(comparison)));
+  }
+  out << Dump(object, 2) << '\n';
+}
+
+void WriteFitJson(const v1::Job& job, std::ostream& out) {
+  const FitResult result = ResultOf(job);
+  Json object = Json::object();
+  object["job_id"] = job.job_id();
+  object["sweep_id"] = job.sweep_id();
+  object["state"] = std::string(Word(job.state()));
+  object["reason"] = TextOrNull(job.reason());
+  object["axis"] = std::string(Word(result.axis));
+  object["largest"] = nullptr;
+  object["run_id"] = nullptr;
+  object["batch_size"] = nullptr;
+  object["context_length"] = nullptr;
+  object["peak_allocated_bytes"] = nullptr;
+  object["device_total_bytes"] = nullptr;
+  if (result.largest) {
+    const v1::Run& run = *result.largest;
+    const v1::TransformerLm& model = run.workload().transformer_lm();
+    const bool is_context = result.axis == v1::FIT_AXIS_CONTEXT;
+    object["largest"] = is_context ? model.context_length() : model.batch_size();
+    object["run_id"] = run.run_id();
+    object["batch_size"] = model.batch_size();
+    object["context_length"] = model.context_length();
+    for (const char* name : {"peak_allocated_bytes", "device_total_bytes"}) {
+      object[name] = MessageObject(run.memory())[name];
+    }
+  }
+  object["too_large"] = result.too_large ? Json(*result.too_large) : Json(nullptr);
+  object["runs"] = Json::array();
+  for (const v1::Run& run : job.runs()) object["runs"].push_back(RunObject(run));
+  out << Dump(object, 2) << '\n';
+}
+
+void WriteCalibrationJson(const v1::Run& run, std::ostream& out) {
+  Json object = Json::object();
+  object["run_id"] = run.run_id();
+  object["device"] = TextOrNull(run.device());
+  object["device_uuid"] = TextOrNull(run.device_uuid());
+  object["device_model"] = TextOrNull(run.device_model());
+  object["started_at"] = Rfc3339(run.started_at_ns());
+  object.update(CalibrationObject(run.calibration()));
+  out << Dump(object, 2) << '\n';
+}
+
+}  // namespace torchlap::client::format

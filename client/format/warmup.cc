@@ -1,0 +1,155 @@
+#include "client/format/warmup.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "client/format/numbers.h"
+#include "client/format/run_columns.h"
+#include "client/format/sheet.h"
+#include "client/format/traits.h"
+#include "client/format/words.h"
+
+namespace torchlap::client::format {
+namespace {
+
+using Finding = v1::WarmupFinding;
+
+uint32_t WarmupOf(const v1::Run& run) {
+  return run.has_actual_warmup_steps() ? run.actual_warmup_steps() : run.plan().warmup_steps();
+}
+
+std::string Count(uint32_t number, const char* word) {
+  return fmt::format("{} {}{}", number, word, number == 1 ? "" : "s");
+}
+
+std::string SettlesSentence(uint32_t step, uint32_t settled, uint32_t of) {
+  std::string who = of == 1 ? "The run" : fmt::format("The slowest of {} runs", of);
+  if (settled != of) who = fmt::format("The slowest of the {} runs (of {}) that do", settled, of);
+  return fmt::format("{} settles at step {}.", who, step);
+}
+
+bool IsAboutSettling(const Finding& finding) {
+  return finding.code() == Finding::CODE_SETTLES || finding.code() == Finding::CODE_NEVER_SETTLES;
+}
+
+// As the daemon counts it, for the runs that it did not compare.
+Finding SettlingOf(const std::vector<v1::Run>& runs) {
+  Finding finding;
+  for (const v1::Run& run : runs) {
+    if (run.outcome() != v1::OUTCOME_OK) continue;
+    finding.set_of(finding.of() + 1);
+    if (!run.has_settles_at_step()) continue;
+    finding.set_count(finding.count() + 1);
+    finding.set_steps(std::max(finding.steps(), run.settles_at_step()));
+  }
+  finding.set_code(finding.count() > 0 ? Finding::CODE_SETTLES : Finding::CODE_NEVER_SETTLES);
+  return finding;
+}
+
+std::vector<v1::Run> RunsOf(const v1::CompareWarmupsResponse& comparison) {
+  return {comparison.runs().begin(), comparison.runs().end()};
+}
+
+std::string WarmupCell(const v1::Run& run) { return std::to_string(WarmupOf(run)); }
+
+bool HasColdRatio(const v1::Run& run) { return run.has_cold_steady_ratio(); }
+
+std::string ColdRatioCell(const v1::Run& run) {
+  return fmt::format("{:.2f}x", run.cold_steady_ratio());
+}
+
+std::string SettlingCell(const v1::Run& run) {
+  return run.outcome() == v1::OUTCOME_OK ? SettlingWords(run) : kNotApplicable;
+}
+
+Grid WarmupGrid(const std::vector<v1::Run>& runs) {
+  Grid grid;
+  if (runs.empty()) return grid;
+  grid.rows.resize(runs.size());
+  grid.caption = CaptionWithModel(runs);
+  AddColumn("warm-up", runs, WarmupCell, &grid);
+  AddPhaseColumns(runs, &grid);
+  AddColumn("CV", runs, CvCell, &grid);
+  AddColumnIfAny("first / steady", runs, HasColdRatio, ColdRatioCell, &grid);
+  AddColumn("times", runs, SettlingCell, &grid);
+  AddNotes(runs, &grid);
+  return grid;
+}
+
+}  // namespace
+
+std::string SettlingWords(const v1::Run& run) {
+  if (!run.has_settles_at_step()) return "does not settle";
+  return fmt::format("settles at step {}", run.settles_at_step());
+}
+
+std::string WarmupSentence(const Finding& finding, uint32_t most) {
+  const std::string longest = Count(most, "warm-up step");
+  switch (finding.code()) {
+    case Finding::CODE_MEAN_INFLATED:
+      return fmt::format("Without warm-up the mean step is {} above that after {}.",
+                         PercentShort(finding.value()), longest);
+    case Finding::CODE_STD_INFLATED:
+      return fmt::format("Without warm-up the standard deviation is {} times that after {}.",
+                         Significant(finding.value(), 2), longest);
+    case Finding::CODE_FIRST_STEP_SLOW:
+      return fmt::format(
+          "The first step of a process takes {} times the steady ones{}.",
+          Significant(finding.value(), 3),
+          finding.count() > 1 ? fmt::format(" (median of {} runs)", finding.count()) : "");
+    case Finding::CODE_SETTLES:
+      return SettlesSentence(finding.steps(), finding.count(), finding.of());
+    case Finding::CODE_NEVER_SETTLES:
+      return fmt::format("The time of a step does not settle in any of {}.",
+                         Count(finding.of(), "run"));
+    case Finding::CODE_ENOUGH_WARMUP:
+      if (finding.steps() == most) {
+        return fmt::format("No shorter warm-up brings the mean step within {} of that after {}.",
+                           PercentShort(finding.threshold()), longest);
+      }
+      return fmt::format("From {} on the mean step lies within {} of that after {}.",
+                         Count(finding.steps(), "warm-up step"), PercentShort(finding.threshold()),
+                         longest);
+    case Finding::CODE_NO_DIFFERENCE:
+      return fmt::format(
+          "No mean step differs from that after {} by more than {}; the largest difference is {}.",
+          longest, PercentShort(finding.threshold()), PercentShort(finding.value()));
+    default:
+      return "";
+  }
+}
+
+uint32_t LongestWarmup(const v1::CompareWarmupsResponse& comparison) {
+  uint32_t longest = 0;
+  for (const v1::Run& run : comparison.runs()) {
+    if (run.outcome() == v1::OUTCOME_OK) longest = std::max(longest, WarmupOf(run));
+  }
+  return longest;
+}
+
+std::vector<std::string> WarmupSentences(const v1::CompareWarmupsResponse& comparison) {
+  const uint32_t longest = LongestWarmup(comparison);
+  std::vector<std::string> sentences;
+  for (const Finding& finding : comparison.findings()) {
+    if (std::string text = WarmupSentence(finding, longest); !text.empty())
+      sentences.push_back(text);
+  }
+  const bool is_said =
+      std::any_of(comparison.findings().begin(), comparison.findings().end(), IsAboutSettling);
+  const Finding settling = SettlingOf(RunsOf(comparison));
+  if (!is_said && settling.of() > 0) sentences.push_back(WarmupSentence(settling, longest));
+  return sentences;
+}
+
+void WriteWarmups(Format format, const v1::CompareWarmupsResponse& comparison, std::ostream& out) {
+  const std::vector<v1::Run> runs = RunsOf(comparison);
+  if (format == Format::kJson) return WriteWarmupsJson(comparison, out);
+  if (format == Format::kCsv) return WriteCsv(RunSheet(runs, RunColumns()), out);
+  const bool is_markdown = format == Format::kMarkdown;
+  is_markdown ? WriteMarkdown(WarmupGrid(runs), out) : WriteTable(WarmupGrid(runs), out);
+  if (is_markdown) out << '\n';
+  for (const std::string& sentence : WarmupSentences(comparison)) out << sentence << '\n';
+}
+
+}  // namespace torchlap::client::format

@@ -1,0 +1,165 @@
+#include "client/sweep_flags.h"
+
+#include "proto/words.h"
+
+namespace torchlap::client {
+namespace {
+
+void AddShape(CLI::App* app, SweepWords* sweep) {
+  AddWord(app, "--layers", &sweep->layers, "a shape in place of a preset: all four of these", "N");
+  AddWord(app, "--heads", &sweep->heads, "", "N");
+  AddWord(app, "--d-model", &sweep->d_model, "", "N");
+  AddWord(app, "--d-ff", &sweep->d_ff, "", "N");
+  AddWord(app, "--vocab", &sweep->vocab, "vocabulary of the shape (10000)", "N");
+}
+
+void AddAxes(CLI::App* app, SweepWords* sweep) {
+  SetGroup(app, "Axes (several values: 128 256, 128,256, 128..1024*2, 1..4)");
+  AddAxis(app, "--model-sizes,--model-size", &sweep->model_sizes,
+          "presets: small, cs336-2026/xl (torchlap presets)");
+  AddAxis(app, "--pass-type", &sweep->pass_types, Words<v1::PassType>());
+  AddAxis(app, "--batch-size", &sweep->batch_sizes, "sequences in a step (4)");
+  AddAxis(app, "--context-length", &sweep->context_lengths, "tokens in a sequence (256)");
+  AddAxis(app, "--precision", &sweep->precisions, Words<v1::Precision>());
+  AddAxis(app, "--attention", &sweep->attentions, Words<v1::Attention>());
+  AddAxis(app, "--warmup-steps", &sweep->warmup_steps, "steps before the measured ones (5)");
+  AddAxis(app, "--measure-steps", &sweep->measure_steps, "measured steps (10)");
+  SetGroup(app, "Cells and shapes");
+  AddRepeated(app, "--cell", &sweep->cells,
+              "add a single cell; keys: size pass batch context precision attention warmup steps",
+              "K=V,...");
+  AddShape(app, sweep);
+}
+
+// What a run of every kind has.
+void AddExecution(CLI::App* app, SweepWords* sweep) {
+  AddWord(app, "--optimizer", &sweep->optimizer, Words<v1::Optimizer>(), "OPTIMIZER");
+  AddWord(app, "--seed", &sweep->seed, "of weights and token ids (0)", "N");
+  AddWord(app, "--time-limit", &sweep->time_limit, "of one run: 90s, 15m, 1h (15m)", "TIME");
+  AddWord(app, "--telemetry", &sweep->telemetry, Words<v1::Telemetry>(), "TELEMETRY");
+  AddSwitch(app, "--cuda-graph", &sweep->cuda_graph,
+            "capture the step after warm-up and replay it (CUDA, timing combined)");
+  AddWord(app, "--memory-fraction", &sweep->memory_fraction,
+          "share of a CUDA device's memory to use (1)", "RATIO");
+}
+
+void AddStopping(CLI::App* app, SweepWords* sweep) {
+  AddWord(app, "--plan", &sweep->plan,
+          "course (5 + 10 steps), paper (until settled, then to 1 %, 7 launches)", "PLAN");
+  AddWord(app, "--target-precision", &sweep->target_precision,
+          "measure until the 95 % interval of the mean is this narrow (1%)", "RATIO");
+  AddWord(app, "--max-steps", &sweep->max_steps, "most steps with a target (1000)", "N");
+  AddWord(app, "--max-seconds", &sweep->max_seconds, "longest measuring with a target (300)", "S");
+}
+
+void AddTiming(CLI::App* app, SweepWords* sweep) {
+  AddWord(app, "--timing", &sweep->timing, Words<v1::Timing>(), "TIMING");
+}
+
+void AddLaunches(CLI::App* app, SweepWords* sweep) {
+  AddWord(app, "--launches", &sweep->launches, "independent runs of each cell (1)", "N");
+}
+
+void AddRetries(CLI::App* app, SweepWords* sweep) {
+  AddWord(app, "--retry-contaminated", &sweep->retry_contaminated,
+          "run again, so often, what other work disturbed (0)", "N");
+}
+
+void AddLadder(CLI::App* app, SweepWords* sweep) {
+  AddOnOff(app, "oom-retry", &sweep->oom_retry,
+           "retry a smaller batch, then context, when memory runs out (on)",
+           "let such a cell fail");
+  AddWord(app, "--min-batch", &sweep->min_batch, "smallest batch to retry with (1)", "N");
+  AddWord(app, "--min-context", &sweep->min_context, "smallest context to retry with (128)", "N");
+}
+
+void AddPlan(CLI::App* app, SweepWords* sweep) {
+  SetGroup(app, "Measuring");
+  AddTiming(app, sweep);
+  AddStopping(app, sweep);
+  AddLaunches(app, sweep);
+  AddExecution(app, sweep);
+  AddRetries(app, sweep);
+  AddWord(app, "--trace", &sweep->trace,
+          "one more run of each cell, whose Chrome trace is written to DIR", "DIR");
+  AddLadder(app, sweep);
+}
+
+void AddQueueing(CLI::App* app, SweepWords* sweep) {
+  SetGroup(app, "Queueing");
+  AddWord(app, "--device", &sweep->device, "a device, cpu, cuda or any", "DEVICE");
+  AddWord(app, "--priority", &sweep->priority, "larger first, -100 to 100 (0)", "N");
+  AddWord(app, "--name", &sweep->name, "name of the sweep", "NAME");
+  AddRepeated(app, "--label", &sweep->labels, "a word on every run; repeatable", "K=V");
+}
+
+void AddResult(CLI::App* app, OutputWords* output, const char* formats) {
+  SetGroup(app, "Output");
+  AddOutput(app, output, formats);
+}
+
+// One workload instead of a sweep of them. `batch` and `context` say what the two are for.
+void AddWorkload(CLI::App* app, SweepWords* sweep, const std::string& batch,
+                 const std::string& context) {
+  SetGroup(app, "Workload (one value each)");
+  AddSingle(app, "--model-size,--model-sizes", &sweep->model_sizes,
+            "a preset: small, cs336-2026/xl (torchlap presets)", "NAME");
+  AddShape(app, sweep);
+  AddSingle(app, "--pass-type", &sweep->pass_types, Words<v1::PassType>());
+  AddSingle(app, "--batch-size", &sweep->batch_sizes, batch);
+  AddSingle(app, "--context-length", &sweep->context_lengths, context);
+  AddSingle(app, "--precision", &sweep->precisions, Words<v1::Precision>());
+  AddSingle(app, "--attention", &sweep->attentions, Words<v1::Attention>());
+}
+
+}  // namespace
+
+void AddSweepFlags(CLI::App* app, SweepWords* sweep, OutputWords* output) {
+  AddAxes(app, sweep);
+  AddPlan(app, sweep);
+  AddQueueing(app, sweep);
+  AddResult(app, output, kRunFormats);
+}
+
+void AddWarmupFlags(CLI::App* app, WarmupOptions* options) {
+  SweepWords* sweep = &options->sweep;
+  AddWorkload(app, sweep, "sequences in a step (4)", "tokens in a sequence (256)");
+  SetGroup(app, "Measuring");
+  AddWord(app, "--steps", &options->steps, "numbers of warm-up steps to compare (0,1,2,5,10)",
+          "N,...");
+  AddSingle(app, "--measure-steps", &sweep->measure_steps, "measured steps (10)");
+  AddTiming(app, sweep);
+  AddLaunches(app, sweep);
+  AddExecution(app, sweep);
+  AddRetries(app, sweep);
+  AddLadder(app, sweep);
+  AddQueueing(app, sweep);
+  AddResult(app, &options->output, "table (default), markdown, csv, json");
+}
+
+void AddFitFlags(CLI::App* app, FitOptions* options) {
+  SweepWords* sweep = &options->sweep;
+  AddWorkload(app, sweep, "sequences in a step; with --axis batch the size to begin with (4)",
+              "tokens in a sequence; with --axis context the size to begin with (256)");
+  SetGroup(app, "Measuring");
+  AddWord(app, "--axis", &options->axis, "what grows: " + Words<v1::FitAxis>() + " (batch)",
+          "AXIS");
+  AddSingle(app, "--warmup-steps", &sweep->warmup_steps,
+            "of the complete run that verifies the size (5)");
+  AddSingle(app, "--measure-steps", &sweep->measure_steps, "of the same run (10)");
+  AddTiming(app, sweep);
+  AddExecution(app, sweep);
+  AddQueueing(app, sweep);
+  AddResult(app, &options->output, "table (default), markdown, csv, json");
+}
+
+void AddCalibrateFlags(CLI::App* app, CalibrateOptions* options) {
+  SetGroup(app, "Measuring");
+  AddWord(app, "--matrix-size", &options->matrix_size,
+          "rows and columns of the matrices (1024 on a CPU, 8192 on CUDA)", "N");
+  AddWord(app, "--time-limit", &options->sweep.time_limit, "90s, 15m, 1h (15m)", "TIME");
+  AddQueueing(app, &options->sweep);
+  AddResult(app, &options->output, "table (default), markdown, csv, json");
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,198 @@
+#include "client/format/advice.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "client/format/runs.h"
+#include "tests/client/made_up_runs.h"
+
+namespace torchlap::client::format {
+namespace {
+
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr uint64_t kGiB = uint64_t{1} << 30;
+
+v1::Advice* Add(v1::AdviceCode code, v1::Run* run) {
+  v1::Advice* advice = run->mutable_assessment()->add_advice();
+  advice->set_code(code);
+  return advice;
+}
+
+std::string LineOf(const v1::Run& run) {
+  const std::vector<std::string> lines = AdviceLines({run});
+  EXPECT_EQ(lines.size(), 1u);
+  return lines.empty() ? "" : lines.front();
+}
+
+v1::Run DriftingRun() {
+  v1::Run run = SmallRun();
+  AddEvidence(v1::REASON_DRIFT, 0.06, 0.01, &run);
+  Add(v1::ADVICE_DRIFT, &run)->set_number(7);
+  return run;
+}
+
+TEST(Advice, is_what_was_found_and_the_command_to_run_next) {
+  EXPECT_EQ(LineOf(DriftingRun()),
+            "small: times drift (+6 % from the first half to the second): torchlap run "
+            "--model-sizes small --launches 7 --device cpu0");
+}
+
+TEST(Advice, begins_with_the_cv_where_that_is_what_is_explained) {
+  v1::Run run = DriftingRun();
+  AddEvidence(v1::REASON_NOISE, 0.142, 0.1, &run);
+  EXPECT_THAT(LineOf(run), HasSubstr("small: CV 14 %, times drift"));
+}
+
+TEST(Advice, against_a_cold_start_is_more_warm_up) {
+  v1::Run run = SmallRun();
+  run.set_settles_at_step(8);
+  AddEvidence(v1::REASON_COLD_START, 0.42, 0.05, &run);
+  Add(v1::ADVICE_MORE_WARMUP, &run)->set_number(8);
+  EXPECT_EQ(LineOf(run),
+            "small: cold start, step 5 took 42 % longer than the steady ones, times settle at step "
+            "8: torchlap run --model-sizes small --warmup-steps 8 --device cpu0");
+  run.clear_settles_at_step();
+  EXPECT_THAT(LineOf(run), HasSubstr("than the steady ones, times do not settle: torchlap"));
+}
+
+TEST(Advice, against_noise_is_more_steps) {
+  v1::Run run = SmallRun();
+  AddEvidence(v1::REASON_NOISE, 0.142, 0.1, &run);
+  v1::Advice* advice = Add(v1::ADVICE_MORE_STEPS, &run);
+  advice->set_number(310);
+  advice->set_ratio(0.02);
+  EXPECT_EQ(LineOf(run),
+            "small: CV 14 %, noise without cold start, drift or two modes, 310 steps would bring "
+            "the mean to ± 2 %: torchlap run --model-sizes small --measure-steps 310 --device "
+            "cpu0");
+  run.mutable_plan()->set_target_precision(0.02);
+  EXPECT_THAT(LineOf(run), HasSubstr("--target-precision 0.02 --max-steps 310"));
+}
+
+TEST(Advice, about_two_modes_is_to_look) {
+  v1::Run run = SmallRun();
+  AddEvidence(v1::REASON_TWO_MODES, 0.93, 0.85, &run);
+  Add(v1::ADVICE_TWO_MODES, &run);
+  EXPECT_EQ(LineOf(run),
+            "small: times fall into two groups (which explains 93 % of their variance): torchlap "
+            "show 17.1");
+}
+
+TEST(Advice, names_the_neighbour_and_the_steps) {
+  v1::Run run = DisturbedRun();
+  v1::Advice* advice = Add(v1::ADVICE_NEIGHBOUR, &run);
+  advice->set_text("stress-ng (pid 812, ann)");
+  advice->set_ratio(0.34);
+  EXPECT_EQ(LineOf(run),
+            "small: stress-ng (pid 812, ann) had 34 % of the time of cpu0 in steps 5-9: torchlap "
+            "run --model-sizes small --retry-contaminated 3 --device cpu0");
+  advice->clear_text();
+  EXPECT_THAT(LineOf(run), HasSubstr("small: another process had 34 % of the time of cpu0: "));
+}
+
+TEST(Advice, about_a_slow_device_has_its_numbers) {
+  v1::Run run = SmallRun();
+  run.set_device("cuda:0");
+  AddEvidence(v1::REASON_THERMAL, 0.12, 0.01, &run);
+  Add(v1::ADVICE_THROTTLED, &run)->set_text("thermal");
+  EXPECT_EQ(LineOf(run),
+            "small: cuda:0 was slowed down, thermal 12 % (threshold 1 %), steps 5-9: torchlap "
+            "doctor");
+}
+
+v1::Run OutOfMemoryWithParts() {
+  v1::Run run = OutOfMemoryRun();
+  v1::MemoryParts* parts = run.mutable_assessment()->mutable_memory();
+  parts->set_weights_bytes(4 * kGiB);
+  parts->set_gradients_bytes(4 * kGiB);
+  parts->set_activations_bytes(9 * kGiB);
+  return run;
+}
+
+TEST(Advice, after_out_of_memory_has_the_arithmetic_and_what_fits) {
+  v1::Run run = OutOfMemoryWithParts();
+  v1::Advice* advice = Add(v1::ADVICE_SMALLER_FITS, &run);
+  advice->set_number(2);
+  advice->set_number2(256);
+  advice->set_bytes(12 * kGiB + kGiB / 2);
+  advice->set_bytes2(15 * kGiB);
+  EXPECT_EQ(LineOf(run),
+            "large: weights 4.00 GiB + gradients 4.00 GiB + activations at least 9.00 GiB = 17.0 "
+            "GiB at batch 4, context 256, cpu0 has 15.0 GiB, batch 2, context 256 would need about "
+            "12.5 GiB: torchlap run --model-sizes large --batch-size 2 --device cpu0");
+}
+
+TEST(Advice, where_nothing_fits_says_what_the_pass_must_hold) {
+  v1::Run run = OutOfMemoryWithParts();
+  v1::Advice* advice = Add(v1::ADVICE_NOTHING_FITS, &run);
+  advice->set_bytes(8 * kGiB);
+  advice->set_bytes2(6 * kGiB);
+  EXPECT_EQ(LineOf(run),
+            "large: weights 4.00 GiB + gradients 4.00 GiB = 8.00 GiB before any activation, cpu0 "
+            "has 6.00 GiB, so no batch fits; a forward holds 4.00 GiB: torchlap run --model-sizes "
+            "large --pass-type forward --device cpu0");
+  advice->set_bytes2(3 * kGiB);
+  EXPECT_THAT(LineOf(run),
+              EndsWith("so no batch and no pass fits; smaller models: torchlap presets"));
+}
+
+TEST(Advice, about_other_formats_changes_the_precision) {
+  v1::Run run = OutOfMemoryWithParts();
+  v1::Advice* advice = Add(v1::ADVICE_BF16_WEIGHTS_FIT, &run);
+  advice->set_bytes(4 * kGiB);
+  advice->set_bytes2(6 * kGiB);
+  EXPECT_EQ(LineOf(run),
+            "large: with weights in bf16 the same holds 4.00 GiB of 6.00 GiB: torchlap run "
+            "--model-sizes large --precision bf16-weights --device cpu0");
+}
+
+TEST(Advice, about_the_device_is_said_once) {
+  std::vector<v1::Run> rows = {SmallRun(), ScaledRun("medium", 423'183'360, 18, 3)};
+  for (v1::Run& row : rows) {
+    Add(v1::ADVICE_CALIBRATE, &row);
+    Add(v1::ADVICE_USE_TF32, &row);
+  }
+  EXPECT_THAT(AdviceLines(rows),
+              ElementsAre("cpu0 was never calibrated, so its peak is not known: torchlap calibrate "
+                          "--device cpu0",
+                          "cpu0 has TF32, which products in fp32 do not use: torchlap run "
+                          "--model-sizes small --precision tf32 --device cpu0"));
+}
+
+TEST(Advice, tells_rows_of_one_size_apart) {
+  v1::Run longer = DriftingRun();
+  longer.mutable_workload()->mutable_transformer_lm()->set_context_length(512);
+  longer.set_requested_context_length(512);
+  const auto lines = AdviceLines({DriftingRun(), longer});
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_THAT(lines[1], HasSubstr("small, context 512: times drift"));
+}
+
+TEST(Advice, of_a_newer_daemon_that_has_no_words_here_is_left_out) {
+  v1::Run run = SmallRun();
+  Add(static_cast<v1::AdviceCode>(999), &run);
+  EXPECT_THAT(AdviceLines({run}), IsEmpty());
+}
+
+TEST(Advice, stands_below_tables_and_writeups_alone) {
+  for (const Format format : {Format::kTable, Format::kWriteup}) {
+    std::ostringstream out;
+    WriteRuns(format, {DriftingRun()}, out);
+    EXPECT_THAT(out.str(), EndsWith("--launches 7 --device cpu0\n"));
+  }
+  for (const Format format : {Format::kMarkdown, Format::kCsv, Format::kJson}) {
+    std::ostringstream out;
+    WriteRuns(format, {DriftingRun()}, out);
+    EXPECT_THAT(out.str(), Not(HasSubstr("torchlap run")));
+  }
+}
+
+}  // namespace
+}  // namespace torchlap::client::format

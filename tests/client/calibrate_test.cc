@@ -1,0 +1,143 @@
+// `torchlap calibrate`: its words, and the whole command.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "client/format/calibration.h"
+#include "client/format/runs.h"
+#include "client/format/show.h"
+#include "client/program.h"
+#include "tests/client/fake_service.h"
+#include "tests/client/golden.h"
+#include "tests/client/made_up_runs.h"
+
+namespace torchlap::client {
+namespace {
+
+using format::Format;
+using testing::HasSubstr;
+using testing::Not;
+
+void AddPeak(v1::Precision precision, double flops_per_s, v1::Run* run) {
+  v1::MatmulPeak* peak = run->mutable_calibration()->add_matmul_peaks();
+  peak->set_precision(precision);
+  peak->set_flops_per_s(flops_per_s);
+  peak->set_matrix_size(1024);
+  peak->set_measured_ns(512'345'678);
+}
+
+v1::Run CalibrationRun() {
+  v1::Run run;
+  run.set_run_id("17.1");
+  run.set_job_id(17);
+  run.set_device("cpu0");
+  run.set_device_uuid("CPU-1-3");
+  run.set_device_model("Example CPU, 4 cores");
+  run.set_purpose(v1::PURPOSE_CALIBRATE);
+  run.set_outcome(v1::OUTCOME_OK);
+  run.set_started_at_ns(1'769'860'800'123'456'789);
+  run.mutable_workload()->mutable_calibration()->set_matrix_size(1024);
+  AddPeak(v1::PRECISION_FP32, 62.1e9, &run);
+  AddPeak(v1::PRECISION_BF16, 8.2e9, &run);
+  run.mutable_calibration()->set_memory_bytes_per_s(8.31e9);
+  run.mutable_calibration()->set_copied_bytes(uint64_t{256} << 20);
+  return run;
+}
+
+v1::Job CalibrationJob(v1::JobState state) {
+  v1::Job job;
+  job.set_job_id(17);
+  job.set_sweep_id(3);
+  job.set_state(state);
+  job.mutable_spec()->mutable_workload()->mutable_calibration();
+  job.mutable_spec()->set_purpose(v1::PURPOSE_CALIBRATE);
+  return job;
+}
+
+std::string Written(Format format) {
+  std::ostringstream out;
+  format::WriteCalibration(format, CalibrationRun(), out);
+  return out.str();
+}
+
+TEST(CalibrationTable, has_a_row_a_precision_and_the_bandwidth) {
+  ExpectGolden("calibration.table", Written(Format::kTable));
+  ExpectGolden("calibration.md", Written(Format::kMarkdown));
+}
+
+TEST(CalibrationFiles, have_full_precision_and_units_in_their_names) {
+  ExpectGolden("calibration.csv", Written(Format::kCsv));
+  ExpectGolden("calibration.json", Written(Format::kJson));
+}
+
+TEST(CalibrationRun, is_told_apart_from_models_in_lists_and_in_show) {
+  std::ostringstream list;
+  format::WriteTable(format::RunListGrid({CalibrationRun()}), list);
+  EXPECT_THAT(list.str(), HasSubstr("| calibration | -    | -     | -       | -         | OK"));
+  std::ostringstream show;
+  format::RunDetails details;
+  *details.detail.mutable_run() = CalibrationRun();
+  format::WriteRun(details, show);
+  EXPECT_THAT(show.str(), HasSubstr("workload     calibration\n"));
+  EXPECT_THAT(show.str(), HasSubstr("memory bandwidth: 8.31 GB/s"));
+  EXPECT_THAT(show.str(), Not(HasSubstr("model")));
+}
+
+class CalibrateCommand : public testing::Test {
+ protected:
+  CalibrateCommand() {
+    service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse* response) {
+      response->set_sweep_id(3);
+      response->add_job_ids(17);
+      return grpc::Status::OK;
+    };
+    service_.on_watch = [this](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                               FakeService::WatchWriter* writer) {
+      v1::WatchJobsResponse change;
+      *change.mutable_snapshot()->add_jobs() = CalibrationJob(v1::JOB_STATE_RUNNING);
+      writer->Write(change);
+      change.mutable_event()->set_sequence(1);
+      change.mutable_event()->set_job_id(17);
+      change.mutable_event()->set_state(job_.state());
+      if (job_.runs_size() > 0) *change.mutable_event()->mutable_run() = job_.runs(0);
+      writer->Write(change);
+      return grpc::Status::OK;
+    };
+    service_.on_get_job = [this](const v1::GetJobRequest&, v1::GetJobResponse* response) {
+      *response->mutable_job() = job_;
+      return grpc::Status::OK;
+    };
+    console_.out = &out_;
+    console_.err = &err_;
+  }
+
+  int Program() {
+    return RunProgram({"--address", service_.address(), "calibrate", "--device", "cpu0"}, console_);
+  }
+
+  v1::Job job_ = CalibrationJob(v1::JOB_STATE_SUCCEEDED);
+  FakeService service_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+  Console console_;
+};
+
+TEST_F(CalibrateCommand, prints_what_was_measured) {
+  *job_.add_runs() = CalibrationRun();
+  EXPECT_EQ(Program(), 0) << err_.str();
+  EXPECT_EQ(err_.str(),
+            "17 calibration: fp32 62.1 GFLOP/s, bf16 8.20 GFLOP/s, memory 8.31 GB/s (1 of 1)\n");
+  EXPECT_EQ(out_.str(), Written(Format::kTable));
+}
+
+TEST_F(CalibrateCommand, that_failed_says_why_and_exits_with_2) {
+  job_.set_state(v1::JOB_STATE_FAILED);
+  job_.set_reason("CRASHED: signal 11");
+  EXPECT_EQ(Program(), 2);
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_THAT(err_.str(), HasSubstr("nothing was calibrated: CRASHED: signal 11\n"));
+}
+
+}  // namespace
+}  // namespace torchlap::client

@@ -1,0 +1,92 @@
+#include "client/format/evidence.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/client/made_up_runs.h"
+
+namespace torchlap::client::format {
+namespace {
+
+TEST(Mark, of_a_clean_run_is_empty) {
+  v1::Run run = SmallRun();
+  EXPECT_EQ(VerdictWords(run), "");
+  run.set_validity(v1::VALIDITY_CLEAN);
+  EXPECT_EQ(VerdictWords(run), "");
+}
+
+TEST(Mark, names_verdict_and_reason) {
+  v1::Run run = SmallRun();
+  Doubt(v1::VALIDITY_SUSPECT, {AddEvidence(v1::REASON_DRIFT, 0.06, 0.01, &run)}, &run);
+  EXPECT_EQ(VerdictWords(run), "suspect: drift");
+  run = SmallRun();
+  Doubt(v1::VALIDITY_UNVERIFIED, {AddEvidence(v1::REASON_SHORT_WINDOW, 0.1, 0.2, &run)}, &run);
+  EXPECT_EQ(VerdictWords(run), "unverified: short-window");
+}
+
+TEST(Mark, says_who_disturbed_a_run_and_when) {
+  EXPECT_EQ(VerdictWords(DisturbedRun()),
+            "contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 5-9");
+}
+
+TEST(Mark, has_the_worst_of_several_intervals_and_the_steps_of_all) {
+  v1::Run run = DisturbedRun();
+  v1::Evidence again = run.assessment().evidence(0);
+  again.set_value(0.5);
+  again.set_first_step(12);
+  again.set_last_step(12);
+  *run.mutable_assessment()->add_evidence() = again;
+  EXPECT_EQ(VerdictWords(run),
+            "contaminated: foreign-cpu 50 % by stress-ng (pid 812, ann), steps 5-9, 12");
+}
+
+TEST(Mark, has_the_numbers_of_the_worst_reason_only) {
+  v1::Run run = DisturbedRun();
+  AddEvidence(v1::REASON_DRIFT, -0.06, 0.01, &run);
+  run.set_validity_reasons("foreign-cpu,drift");
+  EXPECT_EQ(VerdictWords(run),
+            "contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 5-9, drift");
+}
+
+TEST(Mark, of_a_clock_says_how_far_it_fell) {
+  v1::Run run = SmallRun();
+  Doubt(v1::VALIDITY_CONTAMINATED, {AddEvidence(v1::REASON_CLOCK_DROP, 0.61, 0.75, &run)}, &run);
+  EXPECT_EQ(VerdictWords(run), "contaminated: clock-drop to 61 %, steps 5-9");
+}
+
+TEST(Mark, of_low_efficiency_names_what_it_is_measured_against) {
+  v1::Run run = SmallRun();
+  Doubt(v1::VALIDITY_SUSPECT, {AddEvidence(v1::REASON_LOW_EFFICIENCY, 0.12, 0.5, &run)}, &run);
+  run.mutable_assessment()->mutable_evidence(0)->set_run_id("9.1");
+  EXPECT_EQ(VerdictWords(run), "suspect: low-efficiency 12 % of 9.1");
+}
+
+TEST(Mark, without_evidence_still_has_the_reasons) {
+  v1::Run run = SmallRun();
+  run.set_validity(v1::VALIDITY_SUSPECT);
+  run.set_validity_reasons("drift,noise");
+  EXPECT_EQ(VerdictWords(run), "suspect: drift, noise");
+  run.clear_validity_reasons();
+  EXPECT_EQ(VerdictWords(run), "suspect");
+}
+
+TEST(Evidence, is_told_with_its_threshold_and_unit) {
+  v1::Run run;
+  AddEvidence(v1::REASON_FOREIGN_CPU, 0.342, 0.05, &run);
+  AddEvidence(v1::REASON_DRIFT, -0.061, 0.01, &run);
+  AddEvidence(v1::REASON_SHORT_WINDOW, 0.123, 0.2, &run);
+  const auto& evidence = run.assessment().evidence();
+  EXPECT_EQ(EvidenceWords(evidence[0]), "foreign-cpu 34 % (threshold 5 %), steps 5-9");
+  EXPECT_EQ(EvidenceWords(evidence[1]), "drift -6.1 % (threshold 1 %), steps 5-9");
+  EXPECT_EQ(EvidenceWords(evidence[2]), "short-window 0.12 s (threshold 0.20 s), steps 5-9");
+  EXPECT_EQ(EvidenceWords(DisturbedRun().assessment().evidence(0)),
+            "foreign-cpu 34 % (threshold 5 %) by stress-ng (pid 812, ann), steps 5-9");
+}
+
+TEST(Evidence, about_the_whole_run_names_no_steps) {
+  v1::Evidence evidence;
+  evidence.set_reason(v1::REASON_NO_COUNTERS);
+  EXPECT_EQ(EvidenceWords(evidence), "no-counters");
+}
+
+}  // namespace
+}  // namespace torchlap::client::format

@@ -1,0 +1,182 @@
+// `torchlap fit`: its words, and the whole command.
+#include "client/format/fit.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "client/program.h"
+#include "tests/client/fake_service.h"
+#include "tests/client/golden.h"
+#include "tests/client/made_up_runs.h"
+
+namespace torchlap::client {
+namespace {
+
+using format::Format;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr uint64_t kMiB = uint64_t{1} << 20;
+
+// The n-th try of job 17.
+v1::Run Try(uint32_t number, uint32_t batch, bool fits) {
+  v1::Run run = fits ? SmallRun() : OutOfMemoryRun();
+  run.set_run_id("17." + std::to_string(number));
+  run.set_job_id(17);
+  run.set_number(number);
+  run.set_purpose(v1::PURPOSE_FIT);
+  run.mutable_workload()->mutable_transformer_lm()->set_preset("small");
+  run.mutable_workload()->mutable_transformer_lm()->set_batch_size(batch);
+  run.mutable_memory()->set_device_total_bytes(16384 * kMiB);
+  if (fits) run.mutable_memory()->set_peak_allocated_bytes(1200 * kMiB * batch);
+  return run;
+}
+
+v1::Job FitJob() {
+  v1::Job job = SmallJob(17, v1::JOB_STATE_SUCCEEDED);
+  job.mutable_spec()->set_purpose(v1::PURPOSE_FIT);
+  job.mutable_spec()->set_fit_axis(v1::FIT_AXIS_BATCH);
+  job.set_device("cpu0");
+  uint32_t number = 0;
+  for (const auto& [batch, fits] : {std::pair{4u, true},
+                                    {8u, true},
+                                    {16u, false},
+                                    {12u, true},
+                                    {14u, false},
+                                    {13u, false},
+                                    {12u, true}}) {
+    *job.add_runs() = Try(++number, batch, fits);
+  }
+  return job;
+}
+
+v1::Job FailedJob() {
+  v1::Job job = SmallJob(17, v1::JOB_STATE_FAILED);
+  job.mutable_spec()->set_purpose(v1::PURPOSE_FIT);
+  job.set_reason("not even batch 1 fits");
+  *job.add_runs() = Try(1, 1, false);
+  v1::Assessment* assessment = job.mutable_runs(0)->mutable_assessment();
+  assessment->mutable_memory()->set_weights_bytes(491 * kMiB);
+  assessment->mutable_memory()->set_gradients_bytes(491 * kMiB);
+  v1::Advice* advice = assessment->add_advice();
+  advice->set_code(v1::ADVICE_NOTHING_FITS);
+  advice->set_bytes2(600 * kMiB);
+  return job;
+}
+
+std::string Written(Format format, const v1::Job& job) {
+  std::ostringstream out;
+  format::WriteFit(format, job, out);
+  return out.str();
+}
+
+TEST(FitLine, has_the_largest_size_its_peak_and_what_is_too_large) {
+  EXPECT_EQ(format::FitLine(FitJob()),
+            "largest batch that fits: 12 (context 256), peak 14.1 GiB of 16.0 GiB; 13 runs out of "
+            "memory");
+}
+
+TEST(FitLine, of_contexts_names_the_batch) {
+  v1::Job job = SmallJob(17, v1::JOB_STATE_SUCCEEDED);
+  job.mutable_spec()->set_fit_axis(v1::FIT_AXIS_CONTEXT);
+  *job.add_runs() = Try(1, 1, true);
+  EXPECT_THAT(format::FitLine(job), StartsWith("largest context that fits: 256 (batch 1), peak"));
+}
+
+TEST(FitLine, of_a_search_that_failed_has_its_reason) {
+  EXPECT_EQ(format::FitLine(FailedJob()), "no batch was found that fits: not even batch 1 fits");
+}
+
+TEST(TryLine, tells_how_each_try_ended) {
+  EXPECT_EQ(format::TryLine(Try(2, 8, true)),
+            "17.2 batch 8, context 256: fits, peak 9.38 GiB of 16.0 GiB");
+  EXPECT_EQ(format::TryLine(Try(3, 16, false)),
+            "17.3 batch 16, context 256: OUT_OF_MEMORY in backward: asked 2.31 GiB, free 410 MiB");
+}
+
+TEST(FitTable, has_a_row_for_each_try) {
+  ExpectGolden("fit.table", Written(Format::kTable, FitJob()));
+  ExpectGolden("fit.md", Written(Format::kMarkdown, FitJob()));
+}
+
+TEST(FitTable, of_a_search_that_failed_says_what_to_do) {
+  EXPECT_THAT(Written(Format::kTable, FailedJob()),
+              EndsWith("a forward holds 491 MiB: torchlap run --model-sizes small --pass-type "
+                       "forward --batch-size 1 --device cpu0\n"));
+}
+
+TEST(FitJson, has_the_result_and_the_runs) {
+  const std::string json = Written(Format::kJson, FitJob());
+  EXPECT_THAT(json, HasSubstr("\"axis\": \"batch\",\n  \"largest\": 12,\n  \"run_id\": \"17.7\""));
+  EXPECT_THAT(json, HasSubstr("\"too_large\": 13,"));
+  EXPECT_THAT(json, HasSubstr("\"peak_allocated_bytes\": 15099494400,"));
+  EXPECT_THAT(Written(Format::kJson, FailedJob()), HasSubstr("\"largest\": null,"));
+}
+
+class FitCommand : public testing::Test {
+ protected:
+  // Watches that tell of every run of the job.
+  explicit FitCommand(v1::Job job = FitJob()) : job_(std::move(job)) {
+    service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse* response) {
+      response->set_sweep_id(3);
+      response->add_job_ids(17);
+      return grpc::Status::OK;
+    };
+    service_.on_get_job = [this](const v1::GetJobRequest&, v1::GetJobResponse* response) {
+      *response->mutable_job() = job_;
+      return grpc::Status::OK;
+    };
+    service_.on_watch = [this](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                               FakeService::WatchWriter* writer) {
+      Tell(writer);
+      return grpc::Status::OK;
+    };
+    console_.out = &out_;
+    console_.err = &err_;
+  }
+
+  void Tell(FakeService::WatchWriter* writer) const {
+    v1::WatchJobsResponse change;
+    *change.mutable_snapshot()->add_jobs() = SmallJob(17, v1::JOB_STATE_QUEUED);
+    writer->Write(change);
+    for (int i = 0; i < job_.runs_size(); ++i) {
+      v1::JobEvent* event = change.mutable_event();
+      event->set_sequence(static_cast<uint64_t>(i) + 1);
+      event->set_job_id(17);
+      event->set_state(i + 1 < job_.runs_size() ? v1::JOB_STATE_RUNNING : job_.state());
+      *event->mutable_run() = job_.runs(i);
+      writer->Write(change);
+    }
+  }
+
+  int Program() {
+    return RunProgram({"--address", service_.address(), "fit", "--model-size", "small"}, console_);
+  }
+
+  v1::Job job_;
+  FakeService service_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+  Console console_;
+};
+
+TEST_F(FitCommand, says_a_line_for_each_try_and_prints_the_result) {
+  EXPECT_EQ(Program(), 0) << err_.str();
+  EXPECT_EQ(service_.submits().at(0).jobs(0).purpose(), v1::PURPOSE_FIT);
+  std::string lines;
+  for (const v1::Run& run : job_.runs()) lines += format::TryLine(run) + "\n";
+  EXPECT_EQ(err_.str(), lines);
+  EXPECT_THAT(out_.str(), HasSubstr("largest batch that fits: 12"));
+}
+
+TEST_F(FitCommand, exits_with_2_and_the_reason_if_nothing_fits) {
+  job_ = FailedJob();
+  EXPECT_EQ(Program(), 2);
+  EXPECT_THAT(out_.str(), HasSubstr("no batch was found that fits: not even batch 1 fits"));
+}
+
+}  // namespace
+}  // namespace torchlap::client

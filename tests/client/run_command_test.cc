@@ -1,0 +1,151 @@
+#include "client/run_command.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "client/arguments.h"
+#include "client/axes.h"
+#include "tests/client/made_up_runs.h"
+
+namespace torchlap::client {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+v1::TransformerLm* ModelOf(v1::Run* run) {
+  return run->mutable_workload()->mutable_transformer_lm();
+}
+
+// As the daemon completes a job.
+v1::JobSpec Completed(v1::JobSpec spec) {
+  v1::TransformerLm* model = spec.mutable_workload()->mutable_transformer_lm();
+  if (model->pass_type() == v1::PASS_TYPE_UNSPECIFIED) {
+    model->set_pass_type(v1::PASS_TYPE_FORWARD_BACKWARD);
+  }
+  if (model->precision() == v1::PRECISION_UNSPECIFIED) model->set_precision(v1::PRECISION_FP32);
+  if (model->attention() == v1::ATTENTION_UNSPECIFIED) model->set_attention(v1::ATTENTION_EXPLICIT);
+  if (model->pass_type() == v1::PASS_TYPE_TRAIN_STEP &&
+      model->optimizer() == v1::OPTIMIZER_UNSPECIFIED) {
+    model->set_optimizer(v1::OPTIMIZER_COURSE);
+  }
+  if (!model->has_batch_size()) model->set_batch_size(4);
+  if (!model->has_context_length()) model->set_context_length(256);
+  if (model->preset().empty() && model->vocab_size() == 0) model->set_vocab_size(10000);
+  v1::Plan* plan = spec.mutable_plan();
+  if (!plan->has_warmup_steps()) plan->set_warmup_steps(5);
+  if (!plan->has_measure_steps()) plan->set_measure_steps(10);
+  if (plan->timing() == v1::TIMING_UNSPECIFIED) plan->set_timing(v1::TIMING_SEPARATE);
+  if (!plan->has_launches()) plan->set_launches(1);
+  if (!plan->has_time_limit_ns()) plan->set_time_limit_ns(900'000'000'000);
+  if (plan->execution() == v1::EXECUTION_UNSPECIFIED) plan->set_execution(v1::EXECUTION_EAGER);
+  return spec;
+}
+
+v1::JobSpec ParsedBack(const std::string& command) {
+  std::istringstream text(command);
+  std::vector<std::string> words(std::istream_iterator<std::string>(text), {});
+  EXPECT_EQ(words.at(0), "torchlap");
+  words.erase(words.begin());
+  const auto parsed = ParseArguments(words);
+  EXPECT_TRUE(parsed.ok()) << command << ": " << parsed.status();
+  if (!parsed.ok()) return {};
+  const auto& run = std::get<RunOptions>(std::get<Arguments>(*parsed).command);
+  const auto request = BuildSweep(run.sweep);
+  EXPECT_TRUE(request.ok()) << command << ": " << request.status();
+  if (!request.ok() || request->jobs_size() != 1) return {};
+  return Completed(request->jobs(0));
+}
+
+// What the daemon makes of the run: the preset's edition and shape are its own doing.
+v1::JobSpec Expected(const v1::Run& run) {
+  v1::JobSpec spec;
+  *spec.mutable_workload() = run.workload();
+  *spec.mutable_plan() = run.plan();
+  v1::TransformerLm* model = spec.mutable_workload()->mutable_transformer_lm();
+  if (!model->preset().empty()) {
+    if (model->edition() != "cs336-2025") {
+      model->set_preset(model->edition() + "/" + model->preset());
+    }
+    model->clear_edition();
+    model->set_vocab_size(0);
+    model->set_d_model(0);
+    model->set_d_ff(0);
+    model->set_layers(0);
+    model->set_heads(0);
+  }
+  spec.set_device(run.device());
+  return Completed(spec);
+}
+
+void ExpectSame(const v1::Run& run) {
+  const std::string command = RunCommand(run);
+  v1::JobSpec parsed = ParsedBack(command);
+  parsed.clear_oom();
+  std::string difference;
+  google::protobuf::util::MessageDifferencer differencer;
+  differencer.ReportDifferencesToString(&difference);
+  EXPECT_TRUE(differencer.Compare(parsed, Expected(run))) << command << "\n" << difference;
+}
+
+TEST(RunCommand, leaves_out_what_is_at_its_default) {
+  EXPECT_EQ(RunCommand(SmallRun()), "torchlap run --model-sizes small --device cpu0");
+}
+
+TEST(RunCommand, parsed_back_is_the_same_workload_and_plan) {
+  ExpectSame(SmallRun());
+  ExpectSame(ShrunkRun());
+  v1::Run run = SmallRun();
+  ModelOf(&run)->set_edition("cs336-2026");
+  ModelOf(&run)->set_preset("xl");
+  ModelOf(&run)->set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
+  ModelOf(&run)->set_optimizer(v1::OPTIMIZER_FUSED);
+  ModelOf(&run)->set_precision(v1::PRECISION_BF16_WEIGHTS);
+  ModelOf(&run)->set_attention(v1::ATTENTION_SDPA);
+  ModelOf(&run)->set_batch_size(1);
+  ModelOf(&run)->set_context_length(1024);
+  run.set_device("cuda:0");
+  v1::Plan* plan = run.mutable_plan();
+  plan->set_timing(v1::TIMING_COMBINED);
+  plan->set_warmup_steps(0);
+  plan->set_measure_steps(25);
+  plan->set_launches(7);
+  plan->set_seed(12345678901);
+  plan->set_execution(v1::EXECUTION_CUDA_GRAPH);
+  plan->set_memory_fraction(0.123456789);
+  plan->set_time_limit_ns(90'500'000'000);
+  plan->set_retry_contaminated(3);
+  ExpectSame(run);
+}
+
+TEST(RunCommand, of_a_stopping_rule_has_its_limits) {
+  v1::Run run = SmallRun();
+  run.mutable_plan()->set_target_precision(0.005);
+  run.mutable_plan()->set_max_steps(2000);
+  run.mutable_plan()->set_max_measure_ns(60'000'000'000);
+  ExpectSame(run);
+  EXPECT_THAT(RunCommand(run), HasSubstr("--target-precision 0.005 --max-steps 2000"));
+}
+
+TEST(RunCommand, of_a_declared_shape_gives_its_numbers) {
+  v1::Run run = SmallRun();
+  ModelOf(&run)->clear_preset();
+  ModelOf(&run)->clear_edition();
+  ExpectSame(run);
+  EXPECT_THAT(RunCommand(run), HasSubstr("--layers 12 --heads 12 --d-model 768 --d-ff 3072"));
+  EXPECT_THAT(RunCommand(run), Not(HasSubstr("--vocab")));
+  ModelOf(&run)->set_vocab_size(5000);
+  ExpectSame(run);
+}
+
+TEST(RunCommand, is_quoted_for_a_shell) {
+  v1::Run run = SmallRun();
+  run.set_device("it's a; device");
+  EXPECT_THAT(RunCommand(run), HasSubstr("--device 'it'\\''s a; device'"));
+}
+
+}  // namespace
+}  // namespace torchlap::client

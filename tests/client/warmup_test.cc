@@ -1,0 +1,173 @@
+// `torchlap warmup`: its words, and the whole command.
+#include "client/format/warmup.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "client/program.h"
+#include "tests/client/fake_service.h"
+#include "tests/client/golden.h"
+#include "tests/client/made_up_runs.h"
+
+namespace torchlap::client {
+namespace {
+
+using format::Format;
+using format::WarmupSentences;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+using Finding = v1::WarmupFinding;
+
+// A run whose mean falls and steadies as the warm-up grows.
+v1::Run RunAfter(uint32_t warmup, double inflation) {
+  v1::Run run = ScaledRun("small", 128'625'408, 30 + warmup, inflation);
+  run.set_purpose(v1::PURPOSE_WARMUP);
+  run.mutable_plan()->set_warmup_steps(warmup);
+  run.set_actual_warmup_steps(warmup);
+  run.set_cold_steady_ratio(5.2);
+  run.set_settles_at_step(3);
+  run.set_validity(v1::VALIDITY_CLEAN);
+  return run;
+}
+
+Finding Make(Finding::Code code, double value, double threshold, uint32_t steps = 0,
+             uint32_t count = 0, uint32_t of = 0) {
+  Finding finding;
+  finding.set_code(code);
+  finding.set_value(value);
+  finding.set_threshold(threshold);
+  finding.set_steps(steps);
+  finding.set_count(count);
+  finding.set_of(of);
+  return finding;
+}
+
+v1::CompareWarmupsResponse Comparison(const std::vector<Finding>& findings) {
+  v1::CompareWarmupsResponse comparison;
+  *comparison.add_runs() = RunAfter(0, 1.34);
+  *comparison.add_runs() = RunAfter(1, 1.1);
+  *comparison.add_runs() = RunAfter(10, 1);
+  for (const Finding& finding : findings) *comparison.add_findings() = finding;
+  return comparison;
+}
+
+v1::CompareWarmupsResponse ColdComparison() {
+  return Comparison(
+      {Make(Finding::CODE_MEAN_INFLATED, 0.34, 0.013), Make(Finding::CODE_STD_INFLATED, 12.3, 2),
+       Make(Finding::CODE_FIRST_STEP_SLOW, 5.2, 1.05, 0, 3),
+       Make(Finding::CODE_SETTLES, 0, 0, 3, 3, 3), Make(Finding::CODE_ENOUGH_WARMUP, 0, 0.013, 1)});
+}
+
+std::string Written(Format format, const v1::CompareWarmupsResponse& comparison) {
+  std::ostringstream out;
+  format::WriteWarmups(format, comparison, out);
+  return out.str();
+}
+
+TEST(WarmupSentences, have_a_clause_and_its_numbers_for_each_finding) {
+  EXPECT_THAT(
+      WarmupSentences(ColdComparison()),
+      ElementsAre(
+          "Without warm-up the mean step is 34 % above that after 10 warm-up steps.",
+          "Without warm-up the standard deviation is 12 times that after 10 warm-up steps.",
+          "The first step of a process takes 5.20 times the steady ones (median of 3 runs).",
+          "The slowest of 3 runs settles at step 3.",
+          "From 1 warm-up step on the mean step lies within 1.3 % of that after 10 "
+          "warm-up steps."));
+}
+
+TEST(WarmupSentences, say_that_nothing_changed) {
+  EXPECT_THAT(WarmupSentences(Comparison({Make(Finding::CODE_SETTLES, 0, 0, 4, 2, 3),
+                                          Make(Finding::CODE_NO_DIFFERENCE, 0.008, 0.013)})),
+              ElementsAre("The slowest of the 2 runs (of 3) that do settles at step 4.",
+                          "No mean step differs from that after 10 warm-up steps by more than 1.3 "
+                          "%; the largest difference is 0.80 %."));
+}
+
+TEST(WarmupSentences, say_that_only_the_longest_is_enough) {
+  EXPECT_THAT(WarmupSentences(Comparison({Make(Finding::CODE_SETTLES, 0, 0, 3, 3, 3),
+                                          Make(Finding::CODE_ENOUGH_WARMUP, 0, 0.013, 10)})),
+              ElementsAre("The slowest of 3 runs settles at step 3.",
+                          "No shorter warm-up brings the mean step within 1.3 % of that after 10 "
+                          "warm-up steps."));
+}
+
+TEST(WarmupSentences, say_that_times_do_not_settle) {
+  EXPECT_THAT(WarmupSentences(Comparison({Make(Finding::CODE_NEVER_SETTLES, 0, 0, 0, 0, 3)})),
+              ElementsAre("The time of a step does not settle in any of 3 runs."));
+}
+
+TEST(WarmupSentences, tell_about_settling_where_the_daemon_compares_nothing) {
+  EXPECT_THAT(WarmupSentences(Comparison({})),
+              ElementsAre("The slowest of 3 runs settles at step 3."));
+  v1::CompareWarmupsResponse comparison = Comparison({});
+  for (v1::Run& run : *comparison.mutable_runs()) run.clear_settles_at_step();
+  EXPECT_THAT(WarmupSentences(comparison),
+              ElementsAre("The time of a step does not settle in any of 3 runs."));
+  for (v1::Run& run : *comparison.mutable_runs()) run.set_outcome(v1::OUTCOME_CRASHED);
+  EXPECT_THAT(WarmupSentences(comparison), IsEmpty());
+}
+
+TEST(WarmupTable, has_a_row_for_each_number_of_steps) {
+  ExpectGolden("warmup.table", Written(Format::kTable, ColdComparison()));
+  ExpectGolden("warmup.md", Written(Format::kMarkdown, ColdComparison()));
+}
+
+TEST(WarmupTable, marks_what_failed_or_was_disturbed) {
+  v1::CompareWarmupsResponse comparison = ColdComparison();
+  v1::Run disturbed = DisturbedRun();
+  disturbed.mutable_plan()->set_warmup_steps(1);
+  *comparison.mutable_runs(1) = disturbed;
+  comparison.mutable_runs(0)->set_outcome(v1::OUTCOME_TIMED_OUT);
+  const std::string table = Written(Format::kTable, comparison);
+  EXPECT_THAT(table, HasSubstr("| TIMED_OUT "));
+  EXPECT_THAT(table, HasSubstr("| contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann)"));
+  EXPECT_THAT(table, HasSubstr("| does not settle "));
+}
+
+TEST(WarmupJson, has_runs_and_findings) {
+  ExpectGolden("warmup.json", Written(Format::kJson, ColdComparison()));
+}
+
+TEST(WarmupCommand, submits_in_random_order_follows_and_compares) {
+  FakeService service;
+  service.on_submit = [](const v1::SubmitJobsRequest& request, v1::SubmitJobsResponse* response) {
+    EXPECT_TRUE(request.shuffle());
+    EXPECT_EQ(request.jobs_size(), 5);
+    response->set_sweep_id(3);
+    response->add_job_ids(17);
+    return grpc::Status::OK;
+  };
+  service.on_watch = [](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                        FakeService::WatchWriter* writer) {
+    v1::WatchJobsResponse snapshot;
+    *snapshot.mutable_snapshot()->add_jobs() = SmallJob(17, v1::JOB_STATE_SUCCEEDED);
+    writer->Write(snapshot);
+    return grpc::Status::OK;
+  };
+  service.on_compare_warmups = [](const v1::CompareWarmupsRequest& request) {
+    EXPECT_EQ(request.sweep_id(), 3u);
+    return ColdComparison();
+  };
+  std::ostringstream out;
+  std::ostringstream err;
+  Console console;
+  console.out = &out;
+  console.err = &err;
+  EXPECT_EQ(
+      RunProgram({"--address", service.address(), "warmup", "--model-size", "small"}, console), 0)
+      << err.str();
+  EXPECT_THAT(out.str(), StartsWith("cs336-2025, small (128.6M), forward-backward"));
+  EXPECT_THAT(out.str(), HasSubstr("settles at step 3"));
+  EXPECT_EQ(RunProgram({"--address", service.address(), "warmup", "--model-size", "small",
+                        "--format", "writeup"},
+                       console),
+            1);
+}
+
+}  // namespace
+}  // namespace torchlap::client
