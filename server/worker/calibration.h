@@ -15,8 +15,8 @@ namespace torchlap::worker {
 // How long each of the speeds is measured.
 struct CalibrationTimes {
   int64_t enough_ns = 0;
-  // A precision is left with what was seen as soon as it took longer than this: a product of an
-  // emulated format may take for ever.
+  // A precision is left with what was seen as soon as it took longer than this, and after two
+  // products if one takes longer than enough_ns: that of an emulated format may take for ever.
   int64_t longest_ns = 5'000'000'000;
 };
 
