@@ -17,10 +17,11 @@ constexpr uint32_t kProtocolVersion = 1;
 // Of a plan that says it beforehand.
 uint32_t StepsOf(const v1::Plan& plan) { return plan.warmup_steps() + plan.measure_steps(); }
 
-// Whether the worker does exactly the steps of its plan. A trace needs a few of them only.
+// Whether the worker does exactly the steps of its plan. A trace needs a few of them only, a
+// calibration has none.
 bool IsCounted(const v1::Run& run) {
   return !run.plan().has_target_precision() && !run.plan().warmup_until_settled() &&
-         run.purpose() != v1::PURPOSE_TRACE;
+         run.purpose() != v1::PURPOSE_TRACE && run.workload().has_transformer_lm();
 }
 
 // Every timed phase has as many entries as there are steps.
@@ -109,6 +110,7 @@ absl::Status RunRecord::TakeResult(const v1::WorkerResult& result) {
   if (result.has_numerics()) run_.mutable_numerics()->MergeFrom(result.numerics());
   if (result.has_first_loss()) run_.set_first_loss(result.first_loss());
   if (result.has_last_loss()) run_.set_last_loss(result.last_loss());
+  if (result.has_calibration()) *run_.mutable_calibration() = result.calibration();
   run_.set_stop_reason(result.stop_reason());
   neighbour_ = result.neighbour();
   if (absl::Status status = TakeSamples(result.samples()); !status.ok()) return status;

@@ -124,6 +124,21 @@ TEST(RunRecordTest, AResultThatStopsByPrecisionHasTheStepsItSays) {
   }
 }
 
+TEST(RunRecordTest, ACalibrationHasAResultAndNoSteps) {
+  v1::Run run = StartedRun();
+  run.mutable_workload()->mutable_calibration();
+  run.set_purpose(v1::PURPOSE_CALIBRATE);
+  RunRecord record(run);
+  ASSERT_TRUE(record.Take(Hello()).ok());
+  v1::WorkerEvent event;
+  event.mutable_result()->mutable_calibration()->set_memory_bytes_per_s(5e9);
+  ASSERT_TRUE(record.Take(event).ok());
+  const storage::FinishedRun finished = Finish(std::move(record), {});
+  EXPECT_EQ(finished.run.outcome(), v1::OUTCOME_OK);
+  EXPECT_EQ(finished.run.calibration().memory_bytes_per_s(), 5e9);
+  EXPECT_EQ(finished.samples.step_ns_size(), 0);
+}
+
 TEST(RunRecordTest, AResultWithAGapIsNoResult) {
   RunRecord record(StartedRun());
   ASSERT_TRUE(record.Take(Hello()).ok());
