@@ -16,6 +16,7 @@
 #include <toml++/toml.h>
 
 #include "proto/default_paths.h"
+#include "proto/words.h"
 #include "server/daemon/cpu_list.h"
 #include "server/daemon/memory_size.h"
 
@@ -38,6 +39,7 @@ struct DeviceEntry {
   std::optional<std::vector<int>> cores;
   std::optional<uint64_t> memory_bytes;
   std::optional<uint32_t> threads;
+  VendorPeaks vendor_peaks;
   uint32_t line = 0;
   uint32_t cores_line = 0;
   uint32_t threads_line = 0;
@@ -114,6 +116,7 @@ class Reader {
   std::vector<int> Cores(const std::string& key, const toml::node& node);
   uint64_t Memory(const std::string& key, const toml::node& node);
   v1::DeviceKind Kind(const std::string& key, const toml::node& node);
+  VendorPeaks Peaks(const std::string& key, const toml::node& node);
 
   const fs::path file_;
   const HostResources& host_;
@@ -196,6 +199,28 @@ uint64_t Reader::Memory(const std::string& key, const toml::node& node) {
   return *bytes;
 }
 
+VendorPeaks Reader::Peaks(const std::string& key, const toml::node& node) {
+  VendorPeaks peaks;
+  const toml::table* table = node.as_table();
+  if (table == nullptr) {
+    FailType(key, node, "a table of TFLOP/s by precision, like { bf16 = 989.4, tf32 = 494.7 }");
+    return peaks;
+  }
+  for (const auto& [name, value] : *table) {
+    const std::string word(name.str());
+    const auto precision = ParseWord<v1::Precision>(word);
+    const auto tflops = value.value<double>();
+    if (!precision) {
+      Fail(LineOf(value), key + " has " + word + ", must be of " + Words<v1::Precision>());
+    } else if (!tflops || !(*tflops > 0)) {
+      Fail(LineOf(value), key + " of " + word + " must be a number above 0, in TFLOP/s");
+    } else {
+      peaks[*precision] = *tflops * 1e12;
+    }
+  }
+  return peaks;
+}
+
 v1::DeviceKind Reader::Kind(const std::string& key, const toml::node& node) {
   const std::string word = String(key, node);
   if (word == "cuda") return v1::DEVICE_KIND_CUDA;
@@ -263,9 +288,12 @@ void Reader::ReadDeviceKey(const std::string& key, const toml::node& node, Devic
   } else if (key == "threads") {
     entry->threads = static_cast<uint32_t>(Integer(key, node, 1, kMaxCore + 1));
     entry->threads_line = LineOf(node);
+  } else if (key == "vendor_peak_tflops") {
+    entry->vendor_peaks = Peaks(key, node);
   } else {
-    Fail(LineOf(node),
-         "unknown key " + key + " of a device, must be one of name, kind, cores, memory, threads");
+    Fail(LineOf(node), "unknown key " + key +
+                           " of a device, must be one of name, kind, cores, memory, threads, "
+                           "vendor_peak_tflops");
   }
 }
 
@@ -323,6 +351,7 @@ DeviceSettings Reader::SettleDevice(const DeviceEntry& entry, std::vector<int> d
   settings.kind = entry.kind;
   settings.cores = entry.cores.value_or(std::move(default_cores));
   settings.memory_bytes = entry.memory_bytes.value_or(0);
+  settings.vendor_peaks = entry.vendor_peaks;
   const auto most = static_cast<uint32_t>(settings.cores.size());
   settings.threads = entry.threads.value_or(most);
   if (settings.cores.empty()) {

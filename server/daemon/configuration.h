@@ -30,13 +30,18 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "server/daemon/host_resources.h"
 #include "torchlap/v1/device.pb.h"
+#include "torchlap/v1/workload.pb.h"
 
 namespace torchlap::daemon {
+
+// FLOP/s that the vendor gives for a device, by precision; for mfu alone.
+using VendorPeaks = std::map<v1::Precision, double>;
 
 struct DeviceSettings {
   std::string name;
@@ -44,6 +49,7 @@ struct DeviceSettings {
   std::vector<int> cores;     // never empty
   uint64_t memory_bytes = 0;  // CPU: the limit; CUDA: always 0, the device knows
   uint32_t threads = 1;       // at most one a core
+  VendorPeaks vendor_peaks = {};
 };
 
 struct Configuration {

@@ -10,10 +10,16 @@ namespace {
 
 HostDevice CpuDevice(const DeviceSettings& settings, const HostResources& host,
                      const std::string& scope) {
-  return {settings.name,       "CPU-" + PrintCpuList(settings.cores),
-          v1::DEVICE_KIND_CPU, host.cpu_model,
-          settings.cores,      settings.memory_bytes,
-          settings.threads,    CpuClaimKeys(scope, settings.cores)};
+  return {settings.name,
+          "CPU-" + PrintCpuList(settings.cores),
+          v1::DEVICE_KIND_CPU,
+          host.cpu_model,
+          settings.cores,
+          settings.memory_bytes,
+          settings.threads,
+          CpuClaimKeys(scope, settings.cores),
+          "",
+          settings.vendor_peaks};
 }
 
 const DeviceSettings* Find(const std::vector<DeviceSettings>& entries, const std::string& name) {
@@ -27,8 +33,16 @@ HostDevice CudaHostDevice(const CudaDevice& cuda, const Configuration& configura
   const DeviceSettings* entry = Find(configuration.cuda_devices, cuda.name);
   const std::vector<int>& cores = entry ? entry->cores : configuration.default_cores;
   const uint32_t threads = entry ? entry->threads : static_cast<uint32_t>(cores.size());
-  return {cuda.name,         cuda.uuid, v1::DEVICE_KIND_CUDA,           cuda.model,  cores,
-          cuda.memory_bytes, threads,   GpuClaimKeys(scope, cuda.uuid), cuda.problem};
+  return {cuda.name,
+          cuda.uuid,
+          v1::DEVICE_KIND_CUDA,
+          cuda.model,
+          cores,
+          cuda.memory_bytes,
+          threads,
+          GpuClaimKeys(scope, cuda.uuid),
+          cuda.problem,
+          entry ? entry->vendor_peaks : VendorPeaks()};
 }
 
 void KeepClassesUsable(std::vector<HostDevice>* devices) {

@@ -24,6 +24,7 @@ struct HostDevice {
   std::vector<std::string> claim_keys;  // for TryClaim
   // Empty: usable. Else one line that says why nothing can run on it.
   std::string problem = {};
+  VendorPeaks vendor_peaks = {};
   // It has a problem, and another device of its kind has none: jobs for the class go there.
   bool only_by_name = false;
 };

@@ -46,6 +46,12 @@ void SetPeakRatio(const std::optional<measure::EfficiencyReference>& peak, v1::R
   run->set_calibration_run_id(peak->run_id);
 }
 
+void SetMfu(const VendorPeaks& peaks, v1::Run* run) {
+  const auto peak = peaks.find(MatmulPrecision(run->workload().transformer_lm().precision()));
+  if (peak == peaks.end() || !run->has_flops_per_s()) return;
+  run->set_mfu(run->flops_per_s() / peak->second);
+}
+
 measure::ForeignUse UseOf(pid_t pid, const ProcessName& who, std::optional<double> sm_ratio) {
   return {static_cast<int32_t>(pid), who.name, who.user, sm_ratio};
 }
@@ -83,6 +89,7 @@ void Assess(const HostDevice& device, const GpuSurroundings& gpu, const storage:
   around.sibling = FindSibling(runs, *run);
   around.calibration = FindPeak(runs, *run);
   SetPeakRatio(around.calibration, run);
+  SetMfu(device.vendor_peaks, run);
   measure::Judge(finished->samples, around, run);
 
   measure::AdviceContext context;

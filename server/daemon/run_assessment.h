@@ -24,7 +24,7 @@ struct GpuSurroundings {
   pid_t worker_pid = 0;
 };
 
-// Sets matmul_peak_ratio, calibration_run_id, validity, validity_reasons and assessment of
+// Sets matmul_peak_ratio, calibration_run_id, mfu, validity, validity_reasons and assessment of
 // `finished`, whose summaries and readings are set. `runs` is asked for siblings and the
 // calibration; where that fails the run is judged without them.
 void Assess(const HostDevice& device, const GpuSurroundings& gpu, const storage::RunStore& runs,

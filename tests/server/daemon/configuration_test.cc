@@ -183,12 +183,30 @@ TEST_F(ConfigurationTest, TheDaemonsCoresAreNotGivenToDevicesByDefault) {
       << "a device needs some";
 }
 
+TEST_F(ConfigurationTest, AVendorsPeaksAreByPrecision) {
+  const auto configuration = Load(
+      "[[device]]\nname = \"cuda:0\"\nkind = \"cuda\"\n"
+      "vendor_peak_tflops = { tf32 = 494.7, bf16 = 989 }\n");
+  ASSERT_TRUE(configuration.ok()) << configuration.status();
+  const VendorPeaks& peaks = configuration->cuda_devices.at(0).vendor_peaks;
+  EXPECT_DOUBLE_EQ(peaks.at(v1::PRECISION_TF32), 494.7e12);
+  EXPECT_DOUBLE_EQ(peaks.at(v1::PRECISION_BF16), 989e12);
+  const auto refused = [&](const std::string& value) {
+    return Refusal("[[device]]\nname = \"cuda:0\"\nkind = \"cuda\"\nvendor_peak_tflops = " + value);
+  };
+  EXPECT_EQ(refused("{ fp8 = 1 }"),
+            "4: vendor_peak_tflops has fp8, must be of fp32, tf32, bf16, fp16, bf16-weights");
+  EXPECT_EQ(refused("{ bf16 = -1 }"),
+            "4: vendor_peak_tflops of bf16 must be a number above 0, in TFLOP/s");
+}
+
 TEST_F(ConfigurationTest, AnUnknownKeyIsRefusedWithItsLine) {
   EXPECT_EQ(Refusal("max_interruptions = 1\nmax_interuptions = 2")
                 .rfind("2: unknown key max_interuptions, must be one of state_folder,", 0),
             0U);
   EXPECT_EQ(Refusal("[[device]]\nname = 'a'\nkind = 'cpu'\nmemry = '1GiB'"),
-            "4: unknown key memry of a device, must be one of name, kind, cores, memory, threads");
+            "4: unknown key memry of a device, must be one of name, kind, cores, memory, threads, "
+            "vendor_peak_tflops");
 }
 
 TEST_F(ConfigurationTest, AWrongTypeIsRefused) {
