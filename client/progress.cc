@@ -41,6 +41,12 @@ std::string ResultWords(const FinishedCell& cell) {
   return note.empty() ? words : words + ", " + note;
 }
 
+// What tells the jobs of a warm-up comparison apart.
+std::string WarmupWords(const v1::JobSpec& spec) {
+  if (spec.purpose() != v1::PURPOSE_WARMUP) return "";
+  return fmt::format(", {} warm-up", spec.plan().warmup_steps());
+}
+
 std::string StepWords(const v1::Progress& progress) {
   if (progress.steps_done() == 0 && progress.steps_total() == 0) return "building";
   std::string words = progress.steps_total() == 0 ? fmt::format("step {}", progress.steps_done())
@@ -196,7 +202,8 @@ std::string FinishedLine(const FinishedCell& cell, size_t done, size_t total) {
     workload.mutable_transformer_lm()->set_batch_size(cell.run->requested_batch_size());
     workload.mutable_transformer_lm()->set_context_length(cell.run->requested_context_length());
   }
-  return fmt::format("{} {}: {} ({} of {})", cell.job.job_id(), format::WorkloadWords(workload),
+  return fmt::format("{} {}: {} ({} of {})", cell.job.job_id(),
+                     format::WorkloadWords(workload) + WarmupWords(cell.job.spec()),
                      ResultWords(cell), done, total);
 }
 
@@ -209,7 +216,8 @@ std::string ProgressLine(const SweepProgress& progress, int columns, bool color)
   rest += EstimateWords(progress);
   // Last, as it is what a narrow terminal can do without.
   if (current) {
-    rest += "  " + format::WorkloadWords(current->job.spec().workload());
+    const v1::JobSpec& spec = current->job.spec();
+    rest += "  " + format::WorkloadWords(spec.workload()) + WarmupWords(spec);
   }
   // The last column stays free: writing to it wraps on some terminals.
   const size_t room = static_cast<size_t>(std::max(columns - 1, kBarWidth + 2)) - bar.size();

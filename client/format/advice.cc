@@ -25,10 +25,10 @@ const v1::Evidence* Find(const v1::Run& run, v1::Reason reason) {
   return nullptr;
 }
 
-std::string WithCv(const v1::Run& run, const std::string& finding) {
+// What the first piece of advice explains: `CV 14 %, `.
+std::string NoiseWords(const v1::Run& run) {
   const v1::Evidence* noise = Find(run, v1::REASON_NOISE);
-  if (noise == nullptr) return finding;
-  return fmt::format("CV {}, {}", PercentShort(noise->value()), finding);
+  return noise == nullptr ? "" : fmt::format("CV {}, ", PercentShort(noise->value()));
 }
 
 std::string WhenTimesSettle(const v1::Run& run) {
@@ -44,7 +44,7 @@ AdviceWords MoreWarmup(const v1::Run& run, const v1::Advice& advice) {
   }
   v1::Run again = run;
   again.mutable_plan()->set_warmup_steps(static_cast<uint32_t>(advice.number()));
-  return {WithCv(run, finding), RunCommand(again)};
+  return {finding, RunCommand(again)};
 }
 
 AdviceWords MoreSteps(const v1::Run& run, const v1::Advice& advice) {
@@ -55,9 +55,9 @@ AdviceWords MoreSteps(const v1::Run& run, const v1::Advice& advice) {
   } else {
     again.mutable_plan()->set_measure_steps(steps);
   }
-  return {WithCv(run, fmt::format("noise without cold start, drift or two modes, {} steps would "
-                                  "bring the mean to ± {}",
-                                  steps, PercentShort(advice.ratio()))),
+  return {fmt::format("noise without cold start, drift or two modes, {} steps would bring the mean "
+                      "to ± {}",
+                      steps, PercentShort(advice.ratio())),
           RunCommand(again)};
 }
 
@@ -69,7 +69,7 @@ AdviceWords Drift(const v1::Run& run, const v1::Advice& advice) {
   }
   v1::Run again = run;
   again.mutable_plan()->set_launches(static_cast<uint32_t>(advice.number()));
-  return {WithCv(run, finding), RunCommand(again)};
+  return {finding, RunCommand(again)};
 }
 
 AdviceWords TwoModes(const v1::Run& run) {
@@ -77,7 +77,7 @@ AdviceWords TwoModes(const v1::Run& run) {
   if (const v1::Evidence* modes = Find(run, v1::REASON_TWO_MODES)) {
     finding += fmt::format(" (which explains {} of their variance)", PercentShort(modes->value()));
   }
-  return {WithCv(run, finding), "torchlap show " + run.run_id()};
+  return {finding, "torchlap show " + run.run_id()};
 }
 
 // `, steps 3-7` of the worst interval.
@@ -97,10 +97,9 @@ AdviceWords Neighbour(const v1::Run& run, const v1::Advice& advice) {
   const std::string who = advice.text().empty() ? "another process" : advice.text();
   v1::Run again = run;
   again.mutable_plan()->set_retry_contaminated(kTriesAgainstNeighbours);
-  return {
-      WithCv(run, fmt::format("{} had {} of the time of {}{}", who, PercentShort(advice.ratio()),
-                              run.device(), WhenWords(run, advice))),
-      RunCommand(again)};
+  return {fmt::format("{} had {} of the time of {}{}", who, PercentShort(advice.ratio()),
+                      run.device(), WhenWords(run, advice)),
+          RunCommand(again)};
 }
 
 AdviceWords Throttled(const v1::Run& run, const v1::Advice& advice) {
@@ -110,7 +109,7 @@ AdviceWords Throttled(const v1::Run& run, const v1::Advice& advice) {
     if (is_named) pieces.push_back(EvidenceWords(evidence));
   }
   if (pieces.empty()) pieces.push_back(advice.text());
-  return {WithCv(run, fmt::format("{} was slowed down, {}", run.device(), fmt::join(pieces, ", "))),
+  return {fmt::format("{} was slowed down, {}", run.device(), fmt::join(pieces, ", ")),
           "torchlap doctor"};
 }
 
@@ -174,6 +173,19 @@ AdviceWords Bf16Weights(const v1::Run& run, const v1::Advice& advice) {
                                     BytesShort(advice.bytes()), BytesShort(advice.bytes2())));
 }
 
+// What disturbed a run explains the rest.
+bool IsAboutDisturbance(v1::AdviceCode code) {
+  return code == v1::ADVICE_NEIGHBOUR || code == v1::ADVICE_THROTTLED;
+}
+
+std::vector<v1::Advice> WorstFirst(const v1::Run& run) {
+  std::vector<v1::Advice> advice(run.assessment().advice().begin(),
+                                 run.assessment().advice().end());
+  std::stable_partition(advice.begin(), advice.end(),
+                        [](const v1::Advice& piece) { return IsAboutDisturbance(piece.code()); });
+  return advice;
+}
+
 // Said once for all rows.
 bool IsAboutDevice(v1::AdviceCode code) {
   return code == v1::ADVICE_USE_TF32 || code == v1::ADVICE_USE_BF16 || code == v1::ADVICE_CALIBRATE;
@@ -231,14 +243,15 @@ std::vector<std::string> AdviceLines(const std::vector<v1::Run>& rows) {
   std::set<std::pair<v1::AdviceCode, std::string>> said;
   const std::vector<const Trait*> varying = VaryingTraits(rows);
   for (const v1::Run& row : rows) {
-    const std::string name =
-        SizeName(row.workload().transformer_lm()) + Distinction(row, varying) + ": ";
-    for (const v1::Advice& advice : row.assessment().advice()) {
+    const std::string name = SizeName(row.workload().transformer_lm()) + Distinction(row, varying);
+    std::string noise = NoiseWords(row);
+    for (const v1::Advice& advice : WorstFirst(row)) {
       const AdviceWords words = WordAdvice(row, advice);
       if (words.finding.empty()) continue;
       const std::string line = words.finding + ": " + words.command;
       if (!IsAboutDevice(advice.code())) {
-        of_rows.push_back(name + line);
+        of_rows.push_back(fmt::format("{}: {}{}", name, noise, line));
+        noise.clear();
       } else if (said.insert({advice.code(), row.device()}).second) {
         of_devices.push_back(line);
       }

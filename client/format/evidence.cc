@@ -30,6 +30,18 @@ bool IsEvent(v1::Reason reason) {
   }
 }
 
+// Too little evidence is no news beside evidence.
+bool IsGap(v1::Reason reason) {
+  return reason == v1::REASON_NO_COUNTERS || reason == v1::REASON_SHORT_WINDOW;
+}
+
+// Whether the verdict stands on the reason, and not on a worse one.
+bool Supports(const std::string& word, v1::Validity verdict) {
+  const v1::Reason reason = ParseWord<v1::Reason>(word).value_or(v1::REASON_UNSPECIFIED);
+  if (verdict == v1::VALIDITY_CONTAMINATED) return IsEvent(reason);
+  return verdict != v1::VALIDITY_SUSPECT || !IsGap(reason);
+}
+
 // Of a fall the smallest number is the worst one.
 bool IsFall(v1::Reason reason) {
   return reason == v1::REASON_CLOCK_DROP || reason == v1::REASON_LOW_EFFICIENCY;
@@ -125,6 +137,7 @@ std::string VerdictWords(const v1::Run& run) {
   std::vector<std::string> reasons;
   // Only the first with its numbers: a mark is to be short.
   for (const std::string& reason : Reasons(run)) {
+    if (!Supports(reason, run.validity())) continue;
     reasons.push_back(reasons.empty() ? ReasonInMark(run, reason) : reason);
   }
   const std::string verdict(Word(run.validity()));

@@ -41,8 +41,9 @@ bool IsTooLarge(v1::Outcome outcome) {
   return outcome == v1::OUTCOME_OUT_OF_MEMORY || outcome == v1::OUTCOME_SKIPPED;
 }
 
-std::string OutcomeCell(const v1::Run& run) {
-  if (run.outcome() == v1::OUTCOME_OK) return "fits";
+// A short try fits until the complete run says so.
+std::string OutcomeCell(const v1::Run& run, const std::string& verified) {
+  if (run.outcome() == v1::OUTCOME_OK) return run.run_id() == verified ? "fits, verified" : "fits";
   const std::string phase(Word(run.failure().phase()));
   return OutcomeName(run.outcome()) + (phase.empty() ? "" : " in " + phase);
 }
@@ -53,7 +54,9 @@ bool HasAsked(const v1::Run& run) { return run.failure().has_asked_bytes(); }
 std::string AskedCell(const v1::Run& run) { return BytesShort(run.failure().asked_bytes()); }
 
 Grid TryGrid(const v1::Job& job) {
-  const v1::FitAxis axis = ResultOf(job).axis;
+  const FitResult result = ResultOf(job);
+  const v1::FitAxis axis = result.axis;
+  const std::string verified = result.largest ? result.largest->run_id() : "";
   const std::vector<v1::Run> runs(job.runs().begin(), job.runs().end());
   Grid grid;
   grid.rows.resize(runs.size());
@@ -62,7 +65,8 @@ Grid TryGrid(const v1::Job& job) {
   AddColumn(
       std::string(Word(axis)), runs,
       [axis](const v1::Run& run) { return std::to_string(SizeOn(axis, run)); }, &grid);
-  AddColumn("outcome", runs, OutcomeCell, &grid);
+  AddColumn(
+      "outcome", runs, [&](const v1::Run& run) { return OutcomeCell(run, verified); }, &grid);
   AddColumn(
       "peak", runs,
       [](const v1::Run& run) { return HasPeak(run) ? PeakCell(run) : kNotApplicable; }, &grid);

@@ -166,6 +166,16 @@ TEST(Advice, about_the_device_is_said_once) {
                           "--model-sizes small --precision tf32 --device cpu0"));
 }
 
+TEST(Advice, begins_with_what_disturbed_the_run) {
+  v1::Run run = DisturbedRun();
+  AddEvidence(v1::REASON_NOISE, 0.142, 0.1, &run);
+  AddEvidence(v1::REASON_DRIFT, 0.06, 0.01, &run);
+  Add(v1::ADVICE_DRIFT, &run)->set_number(7);
+  Add(v1::ADVICE_NEIGHBOUR, &run)->set_text("stress-ng (pid 812, ann)");
+  EXPECT_THAT(AdviceLines({run}), ElementsAre(testing::StartsWith("small: CV 14 %, stress-ng"),
+                                              testing::StartsWith("small: times drift")));
+}
+
 TEST(Advice, tells_rows_of_one_size_apart) {
   v1::Run longer = DriftingRun();
   longer.mutable_workload()->mutable_transformer_lm()->set_context_length(512);

@@ -41,10 +41,21 @@ TEST(Mark, has_the_worst_of_several_intervals_and_the_steps_of_all) {
 
 TEST(Mark, has_the_numbers_of_the_worst_reason_only) {
   v1::Run run = DisturbedRun();
-  AddEvidence(v1::REASON_DRIFT, -0.06, 0.01, &run);
-  run.set_validity_reasons("foreign-cpu,drift");
+  AddEvidence(v1::REASON_THERMAL, 0.2, 0.01, &run);
+  run.set_validity_reasons("foreign-cpu,thermal");
   EXPECT_EQ(VerdictWords(run),
-            "contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 5-9, drift");
+            "contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 5-9, thermal");
+}
+
+TEST(Mark, leaves_out_what_the_verdict_does_not_stand_on) {
+  v1::Run run = DisturbedRun();
+  run.set_validity_reasons("foreign-cpu,drift,noise");
+  EXPECT_EQ(VerdictWords(run),
+            "contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 5-9");
+  run = SmallRun();
+  Doubt(v1::VALIDITY_SUSPECT, {v1::REASON_COLD_START, v1::REASON_NOISE, v1::REASON_SHORT_WINDOW},
+        &run);
+  EXPECT_EQ(VerdictWords(run), "suspect: cold-start, noise");
 }
 
 TEST(Mark, of_a_clock_says_how_far_it_fell) {

@@ -160,6 +160,10 @@ TEST(FinishedLine, has_the_number_or_the_reason) {
   EXPECT_EQ(FinishedLine({job, ShrunkRun()}, 1, 2),
             "17 small, forward-backward, batch 4, context 256: 4810 ± 160 ms a step, batch 4 -> 2 "
             "(OOM) (1 of 2)");
+  job.mutable_spec()->set_purpose(v1::PURPOSE_WARMUP);
+  job.mutable_spec()->mutable_plan()->set_warmup_steps(2);
+  EXPECT_THAT(FinishedLine({job, SmallRun()}, 1, 2), HasSubstr("context 256, 2 warm-up: 458 ± 16"));
+  job.mutable_spec()->set_purpose(v1::PURPOSE_MEASURE);
   job.set_state(v1::JOB_STATE_FAILED);
   EXPECT_THAT(FinishedLine({job, OutOfMemoryRun()}, 2, 2),
               HasSubstr("OUT_OF_MEMORY in backward: asked 2.31 GiB, free 410 MiB"));
