@@ -138,7 +138,7 @@ AdviceWords SmallerFits(const v1::Run& run, const v1::Advice& advice) {
   v1::TransformerLm* model = again.mutable_workload()->mutable_transformer_lm();
   model->set_batch_size(static_cast<uint32_t>(advice.number()));
   model->set_context_length(static_cast<uint32_t>(advice.number2()));
-  return {fmt::format("{} at {}, {} has {}, {} would need about {}", MemoryWords(run),
+  return {fmt::format("{} at {}, {} has {}, {} would need {} or more", MemoryWords(run),
                       SizeWords(run.workload().transformer_lm()), run.device(),
                       BytesShort(advice.bytes2()), SizeWords(*model), BytesShort(advice.bytes())),
           RunCommand(again)};

@@ -18,9 +18,10 @@ struct AdviceWords {
 
 AdviceWords WordAdvice(const v1::Run& run, const v1::Advice& advice);
 
-// `small: CV 14 %, times drift (+6.0 % from the first half to the second): torchlap run ...`, a
-// line for each piece of advice of the rows. A row is named by its size and by what tells it from
-// the other rows. What is about the device is said once, for the first row that has it.
+// `small: CV 14 %, times drift (+6 % from the first half to the second): torchlap run ...`, a line
+// for each piece of advice of the rows, what disturbed a run first. A row is named by its size and
+// by what tells it from the other rows. What is about the device comes last and once, for the first
+// row that has it.
 std::vector<std::string> AdviceLines(const std::vector<v1::Run>& rows);
 
 // The lines, below a table.

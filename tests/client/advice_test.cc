@@ -125,8 +125,8 @@ TEST(Advice, after_out_of_memory_has_the_arithmetic_and_what_fits) {
   advice->set_bytes2(15 * kGiB);
   EXPECT_EQ(LineOf(run),
             "large: weights 4.00 GiB + gradients 4.00 GiB + activations at least 9.00 GiB = 17.0 "
-            "GiB at batch 4, context 256, cpu0 has 15.0 GiB, batch 2, context 256 would need about "
-            "12.5 GiB: torchlap run --model-sizes large --batch-size 2 --device cpu0");
+            "GiB at batch 4, context 256, cpu0 has 15.0 GiB, batch 2, context 256 would need "
+            "12.5 GiB or more: torchlap run --model-sizes large --batch-size 2 --device cpu0");
 }
 
 TEST(Advice, where_nothing_fits_says_what_the_pass_must_hold) {
