@@ -96,10 +96,10 @@ class Service:
     def pid(self) -> int:
         return self.process.pid
 
-    def start(self, *arguments: object) -> subprocess.Popen:
-        """`torchlap ARGUMENTS`, not waited for; what it prints goes nowhere."""
+    def start(self, *arguments: object, output: int) -> subprocess.Popen:
+        """`torchlap ARGUMENTS`, not waited for; it prints to the descriptor `output`."""
         return subprocess.Popen([str(self.bin_dir / "torchlap"), *map(str, arguments)], env=self.environment,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
     def call(self, *arguments: object, good: Sequence[int] = (0,)) -> str:
         """stdout of `torchlap ARGUMENTS`."""
