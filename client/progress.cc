@@ -131,7 +131,13 @@ void SweepProgress::ApplyEvent(const v1::JobEvent& event, std::vector<FinishedCe
     cell.progress.emplace();
     cell.progress->set_job_id(event.job_id());
   }
-  if (IsFinished(event.state())) Report(&cell, run_ended ? &event.run() : nullptr, finished);
+  if (run_ended && event.run().purpose() != v1::PURPOSE_TRACE) cell.measured = event.run();
+  if (!IsFinished(event.state())) return;
+  // A trace is the last run of its job, but what counts is the measured one before it.
+  const bool was_traced = run_ended && event.run().purpose() == v1::PURPOSE_TRACE &&
+                          event.run().outcome() == v1::OUTCOME_OK && cell.measured;
+  if (was_traced) return Report(&cell, &*cell.measured, finished);
+  Report(&cell, run_ended ? &event.run() : nullptr, finished);
 }
 
 void SweepProgress::Report(Cell* cell, const v1::Run* run, std::vector<FinishedCell>* finished) {

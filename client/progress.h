@@ -56,6 +56,7 @@ class SweepProgress {
   struct Cell {
     v1::Job job;
     std::optional<v1::Progress> progress;
+    std::optional<v1::Run> measured;  // the last run that was no trace
     bool reported = false;
   };
 

@@ -103,11 +103,6 @@ absl::StatusOr<StartedRun> JobStore::Start(uint64_t job_id, uint32_t launch,
                            .run_began = true});
     started.job = *LoadJob(database, job_id);
     started.run = *LoadRun(database, run);
-    // Also what is no column.
-    *started.run.mutable_plan() = started.job.spec().plan();
-    if (started.job.spec().workload().has_calibration()) {
-      *started.run.mutable_workload() = started.job.spec().workload();
-    }
     return absl::OkStatus();
   });
   if (!status.ok()) return status;

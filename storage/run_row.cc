@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "proto/words.h"
+#include "torchlap/v1/job.pb.h"
 
 namespace torchlap::storage {
 namespace {
@@ -71,7 +72,7 @@ void SetColumn(const RunColumn& column, const Query& row, int index, v1::Run* ru
 }
 
 // What a run has that is no column, then all columns but the labels.
-constexpr int kFirstColumn = 7;
+constexpr int kFirstColumn = 6;
 
 const std::vector<const RunColumn*>& ScalarColumns() {
   static const std::vector<const RunColumn*> columns = [] {
@@ -86,30 +87,33 @@ const std::vector<const RunColumn*>& ScalarColumns() {
 
 std::string SelectRuns(const std::string& condition) {
   static const std::string select = absl::StrCat(
-      "SELECT number, boot_id, launches, time_limit_ns, assessment, calibration, "
-      "workload_kind, ",
+      "SELECT number, boot_id, spec, assessment, calibration, workload_kind, ",
       absl::StrJoin(ScalarColumns(), ", ",
                     [](std::string* out, const RunColumn* c) { out->append(c->stored_name); }),
       " FROM run_row WHERE ");
   return select + condition;
 }
 
-void Parse(const std::string& bytes, const char* table, Message* message) {
+void Parse(const std::string& bytes, const char* column, Message* message) {
   if (message->ParseFromString(bytes)) return;
-  throw SQLite::Exception(absl::StrCat(table, ".message is not a ", message->GetTypeName()));
+  throw SQLite::Exception(absl::StrCat(column, " is not a ", message->GetTypeName()));
 }
 
 v1::Run ReadRow(const Query& row) {
   v1::Run run;
   run.set_number(static_cast<uint32_t>(row.Int(0)));
   run.set_boot_id(row.Text(1));
-  run.mutable_plan()->set_launches(static_cast<uint32_t>(row.Int(2)));
-  if (!row.IsNull(3)) run.mutable_plan()->set_time_limit_ns(row.Int(3));
-  if (!row.IsNull(4)) Parse(row.Text(4), "assessment", run.mutable_assessment());
-  if (!row.IsNull(5)) Parse(row.Text(5), "calibration", run.mutable_calibration());
+  // Also what is no column of the plan.
+  v1::JobSpec spec;
+  Parse(row.Text(2), "job.spec", &spec);
+  *run.mutable_plan() = spec.plan();
+  if (!row.IsNull(3)) Parse(row.Text(3), "assessment.message", run.mutable_assessment());
+  if (!row.IsNull(4)) Parse(row.Text(4), "calibration.message", run.mutable_calibration());
   int index = kFirstColumn;
   for (const RunColumn* column : ScalarColumns()) SetColumn(*column, row, index++, &run);
-  if (row.Int(6) == v1::Workload::kCalibration) run.mutable_workload()->mutable_calibration();
+  if (row.Int(5) == v1::Workload::kCalibration) {
+    *run.mutable_workload()->mutable_calibration() = spec.workload().calibration();
+  }
   return run;
 }
 

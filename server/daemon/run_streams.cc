@@ -39,6 +39,8 @@ v1::SampleBlock Slice(const v1::SampleBlock& all, int begin, int end) {
   CopyRange(all.device_backward_ns(), begin, end, part.mutable_device_backward_ns());
   CopyRange(all.device_optimizer_ns(), begin, end, part.mutable_device_optimizer_ns());
   CopyRange(all.device_step_ns(), begin, end, part.mutable_device_step_ns());
+  CopyRange(all.foreign_cpu_ns(), begin, end, part.mutable_foreign_cpu_ns());
+  CopyRange(all.run_delay_ns(), begin, end, part.mutable_run_delay_ns());
   return part;
 }
 

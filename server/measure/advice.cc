@@ -98,11 +98,13 @@ class Adviser {
   }
 
   void AdviseOnTimes() {
+    AdviseOnNeighbours();
+    AdviseOnThrottling();
+    // What disturbed the run explains what its times look like.
+    if (run_.validity() == v1::VALIDITY_CONTAMINATED) return;
     if (Has(v1::REASON_COLD_START)) AdviseWarmup();
     if (Has(v1::REASON_DRIFT)) Add(v1::ADVICE_DRIFT)->set_number(kLaunchesAgainstDrift);
     if (Has(v1::REASON_TWO_MODES)) Add(v1::ADVICE_TWO_MODES);
-    AdviseOnNeighbours();
-    AdviseOnThrottling();
     // What explains the noise is said already.
     if (Has(v1::REASON_NOISE) && assessment_.advice().empty()) AdviseSteps();
   }

@@ -50,12 +50,13 @@ struct AdviceContext {
 //   OUT_OF_MEMORY, SKIPPED: NOTHING_FITS (bytes that the pass must hold, bytes2 of the device) with
 //     BF16_WEIGHTS_FIT where half the weights' bytes would fit; else SMALLER_FITS (number batch,
 //     number2 context, bytes forecast, bytes2 of the device).
-//   OK: MORE_WARMUP after a cold start (number: steps until times settle), DRIFT (number: 7
-//     launches), TWO_MODES, NEIGHBOUR (text `stress-ng (pid 812, ann)`, ratio its share) for each
-//     process, THROTTLED (text: the reasons' words), MORE_STEPS for a CV above 10 % that none of
-//     the above explains (number of steps for an interval of +-ratio of the mean: the plan's target
-//     precision, else the smallest of 1, 2, 5 and 10 % that takes at most 1000 steps). On CUDA with
-//     fp32 USE_TF32 and USE_BF16 where the device has them. CALIBRATE if it never was.
+//   OK: NEIGHBOUR (text `stress-ng (pid 812, ann)`, ratio its share) for each process, THROTTLED
+//     (text: the reasons' words); unless contaminated, which explains them, MORE_WARMUP after a
+//     cold start (number: steps until times settle), DRIFT (number: 7 launches), TWO_MODES;
+//     MORE_STEPS for a CV above 10 % that none of the above explains (number of steps for an
+//     interval of +-ratio of the mean: the plan's target precision, else the smallest of 1, 2, 5
+//     and 10 % that takes at most 1000 steps). On CUDA with fp32 USE_TF32 and USE_BF16 where the
+//     device has them. CALIBRATE if it never was.
 // Runs of another outcome, and of a purpose other than measure, warmup and fit, get none.
 void Advise(const v1::SampleBlock& samples, const AdviceContext& context, v1::Run* run);
 

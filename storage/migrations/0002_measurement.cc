@@ -108,7 +108,7 @@ CREATE VIEW run_row AS SELECT
   job.launches, job.time_limit_ns,
   job.execution, job.memory_fraction, job.target_precision, workload.workload_hash, series.series_key,
   environment.environment_hash, boot.boot_id,
-  asked.kind AS workload_kind, assessment.message AS assessment,
+  job.spec, asked.kind AS workload_kind, assessment.message AS assessment,
   calibration.message AS calibration,
   (SELECT json_group_object(k, v) FROM label WHERE label.job_id = run.job_id) AS labels
 FROM run
