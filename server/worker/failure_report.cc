@@ -2,6 +2,9 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <new>
 #include <string>
 #include <string_view>
@@ -18,31 +21,50 @@ std::string FirstLine(const std::exception& error) {
   return std::string(text.substr(0, text.find('\n')));
 }
 
-// Errors of the CUDA runtime are typed; those of its libraries (cuBLAS) are told by their text
-// alone.
+// Errors of the CUDA runtime are typed; those of the driver and of CUDA's libraries are told by
+// their text alone (ATen/cuda/Exceptions.h).
 bool IsCudaError(const std::exception& error) {
+  constexpr std::array<std::string_view, 5> kBeginnings = {
+      "CUDA error", "CUDA driver error", "CUDA NVRTC error", "cuDNN error", "cuDNN Frontend error"};
+  const std::string line = FirstLine(error);
   return dynamic_cast<const DeviceUnusable*>(&error) != nullptr ||
          dynamic_cast<const c10::AcceleratorError*>(&error) != nullptr ||
-         FirstLine(error).starts_with("CUDA error");
+         std::any_of(kBeginnings.begin(), kBeginnings.end(),
+                     [&line](std::string_view beginning) { return line.starts_with(beginning); });
 }
 
-// The CUDA runtime and its libraries allocate too: contexts, handles, workspaces. cudaMalloc's
-// error is not one of those that poison a context.
+// The CUDA runtime and its libraries allocate too: contexts, modules, handles, workspaces.
+// cudaMalloc's error is not one of those that poison a context.
 bool IsOutOfMemory(const std::exception& error) {
   constexpr int kCudaErrorMemoryAllocation = 2;  // of driver_types.h
   const auto* accelerator_error = dynamic_cast<const c10::AcceleratorError*>(&error);
   if (accelerator_error != nullptr) {
     return accelerator_error->get_error_code() == kCudaErrorMemoryAllocation;
   }
+  const std::string line = FirstLine(error);
   return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
          dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
-         // CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_ALLOC_FAILED, ...
-         FirstLine(error).find("_STATUS_ALLOC_FAILED") != std::string::npos;
+         line.starts_with("CUDA driver error: out of memory") ||
+         // CUBLAS_STATUS_ALLOC_FAILED, CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED
+         line.find("_STATUS_ALLOC_FAILED") != std::string::npos ||
+         line.find("DEVICE_ALLOCATION_FAILED") != std::string::npos;
 }
 
-v1::Outcome OutcomeOf(const std::exception& error) {
+// Close to the end of memory cuBLAS and cuDNN say that they are not initialised where they mean
+// that they could not allocate their handle: on a device that works, the free memory tells.
+bool IsOutOfMemoryForHandles(const std::exception& error, const Device* device) {
+  constexpr uint64_t kEnoughForHandles = uint64_t{1} << 30;
+  const std::string line = FirstLine(error);
+  if (device == nullptr || line.find("_STATUS_NOT_INITIALIZED") == std::string::npos) return false;
+  const v1::Failure now = device->DescribeOutOfMemory(line);
+  return now.has_free_bytes() && now.free_bytes() < kEnoughForHandles;
+}
+
+v1::Outcome OutcomeOf(const std::exception& error, const Device* device) {
   if (dynamic_cast<const InvalidRequest*>(&error) != nullptr) return v1::OUTCOME_INVALID;
-  if (IsOutOfMemory(error)) return v1::OUTCOME_OUT_OF_MEMORY;
+  if (IsOutOfMemory(error) || IsOutOfMemoryForHandles(error, device)) {
+    return v1::OUTCOME_OUT_OF_MEMORY;
+  }
   return IsCudaError(error) ? v1::OUTCOME_CUDA_ERROR : v1::OUTCOME_CRASHED;
 }
 
@@ -51,7 +73,7 @@ v1::Outcome OutcomeOf(const std::exception& error) {
 v1::WorkerFailed DescribeFailure(const std::exception& error, v1::Phase phase,
                                  const Device* device) {
   v1::WorkerFailed failed;
-  failed.set_outcome(OutcomeOf(error));
+  failed.set_outcome(OutcomeOf(error, device));
   // Not of the heap's bad_alloc: the numbers would be those of another moment.
   const bool of_device = failed.outcome() == v1::OUTCOME_OUT_OF_MEMORY &&
                          dynamic_cast<const std::bad_alloc*>(&error) == nullptr;

@@ -3,8 +3,12 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <memory>
 #include <new>
+#include <optional>
 #include <stdexcept>
+#include <string>
 
 #include "server/worker/errors.h"
 #include "tests/server/worker/allocator_reset.h"
@@ -22,6 +26,29 @@ v1::WorkerFailed FailureOf(Body body, const Device* device = nullptr) {
   }
   throw std::logic_error("nothing was thrown");
 }
+
+// A GPU of which nothing is known but its free memory.
+class GpuWithFreeMemory final : public Device {
+ public:
+  explicit GpuWithFreeMemory(uint64_t free_bytes) : free_bytes_(free_bytes) {}
+
+  c10::Device torch_device() const override { return {c10::DeviceType::CUDA, 0}; }
+  void Synchronise() override {}
+  std::unique_ptr<DeviceClock> MakeClock() override { return nullptr; }
+  void ResetPeaks() override {}
+  MemoryPeak Peaks() const override { return {}; }
+  v1::MemoryUse AtStart() const override { return {}; }
+  v1::Failure DescribeOutOfMemory(const std::string&) const override {
+    v1::Failure failure;
+    failure.set_free_bytes(free_bytes_);
+    return failure;
+  }
+  std::optional<GpuModel> gpu() const override { return std::nullopt; }
+  std::string cuda_version() const override { return ""; }
+
+ private:
+  const uint64_t free_bytes_;
+};
 
 TEST(FailureReportTest, AnInvalidRequestKeepsItsWords) {
   const auto failed = FailureOf([] { throw InvalidRequest("batch_size is 0"); });
@@ -62,8 +89,14 @@ TEST(FailureReportTest, ErrorsOfTheCudaRuntimeAndItsLibrariesAreCudaErrors) {
   const c10::SourceLocation here{__func__, __FILE__, 0};
   EXPECT_EQ(FailureOf([&] { throw c10::AcceleratorError(here, 700, "illegal address"); }).outcome(),
             v1::OUTCOME_CUDA_ERROR);
-  EXPECT_EQ(FailureOf([] { throw std::runtime_error("CUDA error: CUBLAS_STATUS_X"); }).outcome(),
-            v1::OUTCOME_CUDA_ERROR);
+  for (const char* text :
+       {"CUDA error: CUBLAS_STATUS_X", "CUDA driver error: no CUDA-capable device is detected",
+        "CUDA NVRTC error: NVRTC_ERROR_COMPILATION", "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+        "cuDNN Frontend error: no plan"}) {
+    EXPECT_EQ(FailureOf([text] { throw std::runtime_error(text); }).outcome(),
+              v1::OUTCOME_CUDA_ERROR)
+        << text;
+  }
 }
 
 TEST(FailureReportTest, AFailedAllocationOfTheCudaRuntimeOrItsLibrariesIsOutOfMemory) {
@@ -72,10 +105,27 @@ TEST(FailureReportTest, AFailedAllocationOfTheCudaRuntimeOrItsLibrariesIsOutOfMe
       [&] { throw c10::AcceleratorError(here, 2, "CUDA error: out of memory\nSearch for ..."); });
   EXPECT_EQ(runtime.outcome(), v1::OUTCOME_OUT_OF_MEMORY);
   EXPECT_EQ(runtime.failure().detail(), "CUDA error: out of memory");
-  const auto library = FailureOf([] {
-    throw std::runtime_error("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`");
-  });
-  EXPECT_EQ(library.outcome(), v1::OUTCOME_OUT_OF_MEMORY);
+  for (const char* text : {"CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`",
+                           "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+                           "CUDA driver error: out of memory"}) {
+    EXPECT_EQ(FailureOf([text] { throw std::runtime_error(text); }).outcome(),
+              v1::OUTCOME_OUT_OF_MEMORY)
+        << text;
+  }
+}
+
+TEST(FailureReportTest, AHandleThatCannotBeMadeIsOutOfMemoryWhereLittleIsFree) {
+  const auto fail = [] {
+    throw std::runtime_error(
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate`");
+  };
+  const GpuWithFreeMemory full(uint64_t{20} << 20);
+  const auto failed = FailureOf(fail, &full);
+  EXPECT_EQ(failed.outcome(), v1::OUTCOME_OUT_OF_MEMORY);
+  EXPECT_EQ(failed.failure().free_bytes(), uint64_t{20} << 20);
+  const GpuWithFreeMemory empty(uint64_t{40} << 30);
+  EXPECT_EQ(FailureOf(fail, &empty).outcome(), v1::OUTCOME_CUDA_ERROR);
+  EXPECT_EQ(FailureOf(fail).outcome(), v1::OUTCOME_CUDA_ERROR);
 }
 
 TEST(FailureReportTest, AnyOtherErrorIsACrashInOneLine) {
