@@ -2,6 +2,9 @@
 
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime_api.h>
 
 #include <memory>
 
@@ -24,7 +27,12 @@ TorchlapCudaGraph* BeginCapture() {
   return graph.release();
 }
 
-void EndCapture(TorchlapCudaGraph* graph) { graph->graph.capture_end(); }
+void EndCapture(TorchlapCudaGraph* graph) {
+  graph->graph.capture_end();
+  // CUDA would do so in the first launch, whose time it would be part of.
+  C10_CUDA_CHECK(
+      cudaGraphUpload(graph->graph.raw_cuda_graph_exec(), at::cuda::getCurrentCUDAStream()));
+}
 void Replay(TorchlapCudaGraph* graph) { graph->graph.replay(); }
 void Destroy(TorchlapCudaGraph* graph) { delete graph; }
 

@@ -17,7 +17,8 @@ struct TorchlapCudaExtras {
   // From now on work on the current stream, which is not the default one, is recorded and not
   // executed. The caller owns the graph.
   TorchlapCudaGraph* (*begin_capture)();
-  // Ends the recording that began with `graph`, on the same stream.
+  // Ends the recording that began with `graph`, on the same stream, and gives the graph to the
+  // device, so that the first replay costs what the others do.
   void (*end_capture)(TorchlapCudaGraph* graph);
   // Gives the recorded work to the current stream, once more.
   void (*replay)(TorchlapCudaGraph* graph);
