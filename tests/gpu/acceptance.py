@@ -10,6 +10,7 @@
   g  a second process with matmuls during a run
   h  out of memory: too large by arithmetic, a large batch, a memory fraction, a neighbour who holds memory
   i  a sweep of 50 small cells beside a Python process for each cell
+  j  the device's own peak, the largest batch that fits, a warm-up comparison, a trace
 
 Starts daemons of its own in a temporary folder, asks them by the command line only, and ends them. Needs nothing but
 Python's standard library; parts that need CUDA, or a Python with torch, or what this version of torchlap does not do
@@ -738,10 +739,53 @@ def part_i(setting, part):
                             f"({done} of 50 Python processes were timed)")
 
 
+def part_j(setting, part):
+    part.head("what", "result")
+    with part.piece("calibrate"):
+        size = ["--matrix-size", 128] if setting.is_cpu else []
+        found = setting.main.json("calibrate", *setting.on_device(), *size)
+        part.rows.append(found)
+        for peak in found["matmul_peaks"]:
+            part.line(f"products in {peak['precision']}", f"{peak['flops_per_s'] / 1e12:.3g} TFLOP/s")
+        if found["memory_bytes_per_s"]:
+            part.line("copies", f"{found['memory_bytes_per_s'] / 1e9:.3g} GB/s")
+        setting.main.run(*setting.shape(), *setting.size(1, 128), *setting.steps(2, 5), *setting.on_device())
+        row = ok_run(setting.main.json("export"))[0]
+        part.check("a later run has its share of the peak", 0 < (row["matmul_peak_ratio"] or 0) < 1.2,
+                   row["matmul_peak_ratio"])
+    with part.piece("fit"), contextlib.ExitStack() as opened:
+        # On a CPU in a daemon of its own, with little memory; a GPU belongs to the main one.
+        service = opened.enter_context(setting.service("fit", "32MiB")) if setting.is_cpu else setting.main
+        found = service.json("fit", *setting.shape(), "--context-length", 128, *setting.on_device())
+        part.rows.append(found)
+        tries = service.json("runs", "--purpose", "fit", "--order", "oldest", "--limit", 1000)
+        fits = [row["batch_size"] for row in tries if row["outcome"] == "OK"]
+        too_big = [row["batch_size"] for row in tries if row["outcome"] == "OUT_OF_MEMORY"]
+        part.line("fit", f"batch {max(fits)}; {min(too_big)} runs out of memory" if too_big else f"batch {max(fits)}")
+        part.check("the next larger batch runs out of memory", bool(too_big) and min(too_big) == max(fits) + 1)
+    with part.piece("warmup"):
+        found = setting.main.json("warmup", *setting.shape(), *setting.size(1, 128), "--measure-steps", 10,
+                                  *setting.on_device())
+        part.rows.append(found)
+        part.line("warmup", " ".join(finding["text"] for finding in found["findings"]))
+        part.check("five numbers of warm-up steps were compared", len(found["runs"]) == 5)
+    with part.piece("trace"), tempfile.TemporaryDirectory() as folder:
+        setting.main.run(*setting.shape(), *setting.size(1, 128), *setting.steps(1, 2), *setting.on_device(),
+                         "--trace", folder)
+        files = list(pathlib.Path(folder).glob("*.json"))
+        names = {event.get("name") for event in json.loads(files[0].read_text())["traceEvents"]} if files else set()
+        part.line("trace", f"{len(files)} file, {len(names)} kinds of events")
+        part.check("the trace has the phases", {"forward", "backward"} <= names)
+        if not setting.is_cpu:
+            part.check("the trace has kernels", any("gemm" in str(name).lower() or "cutlass" in str(name).lower()
+                                                     for name in names))
+
+
 PARTS = {"a": (part_a, "The recorded vectors and the loss"), "b": (part_b, "Presets, passes, precisions"),
          "c": (part_c, "Beside Python"), "d": (part_d, "Timings against each other"),
          "e": (part_e, "CUDA graphs"), "f": (part_f, "Telemetry beside nvidia-smi"),
-         "g": (part_g, "A second process"), "h": (part_h, "Out of memory"), "i": (part_i, "A sweep of 50 small cells")}
+         "g": (part_g, "A second process"), "h": (part_h, "Out of memory"), "i": (part_i, "A sweep of 50 small cells"),
+         "j": (part_j, "Peak, fit, warm-up, trace")}
 
 
 def do_part(letter, setting):
