@@ -18,13 +18,19 @@ constexpr int kComputeCapabilityMajor = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPA
 constexpr int kComputeCapabilityMinor = 76;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
 constexpr int kOldestDriver = 13000;         // CUDA 13.0
 
+// The usual name, and where the driver lies on machines that lead to it by LD_LIBRARY_PATH alone,
+// of which a worker inherits nothing: containers that mount it (GKE, NVIDIA's images; Colab), WSL
+// and NixOS.
+constexpr std::array<const char*, 5> kDriverFiles = {
+    "libcuda.so.1", "/usr/local/nvidia/lib64/libcuda.so.1", "/usr/lib64-nvidia/libcuda.so.1",
+    "/usr/lib/wsl/lib/libcuda.so.1", "/run/opengl-driver/lib/libcuda.so.1"};
+
 // Global, because LibTorch's libraries are to find the same one.
 void* OpenDriver() {
-  void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL);
-  if (library == nullptr) {
-    throw DeviceUnusable("no CUDA device: the NVIDIA driver (libcuda.so.1) is not installed");
+  for (const char* file : kDriverFiles) {
+    if (void* library = dlopen(file, RTLD_NOW | RTLD_GLOBAL)) return library;
   }
-  return library;
+  throw DeviceUnusable("no CUDA device: the NVIDIA driver (libcuda.so.1) is not installed");
 }
 
 class Driver {
