@@ -213,15 +213,18 @@ def row_of(found: Tally) -> list[object]:
                           for shares in (found.simulated, found.simulated_typical))
     low, high = found.ratio_interval
     return [f"{found.layers[0]} / {found.layers[1]} layers", "false alarms" if is_aa else "found", found.launches,
-            f"{found.ratio:.4f} ({low:.4f} to {high:.4f})", f"{percent(found.spread.mean)} ({percent(found.spread.typical)})",
-            report.share(hits, found.total, intervals.clopper_pearson(hits, found.total)), f"{simulated} ({typical})",
+            f"{found.ratio:.4f} ({low:.4f} to {high:.4f})",
+            f"{percent(found.spread.mean)} ({percent(found.spread.typical)})",
+            report.share(hits, found.total, intervals.clopper_pearson(hits, found.total)),
+            f"{simulated} ({typical})",
             found.count("faster"), found.count("slower"), found.count("same"), found.count("inconclusive"),
             sum(answer["p"] < 0.05 for answer in found.answers)]
 
 
 def verdict_table(found: Sequence[Tally]) -> str:
     return report.table(("comparison", "what", "launches a side", "ratio of pooled medians",
-                         "spread of launches (typical)", "share (95 %)", "simulated (typical)", "faster", "slower", "same", "inconclusive", "Mann-Whitney p < 0.05"),
+                         "spread of launches (typical)", "share (95 %)", "simulated (typical)", "faster", "slower",
+                         "same", "inconclusive", "Mann-Whitney p < 0.05"),
                         [row_of(tally_of_kind) for tally_of_kind in found])
 
 
@@ -266,7 +269,8 @@ def pairs(text: str) -> list[tuple[int, int]]:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     service.add_arguments(parser)
-    parser.add_argument("--compare-launches", type=pathlib.Path, help="the program; tests/compare_launches beside --bin")
+    parser.add_argument("--compare-launches", type=pathlib.Path,
+                        help="the program; tests/compare_launches beside --bin")
     parser.add_argument("--comparisons", type=service.at_least(0), default=200, help="A/A, 8 launches each (200)")
     parser.add_argument("--planted-comparisons", type=service.at_least(0), default=30,
                         help="of each slow-down, 14 launches each (30)")

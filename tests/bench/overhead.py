@@ -45,7 +45,8 @@ def flags(steps: int) -> list[str]:
     shape = [word for name, option in (("layers", "--layers"), ("heads", "--heads"), ("d_model", "--d-model"),
                                        ("d_ff", "--d-ff"), ("vocab", "--vocab"), ("batch", "--batch-size"),
                                        ("context", "--context-length")) for word in (option, str(SHAPE[name]))]
-    return [*shape, "--pass-type", "forward-backward", "--warmup-steps", str(WARMUP_STEPS), "--measure-steps", str(steps)]
+    return [*shape, "--pass-type", "forward-backward", "--warmup-steps", str(WARMUP_STEPS),
+            "--measure-steps", str(steps)]
 
 
 def request(steps: int, core: int) -> str:
@@ -91,6 +92,8 @@ class Sides:
 
     def __init__(self, args: argparse.Namespace, daemon: service.Service) -> None:
         self.args, self.daemon = args, daemon
+        # How long a run takes; learned from the first one, which does not count.
+        self.expected_s: Optional[float] = None
         self.ways: dict[str, Callable[[], dict[str, float]]] = {
             "alone": self.alone, "daemon": self.under_the_daemon, "watched": self.watched}
 
@@ -120,9 +123,6 @@ class Sides:
             self.expected_s = run["duration_s"]
         return {phase: run[f"{phase}_median_ms"] for phase in self.PHASES}
 
-    # How long a run takes; learned from the first one, which does not count.
-    expected_s: Optional[float] = None
-
 
 def take_turns(args: argparse.Namespace, sides: Sides) -> list[dict[str, dict[str, float]]]:
     generator = random.Random(args.seed)
@@ -150,7 +150,8 @@ def compared(turns: list[dict[str, dict[str, float]]]) -> list[dict[str, Any]]:
 
 
 def ratio_table(rows: list[dict[str, Any]]) -> str:
-    return report.table(("phase", "ratio of", "above (ms)", "below (ms)", "ratio", "95 % interval", "ratio of fastest runs"),
+    return report.table(("phase", "ratio of", "above (ms)", "below (ms)", "ratio", "95 % interval",
+                         "ratio of fastest runs"),
                         [(row["phase"], row["what"], f"{row['above_ms']:.3f}", f"{row['below_ms']:.3f}",
                           f"{row['ratio']:.4f}", f"{row['low']:.4f} to {row['high']:.4f}",
                           f"{row['ratio_of_fastest']:.4f}") for row in rows])
@@ -258,7 +259,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     service.add_arguments(parser)
     parser.add_argument("--worker-once", type=pathlib.Path, help="the test program; tests/worker_once beside --bin")
-    parser.add_argument("--repeats", type=service.at_least(0), default=15, help="turns of the three sides (15; 0: none)")
+    parser.add_argument("--repeats", type=service.at_least(0), default=15, help="turns of the sides (15; 0: none)")
     parser.add_argument("--steps", type=service.at_least(1), default=300, help="measured steps of a run (300)")
     parser.add_argument("--seconds", type=seconds, default=25, help="of each look at the daemon (25; 0: none)")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the sides")

@@ -58,7 +58,8 @@ class Service:
             raise
 
     def _environment(self) -> dict[str, str]:
-        folders = {name: self.folder / name.lower() for name in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME")}
+        folders = {name: self.folder / name.lower()
+                   for name in ("XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME")}
         for folder in folders.values():
             folder.mkdir(mode=0o700)
         socket = folders["XDG_RUNTIME_DIR"] / "torchlap" / "torchlapd.sock"

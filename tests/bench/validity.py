@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does a run's verdict tell the truth about disturbance?
 
---disturbed N: runs during which `stress-ng --cpu 1 --taskset CORE` computes on the device's core for a part of a second.
+--disturbed N: runs during which `stress-ng --cpu 1 --taskset CORE` computes on the device's core for a while.
 The start stamps of the stored steps (CLOCK_MONOTONIC) and the times of stress-ng's start and end say which steps it
 overlapped. Such a run is right if its verdict is `contaminated`, one piece of foreign-cpu evidence overlaps the
 disturbance, both of its ends lie within a window of the verdict (200 ms and one step) of stress-ng's start and end, and
@@ -49,10 +49,12 @@ class Disturbance:
 
     def make(self, seconds: float) -> None:
         self.from_ns = time.monotonic_ns()
-        process = subprocess.Popen(["stress-ng", "--quiet", "--cpu", "1", "--taskset", str(self.core), "--timeout", "60"],
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = ["stress-ng", "--quiet", "--cpu", "1", "--taskset", str(self.core), "--timeout", "60"]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         try:
             time.sleep(seconds)
+            if process.poll() is not None:
+                raise service.Broken(f"stress-ng ended by itself with exit status {process.returncode}")
             self.pids = {process.pid, *descendants(process.pid)}
         finally:
             service.stop(process)
@@ -139,7 +141,8 @@ class Judgement:
 
     def as_row(self) -> dict[str, Any]:
         piece, steps = self.evidence, self.overlapped
-        others = [f"{other['first_step']}-{other['last_step']}" for other in evidence_of(self.run) if other is not piece]
+        others = [f"{other['first_step']}-{other['last_step']}"
+                  for other in evidence_of(self.run) if other is not piece]
         return {"run_id": self.run["run_id"], "validity": self.run["validity"], "reasons": self.run["validity_reasons"],
                 "step_median_ms": self.run["step_median_ms"], "overlapped": [steps[0], steps[-1]],
                 "evidence": [piece["first_step"], piece["last_step"]] if piece else None,
@@ -187,13 +190,14 @@ def disturbed_table(rows: list[dict[str, Any]]) -> str:
     right = sum(not row["wrong"] for row in rows)
     interval = intervals.clopper_pearson(right, len(rows))
     text = report.table(
-        ("run", "verdict", "disturbed steps", "evidence", "share", "early (ms)", "late (ms)", "process", "also", "wrong"),
+        ("run", "verdict", "disturbed steps", "evidence", "share", "early (ms)", "late (ms)", "process", "also",
+         "wrong"),
         [(row["run_id"], row["validity"], span(row["overlapped"]), span(row["evidence"]),
           f"{row['share']:.0%}" if row["share"] is not None else None, ms(row["early_ms"]), ms(row["late_ms"]),
           row["process"], ", ".join(row["other_evidence"]) or None, "; ".join(row["wrong"]) or None) for row in rows])
     ends = [abs(row[end]) for row in rows for end in ("early_ms", "late_ms") if row[end] is not None]
-    spread = (f"; the ends of the evidence are {statistics.median(ends):.0f} ms off in the median, {max(ends):.0f} ms at "
-              f"most" if ends else "")
+    spread = (f"; the ends of the evidence are {statistics.median(ends):.0f} ms off in the median, "
+              f"{max(ends):.0f} ms at most" if ends else "")
     return f"{text}\nDisturbed: {report.share(right, len(rows), interval)} right{spread}.\n"
 
 
