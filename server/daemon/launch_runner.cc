@@ -32,6 +32,17 @@ WorkerEnd CannotStart(StopCause cause, std::string detail) {
   return end;
 }
 
+// LibTorch's folders; on CUDA behind them the daemon's own path, as in containers it alone may lead
+// to the driver's libraries.
+std::string WorkerLibraryPath(const HostDevice& device, const Configuration& configuration) {
+  std::string path =
+      configuration.torch_folder.empty() ? "" : LibraryPath(configuration.torch_folder);
+  const char* own = ::getenv("LD_LIBRARY_PATH");
+  if (device.kind != v1::DEVICE_KIND_CUDA || own == nullptr || *own == '\0') return path;
+  if (!path.empty()) path += ":";
+  return path + own;
+}
+
 // A fake worker reads what it shall do from these; a real one is never given them.
 void PassFakesThrough(std::vector<std::string>* environment) {
   for (char** variable = environ; *variable != nullptr; ++variable) {
@@ -187,8 +198,13 @@ WorkerCommand LaunchRunner::Command(const std::string& run_id) const {
       "OMP_WAIT_POLICY=PASSIVE",
       "CUDA_VISIBLE_DEVICES=" + (device_.kind == v1::DEVICE_KIND_CUDA ? device_.uuid : ""),
   };
-  if (!configuration.torch_folder.empty()) {
-    command.environment.push_back("LD_LIBRARY_PATH=" + LibraryPath(configuration.torch_folder));
+  if (const std::string path = WorkerLibraryPath(device_, configuration); !path.empty()) {
+    command.environment.push_back("LD_LIBRARY_PATH=" + path);
+  }
+  if (device_.kind == v1::DEVICE_KIND_CUDA) {
+    // Kernels that LibTorch compiles at run time are kept between runs.
+    command.environment.push_back("PYTORCH_KERNEL_CACHE_PATH=" +
+                                  KernelFolder(configuration.state_folder).string());
   }
   if (!configuration.worker_path.empty()) PassFakesThrough(&command.environment);
   return command;

@@ -97,6 +97,21 @@ struct ProcessList {
   Return (*v1)(NvmlDevice, unsigned*, ProcessV1*) = nullptr;
 };
 
+// Of machines that lead to the driver by LD_LIBRARY_PATH alone, which a service does not inherit:
+// containers that mount it, WSL, NixOS (as in server/worker/cuda_driver.cc).
+constexpr std::array<const char*, 4> kDriverFolders = {
+    "/usr/local/nvidia/lib64", "/usr/lib64-nvidia", "/usr/lib/wsl/lib", "/run/opengl-driver/lib"};
+
+// Null: a path was given, or none of them has it.
+LibraryHandle OpenWhereDriversLie(const std::string& name) {
+  if (name.find('/') != std::string::npos) return nullptr;
+  for (const char* folder : kDriverFolders) {
+    const std::string file = std::string(folder) + "/" + name;
+    if (LibraryHandle handle{dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)}) return handle;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 struct NvmlLibrary::Functions {
@@ -263,8 +278,9 @@ absl::StatusOr<std::vector<NvmlProcess>> NvmlLibrary::Functions::AskProcesses(
 
 absl::StatusOr<std::unique_ptr<NvmlLibrary>> NvmlLibrary::Open(const std::string& name) {
   LibraryHandle handle(dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL));
+  const std::string error = handle == nullptr ? dlerror() : "";
+  if (handle == nullptr) handle = OpenWhereDriversLie(name);
   if (handle == nullptr) {
-    const std::string error = dlerror();
     // A machine without the driver is nothing to speak of; a broken library is.
     const bool absent = error.starts_with(name) && error.find("No such file") != std::string::npos;
     return absent ? absl::NotFoundError(error) : absl::InternalError(error);

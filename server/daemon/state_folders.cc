@@ -106,9 +106,14 @@ std::filesystem::path TraceFile(const std::filesystem::path& state_folder,
   return state_folder / kTraces / (run_id + ".json");
 }
 
+std::filesystem::path KernelFolder(const std::filesystem::path& state_folder) {
+  return state_folder / "kernels";
+}
+
 absl::Status MakeRunFolders(const std::filesystem::path& state_folder) {
   if (absl::Status logs = MakeStateFolder(state_folder / kLogs); !logs.ok()) return logs;
-  return MakeStateFolder(state_folder / kTraces);
+  if (absl::Status traces = MakeStateFolder(state_folder / kTraces); !traces.ok()) return traces;
+  return MakeStateFolder(KernelFolder(state_folder));
 }
 
 }  // namespace torchlap::daemon

@@ -25,7 +25,9 @@ absl::Status MakeStateFolder(const std::filesystem::path& folder);
 std::filesystem::path LogFile(const std::filesystem::path& state_folder, const std::string& run_id);
 std::filesystem::path TraceFile(const std::filesystem::path& state_folder,
                                 const std::string& run_id);
-// Makes the folders of both.
+// Where LibTorch keeps CUDA kernels that it compiled.
+std::filesystem::path KernelFolder(const std::filesystem::path& state_folder);
+// Makes the folders of all three.
 absl::Status MakeRunFolders(const std::filesystem::path& state_folder);
 
 }  // namespace torchlap::daemon
