@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kFewestToSettle = 6;
 constexpr size_t kFewestForHalves = 10;
-constexpr size_t kFewestForNoise = 5;
+constexpr size_t kFewestForNoise = 2;
 constexpr size_t kSteadySteps = 3;
 constexpr double kSteadyShare = 0.75;
 

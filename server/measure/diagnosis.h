@@ -52,7 +52,7 @@ struct SeriesDiagnosis {
   // of series; normal ones explain 64 % of their variance so (Ashman's D of 2 would not tell).
   // Value: the share of the variance. 10 times at least.
   std::optional<SeriesFinding> two_modes;
-  // std / mean, above 0.1. 5 times at least.
+  // std / mean, above 0.1. 2 times at least: of so few it says little, but not that all is well.
   std::optional<SeriesFinding> noise;
 };
 

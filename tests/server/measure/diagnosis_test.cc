@@ -61,9 +61,11 @@ TEST(Diagnosis, OfSteadyTimesFindsNothing) {
   EXPECT_FALSE(diagnosis.cold_start || diagnosis.drift || diagnosis.two_modes || diagnosis.noise);
 }
 
-TEST(Diagnosis, OfFewTimesFindsNothing) {
+TEST(Diagnosis, OfFewTimesFindsNothingButNoise) {
   const SeriesDiagnosis diagnosis = Diagnose(std::vector<double>{9000, 100, 5000, 20});
-  EXPECT_FALSE(diagnosis.cold_start || diagnosis.drift || diagnosis.two_modes || diagnosis.noise);
+  EXPECT_FALSE(diagnosis.cold_start || diagnosis.drift || diagnosis.two_modes);
+  EXPECT_TRUE(diagnosis.noise);
+  EXPECT_FALSE(Diagnose(std::vector<double>{9000}).noise);
   EXPECT_FALSE(Diagnose({}).noise);
 }
 
