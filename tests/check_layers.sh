@@ -47,20 +47,34 @@ torch='torch/|ATen/|c10/|caffe2/|cuda|cublas|nvml\.h'
 grpc='grpc|grpcpp/|torchlap/v1/service\.grpc'
 sqlite='sqlite3|SQLiteCpp'
 
+no_include proto/base "proto/(columns|default_paths|frames|samples|words)|torchlap/|storage/|server/|client/|tests/|google/|$torch|$sqlite|$grpc" \
+  "the ground floor knows nothing above it"
 no_include proto "storage/|server/|client/|tests/|$torch|$sqlite|$grpc" "the contract knows nothing of what uses it"
 no_include storage "server/|client/|tests/|$torch|$grpc|spawn\.h|sys/wait" "storage knows proto and SQLite alone"
-no_include server/measure "storage/|server/daemon|server/worker|client/|tests/|$torch|$sqlite|$grpc" \
+no_include server/measure "storage/|server/(host|run|rpc|daemon|worker)|client/|tests/|$torch|$sqlite|$grpc" \
   "pure arithmetic on proto messages"
-no_include server/daemon "server/worker|client/|tests/|$torch" "no LibTorch, no CUDA, no client in the daemon"
-no_include server/worker "storage/|server/daemon|client/|tests/|$sqlite|$grpc" "no storage, no gRPC in the worker"
+no_include server/host "storage/|server/(measure|run|rpc|daemon|worker)|client/|tests/|$torch|$sqlite|$grpc" \
+  "what the machine is knows nothing of jobs"
+no_include server/run "server/(rpc|daemon|worker)|client/|tests/|$torch|$sqlite|$grpc" "no gRPC in run, and nothing above it"
+no_include server/rpc "server/(daemon|worker)|client/|tests/|$torch|$sqlite" "calls know nothing of the daemon around them"
+no_include server/daemon "server/worker|client/|tests/|$torch|$sqlite" "no LibTorch, no CUDA, no client in the daemon"
+no_include server/worker "storage/|server/(host|run|rpc|daemon)|client/|tests/|$sqlite|$grpc" "no storage, no gRPC in the worker"
 no_include client "storage/|server/|tests/|$torch|$sqlite" "the client meets the daemon in proto alone"
 
-no_link proto 'torchlap_(storage|measure|daemon|worker|client)\w*|SQLiteCpp|SQLite::SQLite3' "links what uses it"
-no_link storage 'torchlap_(measure|daemon|worker|client|service)\w*|gRPC::\S+' "links more than proto and SQLite"
-no_link server/measure 'torchlap_(storage|daemon|worker|client|service)\w*|SQLiteCpp|gRPC::\S+' "is no pure arithmetic"
+no_link proto 'torchlap_(storage|measure|host|run|calls|rpc|daemon|worker|client)\w*|SQLiteCpp|SQLite::SQLite3' \
+  "links what uses it"
+no_link storage 'torchlap_(measure|host|run|calls|rpc|daemon|worker|client|service)\w*|gRPC::\S+' \
+  "links more than proto and SQLite"
+no_link server/measure 'torchlap_(storage|host|run|calls|rpc|daemon|worker|client|service)\w*|SQLiteCpp|gRPC::\S+' \
+  "is no pure arithmetic"
+no_link server/host 'torchlap_(storage|measure|run|calls|rpc|daemon|worker|client|service)\w*|SQLiteCpp|gRPC::\S+|torch\w*_cpu|c10' \
+  "links more than the contract"
+no_link server/run 'torchlap_(calls|rpc|daemon|worker|client|service)\w*|gRPC::\S+|torch\w*_cpu|c10' "links gRPC or what is above"
+no_link server/rpc 'torchlap_(daemon|worker|client)\w*|torch\w*_cpu|c10' "links LibTorch, the client or what is above"
 no_link server/daemon 'torchlap_(worker|client)\w*|torch\w*_cpu|c10' "links LibTorch, the worker or the client"
-no_link server/worker 'torchlap_(storage|daemon|client|service)\w*|SQLiteCpp|gRPC::\S+' "links storage or gRPC"
-no_link client 'torchlap_(storage|measure|daemon|worker)\w*|SQLiteCpp|torch\w*_cpu|c10' "links the server's side"
+no_link server/worker 'torchlap_(storage|host|run|calls|rpc|daemon|client|service)\w*|SQLiteCpp|gRPC::\S+' "links storage or gRPC"
+no_link client 'torchlap_(storage|measure|host|run|calls|rpc|daemon|worker)\w*|SQLiteCpp|torch\w*_cpu|c10' \
+  "links the server's side"
 
 no_library torchlap 'sqlite|SQLiteCpp|torch|c10|cud|nv' 'sqlite3_open|at::Tensor::' "SQLite, LibTorch or CUDA in the client"
 no_library torchlapd 'torch|c10|cud|cublas|nvidia-ml' 'at::Tensor::|nvmlInit' "LibTorch or CUDA in the daemon"

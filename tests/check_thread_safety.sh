@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# clang's -Wthread-safety on every source that sees the annotated mutex (server/daemon/mutex.h). Which ones do is
+# clang's -Wthread-safety on every source that sees the annotated mutex (proto/base/mutex.h). Which ones do is
 # read from the dependencies that ninja recorded.
 #   tests/check_thread_safety.sh [BUILD_FOLDER]    default build/release, which must be built
 set -euo pipefail
@@ -11,13 +11,13 @@ sources_that_see_the_mutex() {
     awk '/^[^ ].*: #deps/ { source = "" }
          /^ / { file = $1
                 if (source == "") source = file
-                if (file ~ /server\/daemon\/mutex\.h$/ && source ~ /\.cc$/) print source }' |
+                if (file ~ /proto\/base\/mutex\.h$/ && source ~ /\.cc$/) print source }' |
     sort -u | (cd "$build" && xargs -r realpath --relative-to="$OLDPWD")
 }
 
 mapfile -t sources < <(sources_that_see_the_mutex)
 if ((${#sources[@]} == 0)); then
-  echo "$build knows no source that sees server/daemon/mutex.h: build it first" >&2
+  echo "$build knows no source that sees proto/base/mutex.h: build it first" >&2
   exit 1
 fi
 printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 1 clang++ -fsyntax-only -std=c++20 -I. -isystem "$build/proto" \

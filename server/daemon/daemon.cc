@@ -11,19 +11,20 @@
 #include <utility>
 #include <vector>
 
-#include "server/daemon/connections.h"
-#include "server/daemon/cpu_list.h"
-#include "server/daemon/device_claim.h"
-#include "server/daemon/device_fleet.h"
-#include "server/daemon/devices.h"
-#include "server/daemon/event_hub.h"
-#include "server/daemon/host_facts.h"
-#include "server/daemon/host_resources.h"
+#include "proto/base/clock.h"
 #include "server/daemon/lock_file.h"
-#include "server/daemon/nvml.h"
-#include "server/daemon/requests.h"
-#include "server/daemon/state_folders.h"
-#include "server/daemon/torch_folder.h"
+#include "server/host/cpu_list.h"
+#include "server/host/cuda_devices.h"
+#include "server/host/device_claim.h"
+#include "server/host/devices.h"
+#include "server/host/host_facts.h"
+#include "server/host/host_resources.h"
+#include "server/host/state_folders.h"
+#include "server/host/torch_folder.h"
+#include "server/rpc/connections.h"
+#include "server/rpc/requests.h"
+#include "server/run/device_fleet.h"
+#include "server/run/event_hub.h"
 #include "storage/database.h"
 #include "storage/job_store.h"
 #include "storage/run_store.h"
@@ -34,7 +35,7 @@ namespace {
 constexpr char kDatabaseName[] = "torchlap.db";
 constexpr char kWorkerName[] = "torchlap-worker";
 
-std::filesystem::path WorkerProgram(const Configuration& configuration) {
+std::filesystem::path WorkerProgram(const host::Configuration& configuration) {
   if (!configuration.worker_path.empty()) return configuration.worker_path;
   std::error_code error;
   return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / kWorkerName;
@@ -47,31 +48,33 @@ void KeepToCores(const std::vector<int>& cores) {
   CPU_ZERO(&set);
   for (const int core : cores) CPU_SET(core, &set);
   if (::sched_setaffinity(0, sizeof set, &set) != 0) {
-    spdlog::warn("cannot keep the daemon to cores {}", PrintCpuList(cores));
+    spdlog::warn("cannot keep the daemon to cores {}", host::PrintCpuList(cores));
   }
 }
 
-bool HasCuda(const std::vector<HostDevice>& devices) {
-  return std::any_of(devices.begin(), devices.end(),
-                     [](const HostDevice& device) { return device.kind == v1::DEVICE_KIND_CUDA; });
+bool HasCuda(const std::vector<host::HostDevice>& devices) {
+  return std::any_of(devices.begin(), devices.end(), [](const host::HostDevice& device) {
+    return device.kind == v1::DEVICE_KIND_CUDA;
+  });
 }
 
-absl::Status MakeFolders(const Configuration& configuration) {
-  const RuntimeAccess access =
-      configuration.system ? RuntimeAccess::kEveryone : RuntimeAccess::kOwnerOnly;
-  if (absl::Status status = MakeRuntimeFolder(configuration.runtime_folder, access); !status.ok()) {
+absl::Status MakeFolders(const host::Configuration& configuration) {
+  const host::RuntimeAccess access =
+      configuration.system ? host::RuntimeAccess::kEveryone : host::RuntimeAccess::kOwnerOnly;
+  if (absl::Status status = host::MakeRuntimeFolder(configuration.runtime_folder, access);
+      !status.ok()) {
     return status;
   }
-  if (absl::Status status = MakeStateFolder(configuration.state_folder); !status.ok()) {
+  if (absl::Status status = host::MakeStateFolder(configuration.state_folder); !status.ok()) {
     return status;
   }
-  return MakeRunFolders(configuration.state_folder);
+  return host::MakeRunFolders(configuration.state_folder);
 }
 
 }  // namespace
 
 struct Daemon::Parts {
-  explicit Parts(const Configuration& given) : configuration(given) {}
+  explicit Parts(const host::Configuration& given) : configuration(given) {}
 
   absl::Status ChooseTorch();
 
@@ -80,28 +83,28 @@ struct Daemon::Parts {
   void FindDevices();
   absl::Status Serve();
 
-  Configuration configuration;  // torch_folder: the one that was chosen
+  host::Configuration configuration;  // torch_folder: the one that was chosen
   std::string torch_problem;
-  const int64_t started_at_ns = WallClockNs();
+  const int64_t started_at_ns = WallNs();
   std::optional<LockFile> socket_lock;
   std::optional<LockFile> database_lock;
-  HostFacts facts;
-  DeviceList devices;
-  std::shared_ptr<const NvmlLibrary> nvml;
-  EventHub hub;
+  host::HostFacts facts;
+  host::DeviceList devices;
+  std::shared_ptr<const host::NvmlLibrary> nvml;
+  run::EventHub hub;
   std::unique_ptr<storage::Database> database;
   std::optional<storage::JobStore> jobs;
   std::optional<storage::RunStore> runs;
-  std::optional<DeviceFleet> fleet;
-  std::optional<Requests> requests;
-  std::unique_ptr<Connections> connections;
+  std::optional<run::DeviceFleet> fleet;
+  std::optional<rpc::Requests> requests;
+  std::unique_ptr<rpc::Connections> connections;
 };
 
 absl::Status Daemon::Parts::ChooseTorch() {
-  TorchQuestion question;
+  host::TorchQuestion question;
   question.named = configuration.torch_folder;
   question.worker_program = WorkerProgram(configuration);
-  const auto chosen = daemon::ChooseTorch(question);
+  const auto chosen = host::ChooseTorch(question);
   if (!chosen.ok()) return chosen.status();
   configuration.torch_folder = chosen->folder;
   torch_problem = chosen->problem;
@@ -126,24 +129,24 @@ absl::Status Daemon::Parts::OpenDatabase() {
   database = *std::move(opened);
   jobs.emplace(database.get(), facts.boot_id, configuration.max_interruptions);
   runs.emplace(database.get());
-  const auto recovered = jobs->RecoverInterrupted(WallClockNs());
+  const auto recovered = jobs->RecoverInterrupted(WallNs());
   if (!recovered.ok()) return recovered.status();
   if (*recovered > 0) spdlog::info("{} interrupted runs were queued again", *recovered);
   return absl::OkStatus();
 }
 
 void Daemon::Parts::FindDevices() {
-  const HostResources host = ReadHostResources();
-  auto opened = NvmlLibrary::Open(configuration.nvml_library);
-  devices = ListDevices(configuration, host, AskNvml(opened), ClaimScope());
+  const host::HostResources host = host::ReadHostResources();
+  auto opened = host::NvmlLibrary::Open(configuration.nvml_library);
+  devices = host::ListDevices(configuration, host, host::AskNvml(opened), host::ClaimScope());
   // Only where there is a device: an open library keeps the GPUs awake.
   if (opened.ok() && HasCuda(devices.devices)) nvml = *std::move(opened);
   for (const std::string& note : devices.notes) spdlog::warn("{}", note);
-  facts = ReadHostFacts(host.cpu_model, devices.driver_version);
+  facts = host::ReadHostFacts(host.cpu_model, devices.driver_version);
 }
 
 absl::Status Daemon::Parts::Serve() {
-  DispatcherSetting dispatching;
+  run::DispatcherSetting dispatching;
   dispatching.configuration = &configuration;
   dispatching.facts = &facts;
   dispatching.jobs = &*jobs;
@@ -153,17 +156,18 @@ absl::Status Daemon::Parts::Serve() {
   dispatching.worker_program = WorkerProgram(configuration);
   dispatching.torch_problem = torch_problem;
   fleet.emplace(devices.devices, dispatching);
-  requests.emplace(RequestSetting{&configuration, database.get(), &*jobs, &*runs, &*fleet, &hub,
-                                  dispatching.worker_program, torch_problem,
-                                  CallerOf(::geteuid()).name, started_at_ns});
+  requests.emplace(rpc::RequestSetting{&configuration, database.get(), &*jobs, &*runs, &*fleet,
+                                       &hub, dispatching.worker_program, torch_problem,
+                                       rpc::CallerOf(::geteuid()).name, started_at_ns});
   fleet->Start();
-  auto listening = Connections::Listen(configuration.socket_path, configuration.system, &*requests);
+  auto listening =
+      rpc::Connections::Listen(configuration.socket_path, configuration.system, &*requests);
   if (!listening.ok()) return listening.status();
   connections = *std::move(listening);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Configuration& configuration) {
+absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const host::Configuration& configuration) {
   if (absl::Status status = MakeFolders(configuration); !status.ok()) return status;
   KeepToCores(configuration.daemon_cores);
   auto parts = std::make_unique<Parts>(configuration);
@@ -172,9 +176,9 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const Configuration& confi
   parts->FindDevices();
   if (absl::Status status = parts->OpenDatabase(); !status.ok()) return status;
   if (absl::Status status = parts->Serve(); !status.ok()) return status;
-  for (const HostDevice& device : parts->devices.devices) {
+  for (const host::HostDevice& device : parts->devices.devices) {
     spdlog::info("device {}: {}, cores {}, {} MiB", device.name, device.model,
-                 PrintCpuList(device.cores), device.memory_bytes >> 20);
+                 host::PrintCpuList(device.cores), device.memory_bytes >> 20);
   }
   spdlog::info("torchlapd {} listens on {}", TORCHLAP_VERSION, configuration.socket_path.string());
   return std::unique_ptr<Daemon>(new Daemon(std::move(parts)));

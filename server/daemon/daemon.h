@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "server/daemon/configuration.h"
+#include "server/host/configuration.h"
 
 namespace torchlap::daemon {
 
@@ -19,7 +19,7 @@ class Daemon {
   // database (FAILED_PRECONDITION), the torch folder that was named is not the right one
   // (INVALID_ARGUMENT), a folder or file cannot be used (PERMISSION_DENIED), the
   // database is newer or damaged.
-  static absl::StatusOr<std::unique_ptr<Daemon>> Start(const Configuration& configuration);
+  static absl::StatusOr<std::unique_ptr<Daemon>> Start(const host::Configuration& configuration);
   // Refuses new jobs, ends running workers (their runs are INTERRUPTED and queued again), answers
   // what is being asked, closes.
   ~Daemon();

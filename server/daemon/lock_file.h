@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "server/daemon/file_descriptor.h"
+#include "proto/base/file_descriptor.h"
 
 namespace torchlap::daemon {
 

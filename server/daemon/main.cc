@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <string>
 
-#include "server/daemon/configuration.h"
 #include "server/daemon/daemon.h"
-#include "server/daemon/host_resources.h"
+#include "server/host/configuration.h"
+#include "server/host/host_resources.h"
 
 namespace {
 
@@ -27,7 +27,7 @@ sigset_t BlockStopSignals() {
   return stop;
 }
 
-int Serve(const torchlap::daemon::Configuration& configuration) {
+int Serve(const torchlap::host::Configuration& configuration) {
   const sigset_t stop = BlockStopSignals();
   auto daemon = torchlap::daemon::Daemon::Start(configuration);
   if (!daemon.ok()) {
@@ -45,7 +45,7 @@ int Serve(const torchlap::daemon::Configuration& configuration) {
 int main(int argc, char** argv) {
   CLI::App app("torchlapd: benchmark daemon of one shared GPU machine");
   app.set_version_flag("--version", std::string("torchlapd ") + TORCHLAP_VERSION);
-  torchlap::daemon::ConfigurationSource source;
+  torchlap::host::ConfigurationSource source;
   std::string socket;
   std::string state;
   std::string torch;
@@ -67,7 +67,7 @@ int main(int argc, char** argv) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
 
   auto configuration =
-      torchlap::daemon::LoadConfiguration(source, torchlap::daemon::ReadHostResources());
+      torchlap::host::LoadConfiguration(source, torchlap::host::ReadHostResources());
   if (!configuration.ok()) {
     fprintf(stderr, "torchlapd: %s\n", std::string(configuration.status().message()).c_str());
     return kUsageError;

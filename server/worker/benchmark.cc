@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/base/clock.h"
 #include "server/measure/stopping.h"
 #include "server/worker/cuda_extras_library.h"
 #include "server/worker/environment.h"

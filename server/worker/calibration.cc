@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/base/clock.h"
 #include "server/worker/environment.h"
 #include "server/worker/failure_report.h"
 #include "server/worker/initialisation.h"

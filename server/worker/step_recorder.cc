@@ -1,15 +1,8 @@
 #include "server/worker/step_recorder.h"
 
-#include <chrono>
-
 namespace torchlap::worker {
 
-int64_t MonotonicNs() {
-  // libstdc++'s steady_clock is CLOCK_MONOTONIC.
-  return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
-}
-
-StepRecorder::StepRecorder(Device* device, v1::Timing timing, Clock clock)
+StepRecorder::StepRecorder(Device* device, v1::Timing timing, HostClock clock)
     : device_(device), timing_(timing), clock_(clock), device_clock_(device->MakeClock()) {}
 
 void StepRecorder::Begin() {

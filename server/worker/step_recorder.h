@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "proto/base/clock.h"
 #include "server/worker/device.h"
 #include "server/worker/training_step.h"
 #include "torchlap/v1/workload.pb.h"
@@ -27,9 +28,6 @@ struct StepTimes {
   std::optional<int64_t> device_step_ns;
 };
 
-// CLOCK_MONOTONIC of the host, in ns.
-int64_t MonotonicNs();
-
 // Reads the clocks where the timing mode says. The device is synchronised at both ends of a step in
 // every mode, and there the host clock is read. In between:
 //   separate  the device is synchronised at every boundary of a phase and the host clock is read;
@@ -39,10 +37,11 @@ int64_t MonotonicNs();
 // Peaks of memory are taken at every boundary in all modes.
 class StepRecorder final : public PhaseListener {
  public:
-  using Clock = int64_t (*)();
+  // CLOCK_MONOTONIC of the host, in ns.
+  using HostClock = int64_t (*)();
 
   // `device` outlives this.
-  StepRecorder(Device* device, v1::Timing timing, Clock clock = &MonotonicNs);
+  StepRecorder(Device* device, v1::Timing timing, HostClock clock = &MonotonicNs);
 
   void Begin() override;
   void Enter(v1::Phase phase) override;
@@ -69,7 +68,7 @@ class StepRecorder final : public PhaseListener {
 
   Device* const device_;
   const v1::Timing timing_;
-  const Clock clock_;
+  const HostClock clock_;
   const std::unique_ptr<DeviceClock> device_clock_;  // null: the device has none
   bool in_step_ = false;
   v1::Phase phase_ = v1::PHASE_UNSPECIFIED;

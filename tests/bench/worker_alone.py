@@ -12,7 +12,7 @@ class WorkerFailed(Exception):
 
 
 def environment_of_the_daemon(threads: int) -> dict[str, str]:
-    """All that torchlapd gives to the worker of a CPU device (server/daemon/launch_runner.cc)."""
+    """All that torchlapd gives to the worker of a CPU device (server/run/launch_runner.cc)."""
     return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE",
             "CUDA_VISIBLE_DEVICES": ""}
 

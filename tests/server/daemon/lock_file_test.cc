@@ -8,8 +8,8 @@
 #include <memory>
 #include <string>
 
-#include "tests/server/daemon/child_process.h"
-#include "tests/server/daemon/temporary_folder.h"
+#include "tests/server/host/child_process.h"
+#include "tests/server/host/temporary_folder.h"
 
 namespace torchlap::daemon {
 namespace {
@@ -19,7 +19,7 @@ class LockFileTest : public testing::Test {
   std::filesystem::path Guarded() const { return folder_.path() / "torchlap.db"; }
   absl::StatusOr<LockFile> Acquire() const { return LockFile::Acquire(Guarded(), "database"); }
 
-  TemporaryFolder folder_;
+  host::TemporaryFolder folder_;
 };
 
 TEST_F(LockFileTest, ASecondOneIsRefusedWithTheHoldersPid) {
@@ -47,7 +47,7 @@ TEST_F(LockFileTest, AMovedLockIsStillHeld) {
 }
 
 TEST_F(LockFileTest, TheKernelFreesItWhenTheHolderIsKilled) {
-  ChildProcess child([&] {
+  host::ChildProcess child([&] {
     static const auto held = Acquire();
     return held.ok();
   });

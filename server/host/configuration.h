@@ -1,0 +1,92 @@
+// What the daemon is told: a TOML file, or defaults.
+//
+//   state_folder = "/var/lib/torchlap"     # torchlap.db, logs
+//   runtime_folder = "/run/torchlap"       # torchlapd.sock
+//   socket = "/run/torchlap/torchlapd.sock"
+//   max_interruptions = 10                 # 0: no limit
+//   max_queued_jobs = 100000
+//   daemon_cores = "0"
+//   torch = "/opt/torch"                   # the torch folder of an unpacked wheel (has lib/)
+//   worker = "/usr/bin/torchlap-worker"
+//   nvml_library = "libnvidia-ml.so.1"
+//   grace_ms = 3000                        # between TERM and KILL
+//   [[device]]
+//   name = "cpu0"
+//   kind = "cpu"
+//   cores = "1-3"
+//   memory = "2GiB"                        # or bytes
+//   threads = 3
+//   [[device]]                             # host threads of a GPU's worker
+//   name = "cuda:0"
+//   kind = "cuda"
+//   cores = "4-7"
+//
+// All keys are optional but a device's name and kind. Relative paths start from the folder of the
+// file.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "server/host/host_resources.h"
+#include "torchlap/v1/device.pb.h"
+#include "torchlap/v1/workload.pb.h"
+
+namespace torchlap::host {
+
+// FLOP/s that the vendor gives for a device, by precision; for mfu alone.
+using VendorPeaks = std::map<v1::Precision, double>;
+
+struct DeviceSettings {
+  std::string name;
+  v1::DeviceKind kind = v1::DEVICE_KIND_CPU;
+  std::vector<int> cores;     // never empty
+  uint64_t memory_bytes = 0;  // CPU: the limit; CUDA: always 0, the device knows
+  uint32_t threads = 1;       // at most one a core
+  VendorPeaks vendor_peaks = {};
+};
+
+struct Configuration {
+  // The file that was read; empty: built-in defaults.
+  std::filesystem::path file;
+  bool system = false;
+  std::filesystem::path state_folder;
+  std::filesystem::path runtime_folder;
+  std::filesystem::path socket_path;
+  uint32_t max_interruptions = 10;
+  uint32_t max_queued_jobs = 100000;
+  // Cores for the daemon's own threads. Not given: those of the host that no CPU device has. Empty:
+  // leave the affinity alone.
+  std::vector<int> daemon_cores;
+  std::filesystem::path torch_folder;  // empty: not given
+  std::filesystem::path worker_path;   // empty: torchlap-worker beside torchlapd
+  std::string nvml_library = "libnvidia-ml.so.1";
+  std::chrono::milliseconds grace{3000};
+  // CPU devices, at least one, in the order of the file; then entries for CUDA devices by name.
+  std::vector<DeviceSettings> cpu_devices;
+  std::vector<DeviceSettings> cuda_devices;
+  // What a CUDA device without an entry gets: the default cores of the host.
+  std::vector<int> default_cores;
+};
+
+struct ConfigurationSource {
+  // --config; must exist. Empty: the usual file (proto/default_paths.h;
+  // /etc/torchlap/torchlapd.toml with `system`) if it is there, else built-in defaults.
+  std::filesystem::path file;
+  bool system = false;
+};
+
+// INVALID_ARGUMENT in one line with file and line number: not TOML, unknown key, wrong type, out of
+// range, cores of two CPU devices overlap, a core that is not there, more memory than the machine
+// has, two devices of one name, a socket path too long for the kernel. NOT_FOUND: --config names no
+// file. PERMISSION_DENIED: it cannot be read.
+absl::StatusOr<Configuration> LoadConfiguration(const ConfigurationSource& source,
+                                                const HostResources& host);
+
+}  // namespace torchlap::host

@@ -1,0 +1,57 @@
+// Who is on a GPU, and how much of its memory they hold.
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/host/nvml_library.h"
+
+namespace torchlap::host {
+
+// `root` stands before /proc in all of this, so that tests read a made-up tree.
+
+// What the kernel tells of a process. Empty and 0: it is gone, or cannot be seen from here.
+struct ProcessName {
+  std::string name;  // as in /proc/PID/comm
+  std::string user;  // account, `uid:1000` where it has no name
+  pid_t parent = 0;
+};
+
+// Nothing but empty fields where the driver's pids are not this process's: inside a pid namespace
+// (a container) the driver may give the host's numbers, which would name the wrong process.
+ProcessName NameOf(pid_t pid, const std::filesystem::path& root = "/");
+
+// Whether pids of the driver can be compared with pids of this process: only in the host's own pid
+// namespace.
+bool SeesHostPids(const std::filesystem::path& root = "/");
+
+struct GpuProcess {
+  pid_t pid = 0;
+  ProcessName who;
+  std::optional<uint64_t> used_bytes;  // unset: the driver does not say
+  bool computes = false;               // has a CUDA context
+  bool draws = false;                  // has a graphics context: a desktop, a browser
+};
+
+// By pid; a process that computes and draws is one entry. Errors are NvmlLibrary's; where only one
+// kind can be listed, the other is left out. Thread-safe.
+absl::StatusOr<std::vector<GpuProcess>> ProcessesOn(const NvmlLibrary& nvml, NvmlDevice device,
+                                                    const std::filesystem::path& root = "/");
+
+// Memory of the GPU or MIG instance that processes other than `own_pid` hold; 0 stands for no
+// process of ours. Unset rather than wrong:
+//   - nothing of ours is there: all that is in use, less what the driver sets aside for itself; a
+//     driver that does not tell that apart is believed for the sum over its processes;
+//   - else the sum over the other processes; where the driver does not say it of one of them, all
+//     that is in use less what it says of ours;
+//   - in a pid namespace with a process of ours: unset, as ours cannot be told from the others.
+std::optional<uint64_t> ForeignBytes(const NvmlLibrary& nvml, const std::string& uuid,
+                                     pid_t own_pid, const std::filesystem::path& root = "/");
+
+}  // namespace torchlap::host

@@ -1,0 +1,435 @@
+#include "server/host/nvml_library.h"
+
+#include <dlfcn.h>
+
+#include <array>
+#include <initializer_list>
+#include <utility>
+
+namespace torchlap::host {
+namespace {
+
+// Numbers and layouts as in NVIDIA's NVML API reference.
+using Return = int;
+constexpr Return kSuccess = 0;
+constexpr Return kNotSupported = 3;
+constexpr Return kNoPermission = 4;
+constexpr Return kNotFound = 6;
+constexpr Return kInsufficientSize = 7;
+constexpr Return kDriverNotLoaded = 9;
+constexpr Return kFunctionNotFound = 13;
+constexpr Return kGpuIsLost = 15;
+constexpr Return kVersionMismatch = 18;
+constexpr Return kNoData = 21;
+
+constexpr unsigned kMigEnabled = 1;
+constexpr unsigned kClockSm = 1;
+constexpr unsigned kTemperatureGpu = 0;
+constexpr unsigned kThresholdSlowdown = 1;
+// Above NVML_DEVICE_NAME_V2_BUFFER_SIZE, NVML_DEVICE_UUID_V2_BUFFER_SIZE (96) and
+// NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE (80).
+constexpr unsigned kTextBytes = 96;
+constexpr unsigned long long kNotAvailable = ~0ULL;  // NVML_VALUE_NOT_AVAILABLE
+
+struct MemoryV1 {
+  unsigned long long total, free, used;
+};
+struct MemoryV2 {
+  unsigned version;
+  unsigned long long total, reserved, free, used;
+};
+constexpr unsigned kMemoryV2 = sizeof(MemoryV2) | (2U << 24U);
+
+struct Utilisation {
+  unsigned gpu_percent, memory_percent;
+};
+
+struct ViolationTime {
+  unsigned long long reference_us, violation_ns;
+};
+
+struct ProcessV1 {
+  unsigned pid;
+  unsigned long long used_bytes;
+};
+// Of the _v2 and _v3 lists.
+struct ProcessV2 {
+  unsigned pid;
+  unsigned long long used_bytes;
+  unsigned gpu_instance, compute_instance;
+};
+
+struct ProcessSample {
+  unsigned pid;
+  unsigned long long stamp_us;
+  unsigned sm_percent, memory_percent, encoder_percent, decoder_percent;
+};
+
+struct LibraryCloser {
+  void operator()(void* library) const { dlclose(library); }
+};
+using LibraryHandle = std::unique_ptr<void, LibraryCloser>;
+
+absl::StatusCode CodeOf(Return result) {
+  switch (result) {
+    case kNotSupported:
+    case kFunctionNotFound:
+      return absl::StatusCode::kUnimplemented;
+    case kNoPermission:
+      return absl::StatusCode::kPermissionDenied;
+    case kNotFound:
+    case kNoData:
+      return absl::StatusCode::kNotFound;
+    case kDriverNotLoaded:
+      return absl::StatusCode::kUnavailable;
+    case kGpuIsLost:
+      return absl::StatusCode::kDataLoss;
+    case kVersionMismatch:
+      return absl::StatusCode::kFailedPrecondition;
+    default:
+      return absl::StatusCode::kInternal;
+  }
+}
+
+// The two lists of processes, in the layout that the library has.
+struct ProcessList {
+  Return (*v2)(NvmlDevice, unsigned*, ProcessV2*) = nullptr;
+  Return (*v1)(NvmlDevice, unsigned*, ProcessV1*) = nullptr;
+};
+
+// Of machines that lead to the driver by LD_LIBRARY_PATH alone, which a service does not inherit:
+// containers that mount it, WSL, NixOS (as in server/worker/cuda_driver.cc).
+constexpr std::array<const char*, 4> kDriverFolders = {
+    "/usr/local/nvidia/lib64", "/usr/lib64-nvidia", "/usr/lib/wsl/lib", "/run/opengl-driver/lib"};
+
+// Null: a path was given, or none of them has it.
+LibraryHandle OpenWhereDriversLie(const std::string& name) {
+  if (name.find('/') != std::string::npos) return nullptr;
+  for (const char* folder : kDriverFolders) {
+    const std::string file = std::string(folder) + "/" + name;
+    if (LibraryHandle handle{dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)}) return handle;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+struct NvmlLibrary::Functions {
+  explicit Functions(LibraryHandle opened) : handle(std::move(opened)) {}
+
+  // The first of the symbols that is there; nullptr where none is.
+  template <typename Function>
+  bool Load(Function* function, std::initializer_list<const char*> symbols) {
+    for (const char* symbol : symbols) {
+      *function = reinterpret_cast<Function>(dlsym(handle.get(), symbol));
+      if (*function != nullptr) return true;
+    }
+    missing = *(symbols.end() - 1);
+    return false;
+  }
+  // False, with `missing`: this is no NVML.
+  bool LoadRequired();
+  void LoadOptional();
+  // After init.
+  void LoadProcesses();
+
+  absl::Status Error(Return result) const {
+    return absl::Status(CodeOf(result), error_string(result));
+  }
+  // Calls the function with the arguments and a place for its answer.
+  template <typename Value, typename... Parameters, typename... Arguments>
+  absl::StatusOr<Value> Ask(Return (*function)(Parameters...), Arguments... arguments) const {
+    if (function == nullptr) return Error(kFunctionNotFound);
+    Value value{};
+    const Return result = function(arguments..., &value);
+    if (result != kSuccess) return Error(result);
+    return value;
+  }
+  template <typename... Parameters, typename... Arguments>
+  absl::StatusOr<std::string> AskText(Return (*function)(Parameters...),
+                                      Arguments... arguments) const {
+    std::array<char, kTextBytes> text{};
+    const Return result = function(arguments..., text.data(), kTextBytes);
+    if (result != kSuccess) return Error(result);
+    return std::string(text.data());
+  }
+  template <typename Entry>
+  absl::StatusOr<std::vector<Entry>> AskList(Return (*function)(NvmlDevice, unsigned*, Entry*),
+                                             NvmlDevice device) const;
+  absl::StatusOr<std::vector<NvmlProcess>> AskProcesses(const ProcessList& list,
+                                                        NvmlDevice device) const;
+
+  LibraryHandle handle;
+  std::string missing;
+
+  // Required.
+  Return (*init)() = nullptr;
+  Return (*shutdown)() = nullptr;
+  const char* (*error_string)(Return) = nullptr;
+  Return (*driver_version)(char*, unsigned) = nullptr;
+  Return (*device_count)(unsigned*) = nullptr;
+  Return (*by_index)(unsigned, NvmlDevice*) = nullptr;
+  Return (*by_uuid)(const char*, NvmlDevice*) = nullptr;
+  Return (*name)(NvmlDevice, char*, unsigned) = nullptr;
+  Return (*uuid)(NvmlDevice, char*, unsigned) = nullptr;
+  Return (*memory_v1)(NvmlDevice, MemoryV1*) = nullptr;
+  // Absent in old libraries.
+  Return (*cuda_version)(int*) = nullptr;
+  Return (*mig_mode)(NvmlDevice, unsigned*, unsigned*) = nullptr;
+  Return (*max_mig_count)(NvmlDevice, unsigned*) = nullptr;
+  Return (*mig_by_index)(NvmlDevice, unsigned, NvmlDevice*) = nullptr;
+  Return (*capability)(NvmlDevice, int*, int*) = nullptr;
+  Return (*memory_v2)(NvmlDevice, MemoryV2*) = nullptr;
+  Return (*clock)(NvmlDevice, unsigned, unsigned*) = nullptr;
+  Return (*power)(NvmlDevice, unsigned*) = nullptr;
+  Return (*temperature)(NvmlDevice, unsigned, unsigned*) = nullptr;
+  Return (*temperature_threshold)(NvmlDevice, unsigned, unsigned*) = nullptr;
+  Return (*utilisation)(NvmlDevice, Utilisation*) = nullptr;
+  Return (*throttle_reasons)(NvmlDevice, unsigned long long*) = nullptr;
+  Return (*energy)(NvmlDevice, unsigned long long*) = nullptr;
+  Return (*violation)(NvmlDevice, unsigned, ViolationTime*) = nullptr;
+  Return (*process_use)(NvmlDevice, ProcessSample*, unsigned*, unsigned long long) = nullptr;
+  ProcessList compute;
+  ProcessList graphics;
+};
+
+bool NvmlLibrary::Functions::LoadRequired() {
+  return Load(&init, {"nvmlInit_v2", "nvmlInit"}) && Load(&shutdown, {"nvmlShutdown"}) &&
+         Load(&error_string, {"nvmlErrorString"}) &&
+         Load(&driver_version, {"nvmlSystemGetDriverVersion"}) &&
+         Load(&device_count, {"nvmlDeviceGetCount_v2", "nvmlDeviceGetCount"}) &&
+         Load(&by_index, {"nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex"}) &&
+         Load(&by_uuid, {"nvmlDeviceGetHandleByUUID"}) && Load(&name, {"nvmlDeviceGetName"}) &&
+         Load(&uuid, {"nvmlDeviceGetUUID"}) && Load(&memory_v1, {"nvmlDeviceGetMemoryInfo"});
+}
+
+void NvmlLibrary::Functions::LoadOptional() {
+  Load(&cuda_version, {"nvmlSystemGetCudaDriverVersion_v2", "nvmlSystemGetCudaDriverVersion"});
+  Load(&mig_mode, {"nvmlDeviceGetMigMode"});
+  Load(&max_mig_count, {"nvmlDeviceGetMaxMigDeviceCount"});
+  Load(&mig_by_index, {"nvmlDeviceGetMigDeviceHandleByIndex"});
+  Load(&capability, {"nvmlDeviceGetCudaComputeCapability"});
+  Load(&memory_v2, {"nvmlDeviceGetMemoryInfo_v2"});
+  Load(&clock, {"nvmlDeviceGetClockInfo"});
+  Load(&power, {"nvmlDeviceGetPowerUsage"});
+  Load(&temperature, {"nvmlDeviceGetTemperature"});
+  Load(&temperature_threshold, {"nvmlDeviceGetTemperatureThreshold"});
+  Load(&utilisation, {"nvmlDeviceGetUtilizationRates"});
+  Load(&throttle_reasons,
+       {"nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"});
+  Load(&energy, {"nvmlDeviceGetTotalEnergyConsumption"});
+  Load(&violation, {"nvmlDeviceGetViolationStatus"});
+  Load(&process_use, {"nvmlDeviceGetProcessUtilization"});
+}
+
+void NvmlLibrary::Functions::LoadProcesses() {
+  // Early drivers of the 535 branch write longer entries through the _v3 functions.
+  const bool v3_is_odd = AskText(driver_version).value_or("").starts_with("535.");
+  const char* compute_v3 = "nvmlDeviceGetComputeRunningProcesses_v3";
+  const char* compute_v2 = "nvmlDeviceGetComputeRunningProcesses_v2";
+  const char* graphics_v3 = "nvmlDeviceGetGraphicsRunningProcesses_v3";
+  const char* graphics_v2 = "nvmlDeviceGetGraphicsRunningProcesses_v2";
+  Load(&compute.v2, {v3_is_odd ? compute_v2 : compute_v3, compute_v2});
+  Load(&graphics.v2, {v3_is_odd ? graphics_v2 : graphics_v3, graphics_v2});
+  // New libraries have the plain names too, with the layout of old.
+  Load(&compute.v1, {"nvmlDeviceGetComputeRunningProcesses"});
+  Load(&graphics.v1, {"nvmlDeviceGetGraphicsRunningProcesses"});
+}
+
+template <typename Entry>
+absl::StatusOr<std::vector<Entry>> NvmlLibrary::Functions::AskList(
+    Return (*function)(NvmlDevice, unsigned*, Entry*), NvmlDevice device) const {
+  constexpr unsigned kSpare = 8;  // a process may start between two calls
+  constexpr int kTries = 5;
+  unsigned count = 0;
+  std::vector<Entry> entries;
+  Return result = function(device, &count, nullptr);
+  for (int i = 0; i < kTries && result == kInsufficientSize; ++i) {
+    count += kSpare;
+    entries.resize(count);
+    result = function(device, &count, entries.data());
+  }
+  if (result != kSuccess) return Error(result);
+  entries.resize(count);
+  return entries;
+}
+
+absl::StatusOr<std::vector<NvmlProcess>> NvmlLibrary::Functions::AskProcesses(
+    const ProcessList& list, NvmlDevice device) const {
+  std::vector<NvmlProcess> processes;
+  const auto take = [&processes](const auto& entries) -> absl::Status {
+    if (!entries.ok()) return entries.status();
+    for (const auto& entry : *entries) {
+      NvmlProcess& process = processes.emplace_back();
+      process.pid = entry.pid;
+      if (entry.used_bytes != kNotAvailable) process.used_bytes = entry.used_bytes;
+    }
+    return absl::OkStatus();
+  };
+  absl::Status status = Error(kFunctionNotFound);
+  if (list.v2 != nullptr) {
+    status = take(AskList(list.v2, device));
+  } else if (list.v1 != nullptr) {
+    status = take(AskList(list.v1, device));
+  }
+  if (!status.ok()) return status;
+  return processes;
+}
+
+absl::StatusOr<std::unique_ptr<NvmlLibrary>> NvmlLibrary::Open(const std::string& name) {
+  LibraryHandle handle(dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL));
+  const std::string error = handle == nullptr ? dlerror() : "";
+  if (handle == nullptr) handle = OpenWhereDriversLie(name);
+  if (handle == nullptr) {
+    // A machine without the driver is nothing to speak of; a broken library is.
+    const bool absent = error.starts_with(name) && error.find("No such file") != std::string::npos;
+    return absent ? absl::NotFoundError(error) : absl::InternalError(error);
+  }
+  auto functions = std::make_unique<Functions>(std::move(handle));
+  if (!functions->LoadRequired()) {
+    return absl::InternalError(name + ": has no function " + functions->missing);
+  }
+  functions->LoadOptional();
+  if (const Return result = functions->init(); result != kSuccess) {
+    return absl::Status(CodeOf(result), name + ": " + functions->error_string(result));
+  }
+  functions->LoadProcesses();
+  return std::unique_ptr<NvmlLibrary>(new NvmlLibrary(std::move(functions)));
+}
+
+NvmlLibrary::NvmlLibrary(std::unique_ptr<const Functions> functions)
+    : nvml_(std::move(functions)) {}
+
+NvmlLibrary::~NvmlLibrary() { nvml_->shutdown(); }
+
+absl::StatusOr<std::string> NvmlLibrary::DriverVersion() const {
+  return nvml_->AskText(nvml_->driver_version);
+}
+
+absl::StatusOr<int> NvmlLibrary::CudaVersion() const {
+  return nvml_->Ask<int>(nvml_->cuda_version);
+}
+
+absl::StatusOr<unsigned> NvmlLibrary::DeviceCount() const {
+  return nvml_->Ask<unsigned>(nvml_->device_count);
+}
+
+absl::StatusOr<NvmlDevice> NvmlLibrary::DeviceAt(unsigned index) const {
+  return nvml_->Ask<NvmlDevice>(nvml_->by_index, index);
+}
+
+absl::StatusOr<NvmlDevice> NvmlLibrary::DeviceOf(const std::string& uuid) const {
+  return nvml_->Ask<NvmlDevice>(nvml_->by_uuid, uuid.c_str());
+}
+
+bool NvmlLibrary::IsInMigMode(NvmlDevice gpu) const {
+  if (nvml_->mig_mode == nullptr) return false;
+  unsigned current = 0;
+  unsigned pending = 0;
+  // Most GPUs answer kNotSupported: no MIG.
+  return nvml_->mig_mode(gpu, &current, &pending) == kSuccess && current == kMigEnabled;
+}
+
+absl::StatusOr<unsigned> NvmlLibrary::MigSlots(NvmlDevice gpu) const {
+  return nvml_->Ask<unsigned>(nvml_->max_mig_count, gpu);
+}
+
+absl::StatusOr<NvmlDevice> NvmlLibrary::MigInstance(NvmlDevice gpu, unsigned slot) const {
+  return nvml_->Ask<NvmlDevice>(nvml_->mig_by_index, gpu, slot);
+}
+
+absl::StatusOr<std::string> NvmlLibrary::Uuid(NvmlDevice device) const {
+  return nvml_->AskText(nvml_->uuid, device);
+}
+
+absl::StatusOr<std::string> NvmlLibrary::Name(NvmlDevice device) const {
+  return nvml_->AskText(nvml_->name, device);
+}
+
+absl::StatusOr<int> NvmlLibrary::ComputeCapability(NvmlDevice device) const {
+  if (nvml_->capability == nullptr) return nvml_->Error(kFunctionNotFound);
+  int major = 0;
+  int minor = 0;
+  const Return result = nvml_->capability(device, &major, &minor);
+  if (result != kSuccess) return nvml_->Error(result);
+  return 10 * major + minor;
+}
+
+absl::StatusOr<NvmlMemory> NvmlLibrary::Memory(NvmlDevice device) const {
+  MemoryV2 newer{};
+  newer.version = kMemoryV2;
+  if (nvml_->memory_v2 != nullptr && nvml_->memory_v2(device, &newer) == kSuccess) {
+    return NvmlMemory{newer.total, newer.used, false};
+  }
+  const auto older = nvml_->Ask<MemoryV1>(nvml_->memory_v1, device);
+  if (!older.ok()) return older.status();
+  return NvmlMemory{older->total, older->used, true};
+}
+
+absl::StatusOr<unsigned> NvmlLibrary::SmClockMhz(NvmlDevice device) const {
+  return nvml_->Ask<unsigned>(nvml_->clock, device, kClockSm);
+}
+
+absl::StatusOr<unsigned> NvmlLibrary::PowerMilliwatts(NvmlDevice device) const {
+  return nvml_->Ask<unsigned>(nvml_->power, device);
+}
+
+absl::StatusOr<unsigned> NvmlLibrary::TemperatureCelsius(NvmlDevice device) const {
+  return nvml_->Ask<unsigned>(nvml_->temperature, device, kTemperatureGpu);
+}
+
+absl::StatusOr<unsigned> NvmlLibrary::SlowdownCelsius(NvmlDevice device) const {
+  return nvml_->Ask<unsigned>(nvml_->temperature_threshold, device, kThresholdSlowdown);
+}
+
+absl::StatusOr<double> NvmlLibrary::UtilisationRatio(NvmlDevice device) const {
+  const auto rates = nvml_->Ask<Utilisation>(nvml_->utilisation, device);
+  if (!rates.ok()) return rates.status();
+  return rates->gpu_percent / 100.0;
+}
+
+absl::StatusOr<uint64_t> NvmlLibrary::ThrottleReasons(NvmlDevice device) const {
+  return nvml_->Ask<unsigned long long>(nvml_->throttle_reasons, device);
+}
+
+absl::StatusOr<uint64_t> NvmlLibrary::EnergyMillijoules(NvmlDevice device) const {
+  return nvml_->Ask<unsigned long long>(nvml_->energy, device);
+}
+
+absl::StatusOr<uint64_t> NvmlLibrary::ViolationNs(NvmlDevice device, NvmlViolation policy) const {
+  const auto time =
+      nvml_->Ask<ViolationTime>(nvml_->violation, device, static_cast<unsigned>(policy));
+  if (!time.ok()) return time.status();
+  return time->violation_ns;
+}
+
+absl::StatusOr<std::vector<NvmlProcess>> NvmlLibrary::ComputeProcesses(NvmlDevice device) const {
+  return nvml_->AskProcesses(nvml_->compute, device);
+}
+
+absl::StatusOr<std::vector<NvmlProcess>> NvmlLibrary::GraphicsProcesses(NvmlDevice device) const {
+  return nvml_->AskProcesses(nvml_->graphics, device);
+}
+
+absl::StatusOr<std::vector<NvmlProcessUse>> NvmlLibrary::ProcessUse(NvmlDevice device,
+                                                                    uint64_t since_us) const {
+  if (nvml_->process_use == nullptr) return nvml_->Error(kFunctionNotFound);
+  unsigned count = 0;
+  // Sizes of the driver's buffer; it does not grow with the processes.
+  Return result = nvml_->process_use(device, nullptr, &count, since_us);
+  std::vector<ProcessSample> samples(count);
+  if (result == kInsufficientSize) {
+    result = nvml_->process_use(device, samples.data(), &count, since_us);
+  }
+  std::vector<NvmlProcessUse> uses;
+  if (result == kNotFound) return uses;
+  if (result != kSuccess) return nvml_->Error(result);
+  for (unsigned i = 0; i < count && i < samples.size(); ++i) {
+    // Entries of the buffer that were never written.
+    if (samples[i].pid == 0 || samples[i].stamp_us <= since_us) continue;
+    uses.push_back({samples[i].pid, samples[i].stamp_us, samples[i].sm_percent / 100.0});
+  }
+  return uses;
+}
+
+}  // namespace torchlap::host

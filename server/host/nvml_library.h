@@ -1,0 +1,123 @@
+// NVIDIA's management library (NVML), opened at run time: no header of NVIDIA's is needed to build
+// torchlap, and no driver to start it.
+//
+// Prototypes are our own, after NVIDIA's NVML API reference. Functions that came in several
+// versions are looked for from the newest to the oldest, so that a library of any age works with
+// what it has.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace torchlap::host {
+
+// A GPU or a MIG instance. Belongs to the library that gave it, and lives as long.
+struct NvmlHandle;
+using NvmlDevice = NvmlHandle*;
+
+struct NvmlMemory {
+  uint64_t total_bytes = 0;
+  uint64_t used_bytes = 0;
+  // What the driver sets aside for itself is in used_bytes: old drivers do not tell it apart.
+  bool used_has_reserve = false;
+};
+
+struct NvmlProcess {
+  uint32_t pid = 0;  // as the driver sees it: in a container it may be a number of the host
+  // Unset where the driver does not say (NVML_VALUE_NOT_AVAILABLE).
+  std::optional<uint64_t> used_bytes;
+};
+
+// How much of a stretch of time a process kept the device's multiprocessors busy.
+struct NvmlProcessUse {
+  uint32_t pid = 0;
+  uint64_t stamp_us = 0;  // the driver's clock; what ProcessUse() takes as `since_us`
+  double sm_ratio = 0;
+};
+
+// What held the clocks down. Numbers of nvmlPerfPolicyType_t.
+enum class NvmlViolation {
+  kPower = 0,
+  kThermal = 1,
+  kBoardLimit = 3,
+};
+
+// Bits of ThrottleReasons() (nvmlClocksThrottleReason*, nvmlClocksEventReason*).
+namespace throttle {
+inline constexpr uint64_t kIdle = 0x1;
+inline constexpr uint64_t kSoftwarePowerCap = 0x4;
+inline constexpr uint64_t kHardwareSlowdown = 0x8;
+inline constexpr uint64_t kSoftwareThermal = 0x20;
+inline constexpr uint64_t kHardwareThermal = 0x40;
+inline constexpr uint64_t kPowerBrake = 0x80;
+}  // namespace throttle
+
+// Thread-safe, as NVML is. While it is open the driver keeps its devices awake, as
+// nvidia-persistenced does.
+//
+// The message of every error is NVML's own words. Codes: UNIMPLEMENTED the device or the library
+// has no such thing; NOT_FOUND no such device, or no data; PERMISSION_DENIED; DATA_LOSS the GPU is
+// lost; FAILED_PRECONDITION library and kernel module are of different versions; UNAVAILABLE the
+// driver is not loaded; INTERNAL anything else.
+class NvmlLibrary {
+ public:
+  // `name`: a file name for the dynamic linker, or a path. Blocks while the driver wakes the
+  // devices (a second or so without the persistence daemon). NOT_FOUND: there is no such library,
+  // so no NVIDIA driver; other messages begin with `name`.
+  static absl::StatusOr<std::unique_ptr<NvmlLibrary>> Open(const std::string& name);
+  ~NvmlLibrary();
+  NvmlLibrary(const NvmlLibrary&) = delete;
+  NvmlLibrary& operator=(const NvmlLibrary&) = delete;
+
+  absl::StatusOr<std::string> DriverVersion() const;
+  // Newest CUDA that the driver runs, 1000 x major + 10 x minor: 13000.
+  absl::StatusOr<int> CudaVersion() const;
+
+  absl::StatusOr<unsigned> DeviceCount() const;
+  absl::StatusOr<NvmlDevice> DeviceAt(unsigned index) const;
+  // Of a GPU or a MIG instance.
+  absl::StatusOr<NvmlDevice> DeviceOf(const std::string& uuid) const;
+  bool IsInMigMode(NvmlDevice gpu) const;
+  absl::StatusOr<unsigned> MigSlots(NvmlDevice gpu) const;
+  // NOT_FOUND: the slot is empty; they are not filled without gaps.
+  absl::StatusOr<NvmlDevice> MigInstance(NvmlDevice gpu, unsigned slot) const;
+
+  absl::StatusOr<std::string> Uuid(NvmlDevice device) const;
+  absl::StatusOr<std::string> Name(NvmlDevice device) const;
+  // 10 x major + minor: 75, 90, 120.
+  absl::StatusOr<int> ComputeCapability(NvmlDevice device) const;
+  absl::StatusOr<NvmlMemory> Memory(NvmlDevice device) const;
+
+  absl::StatusOr<unsigned> SmClockMhz(NvmlDevice device) const;
+  absl::StatusOr<unsigned> PowerMilliwatts(NvmlDevice device) const;
+  absl::StatusOr<unsigned> TemperatureCelsius(NvmlDevice device) const;
+  // Where the hardware slows its clocks.
+  absl::StatusOr<unsigned> SlowdownCelsius(NvmlDevice device) const;
+  // Share of the last sample period (1/6 to 1 s) in which a kernel ran.
+  absl::StatusOr<double> UtilisationRatio(NvmlDevice device) const;
+  absl::StatusOr<uint64_t> ThrottleReasons(NvmlDevice device) const;
+  // Since the driver was loaded.
+  absl::StatusOr<uint64_t> EnergyMillijoules(NvmlDevice device) const;
+  absl::StatusOr<uint64_t> ViolationNs(NvmlDevice device, NvmlViolation policy) const;
+
+  absl::StatusOr<std::vector<NvmlProcess>> ComputeProcesses(NvmlDevice device) const;
+  absl::StatusOr<std::vector<NvmlProcess>> GraphicsProcesses(NvmlDevice device) const;
+  // Processes that kept the device busy after `since_us` (0: as far back as the driver remembers,
+  // some minutes at most). Those that did nothing are not among them; none at all is an empty list.
+  absl::StatusOr<std::vector<NvmlProcessUse>> ProcessUse(NvmlDevice device,
+                                                         uint64_t since_us) const;
+
+ private:
+  struct Functions;
+  explicit NvmlLibrary(std::unique_ptr<const Functions> functions);
+
+  const std::unique_ptr<const Functions> nvml_;
+};
+
+}  // namespace torchlap::host

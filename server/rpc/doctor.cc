@@ -1,0 +1,302 @@
+#include "server/rpc/doctor.h"
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+#include <absl/strings/str_join.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "server/host/device_telemetry.h"
+
+namespace torchlap::rpc {
+namespace {
+
+using std::filesystem::path;
+
+constexpr char kWantedGovernor[] = "performance";
+
+std::string Bytes(uint64_t bytes) {
+  const double mib = static_cast<double>(bytes) / (1 << 20);
+  return mib < 1000 ? absl::StrFormat("%.0f MiB", mib) : absl::StrFormat("%.1f GiB", mib / 1024);
+}
+
+std::optional<double> LoadAverage(const path& root) {
+  std::ifstream stream(root / "proc/loadavg");
+  double load = 0;
+  if (stream >> load) return load;
+  return std::nullopt;
+}
+
+std::vector<std::string> Governors(const path& root) {
+  std::set<std::string> governors;
+  std::error_code error;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(root / "sys/devices/system/cpu", error)) {
+    std::ifstream stream(entry.path() / "cpufreq/scaling_governor");
+    std::string word;
+    if (stream >> word) governors.insert(word);
+  }
+  return {governors.begin(), governors.end()};
+}
+
+std::optional<uint64_t> FreeBytes(const path& folder) {
+  std::error_code error;
+  const auto space = std::filesystem::space(folder, error);
+  if (error) return std::nullopt;
+  return space.available;
+}
+
+GpuFacts LookAt(const host::NvmlLibrary& nvml, const std::string& uuid, const path& root) {
+  GpuFacts facts;
+  facts.uuid = uuid;
+  const auto device = nvml.DeviceOf(uuid);
+  if (!device.ok()) return facts;
+  facts.reading = host::ReadDevice(nvml, *device, /*at_ns=*/0);
+  if (const auto slowdown = nvml.SlowdownCelsius(*device); slowdown.ok()) {
+    facts.slowdown_celsius = *slowdown;
+  }
+  if (auto processes = host::ProcessesOn(nvml, *device, root); processes.ok()) {
+    facts.processes = *std::move(processes);
+  }
+  return facts;
+}
+
+v1::Finding Make(v1::Severity severity, v1::FindingCode code, const std::string& detail,
+                 const std::string& expected = "") {
+  v1::Finding finding;
+  finding.set_severity(severity);
+  finding.set_code(code);
+  finding.set_detail(detail);
+  finding.set_expected(expected);
+  return finding;
+}
+
+// One of the two codes by whether all is well.
+v1::Finding Torch(const MachineFacts& facts) {
+  if (facts.torch_problem.empty()) {
+    return Make(v1::SEVERITY_OK, v1::FINDING_TORCH, facts.torch_folder);
+  }
+  return Make(v1::SEVERITY_PROBLEM, v1::FINDING_TORCH_MISSING, facts.torch_problem);
+}
+
+v1::Finding Driver(const host::NvmlAnswer& nvml) {
+  const std::string words(nvml.library.message());
+  if (absl::IsNotFound(nvml.library)) {
+    return Make(v1::SEVERITY_NOTE, v1::FINDING_DRIVER_ABSENT, "");
+  }
+  if (absl::IsFailedPrecondition(nvml.library)) {
+    return Make(v1::SEVERITY_PROBLEM, v1::FINDING_DRIVER_MISMATCH, words);
+  }
+  if (!nvml.library.ok()) return Make(v1::SEVERITY_PROBLEM, v1::FINDING_DRIVER_FAILED, words);
+  if (nvml.driver_too_old) {
+    return Make(v1::SEVERITY_PROBLEM, v1::FINDING_DRIVER_TOO_OLD, nvml.driver_version,
+                absl::StrCat(host::kOldestDriver));
+  }
+  return Make(v1::SEVERITY_OK, v1::FINDING_DRIVER, nvml.driver_version);
+}
+
+v1::Severity SeverityOfLoad(double load_ratio, bool with_own_run,
+                            const DiagnosisThresholds& thresholds) {
+  // Runs of ours are part of the load.
+  if (with_own_run || load_ratio <= thresholds.high_load_ratio) return v1::SEVERITY_OK;
+  return load_ratio > thresholds.full_load_ratio ? v1::SEVERITY_PROBLEM : v1::SEVERITY_NOTE;
+}
+
+bool IsRunning(const v1::Device& device) { return device.state() == v1::DEVICE_STATE_RUNNING; }
+
+v1::Finding Load(const MachineFacts& facts, const DiagnosisThresholds& thresholds) {
+  const bool with_own_run = std::any_of(facts.devices.begin(), facts.devices.end(), IsRunning);
+  const auto cores = static_cast<double>(facts.cores);
+  const v1::Severity severity =
+      SeverityOfLoad(*facts.load_average / cores, with_own_run, thresholds);
+  const std::string detail = absl::StrFormat("%.2f on %d %s", *facts.load_average, facts.cores,
+                                             facts.cores == 1 ? "core" : "cores");
+  if (severity == v1::SEVERITY_OK) return Make(severity, v1::FINDING_LOAD, detail);
+  return Make(severity, v1::FINDING_LOAD_HIGH, detail,
+              absl::StrFormat("%.1f", cores * thresholds.high_load_ratio));
+}
+
+v1::Finding Disk(uint64_t free_bytes, const DiagnosisThresholds& thresholds) {
+  if (free_bytes >= thresholds.low_disk_bytes) {
+    return Make(v1::SEVERITY_OK, v1::FINDING_DISK, Bytes(free_bytes));
+  }
+  return Make(v1::SEVERITY_PROBLEM, v1::FINDING_DISK_LOW, Bytes(free_bytes),
+              Bytes(thresholds.low_disk_bytes));
+}
+
+bool HasWantedGovernor(const std::vector<std::string>& governors) {
+  return std::all_of(governors.begin(), governors.end(),
+                     [](const std::string& governor) { return governor == kWantedGovernor; });
+}
+
+void AddMachine(const MachineFacts& facts, const DiagnosisThresholds& thresholds,
+                std::vector<v1::Finding>* findings) {
+  findings->push_back(Make(v1::SEVERITY_OK, v1::FINDING_DAEMON, TORCHLAP_VERSION));
+  findings->push_back(Torch(facts));
+  findings->push_back(Driver(facts.nvml));
+  if (facts.load_average && facts.cores > 0) findings->push_back(Load(facts, thresholds));
+  if (!HasWantedGovernor(facts.governors)) {
+    findings->push_back(Make(v1::SEVERITY_NOTE, v1::FINDING_GOVERNOR,
+                             absl::StrJoin(facts.governors, ", "), kWantedGovernor));
+  }
+  if (facts.free_bytes) findings->push_back(Disk(*facts.free_bytes, thresholds));
+}
+
+// The findings about one device, named.
+class DeviceFindings {
+ public:
+  DeviceFindings(const std::string& device, std::vector<v1::Finding>* findings)
+      : device_(device), findings_(findings) {}
+
+  void Add(v1::Severity severity, v1::FindingCode code, const std::string& detail,
+           const std::string& expected = "") {
+    findings_->push_back(Make(severity, code, detail, expected));
+    findings_->back().set_device(device_);
+  }
+
+ private:
+  const std::string device_;
+  std::vector<v1::Finding>* const findings_;
+};
+
+void AddState(const v1::Device& device, const host::NvmlAnswer& nvml, DeviceFindings* findings) {
+  const bool is_gone = device.kind() == v1::DEVICE_KIND_CUDA && nvml.library.ok() &&
+                       std::none_of(nvml.devices.begin(), nvml.devices.end(),
+                                    [&](const auto& cuda) { return cuda.uuid == device.uuid(); });
+  if (is_gone) {
+    return findings->Add(v1::SEVERITY_PROBLEM, v1::FINDING_DEVICE_LOST,
+                         "the driver does not list it any more");
+  }
+  std::string detail = device.model();
+  if (device.memory_bytes() > 0) absl::StrAppend(&detail, ", ", Bytes(device.memory_bytes()));
+  findings->Add(v1::SEVERITY_OK, v1::FINDING_DEVICE, detail);
+  if (device.state() == v1::DEVICE_STATE_CLAIMED) {
+    findings->Add(v1::SEVERITY_NOTE, v1::FINDING_DEVICE_CLAIMED, device.detail());
+  } else if (device.state() == v1::DEVICE_STATE_UNAVAILABLE) {
+    findings->Add(v1::SEVERITY_PROBLEM, v1::FINDING_DEVICE_LEFT_OUT, device.detail());
+  }
+}
+
+void AddTemperature(const GpuFacts& gpu, const DiagnosisThresholds& thresholds,
+                    DeviceFindings* findings) {
+  if (!gpu.reading.has_temperature_celsius()) return;
+  const unsigned celsius = gpu.reading.temperature_celsius();
+  const bool is_hot =
+      gpu.slowdown_celsius && celsius + thresholds.hot_margin_celsius >= *gpu.slowdown_celsius;
+  findings->Add(is_hot ? v1::SEVERITY_PROBLEM : v1::SEVERITY_OK, v1::FINDING_TEMPERATURE,
+                absl::StrCat(celsius),
+                gpu.slowdown_celsius ? absl::StrCat(*gpu.slowdown_celsius) : "");
+}
+
+// What holds the clocks down though there is work, or because something is wrong. Idle clocks and
+// clocks that somebody set are neither.
+void AddThrottling(const GpuFacts& gpu, DeviceFindings* findings) {
+  using Cause = std::pair<uint64_t, const char*>;
+  static constexpr Cause kWrong[] = {{host::throttle::kHardwareThermal, "heat (hardware)"},
+                                     {host::throttle::kSoftwareThermal, "heat (driver)"},
+                                     {host::throttle::kPowerBrake, "the power brake"}};
+  const uint64_t reasons = gpu.reading.throttle_reasons();
+  std::vector<std::string> causes;
+  for (const auto& [bit, words] : kWrong) {
+    if ((reasons & bit) != 0) causes.emplace_back(words);
+  }
+  // The bit above the others: set with each of them, and alone where the hardware says no more.
+  if (causes.empty() && (reasons & host::throttle::kHardwareSlowdown) != 0) {
+    causes.emplace_back("a hardware slowdown");
+  }
+  if (!causes.empty()) {
+    findings->Add(v1::SEVERITY_PROBLEM, v1::FINDING_THROTTLED, absl::StrJoin(causes, ", "));
+  } else if ((reasons & host::throttle::kSoftwarePowerCap) != 0) {
+    findings->Add(v1::SEVERITY_NOTE, v1::FINDING_THROTTLED, "its power limit");
+  }
+}
+
+std::string Describe(const host::GpuProcess& process) {
+  std::string text = absl::StrCat("pid ", process.pid);
+  if (!process.who.user.empty()) absl::StrAppend(&text, " ", process.who.user);
+  if (!process.who.name.empty()) absl::StrAppend(&text, " ", process.who.name);
+  if (process.used_bytes) absl::StrAppend(&text, " ", Bytes(*process.used_bytes));
+  if (!process.computes) absl::StrAppend(&text, " (graphics)");
+  return text;
+}
+
+void AddProcesses(const GpuFacts& gpu, const v1::Device& device, const MachineFacts& facts,
+                  const DiagnosisThresholds& thresholds, DeviceFindings* findings) {
+  const bool is_busy =
+      !IsRunning(device) && gpu.reading.utilisation_ratio() > thresholds.busy_ratio;
+  for (const host::GpuProcess& process : gpu.processes) {
+    const bool is_ours = process.who.parent == facts.daemon_pid;
+    // Inside of a container nobody has a name: with a run of ours it may be our worker.
+    const bool may_be_ours = process.who.name.empty() && IsRunning(device);
+    if (is_ours || may_be_ours) continue;
+    findings->Add(is_busy && process.computes ? v1::SEVERITY_PROBLEM : v1::SEVERITY_NOTE,
+                  v1::FINDING_FOREIGN_PROCESS, Describe(process));
+  }
+}
+
+void AddOffered(const MachineFacts& facts, const DiagnosisThresholds& thresholds,
+                std::vector<v1::Finding>* findings) {
+  for (const v1::Device& device : facts.devices) {
+    DeviceFindings of_device(device.name(), findings);
+    AddState(device, facts.nvml, &of_device);
+    for (const GpuFacts& gpu : facts.gpus) {
+      if (gpu.uuid != device.uuid()) continue;
+      AddTemperature(gpu, thresholds, &of_device);
+      AddThrottling(gpu, &of_device);
+      AddProcesses(gpu, device, facts, thresholds, &of_device);
+    }
+  }
+}
+
+void AddNotOffered(const MachineFacts& facts, std::vector<v1::Finding>* findings) {
+  for (const host::LeftOutDevice& device : facts.nvml.left_out) {
+    DeviceFindings(device.name, findings)
+        .Add(v1::SEVERITY_PROBLEM,
+             device.is_lost ? v1::FINDING_DEVICE_LOST : v1::FINDING_DEVICE_LEFT_OUT, device.reason);
+  }
+  for (const host::CudaDevice& cuda : facts.nvml.devices) {
+    const bool is_offered =
+        std::any_of(facts.devices.begin(), facts.devices.end(),
+                    [&](const v1::Device& device) { return device.uuid() == cuda.uuid; });
+    if (is_offered) continue;
+    DeviceFindings(cuda.name, findings)
+        .Add(v1::SEVERITY_NOTE, v1::FINDING_DEVICE_LEFT_OUT,
+             "it was not there when the daemon started");
+  }
+}
+
+}  // namespace
+
+MachineFacts GatherFacts(const DiagnosisQuestion& question) {
+  MachineFacts facts;
+  facts.torch_folder = question.torch_folder;
+  facts.torch_problem = question.torch_problem;
+  facts.devices = question.devices;
+  facts.daemon_pid = ::getpid();
+  facts.load_average = LoadAverage(question.root);
+  facts.cores = static_cast<size_t>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 0L));
+  facts.governors = Governors(question.root);
+  facts.free_bytes = FreeBytes(question.state_folder);
+  const auto nvml = host::NvmlLibrary::Open(question.nvml_library);
+  facts.nvml = host::AskNvml(nvml);
+  for (const host::CudaDevice& device : facts.nvml.devices) {
+    facts.gpus.push_back(LookAt(**nvml, device.uuid, question.root));
+  }
+  return facts;
+}
+
+std::vector<v1::Finding> Diagnose(const MachineFacts& facts,
+                                  const DiagnosisThresholds& thresholds) {
+  std::vector<v1::Finding> findings;
+  AddMachine(facts, thresholds, &findings);
+  AddOffered(facts, thresholds, &findings);
+  AddNotOffered(facts, &findings);
+  return findings;
+}
+
+}  // namespace torchlap::rpc

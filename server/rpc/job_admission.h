@@ -1,0 +1,23 @@
+// From a job as it is asked for to one that can be stored: defaults filled, preset resolved,
+// everything checked. Pure.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <vector>
+
+#include "server/host/devices.h"
+#include "storage/job_store.h"
+#include "torchlap/v1/job.pb.h"
+
+namespace torchlap::rpc {
+
+// Defaults: server/measure/README.md. INVALID_ARGUMENT names field, value and allowed range;
+// NOT_FOUND a device or class that `devices` does not have; PERMISSION_DENIED a priority that only
+// an admin may ask for.
+absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
+                                      const std::vector<host::HostDevice>& devices,
+                                      const storage::Caller& caller);
+
+}  // namespace torchlap::rpc

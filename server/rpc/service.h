@@ -1,0 +1,78 @@
+// The service as gRPC sees it, for one user. Thin: what an RPC does is in Requests; an error is
+// mapped in one place.
+#pragma once
+
+#include <functional>
+
+#include "server/rpc/requests.h"
+#include "server/rpc/work_threads.h"
+#include "torchlap/v1/service.grpc.pb.h"
+
+namespace torchlap::rpc {
+
+// Handlers never block gRPC's threads: `storage_threads` do what touches the database,
+// `stream_threads` what waits for a reader. All arguments outlive the service.
+class Service final : public v1::Torchlap::CallbackService {
+ public:
+  Service(storage::Caller caller, Requests* requests, WorkThreads* storage_threads,
+          WorkThreads* stream_threads);
+
+  grpc::ServerUnaryReactor* SubmitJobs(grpc::CallbackServerContext* context,
+                                       const v1::SubmitJobsRequest* request,
+                                       v1::SubmitJobsResponse* response) override;
+  grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context,
+                                   const v1::GetJobRequest* request,
+                                   v1::GetJobResponse* response) override;
+  grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context,
+                                     const v1::ListJobsRequest* request,
+                                     v1::ListJobsResponse* response) override;
+  grpc::ServerUnaryReactor* CancelJobs(grpc::CallbackServerContext* context,
+                                       const v1::CancelJobsRequest* request,
+                                       v1::CancelJobsResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchJobsResponse>* WatchJobs(
+      grpc::CallbackServerContext* context, const v1::WatchJobsRequest* request) override;
+  grpc::ServerUnaryReactor* ListRuns(grpc::CallbackServerContext* context,
+                                     const v1::ListRunsRequest* request,
+                                     v1::ListRunsResponse* response) override;
+  grpc::ServerWriteReactor<v1::GetRunResponse>* GetRun(grpc::CallbackServerContext* context,
+                                                       const v1::GetRunRequest* request) override;
+  grpc::ServerWriteReactor<v1::ExportRunsResponse>* ExportRuns(
+      grpc::CallbackServerContext* context, const v1::ExportRunsRequest* request) override;
+  grpc::ServerUnaryReactor* CompareWarmups(grpc::CallbackServerContext* context,
+                                           const v1::CompareWarmupsRequest* request,
+                                           v1::CompareWarmupsResponse* response) override;
+  grpc::ServerUnaryReactor* ListDevices(grpc::CallbackServerContext* context,
+                                        const v1::ListDevicesRequest* request,
+                                        v1::ListDevicesResponse* response) override;
+  grpc::ServerUnaryReactor* ListPresets(grpc::CallbackServerContext* context,
+                                        const v1::ListPresetsRequest* request,
+                                        v1::ListPresetsResponse* response) override;
+  grpc::ServerUnaryReactor* GetDaemonStatus(grpc::CallbackServerContext* context,
+                                            const v1::GetDaemonStatusRequest* request,
+                                            v1::GetDaemonStatusResponse* response) override;
+  grpc::ServerUnaryReactor* Diagnose(grpc::CallbackServerContext* context,
+                                     const v1::DiagnoseRequest* request,
+                                     v1::DiagnoseResponse* response) override;
+  grpc::ServerWriteReactor<v1::ReadTraceResponse>* ReadTrace(
+      grpc::CallbackServerContext* context, const v1::ReadTraceRequest* request) override;
+
+ private:
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const Request* request,
+                                   Response* response,
+                                   absl::Status (Requests::*method)(const storage::Caller&,
+                                                                    const Request&, Response*));
+
+  template <typename Request, typename Response>
+  grpc::ServerWriteReactor<Response>* Stream(
+      const Request* request,
+      absl::Status (*produce)(const Requests&, const storage::Caller&, const Request&,
+                              const std::function<bool(Response)>&));
+
+  const storage::Caller caller_;
+  Requests* const requests_;
+  WorkThreads* const storage_threads_;
+  WorkThreads* const stream_threads_;
+};
+
+}  // namespace torchlap::rpc

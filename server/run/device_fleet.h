@@ -1,0 +1,35 @@
+// All dispatchers of a daemon.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "server/run/dispatcher.h"
+#include "server/run/wait_reasons.h"
+
+namespace torchlap::run {
+
+// Thread-safe after construction: the set of devices does not change.
+class DeviceFleet {
+ public:
+  // `setting.queue_changed` is filled here.
+  DeviceFleet(std::vector<host::HostDevice> devices, DispatcherSetting setting);
+  // Stops all dispatchers and waits for their threads before any is destroyed: each may still wake
+  // the others.
+  ~DeviceFleet();
+
+  void Start();
+  // Tells all dispatchers to end their workers; the destructor waits for them.
+  void Stop();
+  // The queue changed, or a cancellation was asked for.
+  void WakeAll();
+
+  const std::vector<host::HostDevice>& devices() const { return devices_; }
+  std::vector<DeviceStatus> Describe() const;
+
+ private:
+  const std::vector<host::HostDevice> devices_;
+  std::vector<std::unique_ptr<Dispatcher>> dispatchers_;
+};
+
+}  // namespace torchlap::run

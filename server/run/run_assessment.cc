@@ -1,0 +1,103 @@
+#include "server/run/run_assessment.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/measure/advice.h"
+#include "server/measure/validity.h"
+
+namespace torchlap::run {
+namespace {
+
+constexpr int kAmpere = 80;  // has TF32 and bf16
+
+// Weights in bf16 are multiplied as autocast's are.
+v1::Precision MatmulPrecision(v1::Precision precision) {
+  return precision == v1::PRECISION_BF16_WEIGHTS ? v1::PRECISION_BF16 : precision;
+}
+
+std::optional<measure::EfficiencyReference> PeakOf(const v1::Run& calibration,
+                                                   v1::Precision precision) {
+  for (const v1::MatmulPeak& peak : calibration.calibration().matmul_peaks()) {
+    if (peak.precision() != MatmulPrecision(precision) || peak.flops_per_s() <= 0) continue;
+    return measure::EfficiencyReference{peak.flops_per_s(), calibration.run_id()};
+  }
+  return std::nullopt;
+}
+
+std::optional<measure::EfficiencyReference> FindPeak(const storage::RunStore& runs,
+                                                     const v1::Run& run) {
+  const auto calibration = runs.LatestCalibration(run.device_uuid());
+  if (!calibration.ok() || !*calibration) return std::nullopt;
+  return PeakOf(**calibration, run.workload().transformer_lm().precision());
+}
+
+std::optional<measure::EfficiencyReference> FindSibling(const storage::RunStore& runs,
+                                                        const v1::Run& run) {
+  if (!run.has_flops_per_s()) return std::nullopt;
+  const auto sibling = runs.BestSibling(run);
+  if (!sibling.ok() || !*sibling) return std::nullopt;
+  return measure::EfficiencyReference{(*sibling)->flops_per_s, (*sibling)->run_id};
+}
+
+void SetPeakRatio(const std::optional<measure::EfficiencyReference>& peak, v1::Run* run) {
+  if (!peak || !run->has_flops_per_s()) return;
+  run->set_matmul_peak_ratio(run->flops_per_s() / peak->flops_per_s);
+  run->set_calibration_run_id(peak->run_id);
+}
+
+void SetMfu(const host::VendorPeaks& peaks, v1::Run* run) {
+  const auto peak = peaks.find(MatmulPrecision(run->workload().transformer_lm().precision()));
+  if (peak == peaks.end() || !run->has_flops_per_s()) return;
+  run->set_mfu(run->flops_per_s() / peak->second);
+}
+
+measure::ForeignUse UseOf(pid_t pid, const host::ProcessName& who, std::optional<double> sm_ratio) {
+  return {static_cast<int32_t>(pid), who.name, who.user, sm_ratio};
+}
+
+// Those that computed, and those that only hold memory. Our own worker is neither.
+std::vector<measure::ForeignUse> ForeignUses(const GpuSurroundings& gpu) {
+  std::vector<measure::ForeignUse> foreign;
+  if (gpu.uses) {
+    for (const host::ProcessUse& use : *gpu.uses) {
+      if (use.pid != gpu.worker_pid) foreign.push_back(UseOf(use.pid, use.who, use.sm_ratio));
+    }
+  }
+  for (const host::GpuProcess& process : gpu.processes) {
+    const bool known = std::any_of(foreign.begin(), foreign.end(), [&](const auto& use) {
+      return use.pid == static_cast<int32_t>(process.pid);
+    });
+    if (known || process.pid == gpu.worker_pid) continue;
+    // Where the device tells who is busy, a process that it does not name was not.
+    foreign.push_back(
+        UseOf(process.pid, process.who, gpu.uses ? std::optional<double>(0.0) : std::nullopt));
+  }
+  return foreign;
+}
+
+}  // namespace
+
+void Assess(const host::HostDevice& device, const GpuSurroundings& gpu,
+            const storage::RunStore& runs, storage::FinishedRun* finished) {
+  v1::Run* run = &finished->run;
+  measure::Surroundings around;
+  around.is_cuda = device.kind == v1::DEVICE_KIND_CUDA;
+  around.cores = static_cast<uint32_t>(std::max<size_t>(1, device.cores.size()));
+  around.readings = finished->readings;
+  around.foreign = ForeignUses(gpu);
+  around.sibling = FindSibling(runs, *run);
+  around.calibration = FindPeak(runs, *run);
+  SetPeakRatio(around.calibration, run);
+  SetMfu(device.vendor_peaks, run);
+  measure::Judge(finished->samples, around, run);
+
+  measure::AdviceContext context;
+  context.is_cuda = around.is_cuda;
+  context.has_tf32 = context.has_bf16 = gpu.compute_capability.value_or(0) >= kAmpere;
+  context.is_calibrated = around.calibration.has_value();
+  context.device_memory_bytes = device.memory_bytes;
+  measure::Advise(finished->samples, context, run);
+}
+
+}  // namespace torchlap::run

@@ -1,0 +1,252 @@
+#include "server/run/worker_process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace torchlap::run {
+namespace {
+
+constexpr int kWorkerSocketFd = 3;
+constexpr size_t kReadBytes = size_t{64} << 10;
+// A flood must not keep the dispatcher from its deadline: at most this much is taken in one go.
+constexpr size_t kReadAtOnceBytes = size_t{1} << 20;
+constexpr size_t kTailBytes = 4096;
+constexpr size_t kLineBytes = 300;
+
+// posix_spawn's two structures, freed when they go out of scope.
+class SpawnPlan {
+ public:
+  SpawnPlan() {
+    posix_spawn_file_actions_init(&actions_);
+    posix_spawnattr_init(&attributes_);
+  }
+  ~SpawnPlan() {
+    posix_spawn_file_actions_destroy(&actions_);
+    posix_spawnattr_destroy(&attributes_);
+  }
+  SpawnPlan(const SpawnPlan&) = delete;
+  SpawnPlan& operator=(const SpawnPlan&) = delete;
+
+  // A group of its own, and no blocked or ignored signals left over from the daemon.
+  void SetProcessAttributes() {
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setflags(
+        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setpgroup(&attributes_, 0);
+    posix_spawnattr_setsigmask(&attributes_, &none);
+    posix_spawnattr_setsigdefault(&attributes_, &all);
+  }
+
+  void SetDescriptors(int socket, int log) {
+    posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions_, log, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions_, log, STDERR_FILENO);
+    posix_spawn_file_actions_adddup2(&actions_, socket, kWorkerSocketFd);
+    posix_spawn_file_actions_addclosefrom_np(&actions_, kWorkerSocketFd + 1);
+  }
+
+  int Spawn(const WorkerCommand& command, pid_t* pid) {
+    const std::string program = command.program.string();
+    std::array<char*, 2> arguments = {const_cast<char*>(program.c_str()), nullptr};
+    std::vector<char*> environment;
+    for (const auto& variable : command.environment) {
+      environment.push_back(const_cast<char*>(variable.c_str()));
+    }
+    environment.push_back(nullptr);
+    return ::posix_spawn(pid, program.c_str(), &actions_, &attributes_, arguments.data(),
+                         environment.data());
+  }
+
+ private:
+  posix_spawn_file_actions_t actions_;
+  posix_spawnattr_t attributes_;
+};
+
+absl::Status CannotStart(const WorkerCommand& command, const char* what, int error) {
+  const std::string line = fmt::format("cannot start the worker {}: {}: {}",
+                                       command.program.string(), what, std::strerror(error));
+  const bool passes = error == EMFILE || error == ENFILE || error == EAGAIN || error == ENOMEM;
+  return passes ? absl::ResourceExhaustedError(line) : absl::UnavailableError(line);
+}
+
+void SetNonBlocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
+
+// Descriptors above the worker's own, so that dup2 in the child never overwrites one that is still
+// needed.
+FileDescriptor AboveTheWorkers(int fd) {
+  FileDescriptor moved(::fcntl(fd, F_DUPFD_CLOEXEC, kWorkerSocketFd + 1));
+  ::close(fd);
+  return moved;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(const WorkerCommand& command) {
+  std::array<int, 2> sockets;
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
+    return CannotStart(command, "socketpair", errno);
+  }
+  FileDescriptor ours(sockets[0]);
+  FileDescriptor theirs = AboveTheWorkers(sockets[1]);
+  std::array<int, 2> pipe;
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return CannotStart(command, "pipe", errno);
+  FileDescriptor log_read(pipe[0]);
+  FileDescriptor log_write = AboveTheWorkers(pipe[1]);
+  // Without one (a full disk) the run goes on: a log is not worth a measurement.
+  FileDescriptor log_file(
+      ::open(command.log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  SetNonBlocking(ours.get());
+  SetNonBlocking(log_read.get());
+
+  SpawnPlan plan;
+  plan.SetProcessAttributes();
+  plan.SetDescriptors(theirs.get(), log_write.get());
+  pid_t pid = 0;
+  if (const int error = plan.Spawn(command, &pid); error != 0) {
+    return CannotStart(command, "spawn", error);
+  }
+  // glibc 2.36 declares pidfd_open without C linkage.
+  FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) {
+    const int error = errno;
+    ::kill(-pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return CannotStart(command, "pidfd_open", error);
+  }
+  return std::unique_ptr<WorkerProcess>(new WorkerProcess(pid, std::move(pidfd), std::move(ours),
+                                                          std::move(log_read), std::move(log_file),
+                                                          command.log_limit_bytes));
+}
+
+WorkerProcess::WorkerProcess(pid_t pid, FileDescriptor pidfd, FileDescriptor socket,
+                             FileDescriptor log_pipe, FileDescriptor log_file,
+                             size_t log_limit_bytes)
+    : pid_(pid),
+      pidfd_(std::move(pidfd)),
+      socket_(std::move(socket)),
+      log_pipe_(std::move(log_pipe)),
+      log_file_(std::move(log_file)),
+      log_room_bytes_(log_limit_bytes) {}
+
+WorkerProcess::~WorkerProcess() {
+  if (reaped_) return;
+  Kill();
+  Reap();
+}
+
+absl::Status WorkerProcess::Send(const v1::WorkerRequest& request) {
+  const std::string frame = EncodeFrame(request);
+  // A request is far smaller than the socket's buffer, which is empty: a short write means that the
+  // worker is gone.
+  const ssize_t sent = ::send(socket_.get(), frame.data(), frame.size(), MSG_NOSIGNAL);
+  if (sent == static_cast<ssize_t>(frame.size())) return absl::OkStatus();
+  return absl::UnavailableError("the worker closed its socket before it took the request");
+}
+
+absl::Status WorkerProcess::ReadEvents(std::vector<v1::WorkerEvent>* events) {
+  std::array<char, kReadBytes> buffer;
+  for (size_t total = 0; total < kReadAtOnceBytes && socket_;) {
+    const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) break;
+    if (got <= 0) {
+      socket_.reset();
+      break;
+    }
+    decoder_.Feed({buffer.data(), static_cast<size_t>(got)});
+    total += static_cast<size_t>(got);
+    for (;;) {
+      v1::WorkerEvent event;
+      const FrameDecoder::Result result = decoder_.Next(&event);
+      if (result == FrameDecoder::Result::kNeedMore) break;
+      if (result == FrameDecoder::Result::kGarbage) {
+        socket_.reset();
+        return absl::DataLossError("the worker sent bytes that are no event");
+      }
+      events->push_back(std::move(event));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void WorkerProcess::ReadLog() {
+  std::array<char, kReadBytes> buffer;
+  for (size_t total = 0; total < kReadAtOnceBytes && log_pipe_;) {
+    const ssize_t got = ::read(log_pipe_.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) break;
+    if (got <= 0) {
+      log_pipe_.reset();
+      break;
+    }
+    total += static_cast<size_t>(got);
+    KeepLog(buffer.data(), static_cast<size_t>(got));
+  }
+}
+
+void WorkerProcess::KeepLog(const char* bytes, size_t count) {
+  log_tail_.append(bytes, count);
+  if (log_tail_.size() > kTailBytes) log_tail_.erase(0, log_tail_.size() - kTailBytes);
+  const size_t kept = std::min(count, log_room_bytes_);
+  log_room_bytes_ -= kept;
+  // A log that cannot be written (disk full) must not end the run.
+  if (kept > 0 && log_file_ && ::write(log_file_.get(), bytes, kept) < 0) log_room_bytes_ = 0;
+}
+
+std::string WorkerProcess::LastLogLine() const {
+  const size_t end = log_tail_.find_last_not_of(" \t\r\n");
+  if (end == std::string::npos) return {};
+  const size_t newline = log_tail_.find_last_of('\n', end);
+  const size_t begin = newline == std::string::npos ? 0 : newline + 1;
+  std::string line = log_tail_.substr(begin, std::min(end + 1 - begin, kLineBytes));
+  for (char& c : line) {
+    if (c < 0x20 || c > 0x7e) c = '?';
+  }
+  return line;
+}
+
+void WorkerProcess::Signal(int number) {
+  if (!reaped_) ::kill(-pid_, number);
+}
+
+void WorkerProcess::Terminate() { Signal(SIGTERM); }
+
+void WorkerProcess::Kill() { Signal(SIGKILL); }
+
+WorkerExit WorkerProcess::Reap() {
+  siginfo_t info = {};
+  while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0 &&
+         errno == EINTR) {
+  }
+  // The process is a zombie still, so its number cannot be another group's yet: end what it left
+  // behind, then reap.
+  ::kill(-pid_, SIGKILL);
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  reaped_ = true;
+  WorkerExit exit;
+  if (WIFSIGNALED(status)) {
+    exit.signal = WTERMSIG(status);
+  } else {
+    exit.status = WEXITSTATUS(status);
+  }
+  return exit;
+}
+
+}  // namespace torchlap::run

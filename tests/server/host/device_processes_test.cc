@@ -1,0 +1,151 @@
+#include "server/host/device_processes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/server/host/fake_machine.h"
+
+namespace torchlap::host {
+namespace {
+
+using testing::Optional;
+
+constexpr uint64_t kMib = 1048576;
+
+class DeviceProcesses : public testing::Test {
+ protected:
+  std::vector<GpuProcess> On(const NvmlLibrary& nvml, const std::string& uuid = "GPU-1") {
+    auto processes = ProcessesOn(nvml, *nvml.DeviceOf(uuid), machine_.root());
+    EXPECT_TRUE(processes.ok()) << processes.status();
+    return processes.value_or(std::vector<GpuProcess>());
+  }
+  std::optional<uint64_t> Foreign(const NvmlLibrary& nvml, pid_t own_pid) {
+    return ForeignBytes(nvml, "GPU-1", own_pid, machine_.root());
+  }
+
+  FakeMachine machine_;
+};
+
+TEST_F(DeviceProcesses, AreNamedWithUserParentAndMemory) {
+  machine_.AddProcess(4211, "python3", 4000, 0);
+  const auto nvml = machine_.Open("gpu GPU-1 40960 A\nprocess 4211 11468 compute\n");
+  const auto processes = On(*nvml);
+  ASSERT_EQ(processes.size(), 1U);
+  EXPECT_EQ(processes[0].pid, 4211);
+  EXPECT_EQ(processes[0].who.name, "python3");
+  EXPECT_EQ(processes[0].who.user, "root");
+  EXPECT_EQ(processes[0].who.parent, 4000);
+  EXPECT_THAT(processes[0].used_bytes, Optional(11468 * kMib));
+  EXPECT_TRUE(processes[0].computes);
+  EXPECT_FALSE(processes[0].draws);
+}
+
+TEST_F(DeviceProcesses, ThatComputeAndDrawAreOneEntry) {
+  const auto nvml = machine_.Open(
+      "gpu GPU-1 40960 A\nprocess 10 100 both\nprocess 9 50 graphics\nprocess 11 7 compute\n");
+  const auto processes = On(*nvml);
+  ASSERT_EQ(processes.size(), 3U);
+  EXPECT_EQ(processes[0].pid, 9);
+  EXPECT_FALSE(processes[0].computes);
+  EXPECT_TRUE(processes[1].computes && processes[1].draws);
+  EXPECT_THAT(processes[1].used_bytes, Optional(100 * kMib));
+}
+
+TEST_F(DeviceProcesses, MemoryThatTheDriverDoesNotSayIsUnknown) {
+  const auto nvml = machine_.Open("gpu GPU-1 40960 A\nprocess 10 na compute\n");
+  EXPECT_EQ(On(*nvml).at(0).used_bytes, std::nullopt);
+}
+
+TEST_F(DeviceProcesses, OfLibrariesOfAnyAgeAreReadInTheirLayout) {
+  const std::string machine =
+      "driver 460.1\ngpu GPU-1 40960 A\nprocess 10 100 compute\nprocess 11 200 compute\n"
+      "process 12 na graphics\n";
+  for (const char* library : {TORCHLAP_FAKE_NVML_LIBRARY, TORCHLAP_FAKE_NVML_2021_LIBRARY,
+                              TORCHLAP_FAKE_NVML_UNVERSIONED_LIBRARY}) {
+    const auto nvml = machine_.Open(machine, library);
+    const auto processes = On(*nvml);
+    ASSERT_EQ(processes.size(), 3U) << library;
+    EXPECT_THAT(processes[0].used_bytes, Optional(100 * kMib)) << library;
+    EXPECT_EQ(processes[1].pid, 11) << library;
+    EXPECT_THAT(processes[1].used_bytes, Optional(200 * kMib)) << library;
+    EXPECT_EQ(processes[2].used_bytes, std::nullopt) << library;
+  }
+}
+
+TEST_F(DeviceProcesses, ManyProcessesFit) {
+  std::string machine = "gpu GPU-1 40960 A\n";
+  for (int i = 1; i <= 300; ++i) machine += "process " + std::to_string(i) + " 1 compute\n";
+  EXPECT_EQ(On(*machine_.Open(machine)).size(), 300U);
+}
+
+TEST_F(DeviceProcesses, OfAMigInstanceAreItsOwn) {
+  const auto nvml = machine_.Open(
+      "mig-gpu GPU-1 40960 A\nmig MIG-a 4864 A\nprocess 10 100 compute\nmig MIG-b 4864 A\n"
+      "process 11 200 compute\n");
+  EXPECT_EQ(On(*nvml, "MIG-a").at(0).pid, 10);
+  EXPECT_EQ(On(*nvml, "MIG-b").at(0).pid, 11);
+}
+
+TEST_F(DeviceProcesses, ARefusedListIsAnError) {
+  const auto nvml = machine_.Open("gpu GPU-1 40960 A\nprocess-error 4\n");
+  EXPECT_TRUE(absl::IsPermissionDenied(
+      ProcessesOn(*nvml, *nvml->DeviceOf("GPU-1"), machine_.root()).status()));
+  EXPECT_EQ(Foreign(*nvml, 7), std::nullopt);
+}
+
+TEST_F(DeviceProcesses, InAContainerPidsAreNotLookedUp) {
+  machine_.AddProcess(10, "another");
+  machine_.EnterNamespace("pid:[4026532266]");
+  const auto nvml = machine_.Open("gpu GPU-1 40960 A\nprocess 10 100 compute\n");
+  EXPECT_EQ(On(*nvml).at(0).who.name, "");
+}
+
+TEST_F(DeviceProcesses, ForeignMemoryIsThatOfTheOthers) {
+  const auto nvml = machine_.Open(
+      "gpu GPU-1 40960 A\nused-mib 1000\nprocess 10 100 compute\nprocess 11 200 both\n");
+  EXPECT_THAT(Foreign(*nvml, 10), Optional(200 * kMib));
+  // It has not touched the device yet.
+  EXPECT_THAT(Foreign(*nvml, 12), Optional(300 * kMib));
+}
+
+TEST_F(DeviceProcesses, ForeignMemoryWithoutAProcessOfOursIsWhatIsInUse) {
+  const auto nvml = machine_.Open("gpu GPU-1 40960 A\nused-mib 1000\nreserved-mib 500\n");
+  EXPECT_THAT(Foreign(*nvml, 0), Optional(1000 * kMib));
+  machine_.EnterNamespace("pid:[4026532266]");
+  EXPECT_THAT(Foreign(*nvml, 0), Optional(1000 * kMib));
+}
+
+TEST_F(DeviceProcesses, ForeignMemoryOfAnUnknownNeighbourIsWhatOursDoesNotHold) {
+  const auto nvml = machine_.Open(
+      "gpu GPU-1 40960 A\nused-mib 1000\nprocess 10 300 compute\nprocess 11 na compute\n");
+  EXPECT_THAT(Foreign(*nvml, 10), Optional(700 * kMib));
+  EXPECT_THAT(Foreign(*nvml, 12), Optional(1000 * kMib));
+  EXPECT_EQ(Foreign(*nvml, 11), 300 * kMib);  // ours need not be said for the sum over the others
+}
+
+TEST_F(DeviceProcesses, ForeignMemoryIsUnknownWhereNoneCanBeToldApart) {
+  const auto nvml = machine_.Open(
+      "gpu GPU-1 40960 A\nused-mib 1000\nprocess 10 na compute\nprocess 11 na compute\n");
+  EXPECT_EQ(Foreign(*nvml, 10), std::nullopt);
+  EXPECT_EQ(ForeignBytes(*nvml, "GPU-9", 0, machine_.root()), std::nullopt);
+}
+
+TEST_F(DeviceProcesses, ForeignMemoryBesideOursIsUnknownInAContainer) {
+  const auto nvml = machine_.Open("gpu GPU-1 40960 A\nused-mib 9\nprocess 10 1 compute\n");
+  machine_.EnterNamespace("pid:[4026532266]");
+  EXPECT_EQ(Foreign(*nvml, 10), std::nullopt);
+}
+
+TEST_F(DeviceProcesses, AnOldDriversUseIsNotTakenForForeign) {
+  // Without _v2 of the memory, what the driver sets aside counts as used.
+  const auto nvml = machine_.Open(
+      "driver 340.1\ngpu GPU-1 4096 A\nused-mib 10\nreserved-mib 500\nprocess 10 8 compute\n",
+      TORCHLAP_FAKE_NVML_UNVERSIONED_LIBRARY);
+  EXPECT_THAT(Foreign(*nvml, 0), Optional(8 * kMib));
+}
+
+}  // namespace
+}  // namespace torchlap::host

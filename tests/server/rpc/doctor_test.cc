@@ -1,0 +1,298 @@
+#include "server/rpc/doctor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "proto/words.h"
+#include "tests/server/host/fake_machine.h"
+
+namespace torchlap::rpc {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr uint64_t kGib = uint64_t{1} << 30;
+
+v1::Device Gpu(const std::string& name, const std::string& uuid,
+               v1::DeviceState state = v1::DEVICE_STATE_IDLE) {
+  v1::Device device;
+  device.set_name(name);
+  device.set_uuid(uuid);
+  device.set_kind(v1::DEVICE_KIND_CUDA);
+  device.set_model("NVIDIA A100");
+  device.set_memory_bytes(40 * kGib);
+  device.set_state(state);
+  return device;
+}
+
+// A machine on which nothing is wrong, with one GPU.
+MachineFacts Healthy() {
+  MachineFacts facts;
+  facts.torch_folder = "/opt/torch";
+  facts.nvml.library = absl::OkStatus();
+  facts.nvml.driver_version = "580.65.06";
+  facts.nvml.devices = {{"cuda:0", "GPU-1", "NVIDIA A100", 40 * kGib}};
+  facts.devices = {Gpu("cuda:0", "GPU-1")};
+  facts.gpus.resize(1);
+  facts.gpus[0].uuid = "GPU-1";
+  facts.gpus[0].slowdown_celsius = 92;
+  facts.gpus[0].reading.set_temperature_celsius(41);
+  facts.gpus[0].reading.set_throttle_reasons(host::throttle::kIdle);
+  facts.gpus[0].reading.set_utilisation_ratio(0);
+  facts.daemon_pid = 4000;
+  facts.load_average = 0.25;
+  facts.cores = 8;
+  facts.governors = {"performance"};
+  facts.free_bytes = 100 * kGib;
+  return facts;
+}
+
+host::GpuProcess Python(pid_t parent = 1) {
+  host::GpuProcess process;
+  process.pid = 4211;
+  process.who = {"python3", "ann", parent};
+  process.used_bytes = 11 * kGib + kGib / 4;
+  process.computes = true;
+  return process;
+}
+
+// `problem cuda:0 DEVICE_LOST: detail [expected]`, without FINDING_.
+std::string Text(const v1::Finding& finding) {
+  std::string text(Word(finding.severity()));
+  if (!finding.device().empty()) text += " " + finding.device();
+  text += " " + v1::FindingCode_Name(finding.code()).substr(8);
+  if (!finding.detail().empty()) text += ": " + finding.detail();
+  if (!finding.expected().empty()) text += " [" + finding.expected() + "]";
+  return text;
+}
+
+std::vector<std::string> Texts(const MachineFacts& facts) {
+  std::vector<std::string> texts;
+  for (const v1::Finding& finding : Diagnose(facts)) texts.push_back(Text(finding));
+  return texts;
+}
+
+// Without what is in order.
+std::vector<std::string> Complaints(const MachineFacts& facts) {
+  std::vector<std::string> texts;
+  for (const v1::Finding& finding : Diagnose(facts)) {
+    if (finding.severity() != v1::SEVERITY_OK) texts.push_back(Text(finding));
+  }
+  return texts;
+}
+
+TEST(Diagnosis, OfAHealthyMachineHasNoComplaint) {
+  EXPECT_THAT(
+      Texts(Healthy()),
+      ElementsAre("ok DAEMON: " TORCHLAP_VERSION, "ok TORCH: /opt/torch", "ok DRIVER: 580.65.06",
+                  "ok LOAD: 0.25 on 8 cores", "ok DISK: 100.0 GiB",
+                  "ok cuda:0 DEVICE: NVIDIA A100, 40.0 GiB", "ok cuda:0 TEMPERATURE: 41 [92]"));
+}
+
+TEST(Diagnosis, WithoutADriverIsNotedOnce) {
+  MachineFacts facts = Healthy();
+  facts.nvml = host::NvmlAnswer();
+  facts.gpus.clear();
+  facts.devices.clear();
+  EXPECT_THAT(Complaints(facts), ElementsAre("note DRIVER_ABSENT"));
+}
+
+TEST(Diagnosis, NamesWhatIsWrongWithTheDriver) {
+  MachineFacts facts = Healthy();
+  facts.devices.clear();
+  facts.nvml = host::NvmlAnswer();
+  facts.nvml.library = absl::FailedPreconditionError("x.so: version mismatch");
+  EXPECT_THAT(Complaints(facts), ElementsAre("problem DRIVER_MISMATCH: x.so: version mismatch"));
+  facts.nvml.library = absl::UnavailableError("x.so: Driver Not Loaded");
+  EXPECT_THAT(Complaints(facts), ElementsAre("problem DRIVER_FAILED: x.so: Driver Not Loaded"));
+}
+
+TEST(Diagnosis, SaysWhichDriverIsNeeded) {
+  MachineFacts facts = Healthy();
+  facts.nvml.driver_version = "535.161";
+  facts.nvml.driver_too_old = true;
+  facts.devices[0].set_state(v1::DEVICE_STATE_UNAVAILABLE);
+  facts.devices[0].set_detail("driver 535.161 is too old");
+  EXPECT_THAT(Complaints(facts),
+              ElementsAre("problem DRIVER_TOO_OLD: 535.161 [580]",
+                          "problem cuda:0 DEVICE_LEFT_OUT: driver 535.161 is too old"));
+}
+
+TEST(Diagnosis, SaysThatLibTorchIsMissing) {
+  MachineFacts facts = Healthy();
+  facts.torch_problem = "no LibTorch was found";
+  EXPECT_THAT(Complaints(facts), ElementsAre("problem TORCH_MISSING: no LibTorch was found"));
+}
+
+TEST(Diagnosis, ALostDeviceAndOneThatWasRefusedAreProblems) {
+  MachineFacts facts = Healthy();
+  facts.nvml.left_out = {{"cuda:1", "GPU is lost", true}, {"cuda:2", "no permission", false}};
+  EXPECT_THAT(Complaints(facts), ElementsAre("problem cuda:1 DEVICE_LOST: GPU is lost",
+                                             "problem cuda:2 DEVICE_LEFT_OUT: no permission"));
+}
+
+TEST(Diagnosis, ADeviceThatCameOrWentSinceTheStartIsFound) {
+  MachineFacts facts = Healthy();
+  facts.nvml.devices[0].uuid = "GPU-2";
+  EXPECT_THAT(Complaints(facts),
+              ElementsAre("problem cuda:0 DEVICE_LOST: the driver does not list it any more",
+                          "note cuda:0 DEVICE_LEFT_OUT: it was not there when the daemon started"));
+}
+
+TEST(Diagnosis, ADeviceOfAnotherDaemonIsNoted) {
+  MachineFacts facts = Healthy();
+  facts.devices[0].set_state(v1::DEVICE_STATE_CLAIMED);
+  facts.devices[0].set_detail("claimed by pid 812, user ann");
+  EXPECT_THAT(Complaints(facts),
+              ElementsAre("note cuda:0 DEVICE_CLAIMED: claimed by pid 812, user ann"));
+}
+
+TEST(Diagnosis, AHotDeviceIsAProblemBeforeItSlowsDown) {
+  MachineFacts facts = Healthy();
+  facts.gpus[0].reading.set_temperature_celsius(86);
+  EXPECT_THAT(Complaints(facts), IsEmpty());
+  facts.gpus[0].reading.set_temperature_celsius(87);
+  EXPECT_THAT(Complaints(facts), ElementsAre("problem cuda:0 TEMPERATURE: 87 [92]"));
+  facts.gpus[0].slowdown_celsius.reset();
+  EXPECT_THAT(Complaints(facts), IsEmpty());
+}
+
+TEST(Diagnosis, ThrottlingIsNamedByItsCause) {
+  MachineFacts facts = Healthy();
+  const auto with = [&facts](uint64_t reasons) {
+    facts.gpus[0].reading.set_throttle_reasons(reasons);
+    return Complaints(facts);
+  };
+  EXPECT_THAT(with(host::throttle::kHardwareSlowdown | host::throttle::kHardwareThermal),
+              ElementsAre("problem cuda:0 THROTTLED: heat (hardware)"));
+  EXPECT_THAT(with(host::throttle::kSoftwareThermal | host::throttle::kPowerBrake),
+              ElementsAre("problem cuda:0 THROTTLED: heat (driver), the power brake"));
+  EXPECT_THAT(with(host::throttle::kHardwareSlowdown),
+              ElementsAre("problem cuda:0 THROTTLED: a hardware slowdown"));
+  EXPECT_THAT(with(host::throttle::kSoftwarePowerCap),
+              ElementsAre("note cuda:0 THROTTLED: its power limit"));
+  EXPECT_THAT(with(0x2), IsEmpty()) << "clocks that somebody set";
+}
+
+TEST(Diagnosis, AProcessThatComputesIsAProblemOneThatResidesIsNoted) {
+  MachineFacts facts = Healthy();
+  facts.gpus[0].processes = {Python()};
+  EXPECT_THAT(Complaints(facts),
+              ElementsAre("note cuda:0 FOREIGN_PROCESS: pid 4211 ann python3 11.2 GiB"));
+  facts.gpus[0].reading.set_utilisation_ratio(0.9);
+  EXPECT_THAT(Complaints(facts),
+              ElementsAre("problem cuda:0 FOREIGN_PROCESS: pid 4211 ann python3 11.2 GiB"));
+  // It is ours that makes the device busy.
+  facts.devices[0].set_state(v1::DEVICE_STATE_RUNNING);
+  EXPECT_THAT(Complaints(facts),
+              ElementsAre("note cuda:0 FOREIGN_PROCESS: pid 4211 ann python3 11.2 GiB"));
+}
+
+TEST(Diagnosis, ADesktopIsANoteEvenWhenItDraws) {
+  MachineFacts facts = Healthy();
+  host::GpuProcess desktop;
+  desktop.pid = 900;
+  desktop.who = {"Xorg", "root", 1};
+  desktop.draws = true;
+  facts.gpus[0].processes = {desktop};
+  facts.gpus[0].reading.set_utilisation_ratio(0.2);
+  EXPECT_THAT(Complaints(facts),
+              ElementsAre("note cuda:0 FOREIGN_PROCESS: pid 900 root Xorg (graphics)"));
+}
+
+TEST(Diagnosis, AWorkerOfThisDaemonIsNoNeighbour) {
+  MachineFacts facts = Healthy();
+  facts.gpus[0].processes = {Python(/*parent=*/facts.daemon_pid)};
+  EXPECT_THAT(Complaints(facts), IsEmpty());
+  // In a container it has no name.
+  facts.gpus[0].processes[0].who = {};
+  EXPECT_THAT(Complaints(facts), SizeIs(1));
+  facts.devices[0].set_state(v1::DEVICE_STATE_RUNNING);
+  EXPECT_THAT(Complaints(facts), IsEmpty());
+}
+
+TEST(Diagnosis, LoadIsJudgedByTheCoresUnlessARunOfOursIsPartOfIt) {
+  MachineFacts facts = Healthy();
+  facts.load_average = 4.5;
+  EXPECT_THAT(Complaints(facts), ElementsAre("note LOAD_HIGH: 4.50 on 8 cores [4.0]"));
+  facts.load_average = 9;
+  EXPECT_THAT(Complaints(facts), ElementsAre("problem LOAD_HIGH: 9.00 on 8 cores [4.0]"));
+  facts.devices[0].set_state(v1::DEVICE_STATE_RUNNING);
+  EXPECT_THAT(Complaints(facts), IsEmpty());
+}
+
+TEST(Diagnosis, LittleDiskIsAProblemAndAnotherGovernorANote) {
+  MachineFacts facts = Healthy();
+  facts.free_bytes = kGib / 2;
+  facts.governors = {"performance", "powersave"};
+  EXPECT_THAT(Complaints(facts), ElementsAre("note GOVERNOR: performance, powersave [performance]",
+                                             "problem DISK_LOW: 512 MiB [1.0 GiB]"));
+}
+
+TEST(Diagnosis, FactsThatAreNotKnownAreNotJudged) {
+  MachineFacts facts = Healthy();
+  facts.load_average.reset();
+  facts.governors.clear();
+  facts.free_bytes.reset();
+  facts.gpus[0] = {};
+  facts.gpus[0].uuid = "GPU-1";
+  EXPECT_THAT(Texts(facts),
+              ElementsAre("ok DAEMON: " TORCHLAP_VERSION, "ok TORCH: /opt/torch",
+                          "ok DRIVER: 580.65.06", "ok cuda:0 DEVICE: NVIDIA A100, 40.0 GiB"));
+}
+
+class GatheredFacts : public testing::Test {
+ protected:
+  MachineFacts Gather(const std::string& machine) {
+    machine_.Describe(machine);
+    DiagnosisQuestion question;
+    question.nvml_library = TORCHLAP_FAKE_NVML_LIBRARY;
+    question.state_folder = machine_.root();
+    question.root = machine_.root();
+    return GatherFacts(question);
+  }
+
+  host::FakeMachine machine_;
+};
+
+TEST_F(GatheredFacts, ComeFromTheDriverAndTheKernel) {
+  machine_.AddProcess(4211, "python3", 17);
+  machine_.Write("proc/loadavg", "1.50 0.80 0.40 2/512 9999\n");
+  machine_.Write("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n");
+  machine_.Write("sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "powersave\n");
+  const MachineFacts facts = Gather(
+      "gpu GPU-1 40960 A\ntemperature 61\nslowdown-at 92\nprocess 4211 100 compute\nbroken 15\n");
+  EXPECT_TRUE(facts.nvml.library.ok());
+  ASSERT_EQ(facts.gpus.size(), 1U);
+  EXPECT_EQ(facts.gpus[0].uuid, "GPU-1");
+  EXPECT_EQ(facts.gpus[0].reading.temperature_celsius(), 61U);
+  EXPECT_EQ(facts.gpus[0].slowdown_celsius, 92U);
+  ASSERT_EQ(facts.gpus[0].processes.size(), 1U);
+  EXPECT_EQ(facts.gpus[0].processes[0].who.name, "python3");
+  EXPECT_EQ(facts.nvml.left_out.size(), 1U);
+  EXPECT_EQ(facts.load_average, 1.5);
+  EXPECT_GE(facts.cores, 1U);
+  EXPECT_THAT(facts.governors, ElementsAre("powersave"));
+  EXPECT_TRUE(facts.free_bytes.has_value());
+  EXPECT_EQ(facts.daemon_pid, ::getpid());
+}
+
+TEST_F(GatheredFacts, AreThereWithoutDriverAndWithoutFiles) {
+  const MachineFacts facts = Gather("init-error 9\n");
+  EXPECT_TRUE(absl::IsUnavailable(facts.nvml.library));
+  EXPECT_THAT(facts.gpus, IsEmpty());
+  EXPECT_FALSE(facts.load_average.has_value());
+  EXPECT_THAT(facts.governors, IsEmpty());
+  EXPECT_THAT(Texts(facts),
+              Contains("problem DRIVER_FAILED: " TORCHLAP_FAKE_NVML_LIBRARY ": Driver Not Loaded"));
+}
+
+}  // namespace
+}  // namespace torchlap::rpc

@@ -1,0 +1,147 @@
+#include "server/rpc/job_admission.h"
+
+#include <gtest/gtest.h>
+
+namespace torchlap::rpc {
+namespace {
+
+host::HostDevice Device(const std::string& name, v1::DeviceKind kind) {
+  host::HostDevice device;
+  device.name = name;
+  device.uuid = "U-" + name;
+  device.kind = kind;
+  return device;
+}
+
+const std::vector<host::HostDevice> kOneCpu = {Device("cpu0", v1::DEVICE_KIND_CPU)};
+const std::vector<host::HostDevice> kTwoKinds = {Device("cpu0", v1::DEVICE_KIND_CPU),
+                                                 Device("cuda:0", v1::DEVICE_KIND_CUDA)};
+const storage::Caller kUser = {"uid:1000", "ann", false};
+const storage::Caller kAdmin = {"uid:0", "root", true};
+
+v1::JobSpec Small() {
+  v1::JobSpec spec;
+  spec.mutable_workload()->mutable_transformer_lm()->set_preset("small");
+  return spec;
+}
+
+v1::TransformerLm* Model(v1::JobSpec* spec) {
+  return spec->mutable_workload()->mutable_transformer_lm();
+}
+
+void ExpectRefused(const v1::JobSpec& spec, absl::StatusCode code,
+                   const std::vector<std::string>& parts, const storage::Caller& caller = kUser) {
+  const auto job = Admit(spec, kOneCpu, caller);
+  ASSERT_FALSE(job.ok());
+  EXPECT_EQ(job.status().code(), code) << job.status();
+  for (const std::string& part : parts) {
+    EXPECT_NE(std::string(job.status().message()).find(part), std::string::npos)
+        << part << " in: " << job.status();
+  }
+}
+
+TEST(JobAdmissionTest, DefaultsAreThoseOfTheMeasurement) {
+  const auto job = Admit(Small(), kOneCpu, kUser);
+  ASSERT_TRUE(job.ok()) << job.status();
+  const v1::TransformerLm& model = job->spec.workload().transformer_lm();
+  EXPECT_EQ(model.edition(), "cs336-2025");
+  EXPECT_EQ(model.pass_type(), v1::PASS_TYPE_FORWARD_BACKWARD);
+  EXPECT_EQ(model.batch_size(), 4U);
+  EXPECT_EQ(model.context_length(), 256U);
+  EXPECT_EQ(model.precision(), v1::PRECISION_FP32);
+  EXPECT_EQ(model.optimizer(), v1::OPTIMIZER_UNSPECIFIED);
+  EXPECT_EQ(job->spec.plan().warmup_steps(), 5U);
+  EXPECT_EQ(job->spec.plan().measure_steps(), 10U);
+  EXPECT_EQ(job->spec.plan().launches(), 1U);
+  EXPECT_EQ(job->spec.plan().time_limit_ns(), 900'000'000'000);
+  EXPECT_TRUE(job->spec.oom().retry());
+  EXPECT_EQ(job->spec.oom().min_batch_size(), 1U);
+  EXPECT_EQ(job->spec.oom().min_context_length(), 128U);
+  EXPECT_EQ(job->spec.purpose(), v1::PURPOSE_MEASURE);
+  EXPECT_EQ(job->parameters, 128'625'408U);
+}
+
+TEST(JobAdmissionTest, ASmallContextIsItsOwnFloor) {
+  v1::JobSpec spec = Small();
+  Model(&spec)->set_context_length(32);
+  EXPECT_EQ(Admit(spec, kOneCpu, kUser)->spec.oom().min_context_length(), 32U);
+}
+
+TEST(JobAdmissionTest, ATrainStepHasAnOptimizerAndOtherPassesHaveNone) {
+  v1::JobSpec spec = Small();
+  Model(&spec)->set_optimizer(v1::OPTIMIZER_FUSED);
+  EXPECT_EQ(Admit(spec, kOneCpu, kUser)->spec.workload().transformer_lm().optimizer(),
+            v1::OPTIMIZER_UNSPECIFIED);
+  Model(&spec)->clear_optimizer();
+  Model(&spec)->set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
+  EXPECT_EQ(Admit(spec, kOneCpu, kUser)->spec.workload().transformer_lm().optimizer(),
+            v1::OPTIMIZER_COURSE);
+}
+
+TEST(JobAdmissionTest, ValuesOutOfRangeAreRefusedWithFieldValueAndRange) {
+  v1::JobSpec batch = Small();
+  Model(&batch)->set_batch_size(0);
+  ExpectRefused(batch, absl::StatusCode::kInvalidArgument, {"batch_size is 0", "1 to 65536"});
+  v1::JobSpec context = Small();
+  Model(&context)->set_context_length(2'000'000);
+  ExpectRefused(context, absl::StatusCode::kInvalidArgument, {"context_length is 2000000"});
+  v1::JobSpec steps = Small();
+  steps.mutable_plan()->set_measure_steps(0);
+  ExpectRefused(steps, absl::StatusCode::kInvalidArgument, {"measure_steps is 0"});
+  v1::JobSpec limit = Small();
+  limit.mutable_plan()->set_time_limit_ns(1);
+  ExpectRefused(limit, absl::StatusCode::kInvalidArgument, {"time_limit", "7 days"});
+  v1::JobSpec floor = Small();
+  floor.mutable_oom()->set_min_batch_size(9);
+  ExpectRefused(floor, absl::StatusCode::kInvalidArgument, {"min_batch_size is 9", "1 to 4"});
+  v1::JobSpec label = Small();
+  (*label.mutable_labels())["k"] = std::string(101, 'v');
+  ExpectRefused(label, absl::StatusCode::kInvalidArgument, {"label `k="});
+}
+
+TEST(JobAdmissionTest, AnEmptyWorkloadIsRefused) {
+  ExpectRefused({}, absl::StatusCode::kInvalidArgument, {"workload"});
+}
+
+TEST(JobAdmissionTest, OnlyAdminsRaiseThePriority) {
+  v1::JobSpec spec = Small();
+  spec.set_priority(5);
+  ExpectRefused(spec, absl::StatusCode::kPermissionDenied, {"priority is 5"});
+  EXPECT_TRUE(Admit(spec, kOneCpu, kAdmin).ok());
+}
+
+TEST(JobAdmissionTest, WithoutADeviceItIsTheClassThatIsThereCudaFirst) {
+  EXPECT_EQ(Admit(Small(), kOneCpu, kUser)->device_key, "class:cpu");
+  EXPECT_EQ(Admit(Small(), kTwoKinds, kUser)->device_key, "class:cuda");
+}
+
+TEST(JobAdmissionTest, ADeviceIsFoundByNameUuidOrClass) {
+  const auto key = [](const std::string& device) {
+    v1::JobSpec spec = Small();
+    spec.set_device(device);
+    return Admit(spec, kTwoKinds, kUser)->device_key;
+  };
+  EXPECT_EQ(key("cpu0"), "uuid:U-cpu0");
+  EXPECT_EQ(key("U-cuda:0"), "uuid:U-cuda:0");
+  EXPECT_EQ(key("cpu"), "class:cpu");
+}
+
+TEST(JobAdmissionTest, ADeviceThatIsNotThereIsNotFound) {
+  v1::JobSpec spec = Small();
+  spec.set_device("gpu7");
+  ExpectRefused(spec, absl::StatusCode::kNotFound, {"gpu7", "cpu0"});
+  spec.set_device("cuda");
+  ExpectRefused(spec, absl::StatusCode::kNotFound, {"no CUDA device"});
+}
+
+TEST(JobAdmissionTest, WhatACpuCannotDoIsRefused) {
+  v1::JobSpec spec = Small();
+  Model(&spec)->set_precision(v1::PRECISION_TF32);
+  ExpectRefused(spec, absl::StatusCode::kInvalidArgument, {"tf32", "fp32"});
+  v1::JobSpec events = Small();
+  events.mutable_plan()->set_timing(v1::TIMING_EVENTS);
+  ExpectRefused(events, absl::StatusCode::kInvalidArgument, {"events", "separate"});
+}
+
+}  // namespace
+}  // namespace torchlap::rpc
