@@ -25,6 +25,7 @@
 #include "server/rpc/requests.h"
 #include "server/run/device_fleet.h"
 #include "server/run/event_hub.h"
+#include "server/run/local_device.h"
 #include "storage/database.h"
 #include "storage/job_store.h"
 #include "storage/run_store.h"
@@ -91,6 +92,7 @@ struct Daemon::Parts {
   host::HostFacts facts;
   host::DeviceList devices;
   std::shared_ptr<const host::NvmlLibrary> nvml;
+  run::LocalSetting local;
   run::EventHub hub;
   std::unique_ptr<storage::Database> database;
   std::optional<storage::JobStore> jobs;
@@ -146,18 +148,19 @@ void Daemon::Parts::FindDevices() {
 }
 
 absl::Status Daemon::Parts::Serve() {
+  local = {&configuration, &facts, WorkerProgram(configuration), torch_problem, nvml};
+  std::vector<std::unique_ptr<run::Place>> places;
+  for (const host::HostDevice& device : devices.devices) {
+    places.push_back(std::make_unique<run::LocalDevice>(device, &local));
+  }
   run::DispatcherSetting dispatching;
-  dispatching.configuration = &configuration;
-  dispatching.facts = &facts;
   dispatching.jobs = &*jobs;
   dispatching.runs = &*runs;
   dispatching.hub = &hub;
-  dispatching.nvml = nvml;
-  dispatching.worker_program = WorkerProgram(configuration);
-  dispatching.torch_problem = torch_problem;
-  fleet.emplace(devices.devices, dispatching);
+  dispatching.grace = configuration.grace;
+  fleet.emplace(std::move(places), dispatching);
   requests.emplace(rpc::RequestSetting{&configuration, database.get(), &*jobs, &*runs, &*fleet,
-                                       &hub, dispatching.worker_program, torch_problem,
+                                       &hub, local.worker_program, torch_problem,
                                        rpc::CallerOf(::geteuid()).name, started_at_ns});
   fleet->Start();
   auto listening =

@@ -4,11 +4,11 @@
 
 namespace torchlap::run {
 
-DeviceFleet::DeviceFleet(std::vector<host::HostDevice> devices, DispatcherSetting setting)
-    : devices_(std::move(devices)) {
+DeviceFleet::DeviceFleet(std::vector<std::unique_ptr<Place>> places, DispatcherSetting setting) {
   setting.queue_changed = [this] { WakeAll(); };
-  for (const host::HostDevice& device : devices_) {
-    dispatchers_.push_back(std::make_unique<Dispatcher>(device, setting));
+  for (std::unique_ptr<Place>& place : places) {
+    devices_.push_back(place->device());
+    dispatchers_.push_back(std::make_unique<Dispatcher>(std::move(place), setting));
   }
 }
 

@@ -13,7 +13,7 @@ namespace torchlap::run {
 class DeviceFleet {
  public:
   // `setting.queue_changed` is filled here.
-  DeviceFleet(std::vector<host::HostDevice> devices, DispatcherSetting setting);
+  DeviceFleet(std::vector<std::unique_ptr<Place>> places, DispatcherSetting setting);
   // Stops all dispatchers and waits for their threads before any is destroyed: each may still wake
   // the others.
   ~DeviceFleet();
@@ -28,7 +28,7 @@ class DeviceFleet {
   std::vector<DeviceStatus> Describe() const;
 
  private:
-  const std::vector<host::HostDevice> devices_;
+  std::vector<host::HostDevice> devices_;  // of the dispatchers, in their order
   std::vector<std::unique_ptr<Dispatcher>> dispatchers_;
 };
 

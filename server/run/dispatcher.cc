@@ -6,9 +6,7 @@
 
 #include <array>
 #include <utility>
-#include <variant>
 
-#include "proto/base/clock.h"
 #include "proto/words.h"
 #include "server/host/cpu_list.h"
 #include "server/run/fair_order.h"
@@ -29,8 +27,6 @@ void Prepare(const std::vector<v1::Run>& earlier, storage::StartedRun* started) 
   }
 }
 
-// After an error of the database (a full disk, say) there is nothing to wait for but time.
-constexpr int kRetryMs = 2000;
 }  // namespace
 
 std::vector<std::string> DeviceKeys(const host::HostDevice& device) {
@@ -38,11 +34,12 @@ std::vector<std::string> DeviceKeys(const host::HostDevice& device) {
   return {"uuid:" + device.uuid, fmt::format("class:{}", Word(device.kind)), "any"};
 }
 
-Dispatcher::Dispatcher(host::HostDevice device, DispatcherSetting setting)
-    : device_(std::move(device)),
+Dispatcher::Dispatcher(std::unique_ptr<Place> place, DispatcherSetting setting)
+    : place_(std::move(place)),
+      device_(place_->device()),
       setting_(std::move(setting)),
       device_keys_(DeviceKeys(device_)),
-      runner_(&device_, &setting_, &wake_up_,
+      runner_(place_.get(), &setting_, &wake_up_,
               [this](uint64_t job_id) { return StopCauseOf(job_id); }) {
   status_.set_name(device_.name);
   status_.set_uuid(device_.uuid);
@@ -55,7 +52,8 @@ Dispatcher::Dispatcher(host::HostDevice device, DispatcherSetting setting)
 Dispatcher::~Dispatcher() { Stop(); }
 
 void Dispatcher::Start() {
-  HoldDevice();
+  // Asked again by the thread where it failed.
+  HoldDevice().IgnoreError();
   thread_ = std::jthread([this] { Run(); });
 }
 
@@ -100,76 +98,101 @@ void Dispatcher::SetClaimedBy(const host::HeldBy& holder) {
 
 void Dispatcher::Run() {
   while (!stopping_) {
-    const bool worked = HoldDevice() && RunNext();
-    if (!worked && !stopping_) Sleep(failed_);
+    const absl::StatusOr<bool> worked = WorkOnce();
+    if (!worked.ok()) {
+      // Others wake this thread meanwhile, and so does what it stored itself: that heals nothing.
+      Pause(backoff_.NextNs());
+      continue;
+    }
+    backoff_.Succeeded();
+    if (!*worked && !stopping_) Sleep();
   }
 }
 
-void Dispatcher::Sleep(bool after_error) {
+absl::StatusOr<bool> Dispatcher::WorkOnce() {
+  const absl::StatusOr<bool> held = HoldDevice();
+  if (!held.ok() || !*held) return held;
+  return RunNext();
+}
+
+void Dispatcher::Sleep() {
   std::array<pollfd, 2> fds = {{{wake_up_.fd(), POLLIN, 0}, {claim_watch_.get(), POLLIN, 0}}};
-  ::poll(fds.data(), fds.size(), after_error ? kRetryMs : -1);
+  setting_.clock->Poll(fds.data(), fds.size(), Clock::kNever);
   wake_up_.Clear();
 }
 
-bool Dispatcher::HoldDevice() {
-  if (claim_) return true;
+void Dispatcher::Pause(int64_t length_ns) {
+  const int64_t until_ns = setting_.clock->MonotonicNs() + length_ns;
+  while (!stopping_ && setting_.clock->MonotonicNs() < until_ns) {
+    pollfd wake = {wake_up_.fd(), POLLIN, 0};
+    setting_.clock->Poll(&wake, 1, until_ns);
+    wake_up_.Clear();
+  }
+}
+
+bool Dispatcher::WaitOut(const std::string& failure, const std::string& run_id, Backoff* backoff) {
+  spdlog::error("{}: {}{}", device_.name, failure,
+                stopping_ ? "; run " + run_id + " will be run again" : "; trying again");
+  SetState(v1::DEVICE_STATE_RUNNING, run_id, failure);
+  Pause(backoff->NextNs());
+  return !stopping_;
+}
+
+absl::StatusOr<bool> Dispatcher::HoldDevice() {
+  if (held_) return true;
   // Its holder is still there. Asking again would leave one more connection in its queue.
   pollfd holder = {claim_watch_.get(), POLLIN, 0};
   if (claim_watch_ && ::poll(&holder, 1, 0) == 0) return false;
   claim_watch_.reset();
-  return TryToHold();
-}
-
-bool Dispatcher::TryToHold() {
-  auto answer = host::TryClaim(device_.claim_keys);
-  failed_ = !answer.ok();
-  if (failed_) {
-    SetState(v1::DEVICE_STATE_UNAVAILABLE, "", std::string(answer.status().message()));
+  auto other = place_->TryToHold();
+  if (!other.ok()) {
+    SetState(v1::DEVICE_STATE_UNAVAILABLE, "", std::string(other.status().message()));
+    return other.status();
+  }
+  if (*other) {
+    SetClaimedBy(**other);
+    spdlog::info("{}: claimed by pid {}, user {}; waiting for its end", device_.name, (*other)->pid,
+                 (*other)->user);
+    claim_watch_ = std::move((*other)->watch_fd);
     return false;
   }
-  if (auto* held = std::get_if<host::HeldBy>(&*answer)) {
-    SetClaimedBy(*held);
-    spdlog::info("{}: claimed by pid {}, user {}; waiting for its end", device_.name, held->pid,
-                 held->user);
-    claim_watch_ = std::move(held->watch_fd);
-    return false;
-  }
-  claim_ = std::get<host::Claim>(std::move(*answer));
+  held_ = true;
   SetIdle();
   return true;
 }
 
-bool Dispatcher::RunNext() {
+absl::StatusOr<bool> Dispatcher::RunNext() {
   auto taken = TakeNext();
-  failed_ = !taken.ok();
-  if (failed_) {
+  if (!taken.ok()) {
     spdlog::error("{}: cannot take the next job: {}", device_.name,
                   std::string(taken.status().message()));
-    return false;
+    return taken.status();
   }
   if (!*taken) return false;
-  storage::StartedRun& started = **taken;
-  const std::vector<v1::Run> earlier = EarlierRuns(started);
-  Prepare(earlier, &started);
+  if (absl::Status ran = RunStarted(**std::move(taken)); !ran.ok()) return ran;
+  return true;
+}
+
+absl::Status Dispatcher::RunStarted(storage::StartedRun started) {
   SetState(v1::DEVICE_STATE_RUNNING, started.run.run_id(), "");
+  const std::optional<std::vector<v1::Run>> earlier = EarlierRuns(started);
+  // Its run stays without an outcome: the next daemon queues the launch again.
+  if (!earlier) return absl::OkStatus();
+  Prepare(*earlier, &started);
   setting_.hub->EventsCommitted();
   const auto [finished, instead] = runner_.Run(started);
-  storage::AfterRun after = instead ? TryInstead(*instead) : Next(started, finished.run, earlier);
-  // Not by the daemon's stop, then: this host could not start a process. Later it may; but not for
-  // ever.
-  failed_ = finished.run.outcome() == v1::OUTCOME_INTERRUPTED && !stopping_;
-  if (failed_) after.next = storage::AfterRun::Next::kInterrupted;
-  Store(finished, after);
+  Store(finished, instead ? TryInstead(*instead) : Next(started, finished.run, *earlier));
   SetIdle();
   setting_.hub->EventsCommitted();
   setting_.queue_changed();
-  return !failed_;
+  const bool no_room = finished.run.outcome() == v1::OUTCOME_INTERRUPTED && !stopping_;
+  return no_room ? absl::ResourceExhaustedError(finished.run.failure().detail()) : absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<storage::StartedRun>> Dispatcher::TakeNext() {
   const storage::DeviceIdentity identity{device_.name, device_.uuid, device_.model};
   while (!stopping_) {
-    const int64_t now_ns = WallNs();
+    const int64_t now_ns = setting_.clock->WallNs();
     auto heads = setting_.jobs->Heads(device_keys_, now_ns);
     if (!heads.ok()) return heads.status();
     const storage::QueueHead* head = ChooseNext(*heads);
@@ -182,34 +205,40 @@ absl::StatusOr<std::optional<storage::StartedRun>> Dispatcher::TakeNext() {
   return std::nullopt;
 }
 
-std::vector<v1::Run> Dispatcher::EarlierRuns(const storage::StartedRun& started) const {
+std::optional<std::vector<v1::Run>> Dispatcher::EarlierRuns(const storage::StartedRun& started) {
   std::vector<v1::Run> earlier;
   if (started.run.number() == 1) return earlier;
-  const auto job = setting_.jobs->Get(started.job.job_id());
-  if (!job.ok()) return earlier;
-  for (const v1::Run& run : job->runs()) {
-    if (run.number() < started.run.number()) earlier.push_back(run);
+  Backoff backoff;
+  for (;;) {
+    auto job = setting_.jobs->Get(started.job.job_id());
+    if (job.ok()) {
+      for (v1::Run& run : *job->mutable_runs()) {
+        if (run.number() < started.run.number()) earlier.push_back(std::move(run));
+      }
+      return earlier;
+    }
+    // Going on without them would begin a search anew, and count every retry as the first.
+    const std::string failure =
+        fmt::format("cannot read the job's earlier runs: {}", std::string(job.status().message()));
+    if (!WaitOut(failure, started.run.run_id(), &backoff)) return std::nullopt;
   }
-  return earlier;
 }
 
-StopCause Dispatcher::StopCauseOf(uint64_t job_id) {
+absl::StatusOr<StopCause> Dispatcher::StopCauseOf(uint64_t job_id) {
   if (stopping_) return StopCause::kShutdown;
   const auto cancelled = setting_.jobs->CancelRequested(job_id);
-  return cancelled.ok() && *cancelled ? StopCause::kCancel : StopCause::kNone;
+  if (!cancelled.ok()) return cancelled.status();
+  return *cancelled ? StopCause::kCancel : StopCause::kNone;
 }
 
 void Dispatcher::Store(const storage::FinishedRun& finished, const storage::AfterRun& after) {
+  Backoff backoff;
   for (;;) {
-    const auto state = setting_.jobs->FinishRun(finished, after, WallNs());
+    const auto state = setting_.jobs->FinishRun(finished, after, setting_.clock->WallNs());
     if (state.ok() || absl::IsAborted(state.status())) return;
-    spdlog::error("{}: cannot store run {}: {}{}", device_.name, finished.run.run_id(),
-                  std::string(state.status().message()),
-                  stopping_ ? "; it will be run again" : "; trying again");
-    SetState(v1::DEVICE_STATE_RUNNING, finished.run.run_id(),
-             fmt::format("cannot store the run: {}", std::string(state.status().message())));
-    if (stopping_) return;
-    Sleep(/*after_error=*/true);
+    const std::string failure =
+        fmt::format("cannot store the run: {}", std::string(state.status().message()));
+    if (!WaitOut(failure, finished.run.run_id(), &backoff)) return;
   }
 }
 

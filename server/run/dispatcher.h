@@ -1,4 +1,4 @@
-// One thread for one device: takes the next launch from the queue, runs it in a worker, stores what
+// One thread for one place: takes the next launch from the queue, runs it in a worker, stores what
 // happened.
 #pragma once
 
@@ -6,27 +6,33 @@
 #include <absl/status/statusor.h>
 
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "proto/base/file_descriptor.h"
 #include "proto/base/mutex.h"
 #include "server/host/device_claim.h"
 #include "server/host/devices.h"
+#include "server/run/backoff.h"
+#include "server/run/dispatcher_setting.h"
 #include "server/run/launch_runner.h"
+#include "server/run/place.h"
 #include "server/run/wake_up.h"
 #include "storage/job_store.h"
 #include "torchlap/v1/device.pb.h"
 
 namespace torchlap::run {
 
-// The thread sleeps in poll(2) until the queue changes, a cancellation is asked for, the worker
+// The thread sleeps on the clock until the queue changes, a cancellation is asked for, the worker
 // says or does something, a deadline passes, or the daemon stops. While another daemon has the
-// device it waits for that one's end.
+// device it waits for that one's end. After an error that only time heals nothing but time, or the
+// stop, ends its pause.
 class Dispatcher {
  public:
-  Dispatcher(host::HostDevice device, DispatcherSetting setting);
+  Dispatcher(std::unique_ptr<Place> place, DispatcherSetting setting);
   // Stops and waits for the thread.
   ~Dispatcher();
 
@@ -45,24 +51,33 @@ class Dispatcher {
 
  private:
   void Run();
-  bool HoldDevice();
-  bool TryToHold();
-  // False: there is nothing to do now.
-  bool RunNext();
+  // Both: false, there is nothing to do now; an error passes with time.
+  absl::StatusOr<bool> WorkOnce();
+  absl::StatusOr<bool> HoldDevice();
+  absl::StatusOr<bool> RunNext();
   absl::StatusOr<std::optional<storage::StartedRun>> TakeNext();
-  // The job's runs before this one, by number.
-  std::vector<v1::Run> EarlierRuns(const storage::StartedRun& started) const;
-  StopCause StopCauseOf(uint64_t job_id);
+  // Runs and stores it. An error: this host has no room for a worker now.
+  absl::Status RunStarted(storage::StartedRun started);
+  // The job's runs before this one, by number; nothing: the daemon stops, and the database does not
+  // tell them.
+  std::optional<std::vector<v1::Run>> EarlierRuns(const storage::StartedRun& started);
+  absl::StatusOr<StopCause> StopCauseOf(uint64_t job_id);
   void Store(const storage::FinishedRun& finished, const storage::AfterRun& after);
-  // Until Wake(), the end of who has the device, or, after an error, a while.
-  void Sleep(bool after_error);
+  // Says what failed, and pauses. False: the daemon stops.
+  bool WaitOut(const std::string& failure, const std::string& run_id, Backoff* backoff);
+
+  // Until Wake(), or the end of who has the device.
+  void Sleep();
+  // For so long, or until the stop.
+  void Pause(int64_t length_ns);
   void SetState(v1::DeviceState state, const std::string& run_id, const std::string& detail)
       TORCHLAP_EXCLUDES(mutex_);
   // UNAVAILABLE where the device has a problem.
   void SetIdle() TORCHLAP_EXCLUDES(mutex_);
   void SetClaimedBy(const host::HeldBy& holder) TORCHLAP_EXCLUDES(mutex_);
 
-  const host::HostDevice device_;
+  const std::unique_ptr<Place> place_;
+  const host::HostDevice& device_;
   const DispatcherSetting setting_;
   const std::vector<std::string> device_keys_;
   WakeUp wake_up_;
@@ -70,9 +85,9 @@ class Dispatcher {
   std::atomic<bool> stopping_ = false;
 
   // Used by the thread alone, once it runs.
-  std::optional<host::Claim> claim_;
+  bool held_ = false;
   FileDescriptor claim_watch_;
-  bool failed_ = false;  // by something that only time heals: a full disk, no processes left
+  Backoff backoff_;
 
   mutable Mutex mutex_;
   v1::Device status_ TORCHLAP_GUARDED_BY(mutex_);

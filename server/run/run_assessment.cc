@@ -1,7 +1,9 @@
 #include "server/run/run_assessment.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "server/measure/advice.h"
 #include "server/measure/validity.h"
@@ -25,18 +27,20 @@ std::optional<measure::EfficiencyReference> PeakOf(const v1::Run& calibration,
   return std::nullopt;
 }
 
-std::optional<measure::EfficiencyReference> FindPeak(const storage::RunStore& runs,
-                                                     const v1::Run& run) {
+absl::StatusOr<std::optional<measure::EfficiencyReference>> FindPeak(const storage::RunStore& runs,
+                                                                     const v1::Run& run) {
   const auto calibration = runs.LatestCalibration(run.device_uuid());
-  if (!calibration.ok() || !*calibration) return std::nullopt;
+  if (!calibration.ok()) return calibration.status();
+  if (!*calibration) return std::nullopt;
   return PeakOf(**calibration, run.workload().transformer_lm().precision());
 }
 
-std::optional<measure::EfficiencyReference> FindSibling(const storage::RunStore& runs,
-                                                        const v1::Run& run) {
+absl::StatusOr<std::optional<measure::EfficiencyReference>> FindSibling(
+    const storage::RunStore& runs, const v1::Run& run) {
   if (!run.has_flops_per_s()) return std::nullopt;
   const auto sibling = runs.BestSibling(run);
-  if (!sibling.ok() || !*sibling) return std::nullopt;
+  if (!sibling.ok()) return sibling.status();
+  if (!*sibling) return std::nullopt;
   return measure::EfficiencyReference{(*sibling)->flops_per_s, (*sibling)->run_id};
 }
 
@@ -78,16 +82,18 @@ std::vector<measure::ForeignUse> ForeignUses(const GpuSurroundings& gpu) {
 
 }  // namespace
 
-void Assess(const host::HostDevice& device, const GpuSurroundings& gpu,
-            const storage::RunStore& runs, storage::FinishedRun* finished) {
+absl::Status Assess(const host::HostDevice& device, const GpuSurroundings& gpu,
+                    const storage::RunStore& runs, storage::FinishedRun* finished) {
   v1::Run* run = &finished->run;
   measure::Surroundings around;
   around.is_cuda = device.kind == v1::DEVICE_KIND_CUDA;
   around.cores = static_cast<uint32_t>(std::max<size_t>(1, device.cores.size()));
   around.readings = finished->readings;
   around.foreign = ForeignUses(gpu);
-  around.sibling = FindSibling(runs, *run);
-  around.calibration = FindPeak(runs, *run);
+  const auto sibling = FindSibling(runs, *run);
+  const auto peak = FindPeak(runs, *run);
+  around.sibling = sibling.value_or(std::nullopt);
+  around.calibration = peak.value_or(std::nullopt);
   SetPeakRatio(around.calibration, run);
   SetMfu(device.vendor_peaks, run);
   measure::Judge(finished->samples, around, run);
@@ -98,6 +104,7 @@ void Assess(const host::HostDevice& device, const GpuSurroundings& gpu,
   context.is_calibrated = around.calibration.has_value();
   context.device_memory_bytes = device.memory_bytes;
   measure::Advise(finished->samples, context, run);
+  return sibling.ok() ? peak.status() : sibling.status();
 }
 
 }  // namespace torchlap::run

@@ -5,26 +5,22 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 #include <utility>
 #include <vector>
-
-#include "proto/base/clock.h"
-#include "server/host/host_facts.h"
 
 namespace torchlap::run {
 namespace {
 
-constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int64_t kNever = Clock::kNever;
+constexpr int64_t kAskAgainNs = 1'000'000'000;
 
 class Follower {
  public:
-  Follower(const FollowOrders& orders, WorkerProcess* worker, RunRecord* record)
+  Follower(const FollowOrders& orders, Worker* worker, RunRecord* record)
       : orders_(orders), worker_(worker), record_(record) {}
 
   WorkerEnd Follow() {
-    const std::optional<uint64_t> kills_before = host::KernelMemoryKills();
+    const std::optional<uint64_t> kills_before = MemoryKills();
     CheckStop();
     while (!Await()) {
     }
@@ -37,19 +33,21 @@ class Follower {
     end_.exit_status = exit.status;
     end_.exit_signal = exit.signal;
     end_.last_log_line = worker_->LastLogLine();
-    end_.kernel_killed_for_memory = exit.signal == SIGKILL && !killed_ && kills_before &&
-                                    host::KernelMemoryKills() > kills_before;
+    end_.kernel_killed_for_memory =
+        exit.signal == SIGKILL && !killed_ && kills_before && MemoryKills() > kills_before;
     return std::move(end_);
   }
 
  private:
   // Waits for the next thing and sees to it. True when the process has ended.
   bool Await() {
+    // What nobody reads any more must not wake anybody: it stays readable for ever.
+    const int events_fd = broken_ ? -1 : worker_->events_fd();
     std::array<pollfd, 4> fds = {{{orders_.wake_up->fd(), POLLIN, 0},
-                                  {worker_->socket_fd(), POLLIN, 0},
+                                  {events_fd, POLLIN, 0},
                                   {worker_->log_fd(), POLLIN, 0},
                                   {worker_->exit_fd(), POLLIN, 0}}};
-    if (::poll(fds.data(), fds.size(), TimeoutMs()) < 0) return false;  // EINTR
+    orders_.clock->Poll(fds.data(), fds.size(), NextDeadline());
     if (fds[0].revents != 0) {
       orders_.wake_up->Clear();
       CheckStop();
@@ -60,22 +58,22 @@ class Follower {
     return fds[3].revents != 0;
   }
 
+  std::optional<uint64_t> MemoryKills() const {
+    return orders_.memory_kills ? orders_.memory_kills() : std::nullopt;
+  }
+
   int64_t NextSampleNs() const {
     if (ending_ || record_->is_complete() || !orders_.next_sample_ns) return kNever;
     return orders_.next_sample_ns().value_or(kNever);
   }
 
-  // The next deadline as poll wants it, rounded up so that it has passed when poll returns.
-  int TimeoutMs() const {
-    const int64_t next =
-        std::min({kill_at_ns_, ending_ ? kNever : orders_.deadline_ns, NextSampleNs()});
-    if (next == kNever) return -1;
-    const int64_t left_ns = std::max<int64_t>(0, next - MonotonicNs());
-    return static_cast<int>(std::min<int64_t>(left_ns / kNsPerMs + 1, 86'400'000));
+  int64_t NextDeadline() const {
+    if (ending_) return kill_at_ns_;
+    return std::min({orders_.deadline_ns, ask_again_ns_, NextSampleNs()});
   }
 
   void TakeEvents() {
-    if (worker_->socket_fd() < 0 || broken_) return;
+    if (worker_->events_fd() < 0 || broken_) return;
     std::vector<v1::WorkerEvent> events;
     const absl::Status read = worker_->ReadEvents(&events);
     for (auto& event : events) {
@@ -102,14 +100,21 @@ class Follower {
   }
 
   void CheckStop() {
-    const StopCause cause = orders_.stop_cause();
-    if (cause != StopCause::kNone) Stop(cause);
+    ask_again_ns_ = kNever;
+    if (ending_) return;
+    const absl::StatusOr<StopCause> cause = orders_.stop_cause();
+    if (!cause.ok()) {
+      ask_again_ns_ = orders_.clock->MonotonicNs() + kAskAgainNs;
+    } else if (*cause != StopCause::kNone) {
+      Stop(*cause);
+    }
   }
 
   void CheckTime() {
-    const int64_t now_ns = MonotonicNs();
+    const int64_t now_ns = orders_.clock->MonotonicNs();
     if (now_ns >= kill_at_ns_) KillNow();
     if (now_ns >= orders_.deadline_ns) Stop(StopCause::kTimeLimit);
+    if (now_ns >= ask_again_ns_) CheckStop();
     if (now_ns >= NextSampleNs()) orders_.sample();
   }
 
@@ -122,7 +127,7 @@ class Follower {
   }
 
   void KillAfterGrace() {
-    kill_at_ns_ = MonotonicNs() + std::chrono::nanoseconds(orders_.grace).count();
+    kill_at_ns_ = orders_.clock->MonotonicNs() + std::chrono::nanoseconds(orders_.grace).count();
   }
 
   void KillNow() {
@@ -133,10 +138,11 @@ class Follower {
   }
 
   const FollowOrders& orders_;
-  WorkerProcess* const worker_;
+  Worker* const worker_;
   RunRecord* const record_;
   WorkerEnd end_;
   int64_t kill_at_ns_ = kNever;
+  int64_t ask_again_ns_ = kNever;
   bool ending_ = false;  // a reason to end it was found
   bool broken_ = false;
   bool killed_ = false;
@@ -144,8 +150,8 @@ class Follower {
 
 }  // namespace
 
-WorkerEnd FollowWorker(const v1::WorkerRequest& request, const FollowOrders& orders,
-                       WorkerProcess* worker, RunRecord* record) {
+WorkerEnd FollowWorker(const v1::WorkerRequest& request, const FollowOrders& orders, Worker* worker,
+                       RunRecord* record) {
   // A worker that is gone already is seen by its end.
   worker->Send(request).IgnoreError();
   return Follower(orders, worker, record).Follow();

@@ -22,7 +22,7 @@ TEST(WaitReasonsTest, TheNextJobWaitsForTheRunOnItsDevice) {
 }
 
 TEST(WaitReasonsTest, LaterJobsAreBehindThoseThatMayRunOnTheSameDevice) {
-  const auto reasons = WaitReasons({{5, "class:cpu"}, {6, "uuid:CPU-cpu1"}, {7, "uuid:CPU-cpu0"}},
+  const auto reasons = WaitReasons({{5, "class:cpu"}, {6, "uuid:CPU-1"}, {7, "uuid:CPU-cpu0"}},
                                    {CpuDevice("cpu0", v1::DEVICE_STATE_RUNNING)});
   EXPECT_EQ(reasons.at(7).code(), v1::WaitReason::CODE_BEHIND);
   EXPECT_EQ(reasons.at(7).jobs_ahead(), 1U);  // job 6 needs another device

@@ -1,0 +1,165 @@
+#include "server/run/local_device.h"
+
+#include <fmt/format.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "proto/base/clock.h"
+#include "server/host/cpu_list.h"
+#include "server/host/device_telemetry.h"
+#include "server/host/state_folders.h"
+#include "server/host/torch_folder.h"
+
+extern char** environ;
+
+namespace torchlap::run {
+namespace {
+
+// LibTorch's folders; on CUDA behind them the daemon's own path, as in containers it alone may lead
+// to the driver's libraries.
+std::string WorkerLibraryPath(bool is_cuda, const host::Configuration& configuration) {
+  std::string path =
+      configuration.torch_folder.empty() ? "" : host::LibraryPath(configuration.torch_folder);
+  const char* own = ::getenv("LD_LIBRARY_PATH");
+  if (!is_cuda || own == nullptr || *own == '\0') return path;
+  if (!path.empty()) path += ":";
+  return path + own;
+}
+
+// A fake worker reads what it shall do from these; a real one is never given them.
+void PassFakesThrough(std::vector<std::string>* environment) {
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (std::string_view(*variable).rfind("TORCHLAP_FAKE_", 0) == 0) {
+      environment->emplace_back(*variable);
+    }
+  }
+}
+
+// What NVML tells; without it nothing.
+class LocalTelemetry final : public Telemetry {
+ public:
+  LocalTelemetry(std::shared_ptr<const host::NvmlLibrary> nvml, const std::string& uuid,
+                 v1::Telemetry mode)
+      : nvml_(nvml), uuid_(uuid), telemetry_(std::move(nvml), uuid, mode, &MonotonicNs) {}
+
+  void Begin() override { telemetry_.Begin(); }
+  void End() override { telemetry_.End(); }
+  std::optional<int64_t> NextSampleNs() const override { return telemetry_.NextSampleNs(); }
+  void Sample() override { telemetry_.Sample(); }
+  std::vector<v1::DeviceReading> Take() override { return telemetry_.Take(); }
+
+  GpuSurroundings Around(pid_t worker) const override {
+    GpuSurroundings gpu;
+    gpu.worker_pid = worker;
+    gpu.uses = telemetry_.Processes();
+    if (nvml_ == nullptr) return gpu;
+    const auto device = nvml_->DeviceOf(uuid_);
+    if (!device.ok()) return gpu;
+    if (const auto capability = nvml_->ComputeCapability(*device); capability.ok()) {
+      gpu.compute_capability = *capability;
+    }
+    if (auto processes = host::ProcessesOn(*nvml_, *device); processes.ok()) {
+      gpu.processes = *std::move(processes);
+    }
+    return gpu;
+  }
+
+ private:
+  const std::shared_ptr<const host::NvmlLibrary> nvml_;
+  const std::string uuid_;
+  host::DeviceTelemetry telemetry_;
+};
+
+}  // namespace
+
+LocalDevice::LocalDevice(host::HostDevice device, const LocalSetting* setting)
+    : device_(std::move(device)), setting_(*setting) {}
+
+absl::StatusOr<std::optional<host::HeldBy>> LocalDevice::TryToHold() {
+  if (claim_) return std::nullopt;
+  auto answer = host::TryClaim(device_.claim_keys);
+  if (!answer.ok()) return answer.status();
+  if (auto* held = std::get_if<host::HeldBy>(&*answer)) return std::optional(std::move(*held));
+  claim_ = std::get<host::Claim>(std::move(*answer));
+  return std::nullopt;
+}
+
+absl::StatusOr<std::unique_ptr<Worker>> LocalDevice::Start(const std::string& run_id) {
+  if (!device_.problem.empty()) return absl::FailedPreconditionError(device_.problem);
+  if (!setting_.torch_problem.empty()) return absl::UnavailableError(setting_.torch_problem);
+  auto worker = WorkerProcess::Start(Command(run_id));
+  if (!worker.ok()) return worker.status();
+  return std::unique_ptr<Worker>(*std::move(worker));
+}
+
+WorkerCommand LocalDevice::Command(const std::string& run_id) const {
+  const host::Configuration& configuration = *setting_.configuration;
+  WorkerCommand command;
+  command.program = setting_.worker_program;
+  command.log_file = host::LogFile(configuration.state_folder, run_id);
+  // An allow-list: no variable that changes what is measured leaks in from the daemon's
+  // environment.
+  command.environment = {
+      "PATH=/usr/bin:/bin",
+      "LANG=C.UTF-8",
+      fmt::format("TORCHLAP_PARENT_PID={}", ::getpid()),
+      fmt::format("OMP_NUM_THREADS={}", device_.threads),
+      // Threads that spin at barriers make steps many times slower now and then on busy cores.
+      "OMP_WAIT_POLICY=PASSIVE",
+      "CUDA_VISIBLE_DEVICES=" + (is_cuda() ? device_.uuid : ""),
+  };
+  if (const std::string path = WorkerLibraryPath(is_cuda(), configuration); !path.empty()) {
+    command.environment.push_back("LD_LIBRARY_PATH=" + path);
+  }
+  if (is_cuda()) {
+    // Kernels that LibTorch compiles at run time are kept between runs.
+    command.environment.push_back("PYTORCH_KERNEL_CACHE_PATH=" +
+                                  host::KernelFolder(configuration.state_folder).string());
+  }
+  if (!configuration.worker_path.empty()) PassFakesThrough(&command.environment);
+  return command;
+}
+
+v1::WorkerRequest LocalDevice::Request(const v1::Run& run) const {
+  v1::WorkerRequest request;
+  request.set_run_id(run.run_id());
+  *request.mutable_workload() = run.workload();
+  *request.mutable_plan() = run.plan();
+  if (run.purpose() == v1::PURPOSE_TRACE) {
+    request.set_trace_path(host::TraceFile(setting_.configuration->state_folder, run.run_id()));
+  }
+  v1::DeviceGrant& grant = *request.mutable_device();
+  grant.set_kind(device_.kind);
+  grant.set_cores(host::PrintCpuList(device_.cores));
+  grant.set_threads(device_.threads);
+  if (is_cuda()) {
+    grant.set_uuid(device_.uuid);
+  } else {
+    grant.set_memory_limit_bytes(device_.memory_bytes);
+  }
+  return request;
+}
+
+v1::Environment LocalDevice::Environment() const {
+  return host::EnvironmentOf(*setting_.facts, device_);
+}
+
+v1::Readings LocalDevice::Readings() const { return host::ReadReadings(); }
+
+std::unique_ptr<Telemetry> LocalDevice::Watch(v1::Telemetry mode) const {
+  return std::make_unique<LocalTelemetry>(is_cuda() ? setting_.nvml : nullptr, device_.uuid, mode);
+}
+
+std::optional<uint64_t> LocalDevice::ForeignBytes() const {
+  if (!is_cuda() || setting_.nvml == nullptr) return std::nullopt;
+  return host::ForeignBytes(*setting_.nvml, device_.uuid, /*own_pid=*/0);
+}
+
+std::optional<uint64_t> LocalDevice::MemoryKills() const { return host::KernelMemoryKills(); }
+
+}  // namespace torchlap::run

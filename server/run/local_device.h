@@ -1,0 +1,51 @@
+// A device of this host, on which workers are processes.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "server/host/configuration.h"
+#include "server/host/host_facts.h"
+#include "server/host/nvml_library.h"
+#include "server/run/place.h"
+#include "server/run/worker_process.h"
+
+namespace torchlap::run {
+
+// What all devices of a host share. Everything that is pointed to outlives them.
+struct LocalSetting {
+  const host::Configuration* configuration = nullptr;
+  const host::HostFacts* facts = nullptr;
+  std::filesystem::path worker_program;
+  // One line if no worker can start; empty: none known.
+  std::string torch_problem;
+  // NVIDIA's library; empty: no driver.
+  std::shared_ptr<const host::NvmlLibrary> nvml;
+};
+
+class LocalDevice final : public Place {
+ public:
+  LocalDevice(host::HostDevice device, const LocalSetting* setting);
+
+  const host::HostDevice& device() const override { return device_; }
+  absl::StatusOr<std::optional<host::HeldBy>> TryToHold() override;
+  v1::WorkerRequest Request(const v1::Run& run) const override;
+  absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id) override;
+  v1::Environment Environment() const override;
+  v1::Readings Readings() const override;
+  std::unique_ptr<Telemetry> Watch(v1::Telemetry mode) const override;
+  std::optional<uint64_t> ForeignBytes() const override;
+  std::optional<uint64_t> MemoryKills() const override;
+
+ private:
+  bool is_cuda() const { return device_.kind == v1::DEVICE_KIND_CUDA; }
+  WorkerCommand Command(const std::string& run_id) const;
+
+  const host::HostDevice device_;
+  const LocalSetting& setting_;
+  std::optional<host::Claim> claim_;
+};
+
+}  // namespace torchlap::run

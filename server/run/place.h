@@ -1,0 +1,68 @@
+// What a launch runs on: who may use it, what works there, and what is seen around a run.
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/host/device_claim.h"
+#include "server/host/devices.h"
+#include "server/run/surroundings.h"
+#include "server/run/worker.h"
+#include "torchlap/v1/run.pb.h"
+#include "torchlap/v1/worker.pb.h"
+
+namespace torchlap::run {
+
+// The readings around one run. It has no thread and no timer: its owner calls Sample() when it is
+// due.
+class Telemetry {
+ public:
+  virtual ~Telemetry() = default;
+
+  // Before the worker is handed its job, and after its end.
+  virtual void Begin() = 0;
+  virtual void End() = 0;
+  // On the place's monotonic clock; nothing: no sample is due.
+  virtual std::optional<int64_t> NextSampleNs() const = 0;
+  virtual void Sample() = 0;
+  // The readings in their order; leaves none.
+  virtual std::vector<v1::DeviceReading> Take() = 0;
+  // Who was there besides `worker`, once the run has ended.
+  virtual GpuSurroundings Around(pid_t worker) const = 0;
+};
+
+// Used by the thread of its dispatcher, but for device(), which never changes.
+class Place {
+ public:
+  virtual ~Place() = default;
+
+  virtual const host::HostDevice& device() const = 0;
+
+  // Takes the place for this daemon, until its destruction. Nothing: it is ours; else who has it.
+  // An error passes with time (no descriptors left).
+  virtual absl::StatusOr<std::optional<host::HeldBy>> TryToHold() = 0;
+
+  // The job as a worker here is handed it.
+  virtual v1::WorkerRequest Request(const v1::Run& run) const = 0;
+  // One line each. RESOURCE_EXHAUSTED: later there may be descriptors, processes and memory for it.
+  // FAILED_PRECONDITION: the device itself is unusable. UNAVAILABLE: there is nothing to start.
+  virtual absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id) = 0;
+
+  // What is known of the environment of every run here.
+  virtual v1::Environment Environment() const = 0;
+  // Of the machine, now.
+  virtual v1::Readings Readings() const = 0;
+  virtual std::unique_ptr<Telemetry> Watch(v1::Telemetry mode) const = 0;
+  // Memory of the device that others hold, while no worker of ours is there. Nothing: not told.
+  virtual std::optional<uint64_t> ForeignBytes() const = 0;
+  // How many processes the kernel has killed for memory; nothing: not told.
+  virtual std::optional<uint64_t> MemoryKills() const = 0;
+};
+
+}  // namespace torchlap::run

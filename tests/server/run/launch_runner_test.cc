@@ -1,0 +1,115 @@
+#include "server/run/launch_runner.h"
+
+#include <future>
+
+#include "tests/server/run/run_fixture.h"
+
+namespace torchlap::run {
+namespace {
+
+constexpr int64_t kSecondNs = 1'000'000'000;
+
+class LaunchRunnerTest : public RunTest {
+ protected:
+  void SetUp() override {
+    RunTest::SetUp();
+    place_ = Place();
+    setting_ = Setting();
+    runner_.emplace(place_.get(), &setting_, &wake_up_, [](uint64_t) { return StopCause::kNone; });
+  }
+
+  std::future<LaunchResult> RunAside(const storage::StartedRun& started) {
+    return std::async(std::launch::async, [this, started] { return runner_->Run(started); });
+  }
+
+  std::unique_ptr<ScriptedPlace> place_;
+  DispatcherSetting setting_;
+  WakeUp wake_up_;
+  std::optional<LaunchRunner> runner_;
+};
+
+TEST_F(LaunchRunnerTest, ARunIsFinishedSummarisedJudgedAndIdentified) {
+  stage_.PlayByThemselves();
+  const storage::StartedRun started = Start(SubmitOne(storage::MakeJob()));
+  const storage::FinishedRun finished = runner_->Run(started).finished;
+  EXPECT_EQ(finished.run.outcome(), v1::OUTCOME_OK);
+  EXPECT_EQ(finished.run.run_id(), started.run.run_id());
+  EXPECT_TRUE(finished.run.step().has_mean_ns());
+  EXPECT_NE(finished.run.validity(), v1::VALIDITY_UNSPECIFIED);
+  EXPECT_FALSE(finished.run.workload_hash().empty());
+  EXPECT_EQ(finished.samples.step_ns_size(), 15);
+}
+
+struct NotStartedCase {
+  absl::Status failure;
+  v1::Outcome outcome;
+};
+
+TEST_F(LaunchRunnerTest, WhyThereIsNoWorkerDecidesTheOutcome) {
+  const NotStartedCase cases[] = {
+      {absl::ResourceExhaustedError("no descriptors"), v1::OUTCOME_INTERRUPTED},
+      {absl::FailedPreconditionError("the driver is too old"), v1::OUTCOME_CUDA_ERROR},
+      {absl::UnavailableError("no such program"), v1::OUTCOME_CRASHED},
+      {absl::InternalError("something else"), v1::OUTCOME_CRASHED}};
+  for (const NotStartedCase& each : cases) {
+    stage_.FailNextStarts(each.failure, 1);
+    const storage::FinishedRun finished =
+        runner_->Run(Start(SubmitOne(storage::MakeJob()))).finished;
+    EXPECT_EQ(finished.run.outcome(), each.outcome) << each.failure;
+    EXPECT_EQ(finished.run.failure().detail(), each.failure.message());
+  }
+}
+
+TEST_F(LaunchRunnerTest, ProgressIsReportedOnceASecond) {
+  std::vector<uint32_t> steps;
+  const uint64_t listener = hub_.Add([&](const v1::Progress* progress) {
+    if (progress != nullptr) steps.push_back(progress->steps_done());
+  });
+  auto result = RunAside(Start(SubmitOne(storage::MakeJob())));
+  const auto worker = stage_.AwaitWorker();
+  ASSERT_NE(worker, nullptr);
+  const int64_t deadline_ns = clock_.MonotonicNs() + 900 * kSecondNs;
+  const auto say = [&](v1::WorkerEvent event) {
+    ASSERT_TRUE(clock_.AwaitSleepUntil(deadline_ns));
+    const uint64_t sleeps = clock_.sleeps();
+    worker->Say(std::move(event));
+    ASSERT_TRUE(clock_.AwaitSleeps(sleeps + 1));
+  };
+  say(Hello());
+  say(Built());
+  say(StepsEvent(0, 3));
+  clock_.Advance(kSecondNs);
+  say(StepsEvent(3, 2));
+  say(StepsEvent(5, 10));
+  worker->Say(ResultEvent(5, 10));
+  worker->Exit(0);
+  EXPECT_EQ(result.get().finished.run.outcome(), v1::OUTCOME_OK);
+  hub_.Remove(listener);
+  EXPECT_EQ(steps, (std::vector<uint32_t>{0, 5})) << "the hello, and after a second the steps";
+}
+
+TEST_F(LaunchRunnerTest, ASizeThatCannotFitByArithmeticIsNotTried) {
+  storage::StartedRun started = Start(SubmitOne(storage::MakeJob()));
+  Stage stage;
+  ScriptedPlace small(&stage, "cpu0", /*memory_bytes=*/1 << 20);
+  LaunchRunner runner(&small, &setting_, &wake_up_, [](uint64_t) { return StopCause::kNone; });
+  const LaunchResult result = runner.Run(started);
+  EXPECT_EQ(result.finished.run.outcome(), v1::OUTCOME_SKIPPED);
+  EXPECT_EQ(stage.starts(), 0);
+  EXPECT_GT(result.finished.run.failure().asked_bytes(), uint64_t{1} << 20);
+}
+
+TEST_F(LaunchRunnerTest, ASizeThatRanOutOfMemoryInTheSweepIsNotTriedAgain) {
+  const storage::Submitted sweep =
+      Submit({storage::MakeJob("small", 4, 256), storage::MakeJob("small", 8, 256)});
+  const storage::StartedRun first = Start(sweep.job_ids[0]);
+  Finish(storage::Ended(first, v1::OUTCOME_OUT_OF_MEMORY), storage::JobFailed("out of memory"));
+  storage::StartedRun second = Start(sweep.job_ids[1]);
+  second.job.mutable_spec()->mutable_oom()->set_retry(false);
+  const LaunchResult result = runner_->Run(second);
+  EXPECT_EQ(result.finished.run.outcome(), v1::OUTCOME_SKIPPED);
+  EXPECT_THAT(result.finished.run.failure().detail(), testing::HasSubstr(first.run.run_id()));
+}
+
+}  // namespace
+}  // namespace torchlap::run

@@ -1,0 +1,84 @@
+#include "server/run/run_assessment.h"
+
+#include "tests/server/run/run_fixture.h"
+
+namespace torchlap::run {
+namespace {
+
+class RunAssessmentTest : public RunTest {
+ protected:
+  RunAssessmentTest() { device_ = Place()->device(); }
+
+  // A run of `steps` even steps that reached `flops_per_s`, not stored yet.
+  storage::FinishedRun MadeUp(double flops_per_s, uint32_t batch = 4) {
+    storage::FinishedRun finished =
+        storage::Ended(Start(SubmitOne(storage::MakeJob("small", batch, 256))));
+    finished.run.set_flops_per_s(flops_per_s);
+    return finished;
+  }
+
+  void StoreCalibration(double flops_per_s) {
+    storage::NewJob job = storage::MakeJob();
+    job.spec.set_purpose(v1::PURPOSE_CALIBRATE);
+    storage::FinishedRun finished = storage::Ended(Start(SubmitOne(job)));
+    v1::MatmulPeak* peak = finished.run.mutable_calibration()->add_matmul_peaks();
+    peak->set_precision(v1::PRECISION_FP32);
+    peak->set_flops_per_s(flops_per_s);
+    calibration_ = finished.run.run_id();
+    Finish(finished, storage::LaunchDone());
+  }
+
+  host::HostDevice device_;
+  std::string calibration_;
+};
+
+TEST_F(RunAssessmentTest, APeakIsThatOfTheNewestCalibrationOfTheDevice) {
+  StoreCalibration(4e9);
+  StoreCalibration(2e9);
+  storage::FinishedRun finished = MadeUp(1e9);
+  EXPECT_TRUE(Assess(device_, {}, *runs_, &finished).ok());
+  EXPECT_DOUBLE_EQ(finished.run.matmul_peak_ratio(), 0.5);
+  EXPECT_EQ(finished.run.calibration_run_id(), calibration_);
+}
+
+TEST_F(RunAssessmentTest, WithoutACalibrationThereIsNoPeak) {
+  storage::FinishedRun finished = MadeUp(1e9);
+  EXPECT_TRUE(Assess(device_, {}, *runs_, &finished).ok());
+  EXPECT_FALSE(finished.run.has_matmul_peak_ratio());
+  EXPECT_TRUE(finished.run.calibration_run_id().empty());
+  EXPECT_NE(finished.run.validity(), v1::VALIDITY_UNSPECIFIED);
+}
+
+TEST_F(RunAssessmentTest, AVendorsPeakGivesMfu) {
+  device_.vendor_peaks[v1::PRECISION_FP32] = 4e9;
+  storage::FinishedRun finished = MadeUp(1e9);
+  EXPECT_TRUE(Assess(device_, {}, *runs_, &finished).ok());
+  EXPECT_DOUBLE_EQ(finished.run.mfu(), 0.25);
+}
+
+TEST_F(RunAssessmentTest, AHistoryThatCannotBeReadIsSaidAndTheRunIsJudgedWithoutIt) {
+  StoreCalibration(2e9);
+  storage::FinishedRun finished = MadeUp(1e9);
+  ExecuteSql("UPDATE calibration SET message = x'ff'");
+  const absl::Status compared = Assess(device_, {}, *runs_, &finished);
+  EXPECT_FALSE(compared.ok());
+  EXPECT_FALSE(finished.run.has_matmul_peak_ratio());
+  EXPECT_NE(finished.run.validity(), v1::VALIDITY_UNSPECIFIED);
+}
+
+TEST_F(RunAssessmentTest, OurOwnWorkerIsNoNeighbour) {
+  device_.kind = v1::DEVICE_KIND_CUDA;
+  GpuSurroundings gpu;
+  gpu.worker_pid = 42;
+  gpu.uses = std::vector<host::ProcessUse>{{42, {"torchlap-worker", "ann", 1}, 0.9}};
+  storage::FinishedRun alone = MadeUp(1e9);
+  EXPECT_TRUE(Assess(device_, gpu, *runs_, &alone).ok());
+  EXPECT_NE(alone.run.validity(), v1::VALIDITY_CONTAMINATED);
+  gpu.uses->push_back({43, {"python", "bob", 1}, 0.5});
+  storage::FinishedRun shared = MadeUp(1e9);
+  EXPECT_TRUE(Assess(device_, gpu, *runs_, &shared).ok());
+  EXPECT_EQ(shared.run.validity(), v1::VALIDITY_CONTAMINATED);
+}
+
+}  // namespace
+}  // namespace torchlap::run
