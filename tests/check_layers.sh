@@ -43,23 +43,47 @@ no_library() {
   report "$1: $4" "$(nm -C "$program" 2>/dev/null | grep -E " [TtWw] ($3)" | head -n 3 || true)"
 }
 
+# The map of CONTRIBUTING.md, one `FOLDER KNOWS` a line: column 3 of its table, as far as it names folders.
+map_of_folders() {
+  awk -F'|' '/^\| `[a-z\/]+\/` \|/ {
+    gsub(/[ `]|\/ *$/, "", $2); sub(/\/$/, "", $2)
+    count = split($4, known, ",")
+    for (i = 1; i <= count; ++i) { gsub(/[ .]/, "", known[i]); if (known[i] ~ /^[a-z]+(\/[a-z]+)?$/) print $2, known[i] }
+  }' CONTRIBUTING.md | grep -E "^($folders) ($folders)$" | sort -u
+}
+
+# The arrows of the include graph in the same form, within a folder aside.
+arrows_of_includes() {
+  files_in 'proto/**.h' 'proto/**.cc' 'storage/**.h' 'storage/**.cc' 'server/**.h' 'server/**.cc' 'client/**.h' 'client/**.cc' |
+    xargs grep -oHE '^[[:space:]]*#[[:space:]]*include "[^"]+"' |
+    sed -E 's/:[[:space:]]*#[[:space:]]*include "/ /; s/"$//; s#torchlap/v1/#proto/torchlap/v1/#2' |
+    sed -E "s#^($folders)/[^ ]* #\1 #; s# torchlap/v1/[^ ]*# proto#; s# ($folders)/[^ ]*#\ \1#" |
+    awk '$1 != $2' | sort -u
+}
+
+# Longest first, so that proto/base is not taken for proto.
+folders='proto/base|proto|storage|server/measure|server/host|server/run|server/rpc|server/daemon|server/worker|client'
 torch='torch/|ATen/|c10/|caffe2/|cuda|cublas|nvml\.h'
 grpc='grpc|grpcpp/|torchlap/v1/service\.grpc'
 sqlite='sqlite3|SQLiteCpp'
 
-no_include proto/base "proto/(columns|default_paths|frames|samples|words)|torchlap/|storage/|server/|client/|tests/|google/|$torch|$sqlite|$grpc" \
-  "the ground floor knows nothing above it"
-no_include proto "storage/|server/|client/|tests/|$torch|$sqlite|$grpc" "the contract knows nothing of what uses it"
-no_include storage "server/|client/|tests/|$torch|$grpc|spawn\.h|sys/wait" "storage knows proto and SQLite alone"
-no_include server/measure "storage/|server/(host|run|rpc|daemon|worker)|client/|tests/|$torch|$sqlite|$grpc" \
-  "pure arithmetic on proto messages"
-no_include server/host "storage/|server/(measure|run|rpc|daemon|worker)|client/|tests/|$torch|$sqlite|$grpc" \
-  "what the machine is knows nothing of jobs"
-no_include server/run "server/(rpc|daemon|worker)|client/|tests/|$torch|$sqlite|$grpc" "no gRPC in run, and nothing above it"
-no_include server/rpc "server/(daemon|worker)|client/|tests/|$torch|$sqlite" "calls know nothing of the daemon around them"
-no_include server/daemon "server/worker|client/|tests/|$torch|$sqlite" "no LibTorch, no CUDA, no client in the daemon"
-no_include server/worker "storage/|server/(host|run|rpc|daemon)|client/|tests/|$sqlite|$grpc" "no storage, no gRPC in the worker"
-no_include client "storage/|server/|tests/|$torch|$sqlite" "the client meets the daemon in proto alone"
+report "includes that the map in CONTRIBUTING.md (\"Folders\") does not have" \
+  "$(comm -13 <(map_of_folders) <(arrows_of_includes))"
+report "arrows of the map in CONTRIBUTING.md (\"Folders\") that no include needs" \
+  "$(comm -23 <(map_of_folders) <(arrows_of_includes))"
+
+# Beyond the map: libraries of others, and what must never be on it.
+no_include proto "$torch|$sqlite|$grpc" "the contract knows no library but protobuf"
+no_include storage "$torch|$grpc|spawn\.h|sys/wait" "storage knows proto and SQLite alone"
+no_include server/measure "$torch|$sqlite|$grpc" "pure arithmetic on proto messages"
+no_include server/host "$torch|$sqlite|$grpc" "the machine is looked at without them"
+no_include server/run "$torch|$sqlite|$grpc" "no gRPC in run"
+no_include server/rpc "$torch|$sqlite" "no LibTorch, no CUDA, no SQL in a call"
+no_include server/daemon "$torch|$sqlite" "no LibTorch, no CUDA, no SQL in the daemon"
+no_include server/worker "$sqlite|$grpc" "no storage, no gRPC in the worker"
+no_include client "$torch|$sqlite" "the client meets the daemon in proto alone"
+report "the map in CONTRIBUTING.md has an arrow that must never be" \
+  "$(map_of_folders | grep -E '^storage server|^client (storage|server)|^server/measure (storage|server)|^server/worker (storage|server/(host|run|rpc|daemon))|^server/host (storage|server)|^server/run server/(rpc|daemon|worker)|^server/rpc server/(daemon|worker)|^proto (storage|server|client)|^proto/base ' || true)"
 
 no_link proto 'torchlap_(storage|measure|host|run|calls|rpc|daemon|worker|client)\w*|SQLiteCpp|SQLite::SQLite3' \
   "links what uses it"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Unit tests under AddressSanitizer with UBSan (preset asan), and those free of gRPC under ThreadSanitizer (preset
-# tsan: Debian's gRPC is not instrumented and gives false reports). Both without the worker and with generated code
-# uninstrumented.
+# Under AddressSanitizer with UBSan (preset asan): unit tests, and the real daemon and client with the fake worker. Under
+# ThreadSanitizer (preset tsan): unit tests free of gRPC (Debian's is not instrumented and gives false reports). Both
+# without the worker and with generated code uninstrumented.
 #   tests/check_sanitizers.sh [asan|tsan]    default: both
 set -euo pipefail
 # shellcheck source=../deploy/stages.sh
@@ -11,18 +11,20 @@ export ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1:check
 export UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=second_deadlock_stack=1
 
+# run_preset PRESET LABELS TARGET...
 run_preset() {
-  local preset=$1 target=$2
+  local preset=$1 labels=$2
+  shift 2
   configure "$preset"
-  build "$preset" "$target"
-  ctest --test-dir "$root/build/$preset" --output-on-failure -j2 -L unit --no-tests=error
+  build "$preset" "$@"
+  ctest --test-dir "$root/build/$preset" --output-on-failure -j2 -L "$labels" --no-tests=error
 }
 
 (($# > 0)) || set -- asan tsan
 for preset in "$@"; do
   case $preset in
-    asan) run_preset asan unit_tests ;;
-    tsan) run_preset tsan unit_tests_without_grpc ;;
+    asan) run_preset asan 'unit|e2e' unit_tests e2e_tests ;;
+    tsan) run_preset tsan unit unit_tests_without_grpc ;;
     *) echo "check_sanitizers.sh: '$preset' is no preset of this check; there are asan and tsan" >&2 && exit 1 ;;
   esac
 done

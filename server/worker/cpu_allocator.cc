@@ -59,7 +59,7 @@ void CpuAllocator::Count(uint64_t size) {
 
 void CpuAllocator::Throw(uint64_t asked_bytes, uint64_t live_bytes) {
   {
-    const std::lock_guard lock(refusal_mutex_);
+    MutexLock lock(&refusal_mutex_);
     last_refusal_ = Refusal{asked_bytes, live_bytes};
   }
   const std::string limit = limit_bytes_ == 0 ? "no limit was set, the system has no more"
@@ -69,7 +69,7 @@ void CpuAllocator::Throw(uint64_t asked_bytes, uint64_t live_bytes) {
 }
 
 std::optional<CpuAllocator::Refusal> CpuAllocator::last_refusal() const {
-  const std::lock_guard lock(refusal_mutex_);
+  MutexLock lock(&refusal_mutex_);
   return last_refusal_;
 }
 

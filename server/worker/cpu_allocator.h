@@ -6,8 +6,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <optional>
+
+#include "proto/base/mutex.h"
 
 namespace torchlap::worker {
 
@@ -54,8 +55,8 @@ class CpuAllocator final : public c10::Allocator {
   const uint64_t limit_bytes_;
   std::atomic<uint64_t> allocated_bytes_{0};
   std::atomic<uint64_t> peak_bytes_{0};
-  mutable std::mutex refusal_mutex_;
-  std::optional<Refusal> last_refusal_;  // guarded by refusal_mutex_
+  mutable Mutex refusal_mutex_;
+  std::optional<Refusal> last_refusal_ TORCHLAP_GUARDED_BY(refusal_mutex_);
 };
 
 }  // namespace torchlap::worker

@@ -43,6 +43,11 @@ class RunFollowerTest : public testing::Test {
     orders_.stop_cause = [this] { return cause_.load(); };
   }
 
+  // Also where a test gave up: nobody is left waiting.
+  ~RunFollowerTest() override {
+    if (script_) script_->Die(SIGKILL);
+  }
+
   void Follow() {
     worker_ = *ScriptedPlace(&stage_, "cpu0").Start("3.1");
     script_ = stage_.AwaitWorker();
