@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 #include "torchlap/v1/job.pb.h"
 
 namespace torchlap::storage {

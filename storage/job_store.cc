@@ -10,10 +10,10 @@
 #include <unordered_set>
 #include <utility>
 
-#include "storage/connection.h"
 #include "storage/device_use.h"
 #include "storage/job_row.h"
 #include "storage/run_row.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 namespace {

@@ -4,12 +4,12 @@
 
 #include <optional>
 
-#include "storage/connection.h"
 #include "storage/device_use.h"
 #include "storage/job_event.h"
 #include "storage/job_store.h"
 #include "storage/launch.h"
 #include "storage/run_row.h"
+#include "storage/sqlite_connection.h"
 #include "storage/stored_once.h"
 
 namespace torchlap::storage {

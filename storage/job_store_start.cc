@@ -3,11 +3,11 @@
 
 #include <optional>
 
-#include "storage/connection.h"
 #include "storage/job_event.h"
 #include "storage/job_row.h"
 #include "storage/job_store.h"
 #include "storage/run_row.h"
+#include "storage/sqlite_connection.h"
 #include "storage/stored_once.h"
 
 namespace torchlap::storage {

@@ -5,9 +5,9 @@
 #include <numeric>
 #include <random>
 
-#include "storage/connection.h"
 #include "storage/job_event.h"
 #include "storage/job_store.h"
+#include "storage/sqlite_connection.h"
 #include "storage/stored_once.h"
 
 namespace torchlap::storage {

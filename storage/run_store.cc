@@ -6,9 +6,9 @@
 #include <optional>
 #include <utility>
 
-#include "storage/connection.h"
 #include "storage/run_query.h"
 #include "storage/run_row.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 namespace {

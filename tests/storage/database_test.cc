@@ -10,8 +10,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "storage/connection.h"
 #include "storage/schema.h"
+#include "storage/sqlite_connection.h"
 #include "storage/sqlite_status.h"
 #include "tests/storage/store_fixture.h"
 

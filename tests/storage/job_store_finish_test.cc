@@ -1,6 +1,6 @@
 #include <google/protobuf/util/message_differencer.h>
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {

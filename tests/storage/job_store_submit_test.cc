@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 namespace {

@@ -20,11 +20,11 @@ struct Blob {
   std::string bytes;
 };
 
-// Every SQLite::Database that Database::Write and Database::Read hand out is a Connection. Not
-// thread-safe.
-class Connection : public SQLite::Database {
+// Every SQLite::Database that Database::Write and Database::Read hand out is a SqliteConnection.
+// Not thread-safe.
+class SqliteConnection : public SQLite::Database {
  public:
-  Connection(const std::filesystem::path& file, int flags);
+  SqliteConnection(const std::filesystem::path& file, int flags);
 
   // Names of the columns of a table or view, in order.
   const std::vector<std::string>& ColumnNames(const std::string& table);
@@ -86,9 +86,9 @@ class Query {
   std::string Text(int column) const { return prepared_.statement.getColumn(column).getString(); }
 
  private:
-  static Connection::Prepared& Take(SQLite::Database& database, const std::string& sql);
+  static SqliteConnection::Prepared& Take(SQLite::Database& database, const std::string& sql);
 
-  Connection::Prepared& prepared_;
+  SqliteConnection::Prepared& prepared_;
   int bound_ = 0;
 };
 

@@ -1,4 +1,4 @@
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 
 #include <sqlite3.h>
 
@@ -13,10 +13,10 @@ constexpr size_t kMostPrepared = 200;
 
 }  // namespace
 
-Connection::Connection(const std::filesystem::path& file, int flags)
+SqliteConnection::SqliteConnection(const std::filesystem::path& file, int flags)
     : SQLite::Database(file.string(), flags | SQLITE_OPEN_NOMUTEX, kBusyTimeoutMs) {}
 
-Connection::Prepared& Connection::Prepare(const std::string& sql) {
+SqliteConnection::Prepared& SqliteConnection::Prepare(const std::string& sql) {
   if (prepared_.size() > kMostPrepared) {
     std::erase_if(prepared_, [](const auto& entry) { return !entry.second->in_use; });
   }
@@ -25,7 +25,7 @@ Connection::Prepared& Connection::Prepare(const std::string& sql) {
   return *prepared;
 }
 
-const std::vector<std::string>& Connection::ColumnNames(const std::string& table) {
+const std::vector<std::string>& SqliteConnection::ColumnNames(const std::string& table) {
   std::vector<std::string>& names = column_names_[table];
   if (names.empty()) {
     Query query(*this, "SELECT name FROM pragma_table_info(?) ORDER BY cid", table);
@@ -34,8 +34,8 @@ const std::vector<std::string>& Connection::ColumnNames(const std::string& table
   return names;
 }
 
-Connection::Prepared& Query::Take(SQLite::Database& database, const std::string& sql) {
-  Connection::Prepared& prepared = static_cast<Connection&>(database).Prepare(sql);
+SqliteConnection::Prepared& Query::Take(SQLite::Database& database, const std::string& sql) {
+  SqliteConnection::Prepared& prepared = static_cast<SqliteConnection&>(database).Prepare(sql);
   if (prepared.in_use) throw SQLite::Exception("statement is in use: " + sql, SQLITE_MISUSE);
   prepared.in_use = true;
   return prepared;
