@@ -190,14 +190,12 @@ class Database::Connections {
   absl::Status Read(const std::function<absl::Status(SQLite::Database&)>& body) {
     return Guarded(file_, nullptr, [&] {
       std::unique_ptr<SqliteConnection> reader = TakeReader();
-      absl::Status status = Guarded(file_, reader->getHandle(), [&] {
-        SQLite::Transaction transaction(*reader);
-        absl::Status of_body = body(*reader);
-        transaction.commit();
-        return of_body;
+      return Guarded(file_, reader->getHandle(), [&] {
+        absl::Status status = InTransaction(*reader, body);
+        // Not one that threw: who knows what state it is in. It is closed.
+        GiveBack(std::move(reader));
+        return status;
       });
-      GiveBack(std::move(reader));
-      return status;
     });
   }
 
@@ -205,6 +203,14 @@ class Database::Connections {
   uint32_t version() const { return version_; }
 
  private:
+  static absl::Status InTransaction(SqliteConnection& reader,
+                                    const std::function<absl::Status(SQLite::Database&)>& body) {
+    SQLite::Transaction transaction(reader);
+    absl::Status status = body(reader);
+    transaction.commit();
+    return status;
+  }
+
   std::unique_ptr<SqliteConnection> TakeReader() {
     {
       const MutexLock lock(&readers_mutex_);
