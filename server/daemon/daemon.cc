@@ -127,7 +127,8 @@ absl::Status Daemon::Parts::OpenDatabase() {
   auto opened = storage::Database::Open(configuration.state_folder / kDatabaseName);
   if (!opened.ok()) return opened.status();
   database = *std::move(opened);
-  jobs.emplace(database.get(), facts.boot_id, configuration.max_interruptions);
+  jobs.emplace(database.get(), facts.boot_id, configuration.max_interruptions,
+               configuration.max_queued_jobs);
   runs.emplace(database.get());
   const auto recovered = jobs->RecoverInterrupted(WallNs());
   if (!recovered.ok()) return recovered.status();
