@@ -18,6 +18,7 @@
 #include "storage/schema.h"
 #include "storage/sqlite_connection.h"
 #include "storage/sqlite_status.h"
+#include "storage/views.h"
 
 namespace torchlap::storage {
 namespace {
@@ -168,12 +169,16 @@ class Database::Connections {
     SetUpWriter(writer_);
   }
 
+  // The views are of the program's own tables.
   absl::Status SetUpSchema(const Identity& identity, const std::vector<Migration>& migrations) {
     version_ = migrations.back().version;
     const MutexLock lock(&writer_mutex_);
     SqliteConnection& writer = writer_;
-    return Guarded(file_, writer.getHandle(),
-                   [&] { return Migrate(writer, file_, identity, migrations); });
+    return Guarded(file_, writer.getHandle(), [&] {
+      absl::Status status = Migrate(writer, file_, identity, migrations);
+      if (status.ok() && &migrations == &Migrations()) RenewViews(writer);
+      return status;
+    });
   }
 
   absl::Status Write(const std::function<absl::Status(SQLite::Database&)>& body) {
