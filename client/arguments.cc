@@ -122,8 +122,9 @@ void AddRunQueries(CLI::App* app, AllOptions* all) {
 }
 
 void AddServiceQueries(CLI::App* app, AllOptions* all) {
-  AddOutput(app->add_subcommand("queue", "queued and running jobs, and why each waits"),
-            &all->queue.output, kListFormats);
+  auto* queue = app->add_subcommand("queue", "queued and running jobs, and why each waits");
+  AddWord(queue, "--limit", &all->queue.limit, "at most so many (1000); 0: all", "N");
+  AddOutput(queue, &all->queue.output, kListFormats);
   AddOutput(app->add_subcommand("devices", "the devices and what they do"), &all->devices.output,
             kListFormats);
   AddOutput(app->add_subcommand("presets", "named model shapes"), &all->presets.output,

@@ -8,15 +8,17 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "storage/connection.h"
+#include "proto/base/file_descriptor.h"
+#include "proto/base/mutex.h"
 #include "storage/schema.h"
+#include "storage/sqlite_connection.h"
 #include "storage/sqlite_status.h"
+#include "storage/views.h"
 
 namespace torchlap::storage {
 namespace {
@@ -29,21 +31,6 @@ struct Identity {
   int32_t application_id = 0;
   uint32_t version = 0;
   bool has_tables = false;
-};
-
-// Closes on destruction.
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int number) : number_(number) {}
-  ~FileDescriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int number() const { return number_; }
-
- private:
-  const int number_;
 };
 
 // Calls `body`; an exception of SQLite becomes a status.
@@ -59,7 +46,7 @@ absl::Status Guarded(const std::filesystem::path& file, sqlite3* connection, con
 // SQLite would create it with the umask's mode; its WAL takes the mode of the file.
 absl::Status CreateIfMissing(const std::filesystem::path& file) {
   const FileDescriptor made(open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (made.number() >= 0 || errno == EEXIST) return absl::OkStatus();
+  if (made.get() >= 0 || errno == EEXIST) return absl::OkStatus();
   return StatusOfSystemError("create", file, errno);
 }
 
@@ -72,10 +59,10 @@ absl::Status NoDatabase(const std::filesystem::path& file, const std::string& wh
 // SQLite opens an empty file as a new database; everything else must start with its mark.
 absl::Status CheckMark(const std::filesystem::path& file) {
   const FileDescriptor opened(open(file.c_str(), O_RDWR | O_CLOEXEC));
-  if (opened.number() < 0) return StatusOfSystemError("open", file, errno);
+  if (opened.get() < 0) return StatusOfSystemError("open", file, errno);
   static constexpr char kMark[] = "SQLite format 3";  // with its NUL: 16 bytes
   char start[sizeof kMark] = {};
-  const ssize_t length = read(opened.number(), start, sizeof start);
+  const ssize_t length = read(opened.get(), start, sizeof start);
   if (length < 0) return StatusOfSystemError("read", file, errno);
   if (length == 0 || std::string(start, sizeof start) == std::string(kMark, sizeof kMark)) {
     return absl::OkStatus();
@@ -110,7 +97,7 @@ absl::Status CheckIdentity(const std::filesystem::path& file, const Identity& id
 absl::StatusOr<Identity> Inspect(const std::filesystem::path& file, uint32_t newest) {
   Identity identity;
   absl::Status status = Guarded(file, nullptr, [&] {
-    Connection connection(file, SQLite::OPEN_READONLY);
+    SqliteConnection connection(file, SQLite::OPEN_READONLY);
     identity = ReadIdentity(connection);
     return CheckIdentity(file, identity, newest);
   });
@@ -120,7 +107,7 @@ absl::StatusOr<Identity> Inspect(const std::filesystem::path& file, uint32_t new
 
 absl::Status SyncFile(const std::filesystem::path& file) {
   const FileDescriptor opened(open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (opened.number() < 0 || fsync(opened.number()) != 0) {
+  if (opened.get() < 0 || fsync(opened.get()) != 0) {
     return StatusOfSystemError("sync", file, errno);
   }
   return absl::OkStatus();
@@ -182,17 +169,24 @@ class Database::Connections {
     SetUpWriter(writer_);
   }
 
+  // The views are of the program's own tables.
   absl::Status SetUpSchema(const Identity& identity, const std::vector<Migration>& migrations) {
     version_ = migrations.back().version;
-    return Guarded(file_, writer_.getHandle(),
-                   [&] { return Migrate(writer_, file_, identity, migrations); });
+    const MutexLock lock(&writer_mutex_);
+    SqliteConnection& writer = writer_;
+    return Guarded(file_, writer.getHandle(), [&] {
+      absl::Status status = Migrate(writer, file_, identity, migrations);
+      if (status.ok() && &migrations == &Migrations()) RenewViews(writer);
+      return status;
+    });
   }
 
   absl::Status Write(const std::function<absl::Status(SQLite::Database&)>& body) {
-    const std::lock_guard lock(writer_mutex_);
-    return Guarded(file_, writer_.getHandle(), [&] {
-      SQLite::Transaction transaction(writer_, SQLite::TransactionBehavior::IMMEDIATE);
-      absl::Status status = body(writer_);
+    const MutexLock lock(&writer_mutex_);
+    SqliteConnection& writer = writer_;
+    return Guarded(file_, writer.getHandle(), [&] {
+      SQLite::Transaction transaction(writer, SQLite::TransactionBehavior::IMMEDIATE);
+      absl::Status status = body(writer);
       if (status.ok()) transaction.commit();
       return status;
     });
@@ -200,15 +194,13 @@ class Database::Connections {
 
   absl::Status Read(const std::function<absl::Status(SQLite::Database&)>& body) {
     return Guarded(file_, nullptr, [&] {
-      std::unique_ptr<Connection> reader = TakeReader();
-      absl::Status status = Guarded(file_, reader->getHandle(), [&] {
-        SQLite::Transaction transaction(*reader);
-        absl::Status of_body = body(*reader);
-        transaction.commit();
-        return of_body;
+      std::unique_ptr<SqliteConnection> reader = TakeReader();
+      return Guarded(file_, reader->getHandle(), [&] {
+        absl::Status status = InTransaction(*reader, body);
+        // Not one that threw: who knows what state it is in. It is closed.
+        GiveBack(std::move(reader));
+        return status;
       });
-      GiveBack(std::move(reader));
-      return status;
     });
   }
 
@@ -216,31 +208,39 @@ class Database::Connections {
   uint32_t version() const { return version_; }
 
  private:
-  std::unique_ptr<Connection> TakeReader() {
+  static absl::Status InTransaction(SqliteConnection& reader,
+                                    const std::function<absl::Status(SQLite::Database&)>& body) {
+    SQLite::Transaction transaction(reader);
+    absl::Status status = body(reader);
+    transaction.commit();
+    return status;
+  }
+
+  std::unique_ptr<SqliteConnection> TakeReader() {
     {
-      const std::lock_guard lock(readers_mutex_);
+      const MutexLock lock(&readers_mutex_);
       if (!readers_.empty()) {
-        std::unique_ptr<Connection> reader = std::move(readers_.back());
+        std::unique_ptr<SqliteConnection> reader = std::move(readers_.back());
         readers_.pop_back();
         return reader;
       }
     }
-    return std::make_unique<Connection>(file_, SQLite::OPEN_READONLY);
+    return std::make_unique<SqliteConnection>(file_, SQLite::OPEN_READONLY);
   }
 
-  void GiveBack(std::unique_ptr<Connection> reader) {
-    const std::lock_guard lock(readers_mutex_);
+  void GiveBack(std::unique_ptr<SqliteConnection> reader) {
+    const MutexLock lock(&readers_mutex_);
     if (readers_.size() < kIdleReaders) readers_.push_back(std::move(reader));
   }
 
   const std::filesystem::path file_;
   uint32_t version_ = 0;  // constant after SetUpSchema
 
-  std::mutex writer_mutex_;
-  Connection writer_;  // guarded by writer_mutex_
+  Mutex writer_mutex_;
+  SqliteConnection writer_ TORCHLAP_GUARDED_BY(writer_mutex_);
 
-  std::mutex readers_mutex_;
-  std::vector<std::unique_ptr<Connection>> readers_;  // guarded by readers_mutex_
+  Mutex readers_mutex_;
+  std::vector<std::unique_ptr<SqliteConnection>> readers_ TORCHLAP_GUARDED_BY(readers_mutex_);
 };
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& file) {

@@ -25,13 +25,15 @@ struct Migration;  // storage/schema.h
 class Database {
  public:
   // Opens the file, creating it (mode 0600) if it is not there, and migrates it to the newest
-  // schema. Before a migration of a file that has data a copy is left beside it as
+  // schema; views that are not this program's are made anew. Before a migration of a file that has
+  // data a copy is left beside it as
   // `<file>.before-vN`, N the version migrated to. FAILED_PRECONDITION: the file is newer than this
   // program, or no torchlap database; nothing was changed. DATA_LOSS: damaged. PERMISSION_DENIED:
   // cannot be written. RESOURCE_EXHAUSTED: disk full. Each message names the file, what is wrong,
   // and what would be right.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::filesystem::path& file);
-  // The same with other migrations than the program's own: for tests of the mechanism.
+  // The same with other migrations than the program's own, and no views: for tests of the
+  // mechanism.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::filesystem::path& file,
                                                         const std::vector<Migration>& migrations);
 
@@ -41,12 +43,13 @@ class Database {
 
   // Runs `body` in one IMMEDIATE transaction on the writer; commits if it returns OK, rolls back
   // otherwise. SQLite's errors (exceptions of SQLiteCpp) become: FULL -> RESOURCE_EXHAUSTED,
-  // READONLY/PERM -> PERMISSION_DENIED, CORRUPT/NOTADB -> DATA_LOSS, IOERR -> UNAVAILABLE,
-  // everything else INTERNAL.
+  // READONLY/PERM -> PERMISSION_DENIED, CORRUPT/NOTADB -> DATA_LOSS, IOERR -> UNAVAILABLE, TOOBIG
+  // -> INVALID_ARGUMENT, everything else INTERNAL.
   absl::Status Write(const std::function<absl::Status(SQLite::Database&)>& body);
 
   // Runs `body` in one read transaction on a read-only connection of its own; the same mapping of
-  // errors. Keep it short: a reader that stays open pins the WAL.
+  // errors. Keep it short: a reader that stays open pins the WAL. A connection on which SQLite
+  // failed is closed and not used again.
   absl::Status Read(const std::function<absl::Status(SQLite::Database&)>& body) const;
 
   const std::filesystem::path& file() const;

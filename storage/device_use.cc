@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 namespace {

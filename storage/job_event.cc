@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 

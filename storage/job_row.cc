@@ -2,13 +2,15 @@
 
 namespace torchlap::storage {
 
-std::string SelectJobs(const std::string& condition) {
+std::string SelectJobs(const std::string& condition, const std::string& index) {
   return "SELECT job.id, job.sweep_id, sweep.name, principal.principal, principal.name, job.state, "
          "job.spec, workload.parameters, sweep.submitted_at_ns, job.started_at_ns, "
          "job.finished_at_ns, device.name, job.interruptions, min(job.launches_done, "
          "job.launches), "
          "CASE WHEN job.state > 3 THEN job.reason END "
-         "FROM job JOIN sweep ON sweep.id = job.sweep_id "
+         "FROM job " +
+         (index.empty() ? "NOT INDEXED" : "INDEXED BY " + index) +
+         " JOIN sweep ON sweep.id = job.sweep_id "
          "JOIN principal ON principal.id = job.owner_id "
          "JOIN workload ON workload.id = job.workload_id "
          "LEFT JOIN device ON device.id = job.device_id WHERE " +
@@ -42,6 +44,11 @@ std::optional<v1::Job> LoadJob(SQLite::Database& database, uint64_t job_id) {
   Query query(database, sql, job_id);
   if (!query.Step()) return std::nullopt;
   return ReadJob(query);
+}
+
+uint32_t CountJobs(SQLite::Database& database, v1::JobState state) {
+  return static_cast<uint32_t>(
+      *SelectInt(database, "SELECT count(*) FROM job WHERE state = ? AND state < 3", state));
 }
 
 }  // namespace torchlap::storage

@@ -7,17 +7,21 @@
 #include <optional>
 #include <string>
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 #include "torchlap/v1/job.pb.h"
 
 namespace torchlap::storage {
 
-// A statement whose rows ReadJob understands; `condition` speaks of `job`.
-std::string SelectJobs(const std::string& condition);
+// A statement whose rows ReadJob understands; `condition` speaks of `job`, which is walked through
+// by `index`, or by its ids: the planner has no statistics.
+std::string SelectJobs(const std::string& condition, const std::string& index = "");
 // Without runs.
 v1::Job ReadJob(const Query& row);
 
 // Without runs; nothing if it is not there.
 std::optional<v1::Job> LoadJob(SQLite::Database& database, uint64_t job_id);
+
+// In one of the states of jobs that are not finished.
+uint32_t CountJobs(SQLite::Database& database, v1::JobState state);
 
 }  // namespace torchlap::storage

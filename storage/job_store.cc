@@ -3,17 +3,19 @@
 #include "storage/job_store.h"
 
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_join.h>
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
-#include <unordered_set>
+#include <set>
 #include <utility>
 
-#include "storage/connection.h"
 #include "storage/device_use.h"
+#include "storage/filter_limits.h"
+#include "storage/id_list.h"
 #include "storage/job_row.h"
 #include "storage/run_row.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 namespace {
@@ -23,54 +25,100 @@ static_assert(v1::JOB_STATE_QUEUED == 1 && v1::JOB_STATE_RUNNING == 2 &&
               v1::JOB_STATE_SUCCEEDED == 3 && v1::JOB_STATE_FAILED == 4 &&
               v1::JOB_STATE_CANCELLED == 5);
 
-std::string In(const std::vector<uint64_t>& ids) {
-  return absl::StrCat(" IN (", absl::StrJoin(ids, ", "), ")");
-}
+bool IsUnfinished(v1::JobState state) { return state <= v1::JOB_STATE_RUNNING; }
 
-std::string InStates(const std::vector<v1::JobState>& states) {
-  const auto append = [](std::string* out, v1::JobState s) { absl::StrAppend(out, int{s}); };
-  return absl::StrCat("job.state IN (", absl::StrJoin(states, ", ", append), ")");
-}
-
-std::string JobConditions(const JobFilter& filter) {
-  std::vector<std::string> conditions = {absl::StrCat("job.id > ", filter.after_job_id)};
-  if (!filter.job_ids.empty() || !filter.sweep_ids.empty()) {
-    conditions.push_back(
-        absl::StrCat("(job.id", In(filter.job_ids), " OR job.sweep_id", In(filter.sweep_ids), ")"));
-  }
-  if (!filter.states.empty()) {
-    conditions.push_back(InStates(filter.states));
-    const auto unfinished = [](v1::JobState state) { return state <= v1::JOB_STATE_RUNNING; };
-    // The partial index is used only where its own condition is said.
-    if (std::all_of(filter.states.begin(), filter.states.end(), unfinished)) {
-      conditions.push_back("job.state < 3");
-    }
-  }
-  if (!filter.user.empty()) conditions.push_back("(principal.name = ? OR principal.principal = ?)");
-  return absl::StrJoin(conditions, " AND ");
-}
-
-std::vector<v1::Job> ListJobs(SQLite::Database& database, const JobFilter& filter) {
-  Query query(database, SelectJobs(absl::StrCat(JobConditions(filter), " ORDER BY job.id LIMIT ",
-                                                filter.limit)));
-  if (!filter.user.empty()) {
-    query.Bind(filter.user);
-    query.Bind(filter.user);
-  }
+std::vector<v1::Job> ReadJobs(Query* query) {
   std::vector<v1::Job> jobs;
-  while (query.Step()) jobs.push_back(ReadJob(query));
+  while (query->Step()) jobs.push_back(ReadJob(*query));
   return jobs;
 }
 
+void BindPage(const JobFilter& filter, Query* query) {
+  if (!filter.user.empty()) {
+    query->Bind(filter.user);
+    query->Bind(filter.user);
+  }
+  query->Bind(filter.limit);
+}
+
+std::string PageOf(const JobFilter& filter) {
+  return absl::StrCat(
+      filter.user.empty() ? "" : " AND (principal.name = ? OR principal.principal = ?)",
+      " ORDER BY job.id LIMIT ?");
+}
+
+// By the index of the few that are not finished, state by state: each has its jobs in the order of
+// their ids, so that a page costs no more than itself.
+std::vector<v1::Job> ListUnfinished(SQLite::Database& database, const JobFilter& filter) {
+  std::vector<v1::Job> jobs;
+  for (const v1::JobState state : std::set(filter.states.begin(), filter.states.end())) {
+    // The partial index is used only where its own condition is said.
+    const std::string condition = "job.state = ? AND job.state < 3 AND job.id > ?";
+    Query query(database, SelectJobs(condition + PageOf(filter), "job_unfinished"), state,
+                filter.after_job_id);
+    BindPage(filter, &query);
+    std::vector<v1::Job> of_state = ReadJobs(&query);
+    std::move(of_state.begin(), of_state.end(), std::back_inserter(jobs));
+  }
+  std::sort(jobs.begin(), jobs.end(),
+            [](const v1::Job& a, const v1::Job& b) { return a.job_id() < b.job_id(); });
+  if (jobs.size() > filter.limit) jobs.resize(filter.limit);
+  return jobs;
+}
+
+// One of a few fixed texts: what the filter names are its parameters.
+std::vector<v1::Job> ListJobs(SQLite::Database& database, const JobFilter& filter) {
+  const bool by_id = !filter.job_ids.empty() || !filter.sweep_ids.empty();
+  const bool by_state = !filter.states.empty();
+  if (!by_id && by_state && std::all_of(filter.states.begin(), filter.states.end(), IsUnfinished)) {
+    return ListUnfinished(database, filter);
+  }
+  std::string condition = "job.id > ?";
+  if (by_id) {
+    absl::StrAppend(&condition, " AND job.id IN (", kListed,
+                    " UNION SELECT id FROM job WHERE sweep_id IN (", kListed, "))");
+  }
+  if (by_state) absl::StrAppend(&condition, " AND job.state IN (", kListed, ")");
+  Query query(database, SelectJobs(condition + PageOf(filter)), filter.after_job_id);
+  if (by_id) {
+    query.Bind(IdList(filter.job_ids));
+    query.Bind(IdList(filter.sweep_ids));
+  }
+  if (by_state) query.Bind(IdList(filter.states));
+  BindPage(filter, &query);
+  return ReadJobs(&query);
+}
+
+// Gives each text its place in a list; the same text as before costs no look-up.
+class KeyNumbers {
+ public:
+  explicit KeyNumbers(std::vector<std::string>* keys) : keys_(keys) {}
+
+  uint32_t operator()(const std::string& key) {
+    if (last_ < keys_->size() && (*keys_)[last_] == key) return last_;
+    const auto place = std::find(keys_->begin(), keys_->end(), key);
+    last_ = static_cast<uint32_t>(place - keys_->begin());
+    if (place == keys_->end()) keys_->push_back(key);
+    return last_;
+  }
+
+ private:
+  std::vector<std::string>* const keys_;
+  uint32_t last_ = 0;
+};
+
 // Launches in one state, in the order of the queue; a job once, where it is first.
-void AppendQueue(SQLite::Database& database, v1::JobState state, uint32_t limit,
-                 std::unordered_set<uint64_t>* seen, std::vector<JobStore::QueueEntry>* entries) {
+void AppendQueue(SQLite::Database& database, v1::JobState state, KeyNumbers* number_of,
+                 std::vector<bool>* seen, Queued* queued) {
   Query query(database,
-              "SELECT job_id, device_key FROM launch WHERE state = ? "
+              "SELECT job_id, device_key FROM launch INDEXED BY launch_order WHERE state = ? "
               "ORDER BY priority DESC, position",
               state);
-  while (entries->size() < limit && query.Step()) {
-    if (seen->insert(query.Uint(0)).second) entries->push_back({query.Uint(0), query.Text(1)});
+  while (query.Step()) {
+    const uint64_t job = query.Uint(0);
+    if ((*seen)[job]) continue;
+    (*seen)[job] = true;
+    queued->entries.push_back({job, (*number_of)(query.Text(1))});
   }
 }
 
@@ -210,15 +258,14 @@ std::vector<v1::JobEvent> EventsAfter(SQLite::Database& database, uint64_t after
   return events;
 }
 
-uint32_t CountJobs(SQLite::Database& database, v1::JobState state) {
-  return static_cast<uint32_t>(
-      *SelectInt(database, "SELECT count(*) FROM job WHERE state = ? AND state < 3", state));
-}
-
 }  // namespace
 
-JobStore::JobStore(Database* database, std::string boot_id, uint32_t max_interruptions)
-    : database_(database), boot_id_(std::move(boot_id)), max_interruptions_(max_interruptions) {}
+JobStore::JobStore(Database* database, std::string boot_id, uint32_t max_interruptions,
+                   uint32_t max_queued_jobs)
+    : database_(database),
+      boot_id_(std::move(boot_id)),
+      max_interruptions_(max_interruptions),
+      max_queued_jobs_(max_queued_jobs) {}
 
 absl::StatusOr<v1::Job> JobStore::Get(uint64_t job_id) const {
   v1::Job job;
@@ -243,20 +290,27 @@ absl::StatusOr<std::vector<v1::Job>> JobStore::List(const JobFilter& filter) con
   return jobs;
 }
 
-absl::StatusOr<std::vector<JobStore::QueueEntry>> JobStore::Queue(uint32_t limit) const {
-  std::vector<QueueEntry> entries;
+absl::StatusOr<Queued> JobStore::Queue() const {
+  Queued queued;
   absl::Status status = database_->Read([&](SQLite::Database& database) {
-    std::unordered_set<uint64_t> seen;
-    AppendQueue(database, v1::JOB_STATE_RUNNING, limit, &seen, &entries);
-    AppendQueue(database, v1::JOB_STATE_QUEUED, limit, &seen, &entries);
+    queued.sequence = NewestSequence(database);
+    const uint32_t expected =
+        CountJobs(database, v1::JOB_STATE_QUEUED) + CountJobs(database, v1::JOB_STATE_RUNNING);
+    // A bit for each job that ever was.
+    std::vector<bool> seen(SelectInt(database, "SELECT max(id) FROM job").value_or(0) + 1);
+    queued.entries.reserve(expected);
+    KeyNumbers number_of(&queued.keys);
+    AppendQueue(database, v1::JOB_STATE_RUNNING, &number_of, &seen, &queued);
+    AppendQueue(database, v1::JOB_STATE_QUEUED, &number_of, &seen, &queued);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
-  return entries;
+  return queued;
 }
 
 absl::StatusOr<JobFilter> JobStore::Resolve(const v1::Selector& selector,
                                             const Caller& caller) const {
+  if (absl::Status limits = CheckLimits(selector); !limits.ok()) return limits;
   absl::StatusOr<JobFilter> filter = JobFilter();
   absl::Status status = database_->Read([&](SQLite::Database& database) {
     if (absl::Status ids = CheckIds(database, selector); !ids.ok()) return ids;

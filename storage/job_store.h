@@ -11,114 +11,26 @@
 #include <vector>
 
 #include "storage/database.h"
+#include "storage/records.h"
 #include "torchlap/v1/job.pb.h"
 #include "torchlap/v1/run.pb.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::storage {
 
-// Who the kernel says is calling.
-struct Caller {
-  std::string principal;  // `uid:1000`
-  std::string name;       // account name, or the principal where there is none
-  bool is_admin = false;  // may cancel the jobs of others
-};
-
-// One job ready to be stored: everything resolved by the daemon.
-struct NewJob {
-  v1::JobSpec spec;  // complete; spec.device as the user gave it
-  // Where it may run: `uuid:<UUID>`, `class:cpu`, `class:cuda` or `any`.
-  std::string device_key;
-  uint64_t parameters = 0;
-  std::string workload_hash;       // of the requested workload
-  std::string workload_canonical;  // the text that was hashed
-};
-
-// In which order the launches of a sweep are queued.
-struct QueueOrder {
-  uint64_t shuffle_seed = 0;
-  bool shuffle_cells = false;  // also where no cell has more than one launch
-};
-
-struct Submitted {
-  uint64_t sweep_id = 0;
-  std::vector<uint64_t> job_ids;  // in the order given
-};
-
-// The first queued launch of one (owner, priority, device key): what the dispatcher chooses among.
-struct QueueHead {
-  uint64_t job_id = 0;
-  uint32_t launch = 0;
-  uint64_t position = 0;  // in the queue; smaller is earlier
-  std::string owner;
-  int32_t priority = 0;
-  double owner_recent_device_ns = 0;  // device time, half-life one day, as of `now_ns`
-};
-
-struct DeviceIdentity {
-  std::string name;  // `cpu0`
-  std::string uuid;
-  std::string model;
-};
-
-// A launch that was taken from the queue; its run is stored without an outcome.
-struct StartedRun {
-  // The job without runs, state RUNNING.
-  v1::Job job;
-  // run_id, job_id, number, sweep, user, device*, workload with the sizes to use now, requested
-  // sizes, plan, launch, purpose, cause, labels, started_at_ns, boot_id.
-  v1::Run run;
-};
-
-// What happens to the launch when its run is stored.
-struct AfterRun {
-  enum class Next {
-    kLaunchDone,  // OK: the launch is finished; the job SUCCEEDED if it was the last one
-    kTryAgain,   // queue the launch again, in its old place, with `batch_size` and `context_length`
-    kJobFailed,  // the job FAILED with `reason`; its queued launches are dropped
-    kJobCancelled,  // the job CANCELLED with `reason`; its queued launches are dropped
-    kInterrupted,   // as kTryAgain with the run's own size, counted in job.interruptions; FAILED at
-                    // the limit
-  };
-  Next next = Next::kLaunchDone;
-  uint32_t batch_size = 0;
-  uint32_t context_length = 0;
-  std::string reason;
-  v1::Cause cause = v1::CAUSE_OOM_RETRY;  // kTryAgain: why, unless the run was INTERRUPTED
-};
-
-// Everything stored with a finished run, in the transaction of FinishRun.
-struct FinishedRun {
-  // Complete: outcome, duration_ns, phases, memory, failure, hashes (workload_hash, series_key,
-  // environment_hash).
-  v1::Run run;
-  std::string workload_canonical;  // text behind run.workload_hash
-  v1::SampleBlock samples;         // every step from step 0; may be empty
-  std::optional<v1::Environment> environment;
-  v1::Readings readings;
-};
-
-struct JobFilter {
-  std::vector<uint64_t> job_ids;  // with sweep_ids a union; both empty: all
-  std::vector<uint64_t> sweep_ids;
-  std::vector<v1::JobState> states;  // empty: all
-  std::string user;                  // account name or principal; empty: everyone
-  uint64_t after_job_id = 0;         // page: ids above this
-  uint32_t limit = 100;
-};
-
 // Thread-safe. NOT_FOUND messages name the id.
 class JobStore {
  public:
-  // `boot_id` is put on each run; `max_interruptions` 0 means no limit. `database` outlives the
-  // store.
-  JobStore(Database* database, std::string boot_id, uint32_t max_interruptions);
+  // `boot_id` is put on each run; a limit of 0 means none. `database` outlives the store.
+  JobStore(Database* database, std::string boot_id, uint32_t max_interruptions,
+           uint32_t max_queued_jobs = 0);
 
   // All jobs or none, as one sweep. With a request_id that this principal used before: the same
   // answer again, or ALREADY_EXISTS if `request_digest` differs. Launches are queued launch by
   // launch, and, where a job has more than one, in an order over the cells shuffled by
   // `order`; a run of purpose trace (plan.trace) is one launch more, after all others.
-  // RESOURCE_EXHAUSTED: the disk is full, nothing was stored.
+  // RESOURCE_EXHAUSTED: more than max_queued_jobs would be QUEUED, or the disk is full; nothing was
+  // stored. A request that was answered before is answered again all the same.
   absl::StatusOr<Submitted> Submit(const Caller& caller, const std::string& request_id,
                                    const std::string& request_digest, const std::string& sweep_name,
                                    const std::vector<NewJob>& jobs, const QueueOrder& order,
@@ -134,17 +46,12 @@ class JobStore {
   absl::StatusOr<v1::Job> Get(uint64_t job_id) const;
   // Without runs, by id. Ids that are not there are left out.
   absl::StatusOr<std::vector<v1::Job>> List(const JobFilter& filter) const;
-  // Queued and running jobs in the order in which they would run (priority, then position), without
-  // regard to owners' use: for `behind N jobs`. At most `limit`.
-  struct QueueEntry {
-    uint64_t job_id = 0;
-    std::string device_key;
-  };
-  absl::StatusOr<std::vector<QueueEntry>> Queue(uint32_t limit) const;
+  // The whole queue, for `behind N jobs`: some 20 ms for 100,000 jobs.
+  absl::StatusOr<Queued> Queue() const;
 
   // Selector's names to ids. `last`: the caller's newest sweep. NOT_FOUND for any job, sweep or
   // sweep name (and, for `last`, a caller without sweeps) that is not there. run_ids of the
-  // selector are checked too.
+  // selector are checked too. INVALID_ARGUMENT: more ids than filter_limits.h allows.
   absl::StatusOr<JobFilter> Resolve(const v1::Selector& selector, const Caller& caller) const;
 
   // Heads of the queue for a device that matches any of `device_keys`.
@@ -183,6 +90,15 @@ class JobStore {
   // if that was asked for; or FAILED at max_interruptions). Returns how many.
   absl::StatusOr<uint32_t> RecoverInterrupted(int64_t now_ns);
 
+  // At start-up, after RecoverInterrupted: queued launches that may run only on a device that is
+  // not `present` any more. Those that were asked for by class and are pinned to it (Start) go back
+  // to their class, all of a sweep together, where the class has a device. The job of a launch that
+  // was asked for by name or UUID is FAILED, if the device is gone for good.
+  // Gone for good is a CPU device (`uuid:CPU-...`): the configuration makes it, so that it is there
+  // or was taken away. A GPU may only be missing, because its driver is not loaded or it was not
+  // plugged in: its launches wait. A device that is claimed, or cannot work now, is present.
+  absl::StatusOr<Rehomed> Rehome(const PresentDevices& present, int64_t now_ns);
+
   // Events with sequence > `after`, oldest first, at most `limit`; runs in them are complete rows.
   // OUT_OF_RANGE: `after` is above the newest, or older than what is kept.
   absl::StatusOr<std::vector<v1::JobEvent>> Events(uint64_t after, uint32_t limit) const;
@@ -199,6 +115,7 @@ class JobStore {
   Database* const database_;
   const std::string boot_id_;
   const uint32_t max_interruptions_;
+  const uint32_t max_queued_jobs_;
 };
 
 }  // namespace torchlap::storage

@@ -3,10 +3,10 @@
 
 #include <set>
 
-#include "storage/connection.h"
 #include "storage/job_event.h"
 #include "storage/job_store.h"
 #include "storage/launch.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 namespace {

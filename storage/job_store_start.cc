@@ -3,11 +3,11 @@
 
 #include <optional>
 
-#include "storage/connection.h"
 #include "storage/job_event.h"
 #include "storage/job_row.h"
 #include "storage/job_store.h"
 #include "storage/run_row.h"
+#include "storage/sqlite_connection.h"
 #include "storage/stored_once.h"
 
 namespace torchlap::storage {
@@ -43,12 +43,17 @@ std::optional<int64_t> MoveJob(SQLite::Database& database, uint64_t job_id, int6
                    device, now_ns, job_id);
 }
 
-// A sweep stays on one device: what could run here and elsewhere must now run here.
+// A sweep stays on one device: what could run here and elsewhere must now run here. What it was
+// asked for is kept, for the day when the device is gone (Rehome).
 void Pin(SQLite::Database& database, const TakenLaunch& taken, const std::string& uuid) {
   const std::string key = "uuid:" + uuid;
-  Execute(database, "UPDATE launch SET device_key = ? WHERE position = ?", key, taken.position);
   Execute(database,
-          "UPDATE launch SET device_key = ? WHERE sweep_id = ? AND device_key IN (?, 'any') "
+          "UPDATE launch SET home_key = device_key, device_key = ? "
+          "WHERE position = ? AND device_key <> ?",
+          key, taken.position, key);
+  Execute(database,
+          "UPDATE launch SET home_key = device_key, device_key = ? "
+          "WHERE sweep_id = ? AND device_key IN (?, 'any') "
           "AND state = 1 AND substr(device_key, 1, 5) <> 'uuid:'",
           key, taken.sweep_id, taken.device_key);
 }

@@ -5,9 +5,10 @@
 #include <numeric>
 #include <random>
 
-#include "storage/connection.h"
 #include "storage/job_event.h"
+#include "storage/job_row.h"
 #include "storage/job_store.h"
+#include "storage/sqlite_connection.h"
 #include "storage/stored_once.h"
 
 namespace torchlap::storage {
@@ -140,6 +141,16 @@ absl::StatusOr<std::optional<Submitted>> FindEarlier(SQLite::Database& database,
   return earlier;
 }
 
+// In the transaction that queues them: two submits at once do not both find room for one.
+absl::Status CheckRoom(SQLite::Database& database, size_t asked, uint32_t limit) {
+  if (limit == 0) return absl::OkStatus();
+  const uint32_t queued = CountJobs(database, v1::JOB_STATE_QUEUED);
+  if (queued + asked <= limit) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(queued, " jobs are queued and ", asked,
+                                                   " are asked for, must be at most ", limit,
+                                                   " together"));
+}
+
 }  // namespace
 
 absl::StatusOr<Submitted> JobStore::Submit(const Caller& caller, const std::string& request_id,
@@ -153,8 +164,13 @@ absl::StatusOr<Submitted> JobStore::Submit(const Caller& caller, const std::stri
     const int64_t owner = StorePrincipal(database, caller);
     absl::StatusOr<std::optional<Submitted>> earlier = FindEarlier(database, owner, request);
     if (!earlier.ok()) return earlier.status();
-    submitted = *earlier ? **earlier : Insert(database, owner, request, jobs, order, now_ns);
-    return absl::OkStatus();
+    if (*earlier) {
+      submitted = **earlier;
+      return absl::OkStatus();
+    }
+    absl::Status room = CheckRoom(database, jobs.size(), max_queued_jobs_);
+    if (room.ok()) submitted = Insert(database, owner, request, jobs, order, now_ns);
+    return room;
   });
   if (!status.ok()) return status;
   return submitted;

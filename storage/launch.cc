@@ -1,6 +1,6 @@
 #include "storage/launch.h"
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 

@@ -3,8 +3,13 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 
-#include "storage/connection.h"
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "storage/id_list.h"
 #include "storage/run_row.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 namespace {
@@ -13,13 +18,7 @@ namespace {
 // match for a walk through all of them by start to end soon.
 constexpr size_t kMostMerged = 24;
 
-template <typename Numbers>
-std::string In(const std::string& column, const Numbers& numbers) {
-  const auto append = [](std::string* out, auto number) {
-    absl::StrAppend(out, static_cast<int64_t>(number));
-  };
-  return absl::StrCat(column, " IN (", absl::StrJoin(numbers, ", ", append), ")");
-}
+std::string In(const std::string& column) { return absl::StrCat(column, " IN (", kListed, ")"); }
 
 // The ids that `sql` finds for any of the names; each name is bound twice.
 template <typename Names>
@@ -44,62 +43,83 @@ std::vector<RunPlace> RunsNamed(SQLite::Database& database, const v1::Selector& 
   return places;
 }
 
-// Any of the jobs, sweeps and runs.
-std::string Selection(const JobFilter& selected, const std::vector<RunPlace>& runs) {
-  std::vector<uint64_t> jobs_of_runs;
-  std::vector<int64_t> ids;
-  for (const RunPlace& run : runs) {
-    jobs_of_runs.push_back(run.job_id);
-    ids.push_back(run.id);
-  }
-  const std::string jobs = absl::StrCat("SELECT id FROM job WHERE ", In("id", selected.job_ids),
-                                        " OR ", In("sweep_id", selected.sweep_ids));
-  if (runs.empty()) return absl::StrCat("job_id IN (", jobs, ")");
-  // The first condition alone leads through the index.
-  return absl::StrCat("job_id IN (", jobs, " OR ", In("id", jobs_of_runs), ") AND (", In("id", ids),
-                      " OR job_id IN (", jobs, "))");
+// The numbers of jobs that are listed, or are of a sweep that is listed: two parameters.
+std::string SelectedJobs() {
+  return absl::StrCat(kListed, " UNION SELECT id FROM job WHERE ", In("sweep_id"));
 }
 
 }  // namespace
 
+// Nothing besides, so that the index covers it.
+RunQuery::Way RunQuery::InOrderOfStart(const std::string& index, bool ascending) {
+  const char* direction = ascending ? "ASC" : "DESC";
+  return {index, absl::StrCat("started_at_ns ", direction, ", id ", direction), "0, 0"};
+}
+
+void RunQuery::Conditions::Add(std::string text, std::initializer_list<Value> parameters) {
+  texts.push_back(std::move(text));
+  values.insert(values.end(), parameters);
+}
+
 RunQuery::RunQuery(SQLite::Database& database, const v1::RunFilter& filter,
                    const JobFilter& selected)
-    : database_(database), conditions_({"outcome IS NOT NULL"}) {
+    : database_(database) {
+  conditions_.Add("outcome IS NOT NULL");
   AddSelection(filter, selected);
   AddWorkloads(filter);
   AddNames(filter);
   AddValues(filter);
 }
 
+// Any of the jobs, sweeps and runs; all of the labels.
 void RunQuery::AddSelection(const v1::RunFilter& filter, const JobFilter& selected) {
   const bool names_runs = filter.selector().run_ids_size() > 0 && !filter.selector().all();
-  if (names_runs || !selected.job_ids.empty() || !selected.sweep_ids.empty()) {
-    by_job_ = true;
-    conditions_.push_back(Selection(
-        selected, names_runs ? RunsNamed(database_, filter.selector()) : std::vector<RunPlace>()));
+  const std::string jobs = IdList(selected.job_ids);
+  const std::string sweeps = IdList(selected.sweep_ids);
+  if (names_runs) {
+    std::vector<uint64_t> jobs_of_runs;
+    std::vector<int64_t> ids;
+    for (const RunPlace& run : RunsNamed(database_, filter.selector())) {
+      jobs_of_runs.push_back(run.job_id);
+      ids.push_back(run.id);
+    }
+    // The first condition alone leads through the index.
+    conditions_.Add(absl::StrCat("job_id IN (", SelectedJobs(), " UNION ", kListed, ") AND (",
+                                 In("id"), " OR job_id IN (", SelectedJobs(), "))"),
+                    {jobs, sweeps, IdList(jobs_of_runs), IdList(ids), jobs, sweeps});
+  } else if (!selected.job_ids.empty() || !selected.sweep_ids.empty()) {
+    conditions_.Add(absl::StrCat("job_id IN (", SelectedJobs(), ")"), {jobs, sweeps});
   }
   for (const auto& [key, value] : filter.labels()) {
-    by_job_ = true;
-    conditions_.push_back("job_id IN (SELECT job_id FROM label WHERE k = ? AND v = ?)");
-    texts_.push_back(key);
-    texts_.push_back(value);
+    conditions_.Add("job_id IN (SELECT job_id FROM label WHERE k = ? AND v = ?)", {key, value});
   }
+  by_job_ = conditions_.texts.size() > 1;
 }
 
 void RunQuery::AddWorkloads(const v1::RunFilter& filter) {
-  std::vector<std::string> of_workload;
+  std::vector<std::string> of_workload = {"1"};
+  std::vector<std::string> lists;
+  const auto require = [&](const char* column, const auto& numbers) {
+    if (numbers.empty()) return;
+    of_workload.push_back(In(column));
+    lists.push_back(IdList(numbers));
+  };
   if (filter.model_sizes_size() > 0) {
-    const std::string sql =
-        "SELECT id FROM workload WHERE model_size = ? OR edition || '/' || model_size = ?";
-    of_workload.push_back(In("id", IdsOf(database_, sql, filter.model_sizes())));
+    // Also where no size of the name is there.
+    of_workload.push_back(In("id"));
+    lists.push_back(IdList(
+        IdsOf(database_,
+              "SELECT id FROM workload WHERE model_size = ? OR edition || '/' || model_size = ?",
+              filter.model_sizes())));
   }
-  if (filter.pass_types_size() > 0) of_workload.push_back(In("pass_type", filter.pass_types()));
-  if (filter.precisions_size() > 0) of_workload.push_back(In("precision", filter.precisions()));
-  if (filter.attentions_size() > 0) of_workload.push_back(In("attention", filter.attentions()));
-  if (of_workload.empty()) return;
+  require("pass_type", filter.pass_types());
+  require("precision", filter.precisions());
+  require("attention", filter.attentions());
+  if (lists.empty()) return;
   workloads_.emplace();
-  Query query(database_,
-              absl::StrCat("SELECT id FROM workload WHERE ", absl::StrJoin(of_workload, " AND ")));
+  Query query(database_, Once{absl::StrCat("SELECT id FROM workload WHERE ",
+                                           absl::StrJoin(of_workload, " AND "))});
+  for (const std::string& list : lists) query.Bind(list);
   while (query.Step()) workloads_->push_back(query.Int(0));
   nothing_ = nothing_ || workloads_->empty();
 }
@@ -117,69 +137,73 @@ void RunQuery::AddNames(const v1::RunFilter& filter) {
 
 void RunQuery::Require(const std::string& column, const std::vector<int64_t>& ids) {
   nothing_ = nothing_ || ids.empty();
-  conditions_.push_back(In(column, ids));
+  conditions_.Add(In(column), {IdList(ids)});
 }
 
 void RunQuery::AddValues(const v1::RunFilter& filter) {
-  if (filter.timings_size() > 0) conditions_.push_back(In("timing", filter.timings()));
-  if (filter.outcomes_size() > 0) conditions_.push_back(In("outcome", filter.outcomes()));
-  if (filter.purposes_size() > 0) conditions_.push_back(In("purpose", filter.purposes()));
+  if (filter.timings_size() > 0) conditions_.Add(In("timing"), {IdList(filter.timings())});
+  if (filter.outcomes_size() > 0) conditions_.Add(In("outcome"), {IdList(filter.outcomes())});
+  if (filter.purposes_size() > 0) conditions_.Add(In("purpose"), {IdList(filter.purposes())});
   if (filter.exclude_contaminated()) {
-    conditions_.push_back(absl::StrCat("validity IS NOT ", int{v1::VALIDITY_CONTAMINATED}));
+    conditions_.Add("validity IS NOT ?", {int64_t{v1::VALIDITY_CONTAMINATED}});
   }
-  if (filter.since_ns() != 0) {
-    conditions_.push_back(absl::StrCat("started_at_ns >= ", filter.since_ns()));
-  }
-  if (filter.until_ns() != 0) {
-    conditions_.push_back(absl::StrCat("started_at_ns < ", filter.until_ns()));
-  }
+  if (filter.since_ns() != 0) conditions_.Add("started_at_ns >= ?", {filter.since_ns()});
+  if (filter.until_ns() != 0) conditions_.Add("started_at_ns < ?", {filter.until_ns()});
 }
 
-std::string RunQuery::Conditions(const std::string& also) const {
-  const std::string all = absl::StrJoin(conditions_, " AND ");
-  return also.empty() ? all : absl::StrCat(all, " AND ", also);
-}
-
-// The planner is told the index: it has no statistics, and each way is right for its case only.
 std::vector<RunPlace> RunQuery::ByStart(bool ascending, const std::optional<RunPlace>& after,
                                         uint32_t limit) const {
-  const std::string direction = ascending ? " ASC" : " DESC";
-  const std::string order =
-      absl::StrCat(" ORDER BY started_at_ns", direction, ", id", direction, " LIMIT ", limit);
-  std::string behind;
+  Conditions conditions = conditions_;
   if (after) {
-    behind = absl::StrCat("(started_at_ns, id) ", ascending ? ">" : "<", " (", after->started_at_ns,
-                          ", ", after->id, ")");
+    conditions.Add(absl::StrCat("(started_at_ns, id) ", ascending ? ">" : "<", " (?, ?)"),
+                   {after->started_at_ns, after->id});
   }
-  const std::string select = "SELECT id, started_at_ns, 0, 0 FROM run INDEXED BY ";
   if (workloads_ && !by_job_ && workloads_->size() <= kMostMerged) {
-    std::vector<std::string> parts;
-    for (const int64_t workload : *workloads_) {
-      parts.push_back(absl::StrCat("SELECT * FROM (", select, "run_by_workload WHERE ",
-                                   Conditions(behind), " AND asked_workload_id = ", workload, order,
-                                   ")"));
-    }
-    return Select(absl::StrCat("SELECT * FROM (", absl::StrJoin(parts, " UNION ALL "), ")", order));
+    return OfEachWorkload(conditions, ascending, limit);
   }
-  const std::string index = by_job_ ? "run_by_job" : "run_by_start";
-  std::string where = Conditions(behind);
-  if (workloads_) absl::StrAppend(&where, " AND ", In("asked_workload_id", *workloads_));
-  return Select(absl::StrCat(select, index, " WHERE ", where, order));
+  if (workloads_) conditions.Add(In("asked_workload_id"), {IdList(*workloads_)});
+  return Select(InOrderOfStart(by_job_ ? "run_by_job" : "run_by_start", ascending), conditions,
+                limit);
+}
+
+// Each workload's first runs, merged.
+std::vector<RunPlace> RunQuery::OfEachWorkload(const Conditions& conditions, bool ascending,
+                                               uint32_t limit) const {
+  std::vector<RunPlace> all;
+  for (const int64_t workload : *workloads_) {
+    Conditions of_one = conditions;
+    of_one.Add("asked_workload_id = ?", {workload});
+    const auto places = Select(InOrderOfStart("run_by_workload", ascending), of_one, limit);
+    all.insert(all.end(), places.begin(), places.end());
+  }
+  std::sort(all.begin(), all.end(), [ascending](const RunPlace& a, const RunPlace& b) {
+    const auto of_a = std::tie(a.started_at_ns, a.id);
+    const auto of_b = std::tie(b.started_at_ns, b.id);
+    return ascending ? of_a < of_b : of_b < of_a;
+  });
+  if (all.size() > limit) all.resize(limit);
+  return all;
 }
 
 std::vector<RunPlace> RunQuery::ByJob(const RunPlace& after, uint32_t limit) const {
-  std::string where =
-      Conditions(absl::StrCat("(job_id, number) > (", after.job_id, ", ", after.number, ")"));
-  if (workloads_) absl::StrAppend(&where, " AND ", In("asked_workload_id", *workloads_));
-  return Select(absl::StrCat("SELECT id, started_at_ns, job_id, number FROM run INDEXED BY ",
-                             "run_by_job WHERE ", where, " ORDER BY job_id, number LIMIT ", limit));
+  Conditions conditions = conditions_;
+  conditions.Add("(job_id, number) > (?, ?)",
+                 {static_cast<int64_t>(after.job_id), int64_t{after.number}});
+  if (workloads_) conditions.Add(In("asked_workload_id"), {IdList(*workloads_)});
+  return Select({"run_by_job", "job_id, number", "job_id, number"}, conditions, limit);
 }
 
-std::vector<RunPlace> RunQuery::Select(const std::string& sql) const {
-  // SQLite finds no plan for `IN ()` with the index that it is told to use.
+std::vector<RunPlace> RunQuery::Select(const Way& how, const Conditions& conditions,
+                                       uint32_t limit) const {
   if (nothing_) return {};
-  Query query(database_, sql);
-  for (const std::string& text : texts_) query.Bind(text);
+  Query query(database_,
+              Once{absl::StrCat("SELECT id, started_at_ns, ", how.also, " FROM run ", "INDEXED BY ",
+                                how.index, " WHERE ", absl::StrJoin(conditions.texts, " AND "),
+                                " ORDER BY ", how.order, " LIMIT ?")});
+  for (const Value& value : conditions.values) {
+    std::visit([&query](const auto& bound) { query.Bind(bound); }, value);
+  }
+  query.Bind(limit);
   std::vector<RunPlace> places;
   while (query.Step()) {
     places.push_back(

@@ -4,11 +4,13 @@
 #include <SQLiteCpp/Database.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
-#include "storage/job_store.h"
+#include "storage/records.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::storage {
@@ -21,7 +23,8 @@ struct RunPlace {
   uint32_t number = 0;
 };
 
-// Built for one read transaction: names are looked up when it is made.
+// Built for one read transaction: names are looked up when it is made. What the filter names are
+// parameters of its statements, so that a large filter is no large statement.
 class RunQuery {
  public:
   // `selected` and the run ids of filter.selector are a union; both empty: every run.
@@ -34,17 +37,35 @@ class RunQuery {
   std::vector<RunPlace> ByJob(const RunPlace& after, uint32_t limit) const;
 
  private:
+  // A parameter of a condition.
+  using Value = std::variant<int64_t, std::string>;
+  struct Conditions {
+    std::vector<std::string> texts;
+    std::vector<Value> values;  // in the order of the texts' marks
+
+    void Add(std::string text, std::initializer_list<Value> parameters = {});
+  };
+
+  // How to walk: the index is named, as the planner has no statistics, and each is right for its
+  // case only.
+  struct Way {
+    std::string index;
+    std::string order;
+    std::string also;  // two columns beside id and started_at_ns
+  };
+  static Way InOrderOfStart(const std::string& index, bool ascending);
+
   void AddSelection(const v1::RunFilter& filter, const JobFilter& selected);
   void AddWorkloads(const v1::RunFilter& filter);
   void AddNames(const v1::RunFilter& filter);
   void AddValues(const v1::RunFilter& filter);
   void Require(const std::string& column, const std::vector<int64_t>& ids);
-  std::string Conditions(const std::string& also) const;
-  std::vector<RunPlace> Select(const std::string& sql) const;
+  std::vector<RunPlace> OfEachWorkload(const Conditions& conditions, bool ascending,
+                                       uint32_t limit) const;
+  std::vector<RunPlace> Select(const Way& how, const Conditions& conditions, uint32_t limit) const;
 
   SQLite::Database& database_;
-  std::vector<std::string> conditions_;
-  std::vector<std::string> texts_;  // parameters of the conditions, in order
+  Conditions conditions_;
   // A name in the filter is not there: nothing can match.
   bool nothing_ = false;
   // Selected by job, run or label: found through their jobs.

@@ -143,7 +143,8 @@ std::optional<v1::Run> FirstOf(std::vector<v1::Run> runs) {
 
 RunColumnSet::RunColumnSet(SQLite::Database& database, const std::string& table,
                            const std::vector<std::string>& but) {
-  const std::vector<std::string>& names = static_cast<Connection&>(database).ColumnNames(table);
+  const std::vector<std::string>& names =
+      static_cast<SqliteConnection&>(database).ColumnNames(table);
   for (const RunColumn& column : RunColumns()) {
     const std::string& name = column.stored_name;
     if (Contains(names, name) && !Contains(but, name)) columns_.push_back(&column);

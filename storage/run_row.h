@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "proto/columns.h"
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::storage {

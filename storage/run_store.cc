@@ -6,9 +6,10 @@
 #include <optional>
 #include <utility>
 
-#include "storage/connection.h"
+#include "storage/filter_limits.h"
 #include "storage/run_query.h"
 #include "storage/run_row.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 namespace {
@@ -136,6 +137,7 @@ RunStore::RunStore(const Database* database) : database_(database) {}
 absl::StatusOr<RunPage> RunStore::List(const v1::RunFilter& filter, const JobFilter& selected,
                                        bool ascending, uint32_t page_size,
                                        const std::string& page_token) const {
+  if (absl::Status limits = CheckLimits(filter); !limits.ok()) return limits;
   const absl::StatusOr<std::optional<RunPlace>> after = ParseToken(page_token);
   if (!after.ok()) return after.status();
   const uint32_t size = std::min(page_size, kMostPerPage);
@@ -157,6 +159,7 @@ absl::StatusOr<RunPage> RunStore::List(const v1::RunFilter& filter, const JobFil
 absl::Status RunStore::Export(
     const v1::RunFilter& filter, const JobFilter& selected,
     const std::function<absl::Status(std::vector<v1::Run>)>& consume) const {
+  if (absl::Status limits = CheckLimits(filter); !limits.ok()) return limits;
   RunPlace last;
   while (true) {
     std::vector<RunPlace> places;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "storage/database.h"
-#include "storage/job_store.h"
+#include "storage/records.h"
 #include "torchlap/v1/run.pb.h"
 #include "torchlap/v1/service.pb.h"
 
@@ -32,14 +32,14 @@ class RunStore {
   // One page of finished runs by start (or, the same thing, by run id within a job). `selected` is
   // the resolved selector of the filter (JobStore::Resolve); filter.selector itself is read for its
   // run_ids alone. Empty selector: every run. INVALID_ARGUMENT: page_token was not made by this
-  // call.
+  // call, or the filter names more than filter_limits.h allows.
   absl::StatusOr<RunPage> List(const v1::RunFilter& filter, const JobFilter& selected,
                                bool ascending, uint32_t page_size,
                                const std::string& page_token) const;
 
   // Runs in the order (job, number), batch by batch of 100 or more; each batch is a short read
   // transaction, so that a stalled consumer does not pin the WAL. Stops with the status that
-  // `consume` returns if not OK.
+  // `consume` returns if not OK. INVALID_ARGUMENT as List.
   absl::Status Export(const v1::RunFilter& filter, const JobFilter& selected,
                       const std::function<absl::Status(std::vector<v1::Run>)>& consume) const;
 

@@ -6,6 +6,7 @@ const std::vector<Migration>& Migrations() {
   static const std::vector<Migration> migrations = {
       {1, kFirstSchema},
       {2, kMeasurement},
+      {3, kHomeOfLaunches},
   };
   return migrations;
 }

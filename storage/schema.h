@@ -17,10 +17,12 @@ struct Migration {
   std::string sql;
 };
 
-// All migrations, 1, 2, 3, ... without a gap. A released one is never edited.
+// All migrations, 1, 2, 3, ... without a gap. A released one is never edited. From 3 on they hold
+// tables only; the views come after them (storage/views.h).
 const std::vector<Migration>& Migrations();
 
-extern const char kFirstSchema[];  // migrations/0001_first_schema.cc
-extern const char kMeasurement[];  // migrations/0002_measurement.cc
+extern const char kFirstSchema[];     // migrations/0001_first_schema.cc
+extern const char kMeasurement[];     // migrations/0002_measurement.cc
+extern const char kHomeOfLaunches[];  // migrations/0003_home_of_launches.cc
 
 }  // namespace torchlap::storage

@@ -48,6 +48,10 @@ absl::Status StatusOf(const SQLite::Exception& error, const std::filesystem::pat
       }
       return absl::UnavailableError(absl::StrCat("database ", name, ": ", error.what(), " (",
                                                  std::strerror(system_error), ")"));
+    case SQLITE_TOOBIG:
+      return absl::InvalidArgumentError(
+          absl::StrCat("database ", name, ": the request has a value larger than can be stored (",
+                       error.what(), ")"));
     default:
       return absl::InternalError(absl::StrCat("database ", name, ": ", error.what(), " (SQLite ",
                                               error.getExtendedErrorCode(), ")"));

@@ -2,8 +2,8 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "storage/connection.h"
 #include "storage/run_row.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 namespace {

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "storage/job_store.h"
+#include "storage/records.h"
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::storage {

@@ -85,6 +85,7 @@ absl::StatusOr<int> Execute(const CancelOptions& options, const Invocation& invo
 
 // Queued and running jobs, and why each waits.
 struct QueueOptions {
+  std::optional<std::string> limit;
   OutputWords output;
 };
 absl::StatusOr<int> Execute(const QueueOptions& options, const Invocation& invocation);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 #include <utility>
 
 namespace torchlap::client {
@@ -20,17 +22,23 @@ bool HasLabels(const v1::Job& job, const std::map<std::string, std::string>& lab
 
 }  // namespace
 
-absl::StatusOr<std::vector<v1::Job>> ListAllJobs(v1::ListJobsRequest request,
-                                                 Connection* connection) {
+absl::StatusOr<std::vector<v1::Job>> ListJobsUpTo(uint32_t most, v1::ListJobsRequest request,
+                                                  Connection* connection) {
   std::vector<v1::Job> jobs;
-  request.set_page_size(kPageSize);
-  do {
+  while (jobs.size() < most) {
+    request.set_page_size(std::min(kPageSize, most - static_cast<uint32_t>(jobs.size())));
     auto page = connection->ListJobs(request);
     if (!page.ok()) return page.status();
     std::move(page->mutable_jobs()->begin(), page->mutable_jobs()->end(), std::back_inserter(jobs));
     request.set_page_token(page->next_page_token());
-  } while (!request.page_token().empty());
+    if (request.page_token().empty()) break;
+  }
   return jobs;
+}
+
+absl::StatusOr<std::vector<v1::Job>> ListAllJobs(v1::ListJobsRequest request,
+                                                 Connection* connection) {
+  return ListJobsUpTo(std::numeric_limits<uint32_t>::max(), std::move(request), connection);
 }
 
 absl::StatusOr<v1::Selector> ChooseJobs(const Selection& selection,

@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <vector>
 
 #include "client/connection.h"
@@ -10,6 +11,10 @@
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::client {
+
+// The first `most` of a list of jobs, page by page.
+absl::StatusOr<std::vector<v1::Job>> ListJobsUpTo(uint32_t most, v1::ListJobsRequest request,
+                                                  Connection* connection);
 
 // Every page of a list of jobs.
 absl::StatusOr<std::vector<v1::Job>> ListAllJobs(v1::ListJobsRequest request,

@@ -59,6 +59,15 @@ bool HasCuda(const std::vector<host::HostDevice>& devices) {
   });
 }
 
+storage::PresentDevices Present(const std::vector<host::HostDevice>& devices) {
+  storage::PresentDevices present;
+  for (const host::HostDevice& device : devices) {
+    present.devices.push_back({device.name, device.uuid, device.model});
+    for (std::string& key : run::DeviceKeys(device)) present.keys.push_back(std::move(key));
+  }
+  return present;
+}
+
 absl::Status MakeFolders(const host::Configuration& configuration) {
   const host::RuntimeAccess access =
       configuration.system ? host::RuntimeAccess::kEveryone : host::RuntimeAccess::kOwnerOnly;
@@ -129,11 +138,18 @@ absl::Status Daemon::Parts::OpenDatabase() {
   auto opened = storage::Database::Open(configuration.state_folder / kDatabaseName);
   if (!opened.ok()) return opened.status();
   database = *std::move(opened);
-  jobs.emplace(database.get(), facts.boot_id, configuration.max_interruptions);
+  jobs.emplace(database.get(), facts.boot_id, configuration.max_interruptions,
+               configuration.max_queued_jobs);
   runs.emplace(database.get());
   const auto recovered = jobs->RecoverInterrupted(WallNs());
   if (!recovered.ok()) return recovered.status();
   if (*recovered > 0) spdlog::info("{} interrupted runs were queued again", *recovered);
+  const auto rehomed = jobs->Rehome(Present(devices.devices), WallNs());
+  if (!rehomed.ok()) return rehomed.status();
+  if (rehomed->launches > 0 || rehomed->failed_jobs > 0) {
+    spdlog::info("devices are gone: {} launches wait for another of their class, {} jobs failed",
+                 rehomed->launches, rehomed->failed_jobs);
+  }
   return absl::OkStatus();
 }
 

@@ -25,8 +25,6 @@ constexpr size_t kMaxRequestIdChars = 128;
 constexpr size_t kMaxSweepNameChars = 100;
 constexpr uint32_t kMaxPage = 1000;
 constexpr uint32_t kSelectedAtOnce = 1000;
-// Jobs beyond this place in the queue are told that they are behind this many.
-constexpr uint32_t kQueueLimit = 100000;
 
 absl::StatusOr<uint32_t> PageSize(uint32_t asked, uint32_t unset) {
   if (asked == 0) return unset;
@@ -67,7 +65,8 @@ bool IsPrintable(const std::string& text) {
 
 }  // namespace
 
-Requests::Requests(RequestSetting setting) : setting_(std::move(setting)) {}
+Requests::Requests(RequestSetting setting)
+    : setting_(std::move(setting)), waiting_(setting_.jobs) {}
 
 absl::Status Requests::CheckSubmit(const v1::SubmitJobsRequest& request) const {
   if (stopping_) return absl::UnavailableError("the daemon is stopping and takes no new jobs");
@@ -86,15 +85,7 @@ absl::Status Requests::CheckSubmit(const v1::SubmitJobsRequest& request) const {
   if (!IsPrintable(request.sweep_name())) {
     return absl::InvalidArgumentError("sweep_name has a control character, must have none");
   }
-  const auto counts = setting_.jobs->Count();
-  if (!counts.ok()) return counts.status();
-  const uint32_t limit = setting_.configuration->max_queued_jobs;
-  if (counts->queued_jobs + static_cast<uint64_t>(request.jobs_size()) <= limit) {
-    return absl::OkStatus();
-  }
-  return absl::ResourceExhaustedError(
-      fmt::format("{} jobs are queued and {} are asked for, must be at most {} together",
-                  counts->queued_jobs, request.jobs_size(), limit));
+  return absl::OkStatus();
 }
 
 absl::Status Requests::Submit(const storage::Caller& caller, const v1::SubmitJobsRequest& request,
@@ -184,19 +175,7 @@ absl::StatusOr<std::vector<v1::Job>> Requests::SelectedJobs(const storage::Calle
 }
 
 absl::Status Requests::ExplainWaiting(std::vector<v1::Job>* jobs) const {
-  bool any_queued = false;
-  for (const v1::Job& job : *jobs) any_queued |= job.state() == v1::JOB_STATE_QUEUED;
-  if (!any_queued) return absl::OkStatus();
-  const auto queue = setting_.jobs->Queue(kQueueLimit);
-  if (!queue.ok()) return queue.status();
-  auto reasons = run::WaitReasons(*queue, setting_.fleet->Describe());
-  for (v1::Job& job : *jobs) {
-    if (job.state() != v1::JOB_STATE_QUEUED) continue;
-    if (auto found = reasons.find(job.job_id()); found != reasons.end()) {
-      *job.mutable_wait() = found->second;
-    }
-  }
-  return absl::OkStatus();
+  return waiting_.Explain(setting_.fleet->Describe(), jobs);
 }
 
 absl::Status Requests::Cancel(const storage::Caller& caller, const v1::CancelJobsRequest& request,
@@ -267,12 +246,10 @@ absl::Status Requests::CompareWarmups(const storage::Caller& caller,
 absl::Status Requests::ListDevices(const storage::Caller& /*caller*/,
                                    const v1::ListDevicesRequest& /*request*/,
                                    v1::ListDevicesResponse* response) {
-  const auto queue = setting_.jobs->Queue(kQueueLimit);
-  if (!queue.ok()) return queue.status();
-  const std::vector<run::DeviceStatus> devices = setting_.fleet->Describe();
-  for (size_t i = 0; i < devices.size(); ++i) {
-    *response->add_devices() = devices[i].device;
-    response->mutable_devices()->rbegin()->set_queued_jobs(run::QueuedFor(devices, i, *queue));
+  std::vector<run::DeviceStatus> devices = setting_.fleet->Describe();
+  if (absl::Status status = waiting_.CountQueued(&devices); !status.ok()) return status;
+  for (run::DeviceStatus& status : devices) {
+    *response->add_devices() = std::move(status.device);
   }
   return absl::OkStatus();
 }

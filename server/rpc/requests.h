@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "server/host/configuration.h"
+#include "server/rpc/waiting.h"
 #include "server/run/device_fleet.h"
 #include "server/run/event_hub.h"
 #include "storage/job_store.h"
@@ -77,6 +78,7 @@ class Requests {
   absl::Status CheckSubmit(const v1::SubmitJobsRequest& request) const;
 
   const RequestSetting setting_;
+  const Waiting waiting_;
   std::atomic<bool> stopping_ = false;
 };
 

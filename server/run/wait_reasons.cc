@@ -4,23 +4,17 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <set>
 
 namespace torchlap::run {
 namespace {
 
-// Jobs that devices are working on: the part of `17.2` before the dot.
-std::set<uint64_t> RunningJobs(const std::vector<DeviceStatus>& devices) {
-  std::set<uint64_t> jobs;
-  for (const DeviceStatus& status : devices) {
-    if (status.device.run_id().empty()) continue;
-    jobs.insert(std::strtoull(status.device.run_id().c_str(), nullptr, 10));
-  }
-  return jobs;
+// The job that the device is working on: the part of `17.2` before the dot. 0: none.
+uint64_t JobOf(const v1::Device& device) {
+  return std::strtoull(device.run_id().c_str(), nullptr, 10);
 }
 
-bool MayRun(const DeviceStatus& device, const std::string& key) {
-  return std::find(device.keys.begin(), device.keys.end(), key) != device.keys.end();
+bool Contains(const std::vector<uint32_t>& numbers, uint32_t number) {
+  return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
 }
 
 // What a job that is next waits for on this device.
@@ -55,54 +49,65 @@ int Preference(v1::DeviceState state) {
 }
 
 v1::WaitReason AbsentDevice(const std::string& key) {
+  // `uuid:GPU-9`, `class:cuda`, `any`
+  const std::string name = key.substr(key.find(':') + 1);
   v1::WaitReason reason;
   reason.set_code(v1::WaitReason::CODE_UNAVAILABLE);
-  reason.set_detail(fmt::format("the daemon has no device {} now", key.substr(key.find(':') + 1)));
+  reason.set_device(name);
+  reason.set_detail(fmt::format("the daemon has no device {} now", name));
   return reason;
 }
 
 }  // namespace
 
-std::map<uint64_t, v1::WaitReason> WaitReasons(
-    const std::vector<storage::JobStore::QueueEntry>& queue,
-    const std::vector<DeviceStatus>& devices) {
-  const std::set<uint64_t> running = RunningJobs(devices);
-  std::vector<uint32_t> ahead(devices.size(), 0);
-  std::map<uint64_t, v1::WaitReason> reasons;
-  for (const auto& entry : queue) {
-    if (running.contains(entry.job_id)) continue;
-    const DeviceStatus* best = nullptr;
-    uint32_t jobs_ahead = 0;
-    for (size_t i = 0; i < devices.size(); ++i) {
-      if (!MayRun(devices[i], entry.device_key)) continue;
-      const bool better = best == nullptr || ahead[i] < jobs_ahead ||
-                          (ahead[i] == jobs_ahead && Preference(devices[i].device.state()) <
-                                                         Preference(best->device.state()));
-      if (better) {
-        best = &devices[i];
-        jobs_ahead = ahead[i];
-      }
-    }
-    v1::WaitReason reason =
-        best == nullptr ? AbsentDevice(entry.device_key) : OnDevice(best->device);
-    if (jobs_ahead > 0 && reason.code() != v1::WaitReason::CODE_CLAIMED) {
-      reason.set_code(v1::WaitReason::CODE_BEHIND);
-    }
-    reason.set_jobs_ahead(jobs_ahead);
-    reasons.emplace(entry.job_id, reason);
-    for (size_t i = 0; i < devices.size(); ++i) {
-      if (MayRun(devices[i], entry.device_key)) ++ahead[i];
+WaitReasons::WaitReasons(const QueuePicture& queue, const std::vector<DeviceStatus>& devices)
+    : queue_(queue) {
+  for (const DeviceStatus& status : devices) {
+    lanes_.push_back({&status.device, queue.NumbersOf(status.keys)});
+    const uint64_t job = JobOf(status.device);
+    if (const auto place = queue.Find(job); place && !IsWorkedOn(job)) {
+      working_.push_back({job, *place});
     }
   }
-  return reasons;
 }
 
-uint32_t QueuedFor(const std::vector<DeviceStatus>& devices, size_t index,
-                   const std::vector<storage::JobStore::QueueEntry>& queue) {
-  const std::set<uint64_t> running = RunningJobs(devices);
-  return static_cast<uint32_t>(std::count_if(queue.begin(), queue.end(), [&](const auto& entry) {
-    return !running.contains(entry.job_id) && MayRun(devices[index], entry.device_key);
-  }));
+bool WaitReasons::IsWorkedOn(uint64_t job_id) const {
+  return std::any_of(working_.begin(), working_.end(),
+                     [job_id](const Working& working) { return working.job_id == job_id; });
+}
+
+uint32_t WaitReasons::WaitingBefore(uint32_t index, const Lane& lane) const {
+  const auto worked_on = std::count_if(working_.begin(), working_.end(), [&](const Working& job) {
+    return job.place.index < index && Contains(lane.keys, job.place.key);
+  });
+  return queue_.CountBefore(index, lane.keys) - static_cast<uint32_t>(worked_on);
+}
+
+std::optional<v1::WaitReason> WaitReasons::Of(uint64_t job_id) const {
+  const auto place = queue_.Find(job_id);
+  if (!place || IsWorkedOn(job_id)) return std::nullopt;
+  const v1::Device* best = nullptr;
+  uint32_t jobs_ahead = 0;
+  for (const Lane& lane : lanes_) {
+    if (!Contains(lane.keys, place->key)) continue;
+    const uint32_t ahead = WaitingBefore(place->index, lane);
+    const bool better =
+        best == nullptr || ahead < jobs_ahead ||
+        (ahead == jobs_ahead && Preference(lane.device->state()) < Preference(best->state()));
+    if (!better) continue;
+    best = lane.device;
+    jobs_ahead = ahead;
+  }
+  v1::WaitReason reason = best == nullptr ? AbsentDevice(queue_.KeyText(*place)) : OnDevice(*best);
+  if (jobs_ahead > 0 && reason.code() != v1::WaitReason::CODE_CLAIMED) {
+    reason.set_code(v1::WaitReason::CODE_BEHIND);
+  }
+  reason.set_jobs_ahead(jobs_ahead);
+  return reason;
+}
+
+uint32_t WaitReasons::QueuedFor(size_t index) const {
+  return WaitingBefore(QueuePicture::kEnd, lanes_[index]);
 }
 
 }  // namespace torchlap::run

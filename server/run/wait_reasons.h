@@ -1,12 +1,13 @@
 // Why a queued job waits. Pure.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "storage/job_store.h"
+#include "server/run/queue_picture.h"
 #include "torchlap/v1/device.pb.h"
 #include "torchlap/v1/job.pb.h"
 
@@ -18,14 +19,33 @@ struct DeviceStatus {
   std::vector<std::string> keys;
 };
 
-// For every job in `queue` (JobStore::Queue) that no device is working on, by job id. The job that
-// a device is working on is not counted as ahead of others: they wait for its run.
-std::map<uint64_t, v1::WaitReason> WaitReasons(
-    const std::vector<storage::JobStore::QueueEntry>& queue,
-    const std::vector<DeviceStatus>& devices);
+// For one state of queue and devices. The job that a device is working on is not counted as ahead
+// of others: they wait for its run. Costs a few look-ups a job, however long the queue is.
+class WaitReasons {
+ public:
+  // Both outlive it.
+  WaitReasons(const QueuePicture& queue, const std::vector<DeviceStatus>& devices);
 
-// How many jobs of `queue` may run on `devices[index]` and are not running on any.
-uint32_t QueuedFor(const std::vector<DeviceStatus>& devices, size_t index,
-                   const std::vector<storage::JobStore::QueueEntry>& queue);
+  // Nothing: a device is working on the job, or it is not in the queue.
+  std::optional<v1::WaitReason> Of(uint64_t job_id) const;
+  // How many jobs may run on `devices[index]` and are not running on any.
+  uint32_t QueuedFor(size_t index) const;
+
+ private:
+  struct Lane {
+    const v1::Device* device;
+    std::vector<uint32_t> keys;  // numbers in the picture
+  };
+  struct Working {
+    uint64_t job_id;
+    QueuePicture::Place place;
+  };
+  bool IsWorkedOn(uint64_t job_id) const;
+  uint32_t WaitingBefore(uint32_t index, const Lane& lane) const;
+
+  const QueuePicture& queue_;
+  std::vector<Lane> lanes_;       // one a device
+  std::vector<Working> working_;  // jobs that devices are working on
+};
 
 }  // namespace torchlap::run

@@ -303,6 +303,67 @@ TEST_F(Commands, wait_knows_jobs_by_their_labels) {
   EXPECT_EQ(err_.str(), "torchlap: no job has the label card=C\n");
 }
 
+// Two jobs run, 1,500 wait; pages are answered as the daemon does.
+void HoldLongQueue(FakeService* service) {
+  service->on_list_jobs = [](const v1::ListJobsRequest& request, v1::ListJobsResponse* response) {
+    const bool running = request.states(0) == v1::JOB_STATE_RUNNING;
+    const uint64_t last = running ? 1201 : 1500;
+    uint64_t id = running ? 1200 : 1;
+    if (!request.page_token().empty()) id = std::stoull(request.page_token()) + 1;
+    for (; id <= last && response->jobs_size() < static_cast<int>(request.page_size()); ++id) {
+      if (!running && (id == 1200 || id == 1201)) continue;
+      *response->add_jobs() = SmallJob(id, request.states(0));
+    }
+    if (response->jobs_size() == static_cast<int>(request.page_size())) {
+      response->set_next_page_token(std::to_string(id - 1));
+    }
+    return grpc::Status::OK;
+  };
+  service->on_get_status = [] {
+    v1::GetDaemonStatusResponse status;
+    status.set_queued_jobs(1498);
+    status.set_running_jobs(2);
+    return status;
+  };
+}
+
+size_t CountOf(const std::string& word, const std::string& text) {
+  size_t count = 0;
+  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
+  return count;
+}
+
+TEST_F(Commands, queue_shows_a_thousand_jobs_the_running_ones_among_them_and_says_so) {
+  HoldLongQueue(&service_);
+  EXPECT_EQ(Program({"queue"}), 0) << err_.str();
+  EXPECT_EQ(CountOf("QUEUED", out_.str()), 998u);
+  EXPECT_EQ(CountOf("RUNNING", out_.str()), 2u);
+  EXPECT_EQ(err_.str(), "1000 of 1500 jobs are shown; --limit 0 shows all\n");
+}
+
+TEST_F(Commands, queue_shows_as_many_jobs_as_asked_for) {
+  HoldLongQueue(&service_);
+  EXPECT_EQ(Program({"queue", "--limit", "3"}), 0) << err_.str();
+  EXPECT_EQ(CountOf("QUEUED", out_.str()), 1u);
+  EXPECT_EQ(CountOf("RUNNING", out_.str()), 2u);
+  EXPECT_EQ(err_.str(), "3 of 1500 jobs are shown; --limit 0 shows all\n");
+}
+
+TEST_F(Commands, queue_shows_all_jobs_with_limit_0) {
+  HoldLongQueue(&service_);
+  EXPECT_EQ(Program({"queue", "--limit", "0"}), 0) << err_.str();
+  EXPECT_EQ(CountOf("QUEUED", out_.str()), 1498u);
+  EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(Commands, queue_refuses_a_limit_that_is_no_number) {
+  for (const char* wrong : {"-1", "x", "1.5", "", "99999999999"}) {
+    EXPECT_EQ(Program({"queue", "--limit", wrong}), 2) << wrong;
+    EXPECT_EQ(err_.str(), "torchlap: --limit is " + std::string(wrong) +
+                              ", must be a whole number; 0 shows all\n");
+  }
+}
+
 TEST_F(Commands, watch_prints_the_table_of_what_it_followed) {
   EXPECT_EQ(Program({"watch", "sweep:nightly"}), 0) << err_.str();
   EXPECT_THAT(service_.watches()[0].selector().sweep_names(), ElementsAre("nightly"));

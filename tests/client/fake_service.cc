@@ -80,6 +80,14 @@ grpc::Status FakeService::GetJob(grpc::ServerContext*, const v1::GetJobRequest* 
   return on_get_job ? on_get_job(*request, response) : NoHook();
 }
 
+grpc::Status FakeService::GetDaemonStatus(grpc::ServerContext* /*context*/,
+                                          const v1::GetDaemonStatusRequest* /*request*/,
+                                          v1::GetDaemonStatusResponse* response) {
+  if (!on_get_status) return NoHook();
+  *response = on_get_status();
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeService::ListJobs(grpc::ServerContext*, const v1::ListJobsRequest* request,
                                    v1::ListJobsResponse* response) {
   return on_list_jobs ? on_list_jobs(*request, response) : NoHook();

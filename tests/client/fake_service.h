@@ -39,6 +39,7 @@ class FakeService : public v1::Torchlap::Service {
   std::function<grpc::Status(const v1::GetJobRequest&, v1::GetJobResponse*)> on_get_job;
   std::function<grpc::Status(const v1::ListJobsRequest&, v1::ListJobsResponse*)> on_list_jobs;
   std::function<grpc::Status(const v1::CancelJobsRequest&, v1::CancelJobsResponse*)> on_cancel;
+  std::function<v1::GetDaemonStatusResponse()> on_get_status;
   std::function<grpc::Status(const v1::ListRunsRequest&, v1::ListRunsResponse*)> on_list_runs;
   std::function<std::vector<v1::Run>(const v1::ExportRunsRequest&)> on_export;
   std::function<std::vector<v1::GetRunResponse>(const v1::GetRunRequest&)> on_get_run;
@@ -55,6 +56,9 @@ class FakeService : public v1::Torchlap::Service {
 
   grpc::Status SubmitJobs(grpc::ServerContext* context, const v1::SubmitJobsRequest* request,
                           v1::SubmitJobsResponse* response) override;
+  grpc::Status GetDaemonStatus(grpc::ServerContext* context,
+                               const v1::GetDaemonStatusRequest* request,
+                               v1::GetDaemonStatusResponse* response) override;
   grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
                       v1::GetJobResponse* response) override;
   grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,

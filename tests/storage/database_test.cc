@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/Database.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,8 +11,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "storage/connection.h"
 #include "storage/schema.h"
+#include "storage/sqlite_connection.h"
 #include "storage/sqlite_status.h"
 #include "tests/storage/store_fixture.h"
 
@@ -108,6 +109,50 @@ TEST_F(DatabaseTest, AReaderSeesOneStateFromItsBeginningToItsEnd) {
   });
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_EQ(SelectInt("SELECT count(*) FROM job"), 2);
+}
+
+TEST_F(DatabaseTest, AReaderOnWhichSqliteFailedIsNotUsedAgain) {
+  Reopen();
+  RunToEnd(MakeJob());
+  const absl::Status status = database_->Read([](SQLite::Database& database) {
+    database.exec("PRAGMA case_sensitive_like = ON");  // a state of the connection
+    Query left_open(database, "SELECT id FROM job");
+    EXPECT_TRUE(left_open.Step());
+    EXPECT_FALSE(storage::SelectInt(database, "SELECT 1 WHERE 'a' LIKE 'A'").has_value());
+    database.exec("SELECT nonsense FROM nowhere");
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
+  EXPECT_EQ(SelectInt("SELECT 1 WHERE 'a' LIKE 'A'"), 1);
+}
+
+TEST_F(DatabaseTest, AWriterOnWhichSqliteFailedRollsBackAndGoesOn) {
+  Reopen();
+  for (const char* wrong : {"SELECT nonsense FROM nowhere", "INSERT INTO principal (id) VALUES (1)",
+                            "INSERT INTO job (id, no_column) VALUES (1, 2)"}) {
+    const absl::Status status = database_->Write([&](SQLite::Database& database) {
+      Execute(database, "INSERT INTO principal (principal, name) VALUES ('uid:5', 'eve')");
+      Query rows(database, "SELECT id FROM principal");
+      EXPECT_TRUE(rows.Step());
+      Execute(database, wrong);
+      return absl::OkStatus();
+    });
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
+    EXPECT_EQ(SelectInt("SELECT count(*) FROM principal"), 0) << wrong;
+  }
+  EXPECT_GT(SubmitOne(MakeJob()), 0u);
+}
+
+TEST_F(DatabaseTest, AValueLargerThanSqliteTakesIsTheRequestsFault) {
+  Reopen();
+  const absl::Status status = database_->Write([](SQLite::Database& database) {
+    sqlite3_limit(database.getHandle(), SQLITE_LIMIT_LENGTH, 1000);
+    Execute(database, "INSERT INTO principal (principal, name) VALUES (?, '')",
+            std::string(5000, 'x'));
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("larger than can be stored"));
 }
 
 TEST_F(DatabaseTest, ANewerSchemaIsRefusedAndNotTouched) {
@@ -281,6 +326,38 @@ TEST_F(DatabaseTest, AFileOfSchema1IsMigratedAndItsRunsAreWhatTheyWere) {
   EXPECT_EQ(Get(1).state(), v1::JOB_STATE_SUCCEEDED);
   RunToEnd(MakeJob());
   EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 8);
+}
+
+// Schema 2 counted every try in its roll-up, and forgot what a pinned launch was asked for.
+TEST_F(DatabaseTest, AFileOfSchema2IsMigratedAndGoesOnWhereItStopped) {
+  std::ostringstream sql;
+  sql << std::ifstream(TORCHLAP_GOLDEN_DIR "/database-v2.sql").rdbuf();
+  ExecRaw(sql.str());
+  // Run 4.1 becomes two tries of one launch.
+  ExecRaw("UPDATE run SET job_id = 4, number = 2, cause = 2 WHERE job_id = 5 AND number = 1");
+  Reopen();
+  EXPECT_EQ(database_->schema_version(), Migrations().back().version);
+  EXPECT_EQ(Integrity(), "ok");
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 8);
+  EXPECT_EQ(SelectText("SELECT group_concat(outcome) FROM runs WHERE job_id < 4"),
+            "OK,OUT_OF_MEMORY,OUT_OF_MEMORY,OK,OK");
+  const v1::RunDetail detail = *runs_->Get("1.2");
+  EXPECT_EQ(detail.run().labels().at("card"), "A");
+  EXPECT_DOUBLE_EQ(detail.run().forward().median_ns(), 1e6);
+  EXPECT_TRUE(detail.run().has_assessment());
+  EXPECT_EQ(jobs_->Count()->finished_runs, 8u);
+  EXPECT_EQ(SelectInt("SELECT sum(forward_runs) FROM run_rollup"), 4);
+  EXPECT_EQ(SelectInt("SELECT sum(step_mean_ns_sum) FROM run_rollup"), 5 * 3'100'000);
+
+  EXPECT_EQ(jobs_->RecoverInterrupted(++now_ns_).value(), 1u);
+  const absl::StatusOr<Rehomed> rehomed = jobs_->Rehome({{cpu0_}, {"uuid:CPU-0", "class:cpu"}}, 1);
+  ASSERT_TRUE(rehomed.ok()) << rehomed.status();
+  EXPECT_EQ(rehomed->launches, 3u);
+  EXPECT_EQ(rehomed->failed_jobs, 0u);
+  EXPECT_THAT(KeysOfJobs(),
+              testing::ElementsAre(testing::Pair(6, "class:cpu"), testing::Pair(7, "class:cpu")));
+  RunToEnd(MakeJob());
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 10);
 }
 
 // Writes jobs and runs until it is killed; says each finished run's job on the pipe.

@@ -1,6 +1,6 @@
 #include <google/protobuf/util/message_differencer.h>
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {
@@ -228,6 +228,85 @@ TEST_F(JobStoreFinish, TheRollUpEqualsTheSumsOverTheRuns) {
   EXPECT_EQ(SelectInt(difference(counted, kept)), 0);
   EXPECT_EQ(SelectInt("SELECT max(runs) FROM run_rollup"), 2);
   EXPECT_EQ(jobs_->Count()->finished_runs, 6u);
+}
+
+// Of one workload: what the roll-up says of its OK runs, all verdicts together.
+struct OkSums {
+  int64_t runs = 0;
+  int64_t forward_runs = 0;
+  double forward_ms = 0;
+};
+
+class JobStoreFinishAgain : public JobStoreFinish {
+ protected:
+  // A run of the launch that took so long in its forward phase.
+  void Try(uint64_t job_id, uint32_t launch, double forward_ms, v1::Validity validity,
+           const AfterRun& after) {
+    FinishedRun finished = Ended(Start(job_id, launch));
+    finished.run.mutable_forward()->set_mean_ns(forward_ms * 1e6);
+    finished.run.set_validity(validity);
+    Finish(finished, after);
+  }
+  void Contaminated(uint64_t job_id, uint32_t launch, double forward_ms) {
+    Try(job_id, launch, forward_ms, v1::VALIDITY_CONTAMINATED, TryAgain(4, 256));
+  }
+  void Clean(uint64_t job_id, uint32_t launch, double forward_ms) {
+    Try(job_id, launch, forward_ms, v1::VALIDITY_CLEAN, LaunchDone());
+  }
+  OkSums Sums() {
+    OkSums sums;
+    const std::string of_ok = " FROM run_rollup WHERE outcome = 1";
+    sums.runs = SelectInt("SELECT sum(runs)" + of_ok);
+    sums.forward_runs = SelectInt("SELECT sum(forward_runs)" + of_ok);
+    sums.forward_ms = std::stod(SelectText("SELECT sum(forward_mean_ns_sum) / 1e6" + of_ok));
+    return sums;
+  }
+};
+
+TEST_F(JobStoreFinishAgain, ATryThatWasRunAgainIsNoLaunchInTheRollUp) {
+  const uint64_t id = SubmitOne(MakeJob("small", 3));
+  Contaminated(id, 0, 740);
+  Contaminated(id, 0, 900);
+  Clean(id, 0, 406);
+  Clean(id, 1, 444);
+  Contaminated(id, 2, 700);
+  Clean(id, 2, 440);
+  const OkSums sums = Sums();
+  EXPECT_EQ(sums.runs, 6) << "all of them finished";
+  EXPECT_EQ(sums.forward_runs, 3);
+  EXPECT_DOUBLE_EQ(sums.forward_ms, 406 + 444 + 440);
+  EXPECT_EQ(jobs_->Count()->finished_runs, 6u);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run_rollup WHERE validity = 4 AND "
+                      "(forward_runs <> 0 OR forward_mean_ns_sum <> 0 OR step_runs <> 0)"),
+            0);
+}
+
+TEST_F(JobStoreFinishAgain, TheLastTryStandsForItsLaunchEvenIfItIsContaminated) {
+  const uint64_t id = SubmitOne(MakeJob("small", 2));
+  Contaminated(id, 0, 740);
+  Try(id, 0, 800, v1::VALIDITY_CONTAMINATED, LaunchDone());
+  Clean(id, 1, 400);
+  const OkSums sums = Sums();
+  EXPECT_EQ(sums.forward_runs, 2);
+  EXPECT_DOUBLE_EQ(sums.forward_ms, 800 + 400);
+}
+
+TEST_F(JobStoreFinishAgain, ATryThatFailedTakesNothingAway) {
+  const uint64_t id = SubmitOne(MakeJob());
+  Contaminated(id, 0, 740);
+  Finish(Ended(Start(id), v1::OUTCOME_CRASHED), JobFailed("crashed"));
+  const OkSums sums = Sums();
+  EXPECT_EQ(sums.forward_runs, 1);
+  EXPECT_DOUBLE_EQ(sums.forward_ms, 740);
+}
+
+TEST_F(JobStoreFinishAgain, EverySizeThatAFitTriesIsAFinding) {
+  NewJob job = MakeJob();
+  job.spec.set_purpose(v1::PURPOSE_FIT);
+  const uint64_t id = SubmitOne(job);
+  Try(id, 0, 10, v1::VALIDITY_CLEAN, TryAgain(8, 256));
+  Clean(id, 0, 20);
+  EXPECT_EQ(Sums().forward_runs, 2);
 }
 
 TEST_F(JobStoreFinish, AnEnvironmentIsStoredOnceForEachHash) {

@@ -78,10 +78,7 @@ TEST_F(JobStoreStart, ASweepStaysOnTheDeviceThatStartedIt) {
   const Submitted sweep = Submit({MakeJob(), MakeJob("medium"), any, cuda, fixed});
   const uint64_t of_other_sweep = SubmitOne(MakeJob());
   ASSERT_TRUE(jobs_->Start(sweep.job_ids[0], 0, cpu0_, now_ns_).ok());
-  const absl::StatusOr<std::vector<JobStore::QueueEntry>> queue = jobs_->Queue(100);
-  ASSERT_TRUE(queue.ok());
-  std::map<uint64_t, std::string> keys;
-  for (const JobStore::QueueEntry& entry : *queue) keys[entry.job_id] = entry.device_key;
+  const std::map<uint64_t, std::string> keys = KeysOfJobs();
   EXPECT_EQ(keys.at(sweep.job_ids[0]), "uuid:CPU-0");
   EXPECT_EQ(keys.at(sweep.job_ids[1]), "uuid:CPU-0");
   EXPECT_EQ(keys.at(sweep.job_ids[2]), "uuid:CPU-0");

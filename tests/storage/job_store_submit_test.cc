@@ -1,9 +1,11 @@
 #include <SQLiteCpp/Database.h>
 
 #include <algorithm>
+#include <latch>
 #include <map>
+#include <thread>
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {
@@ -165,6 +167,65 @@ TEST_F(JobStoreSubmit, CellsAreQueuedInTheirOrderUnlessTheyAreToBeShuffled) {
   EXPECT_NE(ids, shuffled.job_ids);
   std::sort(ids.begin(), ids.end());
   EXPECT_EQ(ids, shuffled.job_ids);
+}
+
+// Calls `body` with 0 and 1 in two threads at once.
+template <typename Body>
+void TwiceAtOnce(const Body& body) {
+  std::latch together(2);
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&, i] {
+      together.arrive_and_wait();
+      body(i);
+    });
+  }
+}
+
+TEST_F(JobStoreSubmit, OfTwoSubmitsAtOnceOnlyOneFindsTheLastRoom) {
+  for (int round = 0; round < 20; ++round) {
+    const auto queued = static_cast<uint32_t>(SelectInt("SELECT count(*) FROM job"));
+    Reopen(10, queued + 3);
+    std::vector<absl::Status> statuses(2);
+    TwiceAtOnce([&](int i) {
+      statuses[i] = jobs_->Submit(ann_, "", "", "", {MakeJob(), MakeJob()}, {1}, now_ns_).status();
+    });
+    std::sort(statuses.begin(), statuses.end(),
+              [](const absl::Status& a, const absl::Status& b) { return a.ok() && !b.ok(); });
+    EXPECT_TRUE(statuses[0].ok()) << statuses[0];
+    EXPECT_EQ(statuses[1], absl::ResourceExhaustedError(
+                               std::to_string(queued + 2) +
+                               " jobs are queued and 2 are asked for, must be at most " +
+                               std::to_string(queued + 3) + " together"));
+    EXPECT_EQ(SelectInt("SELECT count(*) FROM job"), queued + 2);
+  }
+}
+
+TEST_F(JobStoreSubmit, ARequestThatIsSentTwiceAtOnceIsStoredOnce) {
+  for (int round = 0; round < 20; ++round) {
+    const auto queued = static_cast<uint32_t>(SelectInt("SELECT count(*) FROM job"));
+    Reopen(10, queued + 2);
+    std::vector<absl::StatusOr<Submitted>> answers(2);
+    TwiceAtOnce([&](int i) {
+      answers[i] = jobs_->Submit(ann_, "r" + std::to_string(round), "digest", "",
+                                 {MakeJob(), MakeJob()}, {1}, now_ns_);
+    });
+    for (const auto& answer : answers) ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answers[0]->sweep_id, answers[1]->sweep_id);
+    EXPECT_EQ(answers[0]->job_ids, answers[1]->job_ids);
+    EXPECT_EQ(SelectInt("SELECT count(*) FROM job"), queued + 2);
+  }
+}
+
+TEST_F(JobStoreSubmit, AFullQueueStillAnswersARequestThatItKnows) {
+  Reopen(10, 2);
+  const Submitted first = Submit({MakeJob(), MakeJob()}, "r1");
+  EXPECT_EQ(Submit({MakeJob(), MakeJob()}, "r1").job_ids, first.job_ids);
+  EXPECT_EQ(jobs_->Submit(ann_, "r2", "", "", {MakeJob()}, {1}, now_ns_).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  // Running jobs are not queued.
+  Start(first.job_ids[0]);
+  EXPECT_TRUE(jobs_->Submit(ann_, "r2", "", "", {MakeJob()}, {1}, now_ns_).ok());
 }
 
 }  // namespace

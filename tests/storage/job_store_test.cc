@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {
@@ -88,14 +88,25 @@ TEST_F(JobStoreQueries, TheQueueNamesEachJobOnceInTheOrderOfItsFirstLaunch) {
   const uint64_t third = SubmitOne(urgent);
   const uint64_t fourth = SubmitOne(MakeJob());
   Start(fourth);
-  const auto ids = [&](uint32_t limit) {
-    std::vector<uint64_t> list;
-    const std::vector<JobStore::QueueEntry> queue = jobs_->Queue(limit).value();
-    for (const JobStore::QueueEntry& entry : queue) list.push_back(entry.job_id);
-    return list;
-  };
-  EXPECT_THAT(ids(100), ElementsAre(fourth, third, first, second));
-  EXPECT_THAT(ids(2), ElementsAre(fourth, third));
+  const Queued queued = jobs_->Queue().value();
+  std::vector<uint64_t> ids;
+  for (const Queued::Entry& entry : queued.entries) ids.push_back(entry.job_id);
+  EXPECT_THAT(ids, ElementsAre(fourth, third, first, second));
+  EXPECT_EQ(queued.sequence, jobs_->LastSequence().value());
+}
+
+TEST_F(JobStoreQueries, TheQueueNamesEachDeviceKeyOnce) {
+  std::vector<std::string> keys = {"class:cpu", "any", "class:cpu", "uuid:CPU-1", "any"};
+  for (const std::string& key : keys) {
+    NewJob job = MakeJob();
+    job.device_key = key;
+    SubmitOne(job);
+  }
+  const Queued queued = jobs_->Queue().value();
+  EXPECT_THAT(queued.keys, ElementsAre("class:cpu", "any", "uuid:CPU-1"));
+  std::vector<std::string> told;
+  for (const Queued::Entry& entry : queued.entries) told.push_back(queued.keys[entry.key]);
+  EXPECT_EQ(told, keys);
 }
 
 TEST_F(JobStoreQueries, HeadsAreTheFirstLaunchesOfEachOwnerPriorityAndDeviceKey) {

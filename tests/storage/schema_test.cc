@@ -2,7 +2,7 @@
 
 #include "proto/columns.h"
 #include "proto/words.h"
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {
@@ -104,6 +104,29 @@ TEST_F(Schema, ARunThatIsNotFinishedIsNoRowOfTheViews) {
   Start(SubmitOne(MakeJob()));
   EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 0);
   EXPECT_EQ(SelectInt("SELECT count(*) FROM run_row"), 1);
+}
+
+TEST_F(Schema, ViewsOfAnotherProgramAreMadeAnewAndRightOnesAreLeft) {
+  RunToEnd(MakeJob());
+  const std::string right = SelectText(
+      "SELECT group_concat(sql) FROM sqlite_schema "
+      "WHERE type = 'view' ORDER BY name");
+  Write("DROP VIEW phases; DROP VIEW runs; CREATE VIEW runs AS SELECT 1 AS old");
+  Reopen();
+  EXPECT_EQ(SelectText("SELECT group_concat(sql) FROM sqlite_schema WHERE type = 'view' "
+                       "ORDER BY name"),
+            right);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM phases"), 3);
+  const int64_t version = SelectInt("PRAGMA schema_version");
+  Reopen();
+  EXPECT_EQ(SelectInt("PRAGMA schema_version"), version) << "nothing was written";
+}
+
+TEST_F(Schema, AColumnThatATableGetsIsInTheViewThatTheProgramReads) {
+  RunToEnd(MakeJob());
+  Write("ALTER TABLE run ADD COLUMN of_tomorrow INTEGER; UPDATE run SET of_tomorrow = 5");
+  Reopen();
+  EXPECT_EQ(SelectInt("SELECT of_tomorrow FROM run_row"), 5);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "storage/connection.h"
+#include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 namespace {
@@ -133,14 +133,14 @@ void StoreTest::SetUp() {
   Reopen();
 }
 
-void StoreTest::Reopen(uint32_t max_interruptions) {
+void StoreTest::Reopen(uint32_t max_interruptions, uint32_t max_queued_jobs) {
   runs_.reset();
   jobs_.reset();
   database_.reset();
   absl::StatusOr<std::unique_ptr<Database>> opened = Database::Open(file_);
   ASSERT_TRUE(opened.ok()) << opened.status();
   database_ = std::move(*opened);
-  jobs_ = std::make_unique<JobStore>(database_.get(), "boot-1", max_interruptions);
+  jobs_ = std::make_unique<JobStore>(database_.get(), "boot-1", max_interruptions, max_queued_jobs);
   runs_ = std::make_unique<RunStore>(database_.get());
 }
 
@@ -184,6 +184,15 @@ std::vector<QueueHead> StoreTest::Heads() {
       jobs_->Heads({"uuid:CPU-0", "class:cpu", "any"}, now_ns_);
   EXPECT_TRUE(heads.ok()) << heads.status();
   return heads.ok() ? *heads : std::vector<QueueHead>();
+}
+
+std::map<uint64_t, std::string> StoreTest::KeysOfJobs() {
+  std::map<uint64_t, std::string> keys;
+  const absl::StatusOr<Queued> queued = jobs_->Queue();
+  EXPECT_TRUE(queued.ok()) << queued.status();
+  if (!queued.ok()) return keys;
+  for (const Queued::Entry& entry : queued->entries) keys[entry.job_id] = queued->keys[entry.key];
+  return keys;
 }
 
 int64_t StoreTest::SelectInt(const std::string& sql) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,7 +53,7 @@ class StoreTest : public testing::Test {
  protected:
   void SetUp() override;
   // Closes and opens the file again, as a daemon that starts does.
-  void Reopen(uint32_t max_interruptions = 10);
+  void Reopen(uint32_t max_interruptions = 10, uint32_t max_queued_jobs = 0);
 
   Submitted Submit(const std::vector<NewJob>& jobs, const std::string& request_id = "",
                    const std::string& sweep_name = "");
@@ -65,6 +66,8 @@ class StoreTest : public testing::Test {
   v1::Job Get(uint64_t job_id);
   // The launches that wait for class:cpu or the device cpu0, by position.
   std::vector<QueueHead> Heads();
+  // The device key of each job's first launch in the queue.
+  std::map<uint64_t, std::string> KeysOfJobs();
   int64_t SelectInt(const std::string& sql);
   std::string SelectText(const std::string& sql);
   // Of PRAGMA integrity_check.

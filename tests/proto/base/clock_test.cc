@@ -1,72 +1,83 @@
 #include "proto/base/clock.h"
 
 #include <gtest/gtest.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <array>
 #include <thread>
-
-#include "proto/base/file_descriptor.h"
-#include "tests/proto/base/settable_clock.h"
 
 namespace torchlap {
 namespace {
 
-// Readable.
-FileDescriptor Ready() { return FileDescriptor(::eventfd(1, EFD_CLOEXEC)); }
-// Never readable.
-FileDescriptor Silent() { return FileDescriptor(::eventfd(0, EFD_CLOEXEC)); }
+class ClockTest : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(pipe(ends_.data()), 0); }
+  void TearDown() override {
+    for (const int end : ends_) close(end);
+  }
+  void Write() { ASSERT_EQ(write(ends_[1], "x", 1), 1); }
 
-TEST(ClockTest, ADeadlineThatHasPassedStillTellsWhatIsReady) {
-  const FileDescriptor ready = Ready();
-  const FileDescriptor silent = Silent();
-  pollfd fds[] = {{silent.get(), POLLIN, 0}, {ready.get(), POLLIN, 0}, {-1, POLLIN, 0}};
-  EXPECT_EQ(SystemClock().Poll(fds, 3, 0), 1);
-  EXPECT_EQ(fds[0].revents, 0);
-  EXPECT_EQ(fds[1].revents, POLLIN);
+  std::array<int, 2> ends_ = {-1, -1};
+  const Clock& clock_ = SystemClock();
+};
+
+TEST_F(ClockTest, MonotonicTimeNeverGoesBack) {
+  int64_t before = clock_.MonotonicNs();
+  for (int i = 0; i < 1000; ++i) {
+    const int64_t now = clock_.MonotonicNs();
+    ASSERT_GE(now, before);
+    before = now;
+  }
 }
 
-TEST(ClockTest, ASleepWithNothingReadyEndsNotBeforeItsDeadline) {
-  const FileDescriptor silent = Silent();
-  const int64_t deadline_ns = MonotonicNs() + 1'500'000;
-  pollfd fd = {silent.get(), POLLIN, 0};
-  EXPECT_EQ(SystemClock().Poll(&fd, 1, deadline_ns), 0);
-  EXPECT_GE(MonotonicNs(), deadline_ns);
+TEST_F(ClockTest, TheFunctionsReadTheClocksOfTheMachine) {
+  const int64_t wall_before = WallNs();
+  const int64_t monotonic_before = MonotonicNs();
+  const int64_t wall = clock_.WallNs();
+  const int64_t monotonic = clock_.MonotonicNs();
+  EXPECT_LE(monotonic_before, monotonic);
+  EXPECT_LE(monotonic, MonotonicNs());
+  EXPECT_GT(wall_before, 1'600'000'000'000'000'000) << "after 2020";
+  EXPECT_GT(wall, 1'600'000'000'000'000'000);
 }
 
-TEST(ClockTest, TheMonotonicClockIsTheKernels) {
-  timespec now = {};
-  const int64_t before_ns = MonotonicNs();
-  ASSERT_EQ(::clock_gettime(CLOCK_MONOTONIC, &now), 0);
-  const int64_t kernel_ns = int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-  EXPECT_LE(before_ns, kernel_ns);
-  EXPECT_LE(kernel_ns, SystemClock().MonotonicNs());
+TEST_F(ClockTest, PollReturnsAtOnceForADeadlineThatHasPassed) {
+  pollfd nothing = {ends_[0], POLLIN, 0};
+  for (const int64_t deadline : {int64_t{0}, int64_t{-5}, clock_.MonotonicNs() - 1}) {
+    EXPECT_EQ(clock_.Poll(&nothing, 1, deadline), 0);
+  }
 }
 
-TEST(SettableClockTest, ASleepEndsWhenTheClockIsSetToItsDeadlineAndNotBefore) {
-  SettableClock clock;
-  const int64_t deadline_ns = clock.MonotonicNs() + 10;
-  std::atomic<bool> slept = false;
-  std::thread sleeper([&] {
-    const FileDescriptor silent = Silent();
-    pollfd fd = {silent.get(), POLLIN, 0};
-    clock.Poll(&fd, 1, deadline_ns);
-    slept = true;
-  });
-  ASSERT_TRUE(clock.AwaitSleepUntil(deadline_ns));
-  clock.Advance(9);
-  ASSERT_TRUE(clock.AwaitSleepUntil(deadline_ns));
-  EXPECT_FALSE(slept);
-  clock.Advance(1);
-  sleeper.join();
-  EXPECT_TRUE(slept);
+TEST_F(ClockTest, PollReturnsNoEarlierThanTheDeadline) {
+  pollfd nothing = {ends_[0], POLLIN, 0};
+  for (const int64_t ns : {1, 999'999, 1'000'001, 2'500'000}) {
+    const int64_t deadline = clock_.MonotonicNs() + ns;
+    EXPECT_EQ(clock_.Poll(&nothing, 1, deadline), 0);
+    EXPECT_GE(clock_.MonotonicNs(), deadline);
+  }
 }
 
-TEST(SettableClockTest, ASleepEndsWhenADescriptorIsReadyThoughTheClockStands) {
-  const SettableClock clock;
-  const FileDescriptor ready = Ready();
-  pollfd fd = {ready.get(), POLLIN, 0};
-  EXPECT_EQ(clock.Poll(&fd, 1, Clock::kNever), 1);
+TEST_F(ClockTest, PollReturnsWhenADescriptorIsReadyHoweverFarTheDeadline) {
+  Write();
+  for (const int64_t deadline :
+       {Clock::kNever, clock_.MonotonicNs() + 3'600'000'000'000, Clock::kNever - 1}) {
+    std::array<pollfd, 2> fds = {{{ends_[0], POLLIN, 0}, {-1, POLLIN, 0}}};
+    EXPECT_EQ(clock_.Poll(fds.data(), fds.size(), deadline), 1);
+    EXPECT_EQ(fds[0].revents, POLLIN);
+    EXPECT_EQ(fds[1].revents, 0) << "passed over";
+  }
+}
+
+TEST_F(ClockTest, PollIsWokenByAnotherThread) {
+  std::jthread writer([this] { Write(); });
+  pollfd ready = {ends_[0], POLLIN, 0};
+  EXPECT_EQ(clock_.Poll(&ready, 1, Clock::kNever), 1);
+}
+
+TEST_F(ClockTest, PollOfNothingIsASleepToTheDeadline) {
+  const int64_t deadline = clock_.MonotonicNs() + 1'000'000;
+  EXPECT_EQ(clock_.Poll(nullptr, 0, deadline), 0);
+  EXPECT_GE(clock_.MonotonicNs(), deadline);
 }
 
 }  // namespace

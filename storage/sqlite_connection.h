@@ -1,0 +1,139 @@
+// One SQLite connection with the statements that it keeps prepared, and a statement in use.
+#pragma once
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Statement.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <unordered_map>
+#include <vector>
+
+namespace torchlap::storage {
+
+// Bytes to be bound or read as a BLOB.
+struct Blob {
+  std::string bytes;
+};
+
+// Every SQLite::Database that Database::Write and Database::Read hand out is a SqliteConnection.
+// Not thread-safe.
+class SqliteConnection : public SQLite::Database {
+ public:
+  SqliteConnection(const std::filesystem::path& file, int flags);
+
+  // Names of the columns of a table or view, in order. Throws SQLite::Exception.
+  const std::vector<std::string>& ColumnNames(const std::string& table);
+
+ private:
+  friend class Query;
+  struct Prepared {
+    SQLite::Statement statement;
+    bool in_use = false;
+  };
+  // The kept statement of this text, made if it is not there. A text that cannot be prepared leaves
+  // nothing behind.
+  std::shared_ptr<Prepared> Prepare(const std::string& sql);
+
+  std::unordered_map<std::string, std::shared_ptr<Prepared>> prepared_;
+  std::unordered_map<std::string, std::vector<std::string>> column_names_;
+};
+
+// A text that a filter makes: prepared for one use, not kept, as it may not come again.
+struct Once {
+  std::string sql;
+};
+
+// A prepared statement with its parameters bound; given back when it goes out of scope, so that no
+// cursor stays open, also where binding or a step throws. A kept text (all but Once) must not be in
+// use twice at a time. Throws SQLite::Exception.
+class Query {
+ public:
+  template <typename... Values>
+  Query(SQLite::Database& database, const std::string& sql, const Values&... values)
+      : lease_(Take(database, sql)) {
+    (Bind(values), ...);
+  }
+  template <typename... Values>
+  Query(SQLite::Database& database, const Once& text, const Values&... values)
+      : lease_(Take(database, text)) {
+    (Bind(values), ...);
+  }
+  Query(const Query&) = delete;
+  Query& operator=(const Query&) = delete;
+
+  // Binds the next parameter. Absent values and empty optionals are NULL.
+  template <typename Integer>
+  requires(std::is_integral_v<Integer> || std::is_enum_v<Integer>) void Bind(Integer value) {
+    statement().bind(++bound_, static_cast<int64_t>(value));
+  }
+  void Bind(double value) { statement().bind(++bound_, value); }
+  void Bind(const std::string& value) { statement().bind(++bound_, value); }
+  void Bind(const char* value) { statement().bind(++bound_, value); }
+  void Bind(const Blob& value);
+  void Bind(std::nullopt_t) { statement().bind(++bound_); }
+  template <typename T>
+  void Bind(const std::optional<T>& value) {
+    if (value) {
+      Bind(*value);
+    } else {
+      Bind(std::nullopt);
+    }
+  }
+
+  // The next row; false: there are no more.
+  bool Step() { return statement().executeStep(); }
+  // Runs it to its end. Returns how many rows were changed.
+  int Run();
+
+  bool IsNull(int column) const { return statement().isColumnNull(column); }
+  int64_t Int(int column) const { return statement().getColumn(column).getInt64(); }
+  uint64_t Uint(int column) const { return static_cast<uint64_t>(Int(column)); }
+  double Real(int column) const { return statement().getColumn(column).getDouble(); }
+  // NULL reads as "".
+  std::string Text(int column) const { return statement().getColumn(column).getString(); }
+
+ private:
+  // Marks a statement as in use, and resets it at its end. A member of its own: ~Query does not run
+  // when the constructor of Query throws.
+  class Lease {
+   public:
+    explicit Lease(std::shared_ptr<SqliteConnection::Prepared> prepared);
+    ~Lease();
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    SQLite::Statement& statement() const { return prepared_->statement; }
+
+   private:
+    const std::shared_ptr<SqliteConnection::Prepared> prepared_;
+  };
+  static std::shared_ptr<SqliteConnection::Prepared> Take(SQLite::Database& database,
+                                                          const std::string& sql);
+  static std::shared_ptr<SqliteConnection::Prepared> Take(SQLite::Database& database,
+                                                          const Once& text);
+  SQLite::Statement& statement() const { return lease_.statement(); }
+
+  const Lease lease_;
+  int bound_ = 0;
+};
+
+// The value of the first column of the first row; nothing if there is no row or it is NULL.
+template <typename... Values>
+std::optional<int64_t> SelectInt(SQLite::Database& database, const std::string& sql,
+                                 const Values&... values) {
+  Query query(database, sql, values...);
+  if (!query.Step() || query.IsNull(0)) return std::nullopt;
+  return query.Int(0);
+}
+
+// Rows changed.
+template <typename... Values>
+int Execute(SQLite::Database& database, const std::string& sql, const Values&... values) {
+  return Query(database, sql, values...).Run();
+}
+
+}  // namespace torchlap::storage

@@ -1,0 +1,153 @@
+// What the planner makes of the statements that lists and the queue run: none walks through a whole
+// table of jobs, runs or launches where it need not.
+#include <SQLiteCpp/Database.h>
+#include <sqlite3.h>
+
+#include <functional>
+
+#include "storage/sqlite_connection.h"
+#include "tests/storage/store_fixture.h"
+
+namespace torchlap::storage {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+int Remember(unsigned /*event*/, void* texts, void* statement, void* /*text*/) {
+  const char* sql = sqlite3_sql(static_cast<sqlite3_stmt*>(statement));
+  if (sql != nullptr) static_cast<std::vector<std::string>*>(texts)->push_back(sql);
+  return 0;
+}
+
+class QueryPlan : public StoreTest {
+ protected:
+  // The plan of every statement that `ask` runs: one thread always gets the same reader.
+  std::vector<std::string> PlanOf(const std::function<void()>& ask) {
+    std::vector<std::string> texts;
+    Trace(SQLITE_TRACE_STMT, &texts);
+    ask();
+    Trace(0, nullptr);
+    std::vector<std::string> plan;
+    EXPECT_TRUE(database_
+                    ->Read([&](SQLite::Database& database) {
+                      for (const std::string& text : texts) Explain(database, text, &plan);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    return plan;
+  }
+  std::vector<std::string> PlanOfRuns(const v1::RunFilter& filter, const JobFilter& selected = {},
+                                      const std::string& token = "") {
+    return PlanOf([&] { EXPECT_TRUE(runs_->List(filter, selected, false, 10, token).ok()); });
+  }
+  std::vector<std::string> PlanOfJobs(const JobFilter& filter) {
+    return PlanOf([&] { EXPECT_TRUE(jobs_->List(filter).ok()); });
+  }
+
+ private:
+  void Trace(unsigned events, std::vector<std::string>* texts) {
+    EXPECT_TRUE(database_
+                    ->Read([&](SQLite::Database& database) {
+                      sqlite3_trace_v2(database.getHandle(), events, events ? Remember : nullptr,
+                                       texts);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+  }
+  static void Explain(SQLite::Database& database, const std::string& text,
+                      std::vector<std::string>* plan) {
+    if (!text.starts_with("SELECT")) return;
+    Query rows(database, Once{"EXPLAIN QUERY PLAN " + text});
+    while (rows.Step()) plan->push_back(rows.Text(3));
+  }
+};
+
+TEST_F(QueryPlan, PagesOfTheQueueReadTheJobsThatTheyShow) {
+  JobFilter filter;
+  filter.states = {v1::JOB_STATE_QUEUED, v1::JOB_STATE_RUNNING};
+  filter.after_job_id = 5;
+  const std::vector<std::string> plan = PlanOfJobs(filter);
+  EXPECT_THAT(plan,
+              Contains("SEARCH job USING INDEX job_unfinished (state=? AND rowid>?)").Times(2));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("SCAN"))));
+}
+
+TEST_F(QueryPlan, JobsOfASelectionAreFoundByTheirIds) {
+  JobFilter filter;
+  filter.job_ids = {1, 2};
+  filter.sweep_ids = {1};
+  filter.states = {v1::JOB_STATE_FAILED};
+  const std::vector<std::string> plan = PlanOfJobs(filter);
+  EXPECT_THAT(plan, Contains("SEARCH job USING INTEGER PRIMARY KEY (rowid=?)"));
+  EXPECT_THAT(plan, Contains(HasSubstr("job_by_sweep (sweep_id=?)")));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("SCAN job"))));
+}
+
+TEST_F(QueryPlan, AllJobsAreWalkedByTheirIds) {
+  const std::vector<std::string> plan = PlanOfJobs({});
+  EXPECT_THAT(plan, Contains("SEARCH job USING INTEGER PRIMARY KEY (rowid>?)"));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
+}
+
+TEST_F(QueryPlan, AFilterOfRunsIsAnsweredFromTheIndexAlone) {
+  v1::RunFilter filter;
+  filter.set_since_ns(5);
+  filter.add_outcomes(v1::OUTCOME_OK);
+  filter.add_timings(v1::TIMING_SEPARATE);
+  filter.add_purposes(v1::PURPOSE_MEASURE);
+  filter.set_exclude_contaminated(true);
+  RunToEnd(MakeJob());
+  filter.add_users("ann");
+  filter.add_devices("cpu0");
+  const std::vector<std::string> plan = PlanOfRuns(filter, {}, "7.7");
+  EXPECT_THAT(plan, Contains(HasSubstr("run USING COVERING INDEX run_by_start (started_at_ns")));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE FOR ORDER BY"))));
+}
+
+TEST_F(QueryPlan, RunsOfFewWorkloadsAreFoundByTheirWorkload) {
+  RunToEnd(MakeJob());
+  v1::RunFilter filter;
+  filter.add_model_sizes("small");
+  const std::vector<std::string> plan = PlanOfRuns(filter);
+  EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING COVERING INDEX run_by_workload "
+                                       "(asked_workload_id=?")));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE FOR ORDER BY"))));
+}
+
+TEST_F(QueryPlan, RunsOfASelectionOrLabelAreFoundByTheirJob) {
+  RunToEnd(MakeJob());
+  JobFilter selected;
+  selected.job_ids = {1};
+  selected.sweep_ids = {1};
+  v1::RunFilter by_label;
+  (*by_label.mutable_labels())["k"] = "v";
+  v1::RunFilter by_run;
+  by_run.mutable_selector()->add_run_ids("1.1");
+  for (const auto& plan : {PlanOfRuns({}, selected), PlanOfRuns(by_label), PlanOfRuns(by_run),
+                           PlanOfRuns(by_run, selected)}) {
+    EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING INDEX run_by_job (job_id=?")));
+    EXPECT_THAT(plan, Not(Contains(testing::StartsWith("SCAN run"))));
+    EXPECT_THAT(plan, Not(Contains(testing::StartsWith("SCAN job"))));
+  }
+}
+
+TEST_F(QueryPlan, AnExportGoesOnBehindItsLastRun) {
+  RunToEnd(MakeJob());
+  const std::vector<std::string> plan = PlanOf([&] {
+    EXPECT_TRUE(runs_->Export({}, {}, [](std::vector<v1::Run>) { return absl::OkStatus(); }).ok());
+  });
+  EXPECT_THAT(plan, Contains(HasSubstr("run USING INDEX run_by_job ((job_id,number)>(?,?)")));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
+}
+
+TEST_F(QueryPlan, TheQueueIsReadFromAnIndexAlone) {
+  const std::vector<std::string> plan = PlanOf([&] { EXPECT_TRUE(jobs_->Queue().ok()); });
+  EXPECT_THAT(plan, Contains("SEARCH launch USING COVERING INDEX launch_order (state=?)").Times(2));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
+}
+
+}  // namespace
+}  // namespace torchlap::storage
