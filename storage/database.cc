@@ -173,23 +173,12 @@ class Database::Connections {
   absl::Status SetUpSchema(const Identity& identity, const std::vector<Migration>& migrations) {
     version_ = migrations.back().version;
     const MutexLock lock(&writer_mutex_);
-    SqliteConnection& writer = writer_;
-    return Guarded(file_, writer.getHandle(), [&] {
-      absl::Status status = Migrate(writer, file_, identity, migrations);
-      if (status.ok() && &migrations == &Migrations()) RenewViews(writer);
-      return status;
-    });
+    return SetUp(writer_, identity, migrations);
   }
 
   absl::Status Write(const std::function<absl::Status(SQLite::Database&)>& body) {
     const MutexLock lock(&writer_mutex_);
-    SqliteConnection& writer = writer_;
-    return Guarded(file_, writer.getHandle(), [&] {
-      SQLite::Transaction transaction(writer, SQLite::TransactionBehavior::IMMEDIATE);
-      absl::Status status = body(writer);
-      if (status.ok()) transaction.commit();
-      return status;
-    });
+    return WriteOn(writer_, body);
   }
 
   absl::Status Read(const std::function<absl::Status(SQLite::Database&)>& body) {
@@ -208,6 +197,26 @@ class Database::Connections {
   uint32_t version() const { return version_; }
 
  private:
+  // The writer is handed over, as clang does not see that a lambda is called under the lock.
+  absl::Status SetUp(SqliteConnection& writer, const Identity& identity,
+                     const std::vector<Migration>& migrations) const {
+    return Guarded(file_, writer.getHandle(), [&] {
+      absl::Status status = Migrate(writer, file_, identity, migrations);
+      if (status.ok() && &migrations == &Migrations()) RenewViews(writer);
+      return status;
+    });
+  }
+
+  absl::Status WriteOn(SqliteConnection& writer,
+                       const std::function<absl::Status(SQLite::Database&)>& body) const {
+    return Guarded(file_, writer.getHandle(), [&] {
+      SQLite::Transaction transaction(writer, SQLite::TransactionBehavior::IMMEDIATE);
+      absl::Status status = body(writer);
+      if (status.ok()) transaction.commit();
+      return status;
+    });
+  }
+
   static absl::Status InTransaction(SqliteConnection& reader,
                                     const std::function<absl::Status(SQLite::Database&)>& body) {
     SQLite::Transaction transaction(reader);

@@ -358,7 +358,7 @@ TEST_F(Commands, queue_shows_all_jobs_with_limit_0) {
 
 TEST_F(Commands, queue_refuses_a_limit_that_is_no_number) {
   for (const char* wrong : {"-1", "x", "1.5", "", "99999999999"}) {
-    EXPECT_EQ(Program({"queue", "--limit", wrong}), 2) << wrong;
+    EXPECT_EQ(Program({"queue", "--limit", wrong}), 1) << wrong;
     EXPECT_EQ(err_.str(), "torchlap: --limit is " + std::string(wrong) +
                               ", must be a whole number; 0 shows all\n");
   }
