@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/samples.h"
 #include "proto/words.h"
 #include "server/host/state_folders.h"
 #include "server/measure/summary.h"
@@ -17,32 +18,6 @@ namespace {
 constexpr int kStepsInAMessage = 10000;
 
 absl::Status ReaderGone() { return absl::CancelledError("the reader is gone"); }
-
-template <typename Field>
-void CopyRange(const Field& from, int begin, int end, Field* to) {
-  if (from.empty()) return;
-  to->Add(from.begin() + begin, from.begin() + end);
-}
-
-v1::SampleBlock Slice(const v1::SampleBlock& all, int begin, int end) {
-  v1::SampleBlock part;
-  part.set_first_step(all.first_step() + static_cast<uint32_t>(begin));
-  part.set_warmup_steps(all.warmup_steps());
-  CopyRange(all.start_ns(), begin, end, part.mutable_start_ns());
-  CopyRange(all.forward_ns(), begin, end, part.mutable_forward_ns());
-  CopyRange(all.loss_ns(), begin, end, part.mutable_loss_ns());
-  CopyRange(all.backward_ns(), begin, end, part.mutable_backward_ns());
-  CopyRange(all.optimizer_ns(), begin, end, part.mutable_optimizer_ns());
-  CopyRange(all.step_ns(), begin, end, part.mutable_step_ns());
-  CopyRange(all.device_forward_ns(), begin, end, part.mutable_device_forward_ns());
-  CopyRange(all.device_loss_ns(), begin, end, part.mutable_device_loss_ns());
-  CopyRange(all.device_backward_ns(), begin, end, part.mutable_device_backward_ns());
-  CopyRange(all.device_optimizer_ns(), begin, end, part.mutable_device_optimizer_ns());
-  CopyRange(all.device_step_ns(), begin, end, part.mutable_device_step_ns());
-  CopyRange(all.foreign_cpu_ns(), begin, end, part.mutable_foreign_cpu_ns());
-  CopyRange(all.run_delay_ns(), begin, end, part.mutable_run_delay_ns());
-  return part;
-}
 
 // Runs come by job: collects those of one job and turns them into a row when the next job begins.
 class Cells {

@@ -5,9 +5,11 @@
 
 #include <utility>
 
+#include "proto/samples.h"
 #include "server/host/account_name.h"
 #include "server/measure/identity.h"
 #include "server/measure/summary.h"
+#include "server/run/event_check.h"
 
 namespace torchlap::run {
 namespace {
@@ -24,21 +26,13 @@ bool IsCounted(const v1::Run& run) {
          run.purpose() != v1::PURPOSE_TRACE && run.workload().has_transformer_lm();
 }
 
-// Every timed phase has as many entries as there are steps.
-bool IsRectangular(const v1::SampleBlock& block) {
-  const int steps = block.step_ns_size();
-  const auto fits = [steps](int entries) { return entries == 0 || entries == steps; };
-  return block.start_ns_size() == steps && fits(block.forward_ns_size()) &&
-         fits(block.loss_ns_size()) && fits(block.backward_ns_size()) &&
-         fits(block.optimizer_ns_size()) && fits(block.device_forward_ns_size()) &&
-         fits(block.device_loss_ns_size()) && fits(block.device_backward_ns_size()) &&
-         fits(block.device_optimizer_ns_size()) && fits(block.device_step_ns_size()) &&
-         fits(block.foreign_cpu_ns_size()) && fits(block.run_delay_ns_size());
-}
-
 // ` of 15`, where that is known beforehand.
 std::string OfPlanned(const v1::Run& run) {
   return IsCounted(run) ? fmt::format(" of {}", StepsOf(run.plan())) : "";
+}
+
+absl::Status Unfit(const std::string& problem) {
+  return absl::DataLossError("the worker's report is unfit: " + problem);
 }
 
 std::string FirstLine(std::string text) { return text.substr(0, text.find('\n')); }
@@ -71,6 +65,7 @@ RunRecord::RunRecord(v1::Run run) : run_(std::move(run)) {}
 
 absl::Status RunRecord::Take(v1::WorkerEvent event) {
   if (is_complete()) return absl::DataLossError("the worker went on after its result");
+  if (const auto problem = MakeFit(&event)) return Unfit(*problem);
   if (said_hello_ == event.has_hello()) {
     return absl::DataLossError(said_hello_ ? "the worker said hello twice"
                                            : "the worker's first event was not hello");
@@ -84,6 +79,12 @@ absl::Status RunRecord::Take(v1::WorkerEvent event) {
       return absl::DataLossError(fmt::format("the worker speaks protocol version {}, must be {}",
                                              event.hello().protocol_version(), kProtocolVersion));
     case v1::WorkerEvent::kBuilt:
+      if (built_) return absl::DataLossError("the worker built its model twice");
+      if (const std::string& run_id = event.built().run_id();
+          !run_id.empty() && run_id != run_.run_id()) {
+        return absl::DataLossError(
+            fmt::format("the worker works on run {}, must be {}", run_id, run_.run_id()));
+      }
       built_ = std::move(*event.mutable_built());
       run_.mutable_memory()->MergeFrom(built_->memory());
       if (built_->has_numerics()) *run_.mutable_numerics() = built_->numerics();
@@ -93,19 +94,34 @@ absl::Status RunRecord::Take(v1::WorkerEvent event) {
     case v1::WorkerEvent::kResult:
       return TakeResult(event.result());
     case v1::WorkerEvent::kFailed:
-      failed_ = true;
-      run_.set_outcome(WorkerMayReport(event.failed().outcome()) ? event.failed().outcome()
-                                                                 : v1::OUTCOME_CRASHED);
-      *run_.mutable_failure() = event.failed().failure();
-      run_.mutable_memory()->MergeFrom(event.failed().memory());
-      return TakeSamples(event.failed().samples());
+      return TakeFailure(event.failed());
     case v1::WorkerEvent::EVENT_NOT_SET:
       break;
   }
   return absl::DataLossError("the worker sent an event that is not known");
 }
 
+absl::Status RunRecord::TakeFailure(const v1::WorkerFailed& failed) {
+  if (absl::Status status = TakeSamples(failed.samples()); !status.ok()) return status;
+  failed_ = true;
+  run_.set_outcome(WorkerMayReport(failed.outcome()) ? failed.outcome() : v1::OUTCOME_CRASHED);
+  *run_.mutable_failure() = failed.failure();
+  run_.mutable_memory()->MergeFrom(failed.memory());
+  return absl::OkStatus();
+}
+
 absl::Status RunRecord::TakeResult(const v1::WorkerResult& result) {
+  if (!built_) return absl::DataLossError("the worker's result came before its model was built");
+  const uint64_t steps = IsCounted(run_)
+                             ? StepsOf(run_.plan())
+                             : uint64_t{result.warmup_steps()} + uint64_t{result.measured_steps()};
+  const uint64_t has = static_cast<uint64_t>(samples_.step_ns_size()) +
+                       static_cast<uint64_t>(result.samples().step_ns_size());
+  if (has != steps) {
+    return absl::DataLossError(
+        fmt::format("the worker's result has {} steps, must be {}", has, steps));
+  }
+  if (absl::Status status = TakeSamples(result.samples()); !status.ok()) return status;
   run_.mutable_memory()->MergeFrom(result.memory());
   if (result.has_numerics()) run_.mutable_numerics()->MergeFrom(result.numerics());
   if (result.has_first_loss()) run_.set_first_loss(result.first_loss());
@@ -113,26 +129,21 @@ absl::Status RunRecord::TakeResult(const v1::WorkerResult& result) {
   if (result.has_calibration()) *run_.mutable_calibration() = result.calibration();
   run_.set_stop_reason(result.stop_reason());
   neighbour_ = result.neighbour();
-  if (absl::Status status = TakeSamples(result.samples()); !status.ok()) return status;
-  const uint32_t steps =
-      IsCounted(run_) ? StepsOf(run_.plan()) : result.warmup_steps() + result.measured_steps();
-  if (static_cast<uint32_t>(samples_.step_ns_size()) != steps) {
-    return absl::DataLossError(fmt::format("the worker's result has {} steps, must be {}",
-                                           samples_.step_ns_size(), steps));
-  }
   warmup_steps_ = IsCounted(run_) ? run_.plan().warmup_steps() : result.warmup_steps();
   result_ = true;
   return absl::OkStatus();
 }
 
 absl::Status RunRecord::TakeSamples(const v1::SampleBlock& samples) {
-  if (samples.step_ns_size() == 0) return absl::OkStatus();
-  if (!IsRectangular(samples) ||
-      samples.first_step() != static_cast<uint32_t>(samples_.step_ns_size())) {
-    return absl::DataLossError("the worker's samples have a gap");
+  if (samples.ByteSizeLong() == 0) return absl::OkStatus();
+  if (samples.step_ns_size() > 0 && !built_) {
+    return absl::DataLossError("the worker's steps came before its model was built");
   }
-  samples_.MergeFrom(samples);
-  samples_.set_first_step(0);
+  // An end without steps of its own may say 0 as the first of them.
+  v1::SampleBlock part = samples;
+  if (part.step_ns_size() == 0) part.set_first_step(static_cast<uint32_t>(samples_.step_ns_size()));
+  if (const auto problem = CheckTimes(run_, samples_, part)) return Unfit(*problem);
+  if (const auto problem = Append(part, &samples_)) return Unfit(*problem);
   return absl::OkStatus();
 }
 
@@ -156,7 +167,10 @@ void RunRecord::Fail(v1::Outcome outcome, const std::string& detail) {
 }
 
 void RunRecord::Judge(const WorkerEnd& end) {
-  if (result_) {
+  // Also after a result: a second one, or garbage, takes the first one's worth.
+  if (end.stop_cause == StopCause::kBrokenProtocol) {
+    JudgeStop(end);
+  } else if (result_) {
     run_.set_outcome(v1::OUTCOME_OK);
   } else if (failed_) {
     run_.mutable_failure()->set_detail(FirstLine(run_.failure().detail()));

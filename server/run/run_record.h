@@ -41,8 +41,8 @@ class RunRecord {
   // `run` as JobStore::Start made it.
   explicit RunRecord(v1::Run run);
 
-  // Takes an event in. DATA_LOSS (one line) if it may not come now, or speaks another version of
-  // the protocol.
+  // Takes an event in. DATA_LOSS (one line) if it may not come now, speaks another version of the
+  // protocol, or says what cannot be (server/run/event_check.h); nothing of it is taken then.
   absl::Status Take(v1::WorkerEvent event);
 
   bool said_hello() const { return said_hello_; }
@@ -61,6 +61,7 @@ class RunRecord {
   storage::FinishedRun FinishSkipped(const v1::Failure& failure) &&;
 
  private:
+  absl::Status TakeFailure(const v1::WorkerFailed& failed);
   absl::Status TakeResult(const v1::WorkerResult& result);
   absl::Status TakeSamples(const v1::SampleBlock& samples);
   void Judge(const WorkerEnd& end);

@@ -66,6 +66,7 @@ void Benchmark::Build() {
 void Benchmark::SendBuilt(int64_t build_ns) {
   v1::WorkerEvent event;
   v1::WorkerBuilt* built = event.mutable_built();
+  built->set_run_id(request_.run_id());
   built->set_parameters(model_->ParameterCount());
   built->set_build_ns(build_ns);
   *built->mutable_environment() = DescribeEnvironment(request_.device(), *device_);

@@ -160,6 +160,7 @@ v1::WorkerResult CalibrationRun::Run() {
   Seed(request_.plan().seed());
   v1::WorkerEvent event;
   v1::WorkerBuilt* built = event.mutable_built();
+  built->set_run_id(request_.run_id());
   built->set_build_ns(MonotonicNs() - began_ns);
   *built->mutable_environment() = DescribeEnvironment(request_.device(), *device_);
   *built->mutable_memory() = device_->AtStart();

@@ -1,6 +1,12 @@
 #include "server/run/run_record.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
 
 #include "server/measure/identity.h"
 
@@ -39,7 +45,7 @@ v1::SampleBlock Steps(uint32_t first, int count) {
   v1::SampleBlock block;
   block.set_first_step(first);
   for (int i = 0; i < count; ++i) {
-    block.add_start_ns(100 * (i + 1));
+    block.add_start_ns(100 * (static_cast<int>(first) + i + 1));
     block.add_forward_ns(10 * (static_cast<int>(first) + i + 1));
     block.add_step_ns(10 * (static_cast<int>(first) + i + 1));
   }
@@ -94,6 +100,7 @@ TEST(RunRecordTest, AResultWithAllStepsIsOkAndSummarised) {
 TEST(RunRecordTest, AResultCountsEvenIfACancellationCameTooLate) {
   RunRecord record(StartedRun());
   ASSERT_TRUE(record.Take(Hello()).ok());
+  ASSERT_TRUE(record.Take(Built()).ok());
   ASSERT_TRUE(record.Take(Result(0, 3)).ok());
   EXPECT_EQ(Finish(std::move(record), Stopped(StopCause::kCancel)).run.outcome(), v1::OUTCOME_OK);
 }
@@ -101,6 +108,7 @@ TEST(RunRecordTest, AResultCountsEvenIfACancellationCameTooLate) {
 TEST(RunRecordTest, AResultWithMissingStepsIsNoResult) {
   RunRecord record(StartedRun());
   ASSERT_TRUE(record.Take(Hello()).ok());
+  ASSERT_TRUE(record.Take(Built()).ok());
   EXPECT_FALSE(record.Take(Result(0, 2)).ok());
   EXPECT_FALSE(record.is_complete());
 }
@@ -108,9 +116,11 @@ TEST(RunRecordTest, AResultWithMissingStepsIsNoResult) {
 TEST(RunRecordTest, AResultThatStopsByPrecisionHasTheStepsItSays) {
   v1::Run run = StartedRun();
   run.mutable_plan()->set_target_precision(0.01);
+  run.mutable_plan()->set_max_steps(1000);
   for (const uint32_t measured : {4u, 5u}) {
     RunRecord record(run);
     ASSERT_TRUE(record.Take(Hello()).ok());
+    ASSERT_TRUE(record.Take(Built()).ok());
     v1::WorkerEvent event = Result(0, 6);
     event.mutable_result()->set_stop_reason(v1::STOP_REASON_REACHED);
     event.mutable_result()->set_warmup_steps(2);
@@ -130,6 +140,7 @@ TEST(RunRecordTest, ACalibrationHasAResultAndNoSteps) {
   run.set_purpose(v1::PURPOSE_CALIBRATE);
   RunRecord record(run);
   ASSERT_TRUE(record.Take(Hello()).ok());
+  ASSERT_TRUE(record.Take(Built()).ok());
   v1::WorkerEvent event;
   event.mutable_result()->mutable_calibration()->set_memory_bytes_per_s(5e9);
   ASSERT_TRUE(record.Take(event).ok());
@@ -142,6 +153,7 @@ TEST(RunRecordTest, ACalibrationHasAResultAndNoSteps) {
 TEST(RunRecordTest, AResultWithAGapIsNoResult) {
   RunRecord record(StartedRun());
   ASSERT_TRUE(record.Take(Hello()).ok());
+  ASSERT_TRUE(record.Take(Built()).ok());
   EXPECT_FALSE(record.Take(Result(1, 3)).ok());
   EXPECT_FALSE(record.is_complete());
   EXPECT_EQ(Finish(std::move(record), Stopped(StopCause::kBrokenProtocol)).run.outcome(),
@@ -151,6 +163,7 @@ TEST(RunRecordTest, AResultWithAGapIsNoResult) {
 TEST(RunRecordTest, SamplesWithAGapAreRefused) {
   RunRecord record(StartedRun());
   ASSERT_TRUE(record.Take(Hello()).ok());
+  ASSERT_TRUE(record.Take(Built()).ok());
   EXPECT_FALSE(record.Take(StepsEvent(1, 1)).ok());
   v1::WorkerEvent ragged = StepsEvent(0, 2);
   ragged.mutable_steps()->mutable_samples()->mutable_forward_ns()->RemoveLast();
@@ -168,6 +181,7 @@ TEST(RunRecordTest, HelloComesFirstOnceAndInTheRightVersion) {
 TEST(RunRecordTest, NothingMayFollowTheResult) {
   RunRecord record(StartedRun());
   ASSERT_TRUE(record.Take(Hello()).ok());
+  ASSERT_TRUE(record.Take(Built()).ok());
   ASSERT_TRUE(record.Take(Result(0, 3)).ok());
   EXPECT_FALSE(record.Take(StepsEvent(3, 1)).ok());
 }
@@ -228,6 +242,252 @@ TEST(RunRecordTest, ASkippedRunHasItsNumbersAndNoSamples) {
   EXPECT_EQ(finished.run.failure().asked_bytes(), 10U);
   EXPECT_EQ(finished.samples.step_ns_size(), 0);
   EXPECT_FALSE(finished.environment.has_value());
+}
+
+// What a broken or hostile worker may say: each is refused in one line that names it, and the run
+// is CRASHED with what was good until then.
+struct UnfitCase {
+  std::string name;
+  std::function<v1::WorkerEvent()> event;  // after hello, built and step 0
+  std::string words;
+};
+
+v1::WorkerEvent Changed(v1::WorkerEvent event,
+                        const std::function<void(v1::SampleBlock*)>& change) {
+  change(event.has_steps()    ? event.mutable_steps()->mutable_samples()
+         : event.has_result() ? event.mutable_result()->mutable_samples()
+                              : event.mutable_failed()->mutable_samples());
+  return event;
+}
+
+v1::WorkerEvent ChangedResult(const std::function<void(v1::WorkerResult*)>& change) {
+  v1::WorkerEvent event = Result(1, 2);
+  change(event.mutable_result());
+  return event;
+}
+
+const double kNan = std::numeric_limits<double>::quiet_NaN();
+const int64_t kHuge = std::numeric_limits<int64_t>::max();
+
+std::vector<UnfitCase> UnfitCases() {
+  using Block = v1::SampleBlock;
+  return {
+      {"a column that ends",
+       [] { return Changed(StepsEvent(1, 2), [](Block* b) { b->clear_forward_ns(); }); },
+       "forward_ns has 0 entries for 2 steps, must have 2"},
+      {"a column that begins late",
+       [] {
+         return Changed(StepsEvent(1, 2), [](Block* b) {
+           b->add_loss_ns(1);
+           b->add_loss_ns(1);
+         });
+       },
+       "loss_ns has 2 entries for 2 steps, must have 0"},
+      {"a short column",
+       [] {
+         return Changed(StepsEvent(1, 2), [](Block* b) { b->mutable_start_ns()->RemoveLast(); });
+       },
+       "start_ns has 1 entries for 2 steps"},
+      {"columns without steps",
+       [] {
+         v1::WorkerEvent e;
+         e.mutable_steps()->mutable_samples()->add_run_delay_ns(7);
+         return e;
+       },
+       "run_delay_ns has 1 entries for 0 steps"},
+      {"a gap", [] { return StepsEvent(2, 1); }, "first_step is 2, must be 1"},
+      {"a step again",
+       [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_first_step(0); }); },
+       "first_step is 0, must be 1"},
+      {"a first step that wraps around",
+       [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_first_step(4294967295u); }); },
+       "first_step is 4294967295, must be 1"},
+      {"a negative time",
+       [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_step_ns(0, -1); }); },
+       "of step 1 is"},
+      {"a negative phase",
+       [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_forward_ns(0, -20); }); },
+       "forward_ns of step 1 is -20, must be 0 to 20"},
+      {"a phase longer than its step",
+       [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_forward_ns(0, 21); }); },
+       "forward_ns of step 1 is 21, must be 0 to 20"},
+      {"a step longer than the time limit",
+       [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_step_ns(0, 2'000'000'001); }); },
+       "step_ns of step 1 is 2000000001, must be 0 to 2000000000"},
+      {"an absurd time",
+       [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_step_ns(0, kHuge); }); },
+       "step_ns of step 1 is 9223372036854775807"},
+      {"an absurd start, whose end would overflow",
+       [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_start_ns(0, kHuge); }); },
+       "start_ns of step 1 is 9223372036854775807"},
+      {"a start before the end of the step before",
+       [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_start_ns(0, 105); }); },
+       "start_ns of step 1 is 105, must be at least 110"},
+      {"more steps than the plan has", [] { return StepsEvent(1, 3); },
+       "there are 4 steps, must be at most 3"},
+      {"fewer steps than the plan has", [] { return Result(1, 1); }, "has 2 steps, must be 3"},
+      {"a calibration that is no number",
+       [] {
+         return ChangedResult(
+             [](v1::WorkerResult* r) { r->mutable_calibration()->set_memory_bytes_per_s(kNan); });
+       },
+       "result.calibration.memory_bytes_per_s is nan"},
+      {"a peak that is infinite",
+       [] {
+         return ChangedResult([](v1::WorkerResult* r) {
+           r->mutable_calibration()->add_matmul_peaks()->set_flops_per_s(
+               std::numeric_limits<double>::infinity());
+         });
+       },
+       "flops_per_s is inf"},
+      {"a negative peak",
+       [] {
+         return ChangedResult([](v1::WorkerResult* r) {
+           r->mutable_calibration()->add_matmul_peaks()->set_flops_per_s(-1);
+         });
+       },
+       "flops_per_s is -1"},
+      {"memory that the database cannot hold",
+       [] {
+         return ChangedResult([](v1::WorkerResult* r) {
+           r->mutable_memory()->mutable_forward()->set_allocated_bytes(uint64_t{1} << 63);
+         });
+       },
+       "is 9223372036854775808, must be at most 9223372036854775807"},
+      {"a reason that is not known",
+       [] {
+         return ChangedResult(
+             [](v1::WorkerResult* r) { r->set_stop_reason(static_cast<v1::StopReason>(77)); });
+       },
+       "result.stop_reason is 77, must be a value of StopReason"},
+      {"a neighbour with a negative pid",
+       [] {
+         return ChangedResult([](v1::WorkerResult* r) { r->mutable_neighbour()->set_pid(-5); });
+       },
+       "result.neighbour.pid is -5"},
+      {"a neighbour with negative time",
+       [] {
+         return ChangedResult([](v1::WorkerResult* r) { r->mutable_neighbour()->set_cpu_ns(-5); });
+       },
+       "result.neighbour.cpu_ns is -5"},
+      {"built again", [] { return Built(); }, "built its model twice"},
+      {"hello again", [] { return Hello(); }, "said hello twice"},
+      {"a failure in a phase that is not known",
+       [] {
+         v1::WorkerEvent e = OutOfMemory();
+         e.mutable_failed()->mutable_failure()->set_phase(static_cast<v1::Phase>(99));
+         return e;
+       },
+       "failed.failure.phase is 99, must be a value of Phase"},
+      {"a failure with ragged samples",
+       [] {
+         v1::WorkerEvent e = OutOfMemory();
+         *e.mutable_failed()->mutable_samples() = Steps(1, 1);
+         e.mutable_failed()->mutable_samples()->clear_forward_ns();
+         return e;
+       },
+       "forward_ns has 0 entries"},
+      {"nothing", [] { return v1::WorkerEvent(); }, "an event that is not known"},
+  };
+}
+
+TEST(RunRecordTest, WhatCannotBeIsRefusedAndLeavesWhatWasGood) {
+  for (const UnfitCase& each : UnfitCases()) {
+    RunRecord record(StartedRun());
+    ASSERT_TRUE(record.Take(Hello()).ok());
+    ASSERT_TRUE(record.Take(Built()).ok());
+    ASSERT_TRUE(record.Take(StepsEvent(0, 1)).ok());
+    const absl::Status taken = record.Take(each.event());
+    EXPECT_EQ(taken.code(), absl::StatusCode::kDataLoss) << each.name;
+    EXPECT_THAT(std::string(taken.message()), testing::HasSubstr(each.words)) << each.name;
+    WorkerEnd end = Stopped(StopCause::kBrokenProtocol);
+    end.stop_detail = std::string(taken.message());
+    const storage::FinishedRun finished = Finish(std::move(record), end);
+    EXPECT_EQ(finished.run.outcome(), v1::OUTCOME_CRASHED) << each.name;
+    EXPECT_EQ(finished.run.failure().detail(), taken.message()) << each.name;
+    EXPECT_EQ(finished.samples.step_ns_size(), 1) << each.name;
+    EXPECT_FALSE(finished.run.has_calibration()) << each.name;
+  }
+}
+
+TEST(RunRecordTest, StepsAndResultsBeforeTheModelStandsAreRefused) {
+  for (const v1::WorkerEvent& early : {StepsEvent(0, 1), Result(0, 3)}) {
+    RunRecord record(StartedRun());
+    ASSERT_TRUE(record.Take(Hello()).ok());
+    EXPECT_FALSE(record.Take(early).ok());
+  }
+}
+
+TEST(RunRecordTest, AnotherRunsReportIsRefused) {
+  for (const std::string run_id : {"3.2", "4.1"}) {
+    RunRecord record(StartedRun());
+    ASSERT_TRUE(record.Take(Hello()).ok());
+    v1::WorkerEvent built = Built();
+    built.mutable_built()->set_run_id(run_id);
+    EXPECT_EQ(record.Take(built).message(), "the worker works on run " + run_id + ", must be 3.1");
+  }
+  RunRecord record(StartedRun());
+  ASSERT_TRUE(record.Take(Hello()).ok());
+  v1::WorkerEvent built = Built();
+  built.mutable_built()->set_run_id("3.1");
+  EXPECT_TRUE(record.Take(built).ok());
+}
+
+TEST(RunRecordTest, ASecondResultTakesTheWorthOfTheFirst) {
+  RunRecord record(StartedRun());
+  ASSERT_TRUE(record.Take(Hello()).ok());
+  ASSERT_TRUE(record.Take(Built()).ok());
+  ASSERT_TRUE(record.Take(Result(0, 3)).ok());
+  EXPECT_FALSE(record.Take(Result(0, 3)).ok());
+  EXPECT_EQ(Finish(std::move(record), Stopped(StopCause::kBrokenProtocol)).run.outcome(),
+            v1::OUTCOME_CRASHED);
+}
+
+TEST(RunRecordTest, StepCountsThatOverflowWhenAddedAreRefused) {
+  v1::Run run = StartedRun();
+  run.mutable_plan()->set_target_precision(0.01);
+  run.mutable_plan()->set_max_steps(10);
+  RunRecord record(run);
+  ASSERT_TRUE(record.Take(Hello()).ok());
+  ASSERT_TRUE(record.Take(Built()).ok());
+  v1::WorkerEvent event = Result(0, 3);
+  event.mutable_result()->set_warmup_steps(4294967295u);
+  event.mutable_result()->set_measured_steps(4);  // together 3, in 32 bits
+  EXPECT_FALSE(record.Take(event).ok());
+}
+
+TEST(RunRecordTest, ALossThatIsNoNumberIsLeftOutAndTheRunIsOk) {
+  for (const double loss : {kNan, std::numeric_limits<double>::infinity()}) {
+    RunRecord record(StartedRun());
+    ASSERT_TRUE(record.Take(Hello()).ok());
+    ASSERT_TRUE(record.Take(Built()).ok());
+    v1::WorkerEvent event = Result(0, 3);
+    event.mutable_result()->set_first_loss(-0.5);
+    event.mutable_result()->set_last_loss(loss);
+    ASSERT_TRUE(record.Take(event).ok());
+    const v1::Run finished = Finish(std::move(record), {}).run;
+    EXPECT_EQ(finished.outcome(), v1::OUTCOME_OK);
+    EXPECT_EQ(finished.first_loss(), -0.5);
+    EXPECT_FALSE(finished.has_last_loss());
+  }
+}
+
+TEST(RunRecordTest, TextsOfAWorkerAreCutAndPrintable) {
+  RunRecord record(StartedRun());
+  v1::WorkerEvent hello = Hello();
+  hello.mutable_hello()->set_torch_version(std::string(300'000, 'v'));
+  ASSERT_TRUE(record.Take(hello).ok());
+  ASSERT_TRUE(record.Take(Built()).ok());
+  v1::WorkerEvent failed = OutOfMemory();
+  failed.mutable_failed()->mutable_failure()->set_detail("\x1b]0;title\x07" +
+                                                         std::string(1 << 20, 'x'));
+  failed.mutable_failed()->mutable_failure()->set_exit_status(5);
+  ASSERT_TRUE(record.Take(failed).ok());
+  const storage::FinishedRun finished = Finish(std::move(record), {});
+  EXPECT_EQ(finished.environment->torch_version().size(), 4096U);
+  EXPECT_EQ(finished.run.failure().detail().size(), 4096U);
+  EXPECT_EQ(finished.run.failure().detail().substr(0, 10), "?]0;title?");
+  EXPECT_FALSE(finished.run.failure().has_exit_status()) << "the kernel's word, not the worker's";
 }
 
 TEST(RunRecordTest, ProgressCountsFromTheMomentTheModelStands) {

@@ -1,0 +1,205 @@
+#include "server/run/event_check.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/message.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "proto/samples.h"
+
+namespace torchlap::run {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+// Matmul peaks, variables: a worker has a handful.
+constexpr int kMostEntries = 256;
+constexpr uint64_t kLargestInteger = std::numeric_limits<int64_t>::max();
+// Where a plan has no time limit: as long as the longest that it may have.
+constexpr int64_t kLongestRunNs = int64_t{7} * 24 * 3600 * 1'000'000'000;
+// Times that add up over threads or cores may be larger than what the clock on the wall says.
+constexpr int64_t kMostCores = 4096;
+
+using Problem = std::optional<std::string>;
+
+std::string Printable(std::string text) {
+  if (text.size() > kMostTextBytes) text.resize(kMostTextBytes);
+  for (char& c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n') || byte > 0x7e) c = '?';
+  }
+  return text;
+}
+
+Problem CheckNumber(const std::string& path, double value) {
+  if (std::isfinite(value) && value >= 0) return std::nullopt;
+  return fmt::format("{} is {}, must be a number from 0 on", path, value);
+}
+
+Problem CheckInteger(const std::string& path, int64_t value) {
+  if (value >= 0) return std::nullopt;
+  return fmt::format("{} is {}, must be 0 or more", path, value);
+}
+
+Problem CheckUnsigned(const std::string& path, uint64_t value) {
+  if (value <= kLargestInteger) return std::nullopt;
+  return fmt::format("{} is {}, must be at most {}", path, value, kLargestInteger);
+}
+
+Problem CheckEnum(const std::string& path, const FieldDescriptor* field, int value) {
+  if (field->enum_type()->FindValueByNumber(value) != nullptr) return std::nullopt;
+  return fmt::format("{} is {}, must be a value of {}", path, value, field->enum_type()->name());
+}
+
+Problem Walk(const std::string& path, Message* message);
+
+Problem WalkMap(const std::string& path, Message* message, const FieldDescriptor* field) {
+  const Reflection* reflection = message->GetReflection();
+  if (reflection->FieldSize(*message, field) > kMostEntries) {
+    return fmt::format("{} has {} entries, must have at most {}", path,
+                       reflection->FieldSize(*message, field), kMostEntries);
+  }
+  for (int i = 0; i < reflection->FieldSize(*message, field); ++i) {
+    Message* entry = reflection->MutableRepeatedMessage(message, field, i);
+    if (Problem problem = Walk(path, entry)) return problem;
+  }
+  return std::nullopt;
+}
+
+Problem WalkOne(const std::string& path, Message* message, const FieldDescriptor* field) {
+  const Reflection* reflection = message->GetReflection();
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_STRING:
+      reflection->SetString(message, field, Printable(reflection->GetString(*message, field)));
+      return std::nullopt;
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      // A loss: it may be negative.
+      if (message->GetDescriptor() == v1::WorkerResult::descriptor()) return std::nullopt;
+      return CheckNumber(path, reflection->GetDouble(*message, field));
+    case FieldDescriptor::CPPTYPE_INT64:
+      return CheckInteger(path, reflection->GetInt64(*message, field));
+    case FieldDescriptor::CPPTYPE_INT32:
+      return CheckInteger(path, reflection->GetInt32(*message, field));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return CheckUnsigned(path, reflection->GetUInt64(*message, field));
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return CheckEnum(path, field, reflection->GetEnumValue(*message, field));
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return Walk(path, reflection->MutableMessage(message, field));
+    default:  // uint32 and bool have no value that does harm
+      return std::nullopt;
+  }
+}
+
+Problem Walk(const std::string& path, Message* message) {
+  // Its columns have a check of their own, as negative stamps and gaps depend on each other.
+  if (message->GetDescriptor() == v1::SampleBlock::descriptor()) return std::nullopt;
+  std::vector<const FieldDescriptor*> fields;
+  message->GetReflection()->ListFields(*message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const std::string name = path.empty() ? field->name() : path + "." + field->name();
+    Problem problem =
+        field->is_repeated() ? WalkMap(name, message, field) : WalkOne(name, message, field);
+    if (problem) return problem;
+  }
+  return std::nullopt;
+}
+
+// Training diverges, fp16 overflows: that is no fault of the worker. An unknown number is absent.
+void LeaveOutLosses(v1::WorkerResult* result) {
+  if (!std::isfinite(result->first_loss())) result->clear_first_loss();
+  if (!std::isfinite(result->last_loss())) result->clear_last_loss();
+}
+
+// What it cannot know, and what only the daemon may say.
+void LeaveOut(v1::WorkerEvent* event) {
+  if (event->has_result()) LeaveOutLosses(event->mutable_result());
+  if (event->has_failed()) {
+    event->mutable_failed()->mutable_failure()->clear_exit_status();
+    event->mutable_failed()->mutable_failure()->clear_signal();
+  }
+}
+
+int64_t LongestNs(const v1::Run& run) {
+  const int64_t limit_ns = run.plan().time_limit_ns();
+  return limit_ns > 0 ? std::min(limit_ns, kLongestRunNs) : kLongestRunNs;
+}
+
+bool IsPhaseOfHost(const std::string& column) {
+  return column == "forward_ns" || column == "loss_ns" || column == "backward_ns" ||
+         column == "optimizer_ns";
+}
+
+// Of step number `i` of the part.
+Problem CheckTime(const std::string& column, const SampleTimes& times, int i, uint64_t step,
+                  int64_t most_ns) {
+  if (i >= times.size() || (times[i] >= 0 && times[i] <= most_ns)) return std::nullopt;
+  return fmt::format("{} of step {} is {}, must be 0 to {}", column, step, times[i], most_ns);
+}
+
+Problem CheckColumns(const v1::Run& run, const v1::SampleBlock& part, int i) {
+  Problem problem;
+  const uint64_t step = uint64_t{part.first_step()} + static_cast<uint64_t>(i);
+  const int64_t longest_ns = LongestNs(run);
+  ForEachColumn(part, [&](const std::string& column, const SampleTimes& times) {
+    if (problem) return;
+    int64_t most_ns = longest_ns;
+    if (column == "start_ns") most_ns = std::numeric_limits<int64_t>::max() - longest_ns;
+    if (column == "foreign_cpu_ns" || column == "run_delay_ns") most_ns = longest_ns * kMostCores;
+    if (IsPhaseOfHost(column) && i < part.step_ns_size()) {
+      most_ns = std::clamp<int64_t>(part.step_ns(i), 0, longest_ns);
+    }
+    problem = CheckTime(column, times, i, step, most_ns);
+  });
+  return problem;
+}
+
+// When the last step before `part` ended; the first may begin at any time.
+int64_t EndOf(const v1::SampleBlock& before) {
+  const int steps = std::min(before.step_ns_size(), before.start_ns_size());
+  return steps == 0 ? 0 : before.start_ns(steps - 1) + before.step_ns(steps - 1);
+}
+
+}  // namespace
+
+Problem MakeFit(v1::WorkerEvent* event) {
+  LeaveOut(event);
+  return Walk("", event);
+}
+
+uint64_t MostSteps(const v1::Run& run) {
+  if (!run.workload().has_transformer_lm()) return 0;
+  const v1::Plan& plan = run.plan();
+  uint64_t warmup = plan.warmup_steps();
+  if (plan.warmup_until_settled()) warmup += 10 * warmup + 100;
+  const uint64_t measured = plan.has_target_precision()
+                                ? std::max(plan.max_steps(), plan.measure_steps())
+                                : plan.measure_steps();
+  return warmup + measured;
+}
+
+Problem CheckTimes(const v1::Run& run, const v1::SampleBlock& before, const v1::SampleBlock& part) {
+  const uint64_t steps =
+      static_cast<uint64_t>(before.step_ns_size()) + static_cast<uint64_t>(part.step_ns_size());
+  if (steps > MostSteps(run)) {
+    return fmt::format("there are {} steps, must be at most {}", steps, MostSteps(run));
+  }
+  int64_t end_ns = EndOf(before);
+  for (int i = 0; i < part.step_ns_size(); ++i) {
+    if (Problem problem = CheckColumns(run, part, i)) return problem;
+    if (i >= part.start_ns_size()) continue;
+    if (part.start_ns(i) < end_ns) {
+      return fmt::format(
+          "start_ns of step {} is {}, must be at least {}: the end of the step before",
+          uint64_t{part.first_step()} + static_cast<uint64_t>(i), part.start_ns(i), end_ns);
+    }
+    end_ns = part.start_ns(i) + part.step_ns(i);
+  }
+  return std::nullopt;
+}
+
+}  // namespace torchlap::run
