@@ -65,16 +65,16 @@ storage::Caller CallerOf(uid_t uid) {
 }
 
 absl::StatusOr<std::unique_ptr<Connections>> Connections::Listen(
-    const std::filesystem::path& socket, bool everyone, Requests* requests) {
+    const std::filesystem::path& socket, bool everyone, Calls* calls) {
   auto listener = Bind(socket, everyone);
   if (!listener.ok()) return listener.status();
-  return std::unique_ptr<Connections>(new Connections(socket, *std::move(listener), requests));
+  return std::unique_ptr<Connections>(new Connections(socket, *std::move(listener), calls));
 }
 
-Connections::Connections(std::filesystem::path socket, FileDescriptor listener, Requests* requests)
+Connections::Connections(std::filesystem::path socket, FileDescriptor listener, Calls* calls)
     : socket_(std::move(socket)),
       listener_(std::move(listener)),
-      requests_(requests),
+      calls_(calls),
       storage_threads_(kStorageThreads),
       stream_threads_(kStreamThreads) {
   grpc::EnableDefaultHealthCheckService(true);
@@ -132,7 +132,7 @@ Connections::UserServer& Connections::ServerFor(uid_t uid) {
   if (found != servers_.end()) return found->second;
   UserServer user;
   user.service =
-      std::make_unique<Service>(CallerOf(uid), requests_, &storage_threads_, &stream_threads_);
+      std::make_unique<Service>(CallerOf(uid), calls_, &storage_threads_, &stream_threads_);
   grpc::ServerBuilder builder;
   builder.RegisterService(user.service.get());
   // Reflection is a synchronous service: one thread is enough for it.

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "server/rpc/grpc_status.h"
+#include "server/rpc/job_choice.h"
+#include "server/rpc/waiting.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -12,6 +14,25 @@ constexpr uint32_t kEventsAtOnce = 256;
 // A reader that does not take its messages is not read ahead for.
 constexpr size_t kOutboxLimit = 256;
 
+constexpr uint32_t kJobsAtOnce = 1000;
+
+absl::StatusOr<std::vector<v1::Job>> SelectedJobs(const storage::JobStore& store,
+                                                  const storage::Caller& caller,
+                                                  const v1::Selector& selector) {
+  auto filter = ChosenJobs(store, caller, selector);
+  if (!filter.ok()) return filter.status();
+  filter->limit = kJobsAtOnce;
+  std::vector<v1::Job> all;
+  for (;;) {
+    auto page = store.List(*filter);
+    if (!page.ok()) return page.status();
+    const bool more = page->size() == kJobsAtOnce;
+    if (more) filter->after_job_id = page->back().job_id();
+    for (v1::Job& job : *page) all.push_back(std::move(job));
+    if (!more) return all;
+  }
+}
+
 bool IsFinished(v1::JobState state) {
   return state == v1::JOB_STATE_SUCCEEDED || state == v1::JOB_STATE_FAILED ||
          state == v1::JOB_STATE_CANCELLED;
@@ -20,24 +41,24 @@ bool IsFinished(v1::JobState state) {
 }  // namespace
 
 grpc::ServerWriteReactor<v1::WatchJobsResponse>* WatchStream::Open(
-    const Requests* requests, WorkThreads* threads, storage::Caller caller,
+    const WatchSources& sources, WorkThreads* threads, storage::Caller caller,
     const v1::WatchJobsRequest& request) {
   std::shared_ptr<WatchStream> stream(
-      new WatchStream(requests, threads, std::move(caller), request));
+      new WatchStream(sources, threads, std::move(caller), request));
   stream->self_ = stream;
   threads->Post([stream] { stream->Begin(); });
   return stream.get();
 }
 
-WatchStream::WatchStream(const Requests* requests, WorkThreads* threads, storage::Caller caller,
+WatchStream::WatchStream(const WatchSources& sources, WorkThreads* threads, storage::Caller caller,
                          const v1::WatchJobsRequest& request)
-    : requests_(requests), threads_(threads), caller_(std::move(caller)), request_(request) {
+    : sources_(sources), threads_(threads), caller_(std::move(caller)), request_(request) {
   // From the start, so that nothing committed while the snapshot is read goes unheard.
-  listener_ = requests_->setting().hub->Add([this](const v1::Progress* p) { Hear(p); });
+  listener_ = sources_.hub->Add([this](const v1::Progress* p) { Hear(p); });
 }
 
 void WatchStream::OnDone() {
-  requests_->setting().hub->Remove(listener_);
+  sources_.hub->Remove(listener_);
   self_.reset();  // the last one, unless a work thread is about to see that the stream has ended
 }
 
@@ -91,10 +112,10 @@ void WatchStream::Begin() {
 }
 
 absl::Status WatchStream::ReadStart() {
-  const storage::JobStore& store = *requests_->setting().jobs;
+  const storage::JobStore& store = *sources_.jobs;
   const auto before = store.LastSequence();
   if (!before.ok()) return before.status();
-  auto jobs = requests_->SelectedJobs(caller_, request_.selector());
+  auto jobs = SelectedJobs(store, caller_, request_.selector());
   if (!jobs.ok()) return jobs.status();
   if (jobs->empty()) return absl::InvalidArgumentError("selector names no job, must name one");
   const auto after = store.LastSequence();
@@ -113,7 +134,8 @@ absl::Status WatchStream::ReadStart() {
 }
 
 absl::Status WatchStream::AddSnapshot(std::vector<v1::Job> jobs) {
-  if (absl::Status status = requests_->ExplainWaiting(&jobs); !status.ok()) return status;
+  if (absl::Status status = ExplainWaiting(*sources_.jobs, *sources_.fleet, &jobs); !status.ok())
+    return status;
   MutexLock lock(&mutex_);
   v1::WatchJobsResponse message;
   for (size_t i = 0; i < jobs.size(); ++i) {
@@ -143,7 +165,7 @@ void WatchStream::Pump() {
 
 // True: there may be more.
 absl::StatusOr<bool> WatchStream::ReadSome() {
-  auto events = requests_->setting().jobs->Events(sequence_, kEventsAtOnce);
+  auto events = sources_.jobs->Events(sequence_, kEventsAtOnce);
   if (!events.ok()) return events.status();
   MutexLock lock(&mutex_);
   for (v1::JobEvent& event : *events) {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "proto/base/mutex.h"
-#include "server/rpc/requests.h"
+#include "server/rpc/calls.h"
 #include "server/rpc/work_threads.h"
 #include "server/run/event_hub.h"
 #include "torchlap/v1/service.pb.h"
@@ -25,7 +25,7 @@ namespace torchlap::rpc {
 class WatchStream final : public grpc::ServerWriteReactor<v1::WatchJobsResponse> {
  public:
   // What is returned belongs to gRPC.
-  static grpc::ServerWriteReactor<v1::WatchJobsResponse>* Open(const Requests* requests,
+  static grpc::ServerWriteReactor<v1::WatchJobsResponse>* Open(const WatchSources& sources,
                                                                WorkThreads* threads,
                                                                storage::Caller caller,
                                                                const v1::WatchJobsRequest& request);
@@ -35,7 +35,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchJobsResponse>
   void OnDone() override;
 
  private:
-  WatchStream(const Requests* requests, WorkThreads* threads, storage::Caller caller,
+  WatchStream(const WatchSources& sources, WorkThreads* threads, storage::Caller caller,
               const v1::WatchJobsRequest& request);
 
   // On a work thread.
@@ -52,7 +52,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchJobsResponse>
   void GoOn() TORCHLAP_REQUIRES(mutex_);
   void End(const grpc::Status& status) TORCHLAP_REQUIRES(mutex_);
 
-  const Requests* const requests_;
+  const WatchSources sources_;
   WorkThreads* const threads_;
   const storage::Caller caller_;
   const v1::WatchJobsRequest request_;

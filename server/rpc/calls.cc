@@ -1,0 +1,38 @@
+#include "server/rpc/calls.h"
+
+namespace torchlap::rpc {
+namespace {
+
+DiagnosisQuestion QuestionOf(const CallSetting& setting) {
+  DiagnosisQuestion question;
+  question.nvml_library = setting.configuration->nvml_library;
+  question.state_folder = setting.configuration->state_folder;
+  question.torch_folder = setting.configuration->torch_folder.string();
+  question.torch_problem = setting.torch_problem;
+  return question;
+}
+
+DaemonFacts FactsOf(const CallSetting& setting) {
+  return {setting.configuration->socket_path, setting.worker_program, setting.torch_problem,
+          setting.user, setting.started_at_ns};
+}
+
+}  // namespace
+
+Calls::Calls(const CallSetting& setting)
+    : submit_jobs(setting.jobs, setting.fleet, setting.hub, setting.configuration->max_queued_jobs,
+                  setting.clock),
+      get_job(setting.jobs, setting.fleet),
+      list_jobs(setting.jobs, setting.fleet),
+      cancel_jobs(setting.jobs, setting.fleet, setting.hub, setting.clock),
+      watch_jobs{setting.jobs, setting.fleet, setting.hub},
+      list_runs(setting.jobs, setting.runs),
+      get_run(setting.runs),
+      export_runs(setting.jobs, setting.runs),
+      compare_warmups(setting.jobs, setting.runs),
+      read_trace(setting.runs, setting.configuration->state_folder),
+      list_devices(setting.jobs, setting.fleet),
+      get_daemon_status(setting.database, setting.jobs, FactsOf(setting)),
+      diagnose(QuestionOf(setting), setting.fleet) {}
+
+}  // namespace torchlap::rpc
