@@ -243,6 +243,17 @@ absl::StatusOr<std::vector<v1::Job>> JobStore::List(const JobFilter& filter) con
   return jobs;
 }
 
+absl::StatusOr<JobStore::JobsAt> JobStore::ListAt(const JobFilter& filter) const {
+  JobsAt page;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    page.jobs = ListJobs(database, filter);
+    page.sequence = NewestSequence(database);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return page;
+}
+
 absl::StatusOr<std::vector<JobStore::QueueEntry>> JobStore::Queue(uint32_t limit) const {
   std::vector<QueueEntry> entries;
   absl::Status status = database_->Read([&](SQLite::Database& database) {

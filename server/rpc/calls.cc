@@ -1,5 +1,9 @@
 #include "server/rpc/calls.h"
 
+#include <vector>
+
+#include "server/rpc/waiting.h"
+
 namespace torchlap::rpc {
 namespace {
 
@@ -17,6 +21,13 @@ DaemonFacts FactsOf(const CallSetting& setting) {
           setting.user, setting.started_at_ns};
 }
 
+FeedSources FeedOf(const CallSetting& setting) {
+  return {setting.jobs, setting.hub,
+          [jobs = setting.jobs, fleet = setting.fleet](std::vector<v1::Job>* shown) {
+            return ExplainWaiting(*jobs, *fleet, shown);
+          }};
+}
+
 }  // namespace
 
 Calls::Calls(const CallSetting& setting)
@@ -25,7 +36,7 @@ Calls::Calls(const CallSetting& setting)
       get_job(setting.jobs, setting.fleet),
       list_jobs(setting.jobs, setting.fleet),
       cancel_jobs(setting.jobs, setting.fleet, setting.hub, setting.clock),
-      watch_jobs{setting.jobs, setting.fleet, setting.hub},
+      watch_jobs(FeedOf(setting)),
       list_runs(setting.jobs, setting.runs),
       get_run(setting.runs),
       export_runs(setting.jobs, setting.runs),

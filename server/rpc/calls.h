@@ -14,6 +14,7 @@
 #include "server/rpc/doctor_call.h"
 #include "server/rpc/export_runs.h"
 #include "server/rpc/get_run.h"
+#include "server/rpc/job_feed.h"
 #include "server/rpc/list_devices.h"
 #include "server/rpc/list_jobs.h"
 #include "server/rpc/list_runs.h"
@@ -42,13 +43,6 @@ struct CallSetting {
   const Clock* clock = &SystemClock();
 };
 
-// What WatchJobs reads from.
-struct WatchSources {
-  const storage::JobStore* jobs = nullptr;
-  const run::DeviceFleet* fleet = nullptr;
-  run::EventHub* hub = nullptr;
-};
-
 // Thread-safe. Calls may block on the database: not for gRPC's own threads. Errors are the RPCs'
 // (service.proto).
 struct Calls {
@@ -58,7 +52,7 @@ struct Calls {
   GetJob get_job;
   ListJobs list_jobs;
   CancelJobs cancel_jobs;
-  WatchSources watch_jobs;
+  FeedSources watch_jobs;
   ListRuns list_runs;
   GetRun get_run;
   ExportRuns export_runs;

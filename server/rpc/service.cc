@@ -63,7 +63,9 @@ grpc::ServerUnaryReactor* Service::CancelJobs(grpc::CallbackServerContext* conte
 
 grpc::ServerWriteReactor<v1::WatchJobsResponse>* Service::WatchJobs(
     grpc::CallbackServerContext* /*context*/, const v1::WatchJobsRequest* request) {
-  return WatchStream::Open(calls_->watch_jobs, storage_threads_, caller_, *request);
+  auto* stream = new WatchStream(calls_->watch_jobs, storage_threads_, caller_, *request);
+  stream->StartWriting();
+  return stream;
 }
 
 grpc::ServerUnaryReactor* Service::ListRuns(grpc::CallbackServerContext* context,
