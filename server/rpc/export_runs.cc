@@ -1,10 +1,8 @@
 #include "server/rpc/export_runs.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
-#include "server/measure/summary.h"
+#include "server/measure/launch_runs.h"
 #include "server/rpc/job_choice.h"
 
 namespace torchlap::rpc {
@@ -19,7 +17,7 @@ class Cells {
   }
   void Flush(v1::ExportRunsResponse* rows) {
     if (runs_.empty()) return;
-    *rows->add_rows() = CellOf(runs_);
+    *rows->add_rows() = measure::CellOf(runs_);
     runs_.clear();
   }
 
@@ -28,14 +26,6 @@ class Cells {
 };
 
 }  // namespace
-
-v1::Run CellOf(const std::vector<v1::Run>& runs) {
-  std::vector<v1::Run> ok;
-  std::copy_if(runs.begin(), runs.end(), std::back_inserter(ok), [](const v1::Run& run) {
-    return run.outcome() == v1::OUTCOME_OK && run.purpose() != v1::PURPOSE_TRACE;
-  });
-  return ok.empty() ? runs.back() : measure::PoolLaunches(ok);
-}
 
 absl::Status ExportRuns::Stream(const storage::Caller& caller, const v1::ExportRunsRequest& request,
                                 const Sink<v1::ExportRunsResponse>& sink) const {

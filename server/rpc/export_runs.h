@@ -1,9 +1,7 @@
-// ExportRuns: runs, or a row for each cell.
+// ExportRuns: runs, or a row for each cell (server/measure/launch_runs.h).
 #pragma once
 
 #include <absl/status/status.h>
-
-#include <vector>
 
 #include "server/rpc/sink.h"
 #include "storage/job_store.h"
@@ -26,9 +24,5 @@ class ExportRuns {
   const storage::JobStore* const jobs_;
   const storage::RunStore* const runs_;
 };
-
-// The row of a cell: the OK runs of one job pooled (a traced one is not measured), else its last
-// run. `runs` has at least one.
-v1::Run CellOf(const std::vector<v1::Run>& runs);
 
 }  // namespace torchlap::rpc
