@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/message_size.h"
 #include "server/host/account_name.h"
 
 namespace torchlap::rpc {
@@ -135,6 +136,8 @@ Connections::UserServer& Connections::ServerFor(uid_t uid) {
       std::make_unique<Service>(CallerOf(uid), calls_, &storage_threads_, &stream_threads_);
   grpc::ServerBuilder builder;
   builder.RegisterService(user.service.get());
+  // A request that is a little too large is refused in the service's words, not in gRPC's.
+  builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxRequestBytes + kMaxRequestBytes / 4));
   // Reflection is a synchronous service: one thread is enough for it.
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);

@@ -55,7 +55,11 @@ absl::Status ListJobs::Answer(const storage::Caller& caller, const v1::ListJobsR
   auto jobs = jobs_->List(*filter);
   if (!jobs.ok()) return jobs.status();
   if (absl::Status status = ExplainWaiting(*jobs_, *fleet_, &*jobs); !status.ok()) return status;
-  if (jobs->size() == *size) response->set_next_page_token(std::to_string(jobs->back().job_id()));
+  const bool full = jobs->size() == *size;
+  const size_t fitting = RowsThatFit(*jobs);
+  const bool more = full || fitting < jobs->size();
+  jobs->resize(fitting);
+  if (more) response->set_next_page_token(std::to_string(jobs->back().job_id()));
   for (v1::Job& job : *jobs) *response->add_jobs() = std::move(job);
   return absl::OkStatus();
 }

@@ -1,5 +1,7 @@
 #include "server/rpc/list_runs.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "server/rpc/job_choice.h"
@@ -18,8 +20,15 @@ absl::Status ListRuns::Answer(const storage::Caller& caller, const v1::ListRunsR
   if (!selected.ok()) return selected.status();
   const auto size = PageSize(request.page_size(), kDefaultPage);
   if (!size.ok()) return size.status();
-  auto page =
-      runs_->List(request.filter(), *selected, request.ascending(), *size, request.page_token());
+  const auto list = [&](uint32_t rows) {
+    return runs_->List(request.filter(), *selected, request.ascending(), rows,
+                       request.page_token());
+  };
+  auto page = list(*size);
+  if (!page.ok()) return page.status();
+  // The token is of the last row: what is cut is listed anew.
+  const size_t fitting = RowsThatFit(page->runs);
+  if (fitting < page->runs.size()) page = list(static_cast<uint32_t>(fitting));
   if (!page.ok()) return page.status();
   for (v1::Run& run : page->runs) *response->add_runs() = std::move(run);
   response->set_next_page_token(page->next_page_token);

@@ -1,12 +1,30 @@
 #include "server/rpc/service.h"
 
+#include <string>
 #include <utility>
 
+#include "proto/message_size.h"
 #include "server/rpc/grpc_status.h"
 #include "server/rpc/stream_writer.h"
 #include "server/rpc/watch_stream.h"
 
 namespace torchlap::rpc {
+namespace {
+
+// A message that the other side would not take is refused in words of ours.
+template <typename Call, typename Request, typename Response>
+absl::Status AnswerOf(Call* call, const storage::Caller& caller, const Request& request,
+                      Response* response) {
+  const std::string request_line = RequestTooLarge(request.ByteSizeLong());
+  if (!request_line.empty()) return absl::InvalidArgumentError(request_line);
+  if (absl::Status status = call->Answer(caller, request, response); !status.ok()) return status;
+  const std::string answer_line = AnswerTooLarge(response->ByteSizeLong());
+  if (answer_line.empty()) return absl::OkStatus();
+  response->Clear();
+  return absl::ResourceExhaustedError(answer_line);
+}
+
+}  // namespace
 
 Service::Service(storage::Caller caller, Calls* calls, WorkThreads* storage_threads,
                  WorkThreads* stream_threads)
@@ -21,7 +39,7 @@ grpc::ServerUnaryReactor* Service::Answer(grpc::CallbackServerContext* context, 
                                           WorkThreads* threads) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   threads->Post([this, reactor, call, request, response] {
-    reactor->Finish(ToGrpc(call->Answer(caller_, *request, response)));
+    reactor->Finish(ToGrpc(AnswerOf(call, caller_, *request, response)));
   });
   return reactor;
 }
