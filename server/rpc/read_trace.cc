@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <string>
 
@@ -45,7 +47,9 @@ absl::Status ReadTrace::Stream(const storage::Caller& /*caller*/,
     part.set_data(piece.data(), static_cast<size_t>(file.gcount()));
     if (!sink(std::move(part))) return ReaderGone();
   }
-  return absl::OkStatus();
+  if (!file.bad()) return absl::OkStatus();
+  return absl::DataLossError(fmt::format("cannot read the trace of run {} to its end: {}",
+                                         request.run_id(), std::strerror(errno)));
 }
 
 }  // namespace torchlap::rpc
