@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "client/address.h"
+#include "proto/message_size.h"
 #include "torchlap/v1/service.grpc.pb.h"
 
 namespace torchlap::client {
@@ -22,8 +23,6 @@ using Stub = v1::Torchlap::Stub;
 
 // No call that answers with one message takes long; a daemon that hangs must not hang the user.
 constexpr std::chrono::seconds kCallPatience{60};
-// Pages of 1000 jobs or runs stay far below it; gRPC's own limit is 4 MiB.
-constexpr int kLargestMessageBytes = 64 * 1024 * 1024;
 
 void IgnoreLog(gpr_log_func_args*) {}
 
@@ -34,7 +33,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   // A channel of its own has no backoff left over from the channel before it.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetMaxReceiveMessageSize(kLargestMessageBytes);
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(kMaxAnswerBytes));
   // A path is not an authority that HTTP/2 servers accept.
   if (SocketPathOf(address)) arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
@@ -190,6 +189,9 @@ class GrpcConnection : public Connection {
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                                              Response*),
                                 const Request& request) {
+    if (const std::string line = RequestTooLarge(request.ByteSizeLong()); !line.empty()) {
+      return absl::InvalidArgumentError(line);
+    }
     grpc::ClientContext context;
     context.set_deadline(Clock::now() + kCallPatience);
     Response response;

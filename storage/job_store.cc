@@ -290,6 +290,17 @@ absl::StatusOr<std::vector<v1::Job>> JobStore::List(const JobFilter& filter) con
   return jobs;
 }
 
+absl::StatusOr<JobStore::JobsAt> JobStore::ListAt(const JobFilter& filter) const {
+  JobsAt page;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    page.jobs = ListJobs(database, filter);
+    page.sequence = NewestSequence(database);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return page;
+}
+
 absl::StatusOr<Queued> JobStore::Queue() const {
   Queued queued;
   absl::Status status = database_->Read([&](SQLite::Database& database) {

@@ -46,6 +46,12 @@ class JobStore {
   absl::StatusOr<v1::Job> Get(uint64_t job_id) const;
   // Without runs, by id. Ids that are not there are left out.
   absl::StatusOr<std::vector<v1::Job>> List(const JobFilter& filter) const;
+  // The same, and the number of the last event that these jobs already show: read at one moment.
+  struct JobsAt {
+    std::vector<v1::Job> jobs;
+    uint64_t sequence = 0;
+  };
+  absl::StatusOr<JobsAt> ListAt(const JobFilter& filter) const;
   // The whole queue, for `behind N jobs`: some 20 ms for 100,000 jobs.
   absl::StatusOr<Queued> Queue() const;
 

@@ -21,8 +21,8 @@
 #include "server/host/host_resources.h"
 #include "server/host/state_folders.h"
 #include "server/host/torch_folder.h"
+#include "server/rpc/calls.h"
 #include "server/rpc/connections.h"
-#include "server/rpc/requests.h"
 #include "server/run/device_fleet.h"
 #include "server/run/event_hub.h"
 #include "server/run/local_device.h"
@@ -107,7 +107,7 @@ struct Daemon::Parts {
   std::optional<storage::JobStore> jobs;
   std::optional<storage::RunStore> runs;
   std::optional<run::DeviceFleet> fleet;
-  std::optional<rpc::Requests> requests;
+  std::optional<rpc::Calls> calls;
   std::unique_ptr<rpc::Connections> connections;
 };
 
@@ -175,12 +175,12 @@ absl::Status Daemon::Parts::Serve() {
   dispatching.hub = &hub;
   dispatching.grace = configuration.grace;
   fleet.emplace(std::move(places), dispatching);
-  requests.emplace(rpc::RequestSetting{&configuration, database.get(), &*jobs, &*runs, &*fleet,
-                                       &hub, local.worker_program, torch_problem,
-                                       rpc::CallerOf(::geteuid()).name, started_at_ns});
+  calls.emplace(rpc::CallSetting{&configuration, database.get(), &*jobs, &*runs, &*fleet, &hub,
+                                 local.worker_program, torch_problem,
+                                 rpc::CallerOf(::geteuid()).name, started_at_ns});
   fleet->Start();
   auto listening =
-      rpc::Connections::Listen(configuration.socket_path, configuration.system, &*requests);
+      rpc::Connections::Listen(configuration.socket_path, configuration.system, &*calls);
   if (!listening.ok()) return listening.status();
   connections = *std::move(listening);
   return absl::OkStatus();
@@ -206,7 +206,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const host::Configuration&
 Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Daemon::~Daemon() {
-  parts_->requests->RefuseJobs();
+  parts_->calls->submit_jobs.Refuse();
   parts_->connections->StopAccepting();
   parts_->fleet->Stop();
   // Destroying the parts waits for the dispatchers' threads: connections go first, as they use the

@@ -28,13 +28,13 @@ std::vector<double> MeasuredSteps(const v1::SampleBlock& samples, v1::Timing tim
 // from 400 steps on, less below.
 void SummariseRun(const v1::SampleBlock& samples, v1::Run* run);
 
-// One row for a job's launches: OK runs of one job, at least one. Of one run: that run. Of several:
-// the first run's identity; each phase's mean and std over the launches' medians (the other
-// statistics likewise), with within_std_ns, the root mean square of the launches' own standard
-// deviations; ratios and rates from these; the largest memory peaks; the worst verdict, all reasons
-// and the assessment of the first run with that verdict; contaminated_tries summed. Numbers of
-// steps, settles_at_step and stop_reason only where all launches agree; cold_steady_ratio is the
-// median. pooled_launches is set.
+// One row for a job's launches: one OK run of each (launch_runs.h), at least one. Of one run: that
+// run. Of several: the first run's identity; each phase's mean and std over the launches' medians
+// (the other statistics likewise), with within_std_ns, the root mean square of the launches' own
+// standard deviations; ratios and rates from these; the largest memory peaks; the worst verdict,
+// all reasons and the assessment of the first run with that verdict; contaminated_tries summed.
+// Numbers of steps, settles_at_step and stop_reason only where all launches agree;
+// cold_steady_ratio is the median. pooled_launches is set.
 v1::Run PoolLaunches(const std::vector<v1::Run>& runs);
 
 }  // namespace torchlap::measure

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/message_size.h"
 #include "server/host/account_name.h"
 
 namespace torchlap::rpc {
@@ -65,16 +66,16 @@ storage::Caller CallerOf(uid_t uid) {
 }
 
 absl::StatusOr<std::unique_ptr<Connections>> Connections::Listen(
-    const std::filesystem::path& socket, bool everyone, Requests* requests) {
+    const std::filesystem::path& socket, bool everyone, Calls* calls) {
   auto listener = Bind(socket, everyone);
   if (!listener.ok()) return listener.status();
-  return std::unique_ptr<Connections>(new Connections(socket, *std::move(listener), requests));
+  return std::unique_ptr<Connections>(new Connections(socket, *std::move(listener), calls));
 }
 
-Connections::Connections(std::filesystem::path socket, FileDescriptor listener, Requests* requests)
+Connections::Connections(std::filesystem::path socket, FileDescriptor listener, Calls* calls)
     : socket_(std::move(socket)),
       listener_(std::move(listener)),
-      requests_(requests),
+      calls_(calls),
       storage_threads_(kStorageThreads),
       stream_threads_(kStreamThreads) {
   grpc::EnableDefaultHealthCheckService(true);
@@ -132,9 +133,11 @@ Connections::UserServer& Connections::ServerFor(uid_t uid) {
   if (found != servers_.end()) return found->second;
   UserServer user;
   user.service =
-      std::make_unique<Service>(CallerOf(uid), requests_, &storage_threads_, &stream_threads_);
+      std::make_unique<Service>(CallerOf(uid), calls_, &storage_threads_, &stream_threads_);
   grpc::ServerBuilder builder;
   builder.RegisterService(user.service.get());
+  // A request that is a little too large is refused in the service's words, not in gRPC's.
+  builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxRequestBytes + kMaxRequestBytes / 4));
   // Reflection is a synchronous service: one thread is enough for it.
   builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);

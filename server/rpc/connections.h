@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "proto/base/file_descriptor.h"
-#include "server/rpc/requests.h"
+#include "server/rpc/calls.h"
 #include "server/rpc/service.h"
 #include "server/rpc/work_threads.h"
 #include "server/run/wake_up.h"
@@ -27,7 +27,7 @@ class Connections {
   // left behind by a daemon that is gone, and is replaced. `everyone`: other users may connect.
   // INVALID_ARGUMENT: the path is longer than the kernel allows. UNAVAILABLE: it cannot be bound.
   static absl::StatusOr<std::unique_ptr<Connections>> Listen(const std::filesystem::path& socket,
-                                                             bool everyone, Requests* requests);
+                                                             bool everyone, Calls* calls);
   // Closes the socket, ends what is still being answered, joins.
   ~Connections();
   Connections(const Connections&) = delete;
@@ -42,14 +42,14 @@ class Connections {
     std::unique_ptr<grpc::Server> server;
   };
 
-  Connections(std::filesystem::path socket, FileDescriptor listener, Requests* requests);
+  Connections(std::filesystem::path socket, FileDescriptor listener, Calls* calls);
   void Accept();
   void TakeOne();
   UserServer& ServerFor(uid_t uid);
 
   const std::filesystem::path socket_;
   FileDescriptor listener_;
-  Requests* const requests_;
+  Calls* const calls_;
   WorkThreads storage_threads_;
   WorkThreads stream_threads_;
   run::WakeUp stop_;

@@ -1,10 +1,8 @@
-// The service as gRPC sees it, for one user. Thin: what an RPC does is in Requests; an error is
-// mapped in one place.
+// The service as gRPC sees it, for one user. Thin: what an RPC does is in its call (calls.h); an
+// error is mapped in one place.
 #pragma once
 
-#include <functional>
-
-#include "server/rpc/requests.h"
+#include "server/rpc/calls.h"
 #include "server/rpc/work_threads.h"
 #include "torchlap/v1/service.grpc.pb.h"
 
@@ -14,7 +12,7 @@ namespace torchlap::rpc {
 // `stream_threads` what waits for a reader. All arguments outlive the service.
 class Service final : public v1::Torchlap::CallbackService {
  public:
-  Service(storage::Caller caller, Requests* requests, WorkThreads* storage_threads,
+  Service(storage::Caller caller, Calls* calls, WorkThreads* storage_threads,
           WorkThreads* stream_threads);
 
   grpc::ServerUnaryReactor* SubmitJobs(grpc::CallbackServerContext* context,
@@ -57,20 +55,15 @@ class Service final : public v1::Torchlap::CallbackService {
       grpc::CallbackServerContext* context, const v1::ReadTraceRequest* request) override;
 
  private:
-  template <typename Request, typename Response>
-  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, const Request* request,
-                                   Response* response,
-                                   absl::Status (Requests::*method)(const storage::Caller&,
-                                                                    const Request&, Response*));
-
-  template <typename Request, typename Response>
-  grpc::ServerWriteReactor<Response>* Stream(
-      const Request* request,
-      absl::Status (*produce)(const Requests&, const storage::Caller&, const Request&,
-                              const std::function<bool(Response)>&));
+  template <typename Call, typename Request, typename Response>
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Call* call,
+                                   const Request* request, Response* response,
+                                   WorkThreads* threads);
+  template <typename Response, typename Call, typename Request>
+  grpc::ServerWriteReactor<Response>* Stream(const Call* call, const Request* request);
 
   const storage::Caller caller_;
-  Requests* const requests_;
+  Calls* const calls_;
   WorkThreads* const storage_threads_;
   WorkThreads* const stream_threads_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "server/measure/launch_runs.h"
 #include "server/measure/warmup_effect.h"
 
 namespace torchlap::rpc {
@@ -27,16 +28,14 @@ v1::WarmupFinding::Code CodeOf(measure::WarmupClause clause) {
   return v1::WarmupFinding::CODE_NO_DIFFERENCE;
 }
 
-// The last OK run of each job, else its last run.
+// `runs` by job.
 std::vector<v1::Run> OneOfEachJob(const std::vector<v1::Run>& runs) {
   std::vector<v1::Run> chosen;
-  for (const v1::Run& run : runs) {
-    const bool same_job = !chosen.empty() && chosen.back().job_id() == run.job_id();
-    if (!same_job) {
-      chosen.push_back(run);
-    } else if (run.outcome() == v1::OUTCOME_OK || chosen.back().outcome() != v1::OUTCOME_OK) {
-      chosen.back() = run;
-    }
+  for (auto begin = runs.begin(); begin != runs.end();) {
+    const auto end = std::find_if(
+        begin, runs.end(), [&](const v1::Run& run) { return run.job_id() != begin->job_id(); });
+    chosen.push_back(measure::OneOf({begin, end}));
+    begin = end;
   }
   return chosen;
 }

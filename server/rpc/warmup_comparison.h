@@ -7,8 +7,8 @@
 
 namespace torchlap::rpc {
 
-// `runs`: all of purpose warmup in one sweep, by job and number. Of each job its OK run stands in
-// the answer, else its last one.
+// `runs`: all of purpose warmup in one sweep, by job. Of each job one stands in the answer
+// (server/measure/launch_runs.h, OneOf).
 v1::CompareWarmupsResponse DescribeWarmups(const std::vector<v1::Run>& runs);
 
 }  // namespace torchlap::rpc

@@ -1,81 +1,43 @@
-// WatchJobs: a snapshot, then every change, until the chosen jobs are finished.
+// WatchJobs: writes what a JobFeed says is due.
 #pragma once
 
 #include <grpcpp/support/server_callback.h>
 
-#include <cstdint>
-#include <deque>
-#include <map>
-#include <memory>
-#include <string>
-#include <unordered_set>
-#include <vector>
-
 #include "proto/base/mutex.h"
-#include "server/rpc/requests.h"
+#include "server/rpc/job_feed.h"
 #include "server/rpc/work_threads.h"
-#include "server/run/event_hub.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::rpc {
 
-// Never blocks a thread: the database is read on `threads` when something was committed and the
-// reader has taken what it was sent. Changes come from the table of events, so that none is lost or
-// repeated; progress is the latest only.
+// Never blocks a thread. Belongs to gRPC from StartWriting() on.
 class WatchStream final : public grpc::ServerWriteReactor<v1::WatchJobsResponse> {
  public:
-  // What is returned belongs to gRPC.
-  static grpc::ServerWriteReactor<v1::WatchJobsResponse>* Open(const Requests* requests,
-                                                               WorkThreads* threads,
-                                                               storage::Caller caller,
-                                                               const v1::WatchJobsRequest& request);
+  // The feed reads on `threads`.
+  WatchStream(const FeedSources& sources, WorkThreads* threads, const storage::Caller& caller,
+              const v1::WatchJobsRequest& request);
+
+  // Once, from the RPC's handler.
+  void StartWriting() { GoOn(); }
 
   void OnWriteDone(bool ok) override TORCHLAP_EXCLUDES(mutex_);
   void OnCancel() override TORCHLAP_EXCLUDES(mutex_);
-  void OnDone() override;
+  void OnDone() override { delete this; }
 
  private:
-  WatchStream(const Requests* requests, WorkThreads* threads, storage::Caller caller,
-              const v1::WatchJobsRequest& request);
-
-  // On a work thread.
-  void Begin();
-  absl::Status ReadStart();
-  absl::Status AddSnapshot(std::vector<v1::Job> jobs);
-  void Pump() TORCHLAP_EXCLUDES(mutex_);
-  absl::StatusOr<bool> ReadSome();
-
-  void Hear(const v1::Progress* progress) TORCHLAP_EXCLUDES(mutex_);
-  void WantPump() TORCHLAP_REQUIRES(mutex_);
-  void Send(v1::WatchJobsResponse message) TORCHLAP_REQUIRES(mutex_);
   // Starts the next write, or finishes the stream, if that is what comes next.
-  void GoOn() TORCHLAP_REQUIRES(mutex_);
-  void End(const grpc::Status& status) TORCHLAP_REQUIRES(mutex_);
-
-  const Requests* const requests_;
-  WorkThreads* const threads_;
-  const storage::Caller caller_;
-  const v1::WatchJobsRequest request_;
-  std::shared_ptr<WatchStream> self_;  // until OnDone
-  uint64_t listener_ = 0;
-
-  // Used by one work thread at a time.
-  std::unordered_set<uint64_t> chosen_;
-  std::unordered_set<uint64_t> unfinished_;
-  uint64_t sequence_ = 0;    // read up to here
-  uint64_t must_reach_ = 0;  // changes up to here were made before the stream began
+  void GoOn() TORCHLAP_EXCLUDES(mutex_);
+  enum class Step { kNone, kWrite, kFinish };
+  Step NextStep() TORCHLAP_REQUIRES(mutex_);
 
   Mutex mutex_;
-  std::deque<v1::WatchJobsResponse> outbox_ TORCHLAP_GUARDED_BY(mutex_);
-  std::map<std::string, v1::Progress> progress_ TORCHLAP_GUARDED_BY(mutex_);  // by run
-  bool began_ TORCHLAP_GUARDED_BY(mutex_) = false;
-  bool pumping_ TORCHLAP_GUARDED_BY(mutex_) = false;
-  bool pump_again_ TORCHLAP_GUARDED_BY(mutex_) = false;
+  // gRPC's while writing_.
+  v1::WatchJobsResponse message_;
+  grpc::Status status_ TORCHLAP_GUARDED_BY(mutex_);
   bool writing_ TORCHLAP_GUARDED_BY(mutex_) = false;
-  bool complete_ TORCHLAP_GUARDED_BY(mutex_) = false;  // finish once the outbox is empty
-  bool ended_ TORCHLAP_GUARDED_BY(mutex_) = false;
-  grpc::Status status_ TORCHLAP_GUARDED_BY(mutex_);            // once ended_
-  v1::WatchJobsResponse current_ TORCHLAP_GUARDED_BY(mutex_);  // gRPC's while writing_
+  bool gone_ TORCHLAP_GUARDED_BY(mutex_) = false;  // the reader
+  bool finished_ TORCHLAP_GUARDED_BY(mutex_) = false;
+  JobFeed feed_;  // last: it ends first, and calls nobody then
 };
 
 }  // namespace torchlap::rpc

@@ -1,0 +1,70 @@
+// Every call of the service, each made of what it uses. What a call does is in the file of its
+// name; none knows of gRPC.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "proto/base/clock.h"
+#include "server/host/configuration.h"
+#include "server/rpc/cancel_jobs.h"
+#include "server/rpc/compare_warmups.h"
+#include "server/rpc/daemon_status.h"
+#include "server/rpc/doctor_call.h"
+#include "server/rpc/export_runs.h"
+#include "server/rpc/get_run.h"
+#include "server/rpc/job_feed.h"
+#include "server/rpc/list_devices.h"
+#include "server/rpc/list_jobs.h"
+#include "server/rpc/list_runs.h"
+#include "server/rpc/read_trace.h"
+#include "server/rpc/submit_jobs.h"
+#include "server/rpc/waiting.h"
+#include "server/run/device_fleet.h"
+#include "server/run/event_hub.h"
+#include "storage/database.h"
+#include "storage/job_store.h"
+#include "storage/run_store.h"
+
+namespace torchlap::rpc {
+
+// The parts of a daemon that calls are made of. All outlive them.
+struct CallSetting {
+  const host::Configuration* configuration = nullptr;
+  storage::Database* database = nullptr;
+  storage::JobStore* jobs = nullptr;
+  storage::RunStore* runs = nullptr;
+  run::DeviceFleet* fleet = nullptr;
+  run::EventHub* hub = nullptr;
+  std::filesystem::path worker_program;
+  std::string torch_problem;  // one line if no worker can start; empty: none known
+  std::string user;           // account of the daemon
+  int64_t started_at_ns = 0;
+  const Clock* clock = &SystemClock();
+};
+
+// Thread-safe. Calls may block on the database: not for gRPC's own threads. Errors are the RPCs'
+// (service.proto).
+struct Calls {
+  explicit Calls(const CallSetting& setting);
+
+  // Of all calls that show jobs that wait.
+  const Waiting waiting;
+  SubmitJobs submit_jobs;
+  GetJob get_job;
+  ListJobs list_jobs;
+  CancelJobs cancel_jobs;
+  FeedSources watch_jobs;
+  ListRuns list_runs;
+  GetRun get_run;
+  ExportRuns export_runs;
+  CompareWarmups compare_warmups;
+  ReadTrace read_trace;
+  ListDevices list_devices;
+  ListPresets list_presets;
+  GetDaemonStatus get_daemon_status;
+  DoctorCall diagnose;
+};
+
+}  // namespace torchlap::rpc

@@ -1,0 +1,34 @@
+#include "server/rpc/daemon_status.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace torchlap::rpc {
+
+absl::Status GetDaemonStatus::Answer(const storage::Caller& caller,
+                                     const v1::GetDaemonStatusRequest& /*request*/,
+                                     v1::GetDaemonStatusResponse* response) const {
+  const auto counts = jobs_->Count();
+  if (!counts.ok()) return counts.status();
+  response->set_version(TORCHLAP_VERSION);
+  response->set_pid(::getpid());
+  response->set_started_at_ns(facts_.started_at_ns);
+  response->set_database_path(database_->file().string());
+  response->set_socket_path(facts_.socket.string());
+  response->set_schema_version(database_->schema_version());
+  response->set_database_bytes(database_->size_bytes());
+  response->set_queued_jobs(counts->queued_jobs);
+  response->set_running_jobs(counts->running_jobs);
+  response->set_finished_runs(counts->finished_runs);
+  if (::access(facts_.worker_program.c_str(), X_OK) != 0) {
+    response->set_worker_problem(
+        fmt::format("{} is not there or cannot be executed", facts_.worker_program.string()));
+  } else {
+    response->set_worker_problem(facts_.torch_problem);
+  }
+  response->set_user(facts_.user);
+  response->set_caller(caller.name);
+  return absl::OkStatus();
+}
+
+}  // namespace torchlap::rpc

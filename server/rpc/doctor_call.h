@@ -1,0 +1,31 @@
+// Diagnose: what is looked at, and how it is judged, is in doctor.h.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <utility>
+
+#include "server/rpc/doctor.h"
+#include "server/run/device_fleet.h"
+#include "storage/job_store.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::rpc {
+
+// Thread-safe. `fleet` outlives it.
+class DoctorCall {
+ public:
+  // The devices of `question` are those of `fleet`, as they are when it is asked.
+  DoctorCall(DiagnosisQuestion question, const run::DeviceFleet* fleet)
+      : question_(std::move(question)), fleet_(fleet) {}
+
+  // Waits for the driver to wake its devices, a second or so.
+  absl::Status Answer(const storage::Caller& caller, const v1::DiagnoseRequest& request,
+                      v1::DiagnoseResponse* response) const;
+
+ private:
+  const DiagnosisQuestion question_;
+  const run::DeviceFleet* const fleet_;
+};
+
+}  // namespace torchlap::rpc

@@ -1,0 +1,28 @@
+// ExportRuns: runs, or a row for each cell (server/measure/launch_runs.h).
+#pragma once
+
+#include <absl/status/status.h>
+
+#include "server/rpc/sink.h"
+#include "storage/job_store.h"
+#include "storage/run_store.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::rpc {
+
+// Thread-safe. The arguments outlive it.
+class ExportRuns {
+ public:
+  ExportRuns(const storage::JobStore* jobs, const storage::RunStore* runs)
+      : jobs_(jobs), runs_(runs) {}
+
+  // CANCELLED when `sink` returned false.
+  absl::Status Stream(const storage::Caller& caller, const v1::ExportRunsRequest& request,
+                      const Sink<v1::ExportRunsResponse>& sink) const;
+
+ private:
+  const storage::JobStore* const jobs_;
+  const storage::RunStore* const runs_;
+};
+
+}  // namespace torchlap::rpc

@@ -1,0 +1,29 @@
+#include "server/rpc/job_choice.h"
+
+#include <fmt/format.h>
+
+namespace torchlap::rpc {
+
+bool NamesSomething(const v1::Selector& selector) { return selector.ByteSizeLong() > 0; }
+
+absl::StatusOr<storage::JobFilter> ChosenOrAll(const storage::JobStore& jobs,
+                                               const storage::Caller& caller,
+                                               const v1::Selector& selector) {
+  if (!NamesSomething(selector)) return storage::JobFilter{};
+  return jobs.Resolve(selector, caller);
+}
+
+absl::StatusOr<storage::JobFilter> ChosenJobs(const storage::JobStore& jobs,
+                                              const storage::Caller& caller,
+                                              const v1::Selector& selector) {
+  if (selector.run_ids_size() > 0) {
+    return absl::InvalidArgumentError(
+        fmt::format("`{}` is a run, must be a job or a sweep", selector.run_ids(0)));
+  }
+  if (!NamesSomething(selector)) {
+    return absl::InvalidArgumentError("selector is empty, must name jobs or sweeps");
+  }
+  return jobs.Resolve(selector, caller);
+}
+
+}  // namespace torchlap::rpc

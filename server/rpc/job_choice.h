@@ -1,0 +1,24 @@
+// Which jobs a request means.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include "storage/job_store.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::rpc {
+
+bool NamesSomething(const v1::Selector& selector);
+
+// The selector's jobs; every job where it names nothing. NOT_FOUND: a name in it is not there.
+absl::StatusOr<storage::JobFilter> ChosenOrAll(const storage::JobStore& jobs,
+                                               const storage::Caller& caller,
+                                               const v1::Selector& selector);
+
+// The selector's jobs, for calls that are about jobs and must name some. INVALID_ARGUMENT: it names
+// a run, or nothing at all; NOT_FOUND as above. What is returned may still match no job.
+absl::StatusOr<storage::JobFilter> ChosenJobs(const storage::JobStore& jobs,
+                                              const storage::Caller& caller,
+                                              const v1::Selector& selector);
+
+}  // namespace torchlap::rpc

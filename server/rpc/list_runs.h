@@ -1,0 +1,26 @@
+// ListRuns.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include "storage/job_store.h"
+#include "storage/run_store.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::rpc {
+
+// Thread-safe. The arguments outlive it.
+class ListRuns {
+ public:
+  ListRuns(const storage::JobStore* jobs, const storage::RunStore* runs)
+      : jobs_(jobs), runs_(runs) {}
+
+  absl::Status Answer(const storage::Caller& caller, const v1::ListRunsRequest& request,
+                      v1::ListRunsResponse* response) const;
+
+ private:
+  const storage::JobStore* const jobs_;
+  const storage::RunStore* const runs_;
+};
+
+}  // namespace torchlap::rpc

@@ -1,0 +1,40 @@
+// SubmitJobs.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <atomic>
+
+#include "proto/base/clock.h"
+#include "server/run/device_fleet.h"
+#include "server/run/event_hub.h"
+#include "storage/job_store.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::rpc {
+
+// Thread-safe. All arguments outlive it.
+class SubmitJobs {
+ public:
+  SubmitJobs(storage::JobStore* jobs, run::DeviceFleet* fleet, run::EventHub* hub,
+             const Clock* clock)
+      : jobs_(jobs), fleet_(fleet), hub_(hub), clock_(clock) {}
+
+  // From now on UNAVAILABLE. A retry of a request that was taken still gets its answer.
+  void Refuse() { refusing_ = true; }
+
+  // Admits every job (job_admission.h), stores them, wakes devices and watchers.
+  absl::Status Answer(const storage::Caller& caller, const v1::SubmitJobsRequest& request,
+                      v1::SubmitJobsResponse* response);
+
+ private:
+  absl::Status Check(const v1::SubmitJobsRequest& request) const;
+
+  storage::JobStore* const jobs_;
+  run::DeviceFleet* const fleet_;
+  run::EventHub* const hub_;
+  const Clock* const clock_;
+  std::atomic<bool> refusing_ = false;
+};
+
+}  // namespace torchlap::rpc

@@ -1,0 +1,308 @@
+// Real sockets, real gRPC on both sides.
+#include "server/rpc/connections.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "proto/message_size.h"
+#include "server/host/account_name.h"
+#include "tests/storage/store_fixture.h"
+#include "torchlap/v1/service.grpc.pb.h"
+
+namespace torchlap::rpc {
+namespace {
+
+constexpr std::chrono::seconds kDeadline{60};
+
+bool Eventually(const std::function<bool()>& holds) {
+  const auto end = std::chrono::steady_clock::now() + kDeadline;
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    ::poll(nullptr, 0, 5);  // what is waited for happens on gRPC's threads
+  }
+  return true;
+}
+
+std::unique_ptr<v1::Torchlap::Stub> StubOf(const std::filesystem::path& socket) {
+  grpc::ChannelArguments arguments;
+  // A channel of its own: a connection of its own.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
+  return v1::Torchlap::NewStub(grpc::CreateCustomChannel(
+      "unix:" + socket.string(), grpc::InsecureChannelCredentials(), arguments));
+}
+
+// The name that the daemon sees in the caller; else what went wrong.
+std::string CallerName(v1::Torchlap::Stub* stub) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+  v1::GetDaemonStatusResponse response;
+  const grpc::Status status =
+      stub->GetDaemonStatus(&context, v1::GetDaemonStatusRequest(), &response);
+  return status.ok() ? response.caller() : "error " + status.error_message();
+}
+
+// A bare connection, without gRPC.
+FileDescriptor Connect(const std::filesystem::path& socket) {
+  FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, socket.c_str(), sizeof address.sun_path - 1);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    fd.reset();
+  }
+  return fd;
+}
+
+size_t OpenDescriptors() {
+  return static_cast<size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                                           std::filesystem::directory_iterator()));
+}
+
+class ConnectionsTest : public storage::StoreTest {
+ protected:
+  void SetUp() override {
+    StoreTest::SetUp();
+    ::chmod(folder_.path().c_str(), 0755);
+    fleet_.emplace(std::vector<std::unique_ptr<run::Place>>(), run::DispatcherSetting());
+    CallSetting setting;
+    setting.configuration = &configuration_;
+    setting.database = database_.get();
+    setting.jobs = jobs_.get();
+    setting.runs = runs_.get();
+    setting.fleet = &*fleet_;
+    setting.hub = &hub_;
+    calls_.emplace(setting);
+  }
+  // Before what it uses.
+  void TearDown() override { connections_.reset(); }
+
+  void Listen() {
+    auto listening = Connections::Listen(socket_, /*everyone=*/true, &*calls_);
+    ASSERT_TRUE(listening.ok()) << listening.status();
+    connections_ = *std::move(listening);
+  }
+
+  const std::filesystem::path socket_ = folder_.path() / "socket";
+  host::Configuration configuration_;
+  run::EventHub hub_;
+  std::optional<run::DeviceFleet> fleet_;
+  std::optional<Calls> calls_;
+  std::unique_ptr<Connections> connections_;
+};
+
+TEST_F(ConnectionsTest, ACallerIsWhomTheKernelNames) {
+  Listen();
+  EXPECT_EQ(CallerName(StubOf(socket_).get()), host::AccountName(::geteuid()));
+}
+
+// The other half of the test below: a process of its own, as gRPC does not survive a fork.
+TEST(AnotherUser, DISABLED_SaysItsName) {
+  const char* uid = std::getenv("TORCHLAP_TEST_UID");
+  const char* socket = std::getenv("TORCHLAP_TEST_SOCKET");
+  if (uid == nullptr || socket == nullptr) GTEST_SKIP() << "started by another test";
+  ASSERT_EQ(::setuid(static_cast<uid_t>(std::atoi(uid))), 0);
+  EXPECT_EQ(CallerName(StubOf(socket).get()), host::AccountName(::getuid()));
+}
+
+pid_t StartAs(uid_t uid, const std::filesystem::path& socket) {
+  std::string program = std::filesystem::read_symlink("/proc/self/exe");
+  std::string filter = "--gtest_filter=AnotherUser.*";
+  std::string disabled = "--gtest_also_run_disabled_tests";
+  std::string who = "TORCHLAP_TEST_UID=" + std::to_string(uid);
+  std::string where = "TORCHLAP_TEST_SOCKET=" + socket.string();
+  char* arguments[] = {program.data(), filter.data(), disabled.data(), nullptr};
+  char* variables[] = {who.data(), where.data(), nullptr};
+  pid_t pid = -1;
+  EXPECT_EQ(::posix_spawn(&pid, program.c_str(), nullptr, nullptr, arguments, variables), 0);
+  return pid;
+}
+
+TEST_F(ConnectionsTest, ThreeUsersAtOnceAreEachToldTheirOwnName) {
+  if (::geteuid() != 0) GTEST_SKIP() << "being another user needs root";
+  Listen();
+  std::vector<pid_t> children;
+  // Two of them have an account, the last has none.
+  for (const uid_t uid : {1U, 65534U, 54321U}) {
+    for (int i = 0; i < 2; ++i) children.push_back(StartAs(uid, socket_));
+  }
+  EXPECT_EQ(CallerName(StubOf(socket_).get()), "root");
+  for (const pid_t pid : children) {
+    int status = -1;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    EXPECT_EQ(status, 0);
+  }
+}
+
+TEST(CallerOf, RootAndTheDaemonsAccountAreAdmins) {
+  EXPECT_TRUE(CallerOf(0).is_admin);
+  EXPECT_TRUE(CallerOf(::geteuid()).is_admin);
+  const storage::Caller other = CallerOf(54321);
+  EXPECT_FALSE(other.is_admin);
+  EXPECT_EQ(other.principal, "uid:54321");
+  EXPECT_EQ(other.name, "uid:54321");
+}
+
+TEST_F(ConnectionsTest, ASocketFileThatWasLeftBehindIsReplaced) {
+  Listen();
+  // As after a kill: the file stays, nobody listens.
+  std::filesystem::rename(socket_, folder_.path() / "kept");
+  connections_.reset();
+  std::filesystem::rename(folder_.path() / "kept", socket_);
+  EXPECT_FALSE(Connect(socket_));
+  Listen();
+  EXPECT_EQ(CallerName(StubOf(socket_).get()), host::AccountName(::geteuid()));
+}
+
+TEST_F(ConnectionsTest, APathThatTheKernelDoesNotTakeIsRefusedWithBothNumbers) {
+  const std::filesystem::path longest = folder_.path() / std::string(200, 's');
+  const auto refused = Connections::Listen(longest, true, &*calls_);
+  EXPECT_TRUE(absl::IsInvalidArgument(refused.status()));
+  const std::string message(refused.status().message());
+  EXPECT_THAT(message, testing::HasSubstr(std::to_string(longest.string().size())));
+  EXPECT_THAT(message, testing::HasSubstr("must have at most 107"));
+  EXPECT_TRUE(absl::IsUnavailable(
+      Connections::Listen(folder_.path() / "no" / "folder", true, &*calls_).status()));
+}
+
+TEST_F(ConnectionsTest, OnlyTheOwnerMayConnectUnlessEveryoneMay) {
+  const auto mode = [&](bool everyone) {
+    const auto listening = Connections::Listen(socket_, everyone, &*calls_);
+    EXPECT_TRUE(listening.ok());
+    struct stat file = {};
+    ::stat(socket_.c_str(), &file);
+    return file.st_mode & 0777;
+  };
+  EXPECT_EQ(mode(true), 0666U);
+  EXPECT_EQ(mode(false), 0600U);
+}
+
+TEST_F(ConnectionsTest, ClientsThatVanishLeaveNoDescriptorAndHarmNobody) {
+  Listen();
+  const auto stub = StubOf(socket_);
+  ASSERT_EQ(CallerName(stub.get()), host::AccountName(::geteuid()));
+  const size_t before = OpenDescriptors();
+  for (size_t i = 0; i < 200; ++i) {
+    const FileDescriptor client = Connect(socket_);
+    ASSERT_TRUE(client);
+    const std::string begun =
+        std::vector<std::string>{"", "GET / HTTP/1.1\r\n\r\n", "PRI *"}[i % 3];
+    ASSERT_EQ(::send(client.get(), begun.data(), begun.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(begun.size()));
+  }
+  EXPECT_EQ(CallerName(stub.get()), host::AccountName(::geteuid()));
+  EXPECT_TRUE(Eventually([&] { return OpenDescriptors() <= before; }))
+      << OpenDescriptors() << " descriptors, were " << before;
+}
+
+TEST_F(ConnectionsTest, ManyConnectionsAreAllAnsweredAndClosed) {
+  Listen();
+  ASSERT_EQ(CallerName(StubOf(socket_).get()), host::AccountName(::geteuid()));
+  const size_t before = OpenDescriptors();
+  {
+    std::vector<std::unique_ptr<v1::Torchlap::Stub>> stubs;
+    for (int i = 0; i < 50; ++i) stubs.push_back(StubOf(socket_));
+    for (const auto& stub : stubs) {
+      ASSERT_EQ(CallerName(stub.get()), host::AccountName(::geteuid()));
+    }
+    EXPECT_GE(OpenDescriptors(), before + 50);
+  }
+  EXPECT_TRUE(Eventually([&] { return OpenDescriptors() <= before; }))
+      << OpenDescriptors() << " descriptors, were " << before;
+}
+
+TEST_F(ConnectionsTest, AfterStopAcceptingOldConnectionsAreAnsweredAndNewOnesAreNotTaken) {
+  Listen();
+  const auto stub = StubOf(socket_);
+  ASSERT_EQ(CallerName(stub.get()), host::AccountName(::geteuid()));
+  connections_->StopAccepting();
+  EXPECT_FALSE(std::filesystem::exists(socket_));
+  EXPECT_FALSE(Connect(socket_));
+  EXPECT_EQ(CallerName(stub.get()), host::AccountName(::geteuid()));
+}
+
+TEST_F(ConnectionsTest, ARequestThatIsTooLargeIsRefusedInOurWords) {
+  Listen();
+  v1::SubmitJobsRequest request;
+  request.set_sweep_name(std::string(kMaxRequestBytes, 'x'));
+  grpc::ClientContext context;
+  v1::SubmitJobsResponse response;
+  const grpc::Status status = StubOf(socket_)->SubmitJobs(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), RequestTooLarge(request.ByteSizeLong()));
+}
+
+TEST_F(ConnectionsTest, AWatcherSeesItsJobsToTheirEnd) {
+  Listen();
+  const uint64_t id = SubmitOne(storage::MakeJob());
+  v1::WatchJobsRequest request;
+  request.mutable_selector()->set_all(true);
+  grpc::ClientContext context;
+  const auto stub = StubOf(socket_);
+  const auto stream = stub->WatchJobs(&context, request);
+  v1::WatchJobsResponse message;
+  ASSERT_TRUE(stream->Read(&message));
+  EXPECT_EQ(message.snapshot().jobs(0).job_id(), id);
+  Finish(storage::Ended(Start(id)), storage::LaunchDone());
+  hub_.EventsCommitted();
+  ASSERT_TRUE(stream->Read(&message));
+  EXPECT_EQ(message.event().state(), v1::JOB_STATE_RUNNING);
+  ASSERT_TRUE(stream->Read(&message));
+  EXPECT_EQ(message.event().state(), v1::JOB_STATE_SUCCEEDED);
+  EXPECT_FALSE(stream->Read(&message));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(ConnectionsTest, WatchersThatEndWhileTheyAreToldHarmNobody) {
+  Listen();
+  const v1::Run run = Start(SubmitOne(storage::MakeJob())).run;
+  std::jthread changes([&](const std::stop_token& stop) {
+    v1::Progress progress;
+    progress.set_job_id(run.job_id());
+    progress.set_run_id(run.run_id());
+    while (!stop.stop_requested()) {
+      hub_.EventsCommitted();
+      hub_.Report(progress);
+    }
+  });
+  v1::WatchJobsRequest request;
+  request.mutable_selector()->set_all(true);
+  const auto stub = StubOf(socket_);
+  for (int i = 0; i < 50; ++i) {
+    grpc::ClientContext context;
+    const auto stream = stub->WatchJobs(&context, request);
+    v1::WatchJobsResponse message;
+    EXPECT_TRUE(stream->Read(&message));
+    if (i % 2 == 0) stream->Read(&message);  // progress
+    context.TryCancel();
+    EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  changes.request_stop();
+  changes.join();
+  EXPECT_TRUE(Eventually([this] { return !hub_.has_listeners(); })) << "a watcher is left";
+}
+
+}  // namespace
+}  // namespace torchlap::rpc

@@ -1,0 +1,104 @@
+#include "server/rpc/export_runs.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "server/rpc/compare_warmups.h"
+#include "tests/storage/store_fixture.h"
+
+namespace torchlap::rpc {
+namespace {
+
+using testing::ElementsAre;
+
+class ExportRunsTest : public storage::StoreTest {
+ protected:
+  // One run of a launch, with a median, `bad` when it was contaminated and shall be tried again.
+  void Run(uint64_t job_id, uint32_t launch, double median_ms, bool bad = false) {
+    storage::FinishedRun finished = storage::Ended(Start(job_id, launch));
+    finished.run.mutable_step()->set_mean_ns(median_ms * 1e6);
+    finished.run.mutable_step()->set_median_ns(median_ms * 1e6);
+    finished.run.set_validity(bad ? v1::VALIDITY_CONTAMINATED : v1::VALIDITY_CLEAN);
+    Finish(finished, bad ? storage::TryAgain(4, 256) : storage::LaunchDone());
+  }
+  std::vector<v1::Run> Rows(v1::RowKind kind) {
+    v1::ExportRunsRequest request;
+    request.set_rows(kind);
+    std::vector<v1::Run> rows;
+    const absl::Status status =
+        ExportRuns(jobs_.get(), runs_.get())
+            .Stream(ann_, request, [&](const v1::ExportRunsResponse& part) {
+              rows.insert(rows.end(), part.rows().begin(), part.rows().end());
+              return true;
+            });
+    EXPECT_TRUE(status.ok()) << status;
+    return rows;
+  }
+  std::vector<std::string> Cells() {
+    std::vector<std::string> texts;
+    for (const v1::Run& row : Rows(v1::ROW_KIND_CELL)) {
+      texts.push_back(std::to_string(row.job_id()) + ": " +
+                      std::to_string(static_cast<int>(row.step().mean_ns() / 1e6 + 0.5)) +
+                      " ms over " + std::to_string(row.pooled_launches()) + ", " +
+                      v1::Validity_Name(row.validity()).substr(9));
+    }
+    return texts;
+  }
+};
+
+TEST_F(ExportRunsTest, ContaminatedTriesAreNoLaunchesOfACell) {
+  const uint64_t one = SubmitOne(storage::MakeJob());
+  for (const double median : {740, 406, 444}) Run(one, 0, median, /*bad=*/true);
+  Run(one, 0, 440);
+  const uint64_t three = SubmitOne(storage::MakeJob("small", 3));
+  Run(three, 0, 900, /*bad=*/true);
+  Run(three, 0, 440);
+  Run(three, 1, 450);
+  Run(three, 2, 460);
+  const uint64_t plain = SubmitOne(storage::MakeJob());
+  Run(plain, 0, 500);
+  EXPECT_THAT(Cells(), ElementsAre("1: 440 ms over 0, CLEAN", "2: 450 ms over 3, CLEAN",
+                                   "3: 500 ms over 0, CLEAN"));
+  EXPECT_EQ(Rows(v1::ROW_KIND_RUN).size(), 9U) << "no try is hidden";
+}
+
+TEST_F(ExportRunsTest, ACellOfMoreRunsThanABatchIsOneRow) {
+  const uint64_t job = SubmitOne(storage::MakeJob("small", 130));
+  for (uint32_t launch = 0; launch < 130; ++launch) Run(job, launch, 400 + launch);
+  Run(SubmitOne(storage::MakeJob()), 0, 1);
+  EXPECT_THAT(Cells(), ElementsAre("1: 465 ms over 130, CLEAN", "2: 1 ms over 0, CLEAN"));
+}
+
+TEST_F(ExportRunsTest, AReaderThatIsGoneEndsTheStream) {
+  Run(SubmitOne(storage::MakeJob()), 0, 1);
+  for (const v1::RowKind kind : {v1::ROW_KIND_RUN, v1::ROW_KIND_CELL}) {
+    v1::ExportRunsRequest request;
+    request.set_rows(kind);
+    EXPECT_TRUE(absl::IsCancelled(
+        ExportRuns(jobs_.get(), runs_.get())
+            .Stream(ann_, request, [](const v1::ExportRunsResponse&) { return false; })));
+  }
+}
+
+TEST_F(ExportRunsTest, AWarmupSweepComparesTheLastTryOfEachCell) {
+  storage::NewJob cell = storage::MakeJob();
+  cell.spec.set_purpose(v1::PURPOSE_WARMUP);
+  const storage::Submitted sweep = Submit({cell, cell});
+  Run(sweep.job_ids[0], 0, 740, /*bad=*/true);
+  Run(sweep.job_ids[0], 0, 440);
+  Run(sweep.job_ids[1], 0, 450);
+  v1::CompareWarmupsRequest request;
+  request.set_sweep_id(sweep.sweep_id);
+  v1::CompareWarmupsResponse response;
+  ASSERT_TRUE(CompareWarmups(jobs_.get(), runs_.get()).Answer(ann_, request, &response).ok());
+  ASSERT_EQ(response.runs_size(), 2);
+  EXPECT_EQ(response.runs(0).run_id(), "1.2");
+  EXPECT_EQ(response.runs(1).run_id(), "2.1");
+}
+
+}  // namespace
+}  // namespace torchlap::rpc
