@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,7 +10,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -133,21 +131,6 @@ absl::Status WriteSpecialFile(const std::string& path, const std::string& conten
 }
 
 }  // namespace
-
-Console ConsoleOfProcess() {
-  Console console;
-  console.out = &std::cout;
-  console.err = &std::cerr;
-  const char* terminal = std::getenv("TERM");
-  const char* no_color = std::getenv("NO_COLOR");
-  console.live = isatty(STDERR_FILENO) == 1 && terminal != nullptr &&
-                 std::string_view(terminal) != "dumb" && terminal[0] != '\0';
-  console.color = console.live && (no_color == nullptr || no_color[0] == '\0');
-  winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-    console.columns = size.ws_col;
-  return console;
-}
 
 const std::vector<Format>& RunFormats() {
   static const std::vector<Format> formats = {Format::kTable,   Format::kMarkdown,

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "client/console.h"
 #include "client/format/format.h"
 
 namespace torchlap::client {
@@ -19,18 +20,6 @@ struct OutputWords {
   std::optional<std::string> format;
   std::string file;  // empty: stdout
 };
-
-// Streams of the process and what stderr can do.
-struct Console {
-  std::ostream* out = nullptr;
-  std::ostream* err = nullptr;
-  bool live = false;   // stderr is a terminal that can redraw a line
-  bool color = false;  // and colour is wanted
-  int columns = 80;
-};
-
-// The console of this process. NO_COLOR and TERM=dumb are obeyed.
-Console ConsoleOfProcess();
 
 struct Output {
   format::Format format = format::Format::kTable;
