@@ -13,7 +13,7 @@ absl::StatusOr<int> Execute(const CancelOptions& options, const Invocation& invo
   }
   auto selection = ParseJobSelectors(options.selectors);
   if (!selection.ok()) return selection.status();
-  auto output = ChooseOutput(options.output, ListFormats());
+  auto output = ChooseOutput(options.output, format::Content::kList);
   if (!output.ok()) return output.status();
   auto connection = Connection::Open(invocation.address);
   if (!connection.ok()) return connection.status();
@@ -25,9 +25,8 @@ absl::StatusOr<int> Execute(const CancelOptions& options, const Invocation& invo
   *request.mutable_selector() = *selector;
   auto response = (*connection)->CancelJobs(request);
   if (!response.ok()) return response.status();
-  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
-    format::WriteListing(output->format, format::ListCancelled(*response), out);
-  });
+  const absl::Status written =
+      WriteOutput(*output, invocation.console, format::ListCancelled(*response));
   if (!written.ok()) return written;
   return kExitOk;
 }

@@ -9,9 +9,7 @@ namespace {
 
 absl::Status Write(const std::vector<v1::Finding>& findings, const Output& output,
                    const Invocation& invocation) {
-  return WriteOutput(output, invocation.console, [&](std::ostream& out) {
-    format::WriteFindings(output.format, findings, out);
-  });
+  return WriteOutput(output, invocation.console, format::ShowFindings(findings));
 }
 
 // `no daemon at unix:/x (Connection refused)`: the command that starts one is the remedy's.
@@ -27,7 +25,7 @@ v1::Finding NobodyAnswers(const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<int> Execute(const DoctorOptions& options, const Invocation& invocation) {
-  auto output = ChooseOutput(options.output, ListFormats());
+  auto output = ChooseOutput(options.output, format::Content::kList);
   if (!output.ok()) return output.status();
   auto connection = Connection::Open(invocation.address);
   if (!connection.ok()) {

@@ -17,7 +17,7 @@ absl::StatusOr<int> Execute(const ExportOptions& options, const Invocation& invo
   if (!filter.ok()) return filter.status();
   if (!NamesRuns(options)) filter->mutable_selector()->set_last(true);
   if (filter->purposes().empty()) filter->add_purposes(v1::PURPOSE_MEASURE);
-  auto output = ChooseOutput(options.output, RunFormats());
+  auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
   auto connection = Connection::Open(invocation.address);
   if (!connection.ok()) return connection.status();

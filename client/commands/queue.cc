@@ -6,7 +6,7 @@
 namespace torchlap::client {
 
 absl::StatusOr<int> Execute(const QueueOptions& options, const Invocation& invocation) {
-  auto output = ChooseOutput(options.output, ListFormats());
+  auto output = ChooseOutput(options.output, format::Content::kList);
   if (!output.ok()) return output.status();
   auto connection = Connection::Open(invocation.address);
   if (!connection.ok()) return connection.status();
@@ -17,9 +17,7 @@ absl::StatusOr<int> Execute(const QueueOptions& options, const Invocation& invoc
   auto jobs = ListAllJobs(request, connection->get());
   if (!jobs.ok()) return jobs.status();
   if (jobs->empty()) *invocation.console.err << "the queue is empty\n";
-  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
-    format::WriteListing(output->format, format::ListQueue(*jobs), out);
-  });
+  const absl::Status written = WriteOutput(*output, invocation.console, format::ListQueue(*jobs));
   if (!written.ok()) return written;
   return kExitOk;
 }

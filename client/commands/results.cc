@@ -24,13 +24,10 @@ absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::RunFilter& filter, v1::
 
 absl::Status PrintResults(const v1::RunFilter& filter, const Output& output, const Console& console,
                           Connection* connection) {
-  const v1::RowKind kind =
-      format::IsRowPerRun(output.format) ? v1::ROW_KIND_RUN : v1::ROW_KIND_CELL;
-  auto rows = FetchRows(filter, kind, connection);
+  auto rows = FetchRows(filter, output.format->rows, connection);
   if (!rows.ok()) return rows.status();
   if (rows->empty()) *console.err << "no runs match\n";
-  return WriteOutput(output, console,
-                     [&](std::ostream& out) { format::WriteRuns(output.format, *rows, out); });
+  return WriteOutput(output, console, format::ShowResults(*std::move(rows)));
 }
 
 }  // namespace torchlap::client

@@ -8,7 +8,7 @@ namespace torchlap::client {
 absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocation) {
   auto request = BuildSweep(options.sweep);
   if (!request.ok()) return request.status();
-  auto output = ChooseOutput(options.output, RunFormats());
+  auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
   const std::optional<std::string>& trace_folder = options.sweep.trace;
   if (trace_folder) {

@@ -8,7 +8,6 @@
 #include "client/commands/commands.h"
 #include "client/connection.h"
 #include "client/exit_code.h"
-#include "client/format/sheet.h"
 #include "client/time_words.h"
 #include "proto/columns.h"
 
@@ -70,29 +69,6 @@ absl::StatusOr<std::vector<v1::Run>> List(const v1::RunFilter& filter, bool asce
   return runs;
 }
 
-void Write(format::Format format, const std::vector<v1::Run>& runs,
-           const std::vector<RunColumn>& columns, std::ostream& out) {
-  const bool chosen = !columns.empty();
-  const format::Sheet sheet = format::IsRowPerRun(format)
-                                  ? format::RunSheet(runs, chosen ? columns : RunColumns())
-                                  : format::Sheet();
-  switch (format) {
-    case format::Format::kCsv:
-      return format::WriteCsv(sheet, out);
-    case format::Format::kJson:
-      return format::WriteJson(sheet, out);
-    case format::Format::kJsonLines:
-      return format::WriteJsonLines(sheet, out);
-    case format::Format::kWriteup:
-      return format::WriteWriteup(runs, out);
-    default:
-      break;
-  }
-  const format::Grid grid = chosen ? format::ColumnGrid(runs, columns) : format::RunListGrid(runs);
-  format == format::Format::kMarkdown ? format::WriteMarkdown(grid, out)
-                                      : format::WriteTable(grid, out);
-}
-
 }  // namespace
 
 absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invocation) {
@@ -104,7 +80,7 @@ absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invoca
   if (!ascending.ok()) return ascending.status();
   auto columns = ParseColumns(options.columns);
   if (!columns.ok()) return columns.status();
-  auto output = ChooseOutput(options.output, RunFormats());
+  auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
   auto connection = Connection::Open(invocation.address);
   if (!connection.ok()) return connection.status();
@@ -112,9 +88,8 @@ absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invoca
   auto runs = List(*filter, *ascending, *limit, connection->get());
   if (!runs.ok()) return runs.status();
   if (runs->empty()) *invocation.console.err << "no runs match\n";
-  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
-    Write(output->format, *runs, *columns, out);
-  });
+  const absl::Status written =
+      WriteOutput(*output, invocation.console, format::ListRuns(*std::move(runs), *columns));
   if (!written.ok()) return written;
   return kExitOk;
 }

@@ -13,10 +13,7 @@ absl::Status ShowJob(uint64_t job_id, const Output& output, const Console& conso
   request.set_job_id(job_id);
   auto response = connection->GetJob(request);
   if (!response.ok()) return response.status();
-  return WriteOutput(output, console, [&](std::ostream& out) {
-    if (output.format == format::Format::kJson) return format::WriteJobJson(response->job(), out);
-    format::WriteJob(response->job(), out);
-  });
+  return WriteOutput(output, console, format::ShowJob(response->job()));
 }
 
 absl::Status ShowRun(const std::string& run_id, const Output& output, const Console& console,
@@ -29,10 +26,7 @@ absl::Status ShowRun(const std::string& run_id, const Output& output, const Cons
     if (part.has_samples()) run.samples.push_back(part.samples());
   });
   if (!status.ok()) return status;
-  return WriteOutput(output, console, [&](std::ostream& out) {
-    if (output.format == format::Format::kJson) return format::WriteRunJson(run, out);
-    format::WriteRun(run, out);
-  });
+  return WriteOutput(output, console, format::ShowRun(run));
 }
 
 }  // namespace
@@ -40,7 +34,7 @@ absl::Status ShowRun(const std::string& run_id, const Output& output, const Cons
 absl::StatusOr<int> Execute(const ShowOptions& options, const Invocation& invocation) {
   auto id = ParseId(options.id);
   if (!id.ok()) return id.status();
-  auto output = ChooseOutput(options.output, {format::Format::kTable, format::Format::kJson});
+  auto output = ChooseOutput(options.output, format::Content::kDetails);
   if (!output.ok()) return output.status();
   auto connection = Connection::Open(invocation.address);
   if (!connection.ok()) return connection.status();

@@ -6,19 +6,14 @@
 namespace torchlap::client {
 
 absl::StatusOr<int> Execute(const StatusOptions& options, const Invocation& invocation) {
-  auto output = ChooseOutput(options.output, ListFormats());
+  auto output = ChooseOutput(options.output, format::Content::kList);
   if (!output.ok()) return output.status();
   auto connection = Connection::Open(invocation.address);
   if (!connection.ok()) return connection.status();
   auto response = (*connection)->GetDaemonStatus();
   if (!response.ok()) return response.status();
-  const format::Listing listing = format::ListStatus(*response, (*connection)->address());
-  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
-    if (output->format == format::Format::kJson) {
-      return format::WriteJsonObject(listing.sheet, out);
-    }
-    format::WriteListing(output->format, listing, out);
-  });
+  const format::Document document = format::ListStatus(*response, (*connection)->address());
+  const absl::Status written = WriteOutput(*output, invocation.console, document);
   if (!written.ok()) return written;
   return kExitOk;
 }

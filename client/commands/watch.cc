@@ -10,7 +10,7 @@ namespace torchlap::client {
 absl::StatusOr<int> Execute(const WatchOptions& options, const Invocation& invocation) {
   auto selection = ParseJobSelectors(options.selectors);
   if (!selection.ok()) return selection.status();
-  auto output = ChooseOutput(options.output, RunFormats());
+  auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
 
   Interrupts interrupts;

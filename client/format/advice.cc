@@ -261,10 +261,6 @@ std::vector<std::string> AdviceLines(const std::vector<v1::Run>& rows) {
   return of_rows;
 }
 
-void WriteAdvice(const std::vector<v1::Run>& rows, std::ostream& out) {
-  for (const std::string& line : AdviceLines(rows)) out << line << '\n';
-}
-
 std::string MemoryWords(const v1::Run& run) {
   // Of a run that ran out of memory only what was there by then.
   const bool is_bound = run.outcome() != v1::OUTCOME_OK;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "client/format/listing.h"
 #include "client/format/words.h"
 #include "proto/words.h"
 
@@ -100,21 +99,14 @@ std::string Summary(const std::vector<v1::Finding>& findings) {
                     : Count(problems, "problem") + ", " + Count(notes, "note");
 }
 
-void WriteForPeople(const std::vector<v1::Finding>& findings, std::ostream& out) {
-  constexpr size_t kSeverityWidth = 7;  // of "problem"
-  size_t width = 0;
+Checklist ListForPeople(const std::vector<v1::Finding>& findings) {
+  Checklist list;
   for (const v1::Finding& finding : findings) {
-    width = std::max(width, DisplayWidth(Subject(finding)));
+    list.items.push_back({std::string(Word(finding.severity())), Subject(finding),
+                          FindingWords(finding), RemedyWords(finding)});
   }
-  for (const v1::Finding& finding : findings) {
-    out << fmt::format("{:<{}}  {:<{}}  {}\n", Word(finding.severity()), kSeverityWidth,
-                       Subject(finding), width, FindingWords(finding));
-    const std::string remedy = RemedyWords(finding);
-    if (!remedy.empty()) {
-      out << std::string(kSeverityWidth + width + 4, ' ') << "do: " << remedy << '\n';
-    }
-  }
-  out << Summary(findings) << '\n';
+  list.summary = Summary(findings);
+  return list;
 }
 
 Value TextOrUnknown(const std::string& text) {
@@ -122,21 +114,16 @@ Value TextOrUnknown(const std::string& text) {
   return text;
 }
 
-Listing ListFindings(const std::vector<v1::Finding>& findings) {
-  Listing listing;
-  listing.grid.titles = {"severity", "device", "finding", "do"};
-  listing.sheet.names = {"severity", "code", "device", "detail", "expected", "finding", "remedy"};
+Sheet ListForPrograms(const std::vector<v1::Finding>& findings) {
+  Sheet sheet;
+  sheet.names = {"severity", "code", "device", "detail", "expected", "finding", "remedy"};
   for (const v1::Finding& finding : findings) {
-    const std::string severity(Word(finding.severity()));
-    const std::string remedy = RemedyWords(finding);
-    listing.grid.rows.push_back(
-        {severity, Subject(finding), FindingWords(finding), remedy.empty() ? "-" : remedy});
-    listing.sheet.rows.push_back({severity, CodeWord(finding.code()),
-                                  TextOrUnknown(finding.device()), TextOrUnknown(finding.detail()),
-                                  TextOrUnknown(finding.expected()), FindingWords(finding),
-                                  TextOrUnknown(remedy)});
+    sheet.rows.push_back({std::string(Word(finding.severity())), CodeWord(finding.code()),
+                          TextOrUnknown(finding.device()), TextOrUnknown(finding.detail()),
+                          TextOrUnknown(finding.expected()), FindingWords(finding),
+                          TextOrUnknown(RemedyWords(finding))});
   }
-  return listing;
+  return sheet;
 }
 
 }  // namespace
@@ -163,9 +150,11 @@ std::string RemedyWords(const v1::Finding& finding) {
   return Fill(wording->remedy, finding);
 }
 
-void WriteFindings(Format format, const std::vector<v1::Finding>& findings, std::ostream& out) {
-  if (format == Format::kTable) return WriteForPeople(findings, out);
-  WriteListing(format, ListFindings(findings), out);
+Document ShowFindings(const std::vector<v1::Finding>& findings) {
+  Document document;
+  document.blocks = [findings] { return std::vector<Block>{ListForPeople(findings)}; };
+  document.rows = RowsOf(ListForPrograms(findings));
+  return document;
 }
 
 }  // namespace torchlap::client::format

@@ -10,10 +10,6 @@
 
 namespace torchlap::client::format {
 
-void WriteField(const char* name, const std::string& value, std::ostream& out) {
-  if (!value.empty()) out << fmt::format("  {:<12} {}\n", name, value);
-}
-
 std::string TimeText(int64_t unix_ns) { return unix_ns == 0 ? "" : Rfc3339(unix_ns); }
 
 std::string LabelText(const google::protobuf::Map<std::string, std::string>& labels) {

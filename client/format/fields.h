@@ -1,18 +1,14 @@
-// `show` for people: a value a line, and the values that a job and a run have in common.
+// `show` for people: the values that a job and a run have in common.
 #pragma once
 
 #include <google/protobuf/map.h>
 
 #include <cstdint>
-#include <ostream>
 #include <string>
 
 #include "torchlap/v1/workload.pb.h"
 
 namespace torchlap::client::format {
-
-// `  name         value`; nothing for an empty value.
-void WriteField(const char* name, const std::string& value, std::ostream& out);
 
 // RFC 3339; empty for 0.
 std::string TimeText(int64_t unix_ns);

@@ -125,16 +125,18 @@ std::string FitLine(const v1::Job& job) {
   return line;
 }
 
-void WriteFit(Format format, const v1::Job& job, std::ostream& out) {
+Document ShowFit(const v1::Job& job) {
   const std::vector<v1::Run> runs(job.runs().begin(), job.runs().end());
-  if (format == Format::kJson) return WriteFitJson(job, out);
-  if (format == Format::kCsv) return WriteCsv(RunSheet(runs, RunColumns()), out);
-  const char* gap = format == Format::kMarkdown ? "\n\n" : "\n";
-  out << Heading(job) << gap << FitLine(job) << gap;
-  if (runs.empty()) return;
-  format == Format::kMarkdown ? WriteMarkdown(TryGrid(job), out) : WriteTable(TryGrid(job), out);
-  const bool is_table = format == Format::kTable;
-  if (is_table && !ResultOf(job).largest) WriteAdvice({runs.back()}, out);
+  Document document;
+  document.blocks = [job] {
+    return std::vector<Block>{Lines{Heading(job)}, Lines{FitLine(job)}, TryGrid(job)};
+  };
+  if (!runs.empty() && !ResultOf(job).largest) {
+    document.hints = [last = runs.back()] { return AdviceLines({last}); };
+  }
+  document.rows = RunRows(runs, RunColumns());
+  document.object = FitObject(job);
+  return document;
 }
 
 }  // namespace torchlap::client::format

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "client/format/numbers.h"
 #include "client/format/words.h"
 #include "client/time_words.h"
@@ -9,6 +11,18 @@
 
 namespace torchlap::client::format {
 namespace {
+
+struct Listing {
+  Grid grid;
+  Sheet sheet;
+};
+
+Document DocumentOf(Listing listing) {
+  Document document;
+  document.blocks = [grid = std::move(listing.grid)] { return std::vector<Block>{grid}; };
+  document.rows = RowsOf(std::move(listing.sheet));
+  return document;
+}
 
 Value TextOrUnknown(const std::string& text) {
   if (text.empty()) return {};
@@ -124,7 +138,7 @@ void AddCancelled(const google::protobuf::RepeatedField<uint64_t>& ids, const ch
 
 }  // namespace
 
-Listing ListQueue(const std::vector<v1::Job>& jobs) {
+Document ListQueue(const std::vector<v1::Job>& jobs) {
   Listing listing;
   listing.grid.titles = {"job",  "sweep", "user",    "state",     "priority", "size",
                          "pass", "batch", "context", "precision", "why"};
@@ -137,10 +151,10 @@ Listing ListQueue(const std::vector<v1::Job>& jobs) {
     listing.grid.rows.push_back(QueueGridRow(job));
     listing.sheet.rows.push_back(QueueSheetRow(job));
   }
-  return listing;
+  return DocumentOf(std::move(listing));
 }
 
-Listing ListDevices(const std::vector<v1::Device>& devices) {
+Document ListDevices(const std::vector<v1::Device>& devices) {
   Listing listing;
   listing.grid.titles = {"device", "kind",   "state", "run",   "queued",
                          "cores",  "memory", "model", "detail"};
@@ -151,10 +165,10 @@ Listing ListDevices(const std::vector<v1::Device>& devices) {
     listing.grid.rows.push_back(DeviceGridRow(device));
     listing.sheet.rows.push_back(DeviceSheetRow(device));
   }
-  return listing;
+  return DocumentOf(std::move(listing));
 }
 
-Listing ListPresets(const std::vector<v1::Preset>& presets) {
+Document ListPresets(const std::vector<v1::Preset>& presets) {
   Listing listing;
   listing.grid.titles = {"preset", "params", "d_model", "d_ff",
                          "layers", "heads",  "vocab",   "bare name"};
@@ -171,20 +185,20 @@ Listing ListPresets(const std::vector<v1::Preset>& presets) {
                                   Count(preset.layers()), Count(preset.heads()),
                                   Count(preset.vocab_size()), preset.is_default()});
   }
-  return listing;
+  return DocumentOf(std::move(listing));
 }
 
-Listing ListCancelled(const v1::CancelJobsResponse& response) {
+Document ListCancelled(const v1::CancelJobsResponse& response) {
   Listing listing;
   listing.grid.titles = {"job", "result"};
   listing.sheet.names = {"job_id", "result"};
   AddCancelled(response.cancelled_job_ids(), "cancelled", "cancelled", &listing);
   AddCancelled(response.cancelling_job_ids(), "cancelling", "its worker is being ended", &listing);
   AddCancelled(response.finished_job_ids(), "finished", "was finished already", &listing);
-  return listing;
+  return DocumentOf(std::move(listing));
 }
 
-Listing ListStatus(const v1::GetDaemonStatusResponse& status, const std::string& address) {
+Document ListStatus(const v1::GetDaemonStatusResponse& status, const std::string& address) {
   Listing listing;
   Sheet& sheet = listing.sheet;
   sheet.names = {"address",        "version",     "pid",           "user",
@@ -203,23 +217,9 @@ Listing ListStatus(const v1::GetDaemonStatusResponse& status, const std::string&
     const std::string text = ValueText(sheet.rows.front()[i]);
     listing.grid.rows.push_back({sheet.names[i], text.empty() ? "-" : text});
   }
-  return listing;
-}
-
-void WriteListing(Format format, const Listing& listing, std::ostream& out) {
-  switch (format) {
-    case Format::kMarkdown:
-      return WriteMarkdown(listing.grid, out);
-    case Format::kCsv:
-      return WriteCsv(listing.sheet, out);
-    case Format::kJson:
-      return WriteJson(listing.sheet, out);
-    case Format::kJsonLines:
-      return WriteJsonLines(listing.sheet, out);
-    case Format::kTable:
-    case Format::kWriteup:
-      return WriteTable(listing.grid, out);
-  }
+  Document document = DocumentOf(std::move(listing));
+  document.rows.is_single = true;
+  return document;
 }
 
 }  // namespace torchlap::client::format

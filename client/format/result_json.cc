@@ -1,20 +1,16 @@
-// The results of `warmup`, `fit` and `calibrate`.
+// What `warmup`, `fit`, `calibrate` and `submit` come to, as objects.
 #include <nlohmann/json.hpp>
 
 #include "client/format/calibration.h"
 #include "client/format/fit.h"
 #include "client/format/json_objects.h"
+#include "client/format/submitted.h"
 #include "client/format/warmup.h"
 #include "client/time_words.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
 namespace {
-
-Json TextOrNull(const std::string& text) {
-  if (text.empty()) return nullptr;
-  return text;
-}
 
 // Each code fills some of the numbers. A step may be step 0.
 Json FindingObject(const v1::WarmupFinding& finding, uint32_t longest) {
@@ -29,9 +25,7 @@ Json FindingObject(const v1::WarmupFinding& finding, uint32_t longest) {
   return object;
 }
 
-}  // namespace
-
-void WriteWarmupsJson(const v1::CompareWarmupsResponse& comparison, std::ostream& out) {
+Json ObjectOf(const v1::CompareWarmupsResponse& comparison) {
   Json object = Json::object();
   object["runs"] = Json::array();
   for (const v1::Run& run : comparison.runs()) object["runs"].push_back(RunObject(run));
@@ -39,10 +33,10 @@ void WriteWarmupsJson(const v1::CompareWarmupsResponse& comparison, std::ostream
   for (const v1::WarmupFinding& finding : comparison.findings()) {
     object["findings"].push_back(FindingObject(finding, LongestWarmup(comparison)));
   }
-  out << Dump(object, 2) << '\n';
+  return object;
 }
 
-void WriteFitJson(const v1::Job& job, std::ostream& out) {
+Json ObjectOf(const v1::Job& job) {
   const FitResult result = ResultOf(job);
   Json object = Json::object();
   object["job_id"] = job.job_id();
@@ -71,10 +65,10 @@ void WriteFitJson(const v1::Job& job, std::ostream& out) {
   object["too_large"] = result.too_large ? Json(*result.too_large) : Json(nullptr);
   object["runs"] = Json::array();
   for (const v1::Run& run : job.runs()) object["runs"].push_back(RunObject(run));
-  out << Dump(object, 2) << '\n';
+  return object;
 }
 
-void WriteCalibrationJson(const v1::Run& run, std::ostream& out) {
+Json ObjectOf(const v1::Run& run) {
   Json object = Json::object();
   object["run_id"] = run.run_id();
   object["device"] = TextOrNull(run.device());
@@ -82,7 +76,33 @@ void WriteCalibrationJson(const v1::Run& run, std::ostream& out) {
   object["device_model"] = TextOrNull(run.device_model());
   object["started_at"] = Rfc3339(run.started_at_ns());
   object.update(CalibrationObject(run.calibration()));
-  out << Dump(object, 2) << '\n';
+  return object;
+}
+
+Json ObjectOf(const v1::SubmitJobsResponse& response) {
+  Json object = Json::object();
+  object["sweep_id"] = response.sweep_id();
+  object["job_ids"] = Json::array();
+  for (const uint64_t id : response.job_ids()) object["job_ids"].push_back(id);
+  return object;
+}
+
+}  // namespace
+
+MakeObject WarmupsObject(const v1::CompareWarmupsResponse& comparison) {
+  return [comparison] { return ObjectOf(comparison); };
+}
+
+MakeObject FitObject(const v1::Job& job) {
+  return [job] { return ObjectOf(job); };
+}
+
+MakeObject CalibratedObject(const v1::Run& run) {
+  return [run] { return ObjectOf(run); };
+}
+
+MakeObject SubmittedObject(const v1::SubmitJobsResponse& response) {
+  return [response] { return ObjectOf(response); };
 }
 
 }  // namespace torchlap::client::format

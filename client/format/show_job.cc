@@ -5,7 +5,6 @@
 #include "client/format/advice.h"
 #include "client/format/evidence.h"
 #include "client/format/fields.h"
-#include "client/format/grid.h"
 #include "client/format/numbers.h"
 #include "client/format/run_columns.h"
 #include "client/format/show.h"
@@ -73,48 +72,62 @@ std::string PurposeText(const v1::JobSpec& spec) {
                      spec.fit_axis() == v1::FIT_AXIS_CONTEXT ? "context" : "batch");
 }
 
-void WriteFailures(const v1::Job& job, std::ostream& out) {
+Lines FailureLines(const v1::Job& job) {
+  Lines lines;
   for (const v1::Run& run : job.runs()) {
     if (run.outcome() == v1::OUTCOME_OK || run.outcome() == v1::OUTCOME_UNSPECIFIED) continue;
-    out << fmt::format("{}: {}\n", run.run_id(), FailureWords(run));
-    if (!run.failure().detail().empty()) out << "  " << run.failure().detail() << '\n';
+    lines.push_back(fmt::format("{}: {}", run.run_id(), FailureWords(run)));
+    if (!run.failure().detail().empty()) lines.push_back("  " + run.failure().detail());
   }
+  return lines;
 }
 
-void WriteVerdicts(const v1::Job& job, std::ostream& out) {
+Lines VerdictLines(const v1::Job& job) {
+  Lines lines;
   for (const v1::Run& run : job.runs()) {
     const std::string verdict = VerdictWords(run);
-    if (!verdict.empty()) out << fmt::format("{}: {}\n", run.run_id(), verdict);
+    if (!verdict.empty()) lines.push_back(fmt::format("{}: {}", run.run_id(), verdict));
   }
+  return lines;
+}
+
+Fields JobFields(const v1::Job& job) {
+  const std::string name = job.sweep_name().empty() ? "" : " (" + job.sweep_name() + ")";
+  Fields fields;
+  fields.heading = fmt::format("job {} of sweep:{}{}: {}", job.job_id(), job.sweep_id(), name,
+                               Word(job.state()));
+  fields.Add("model", ModelText(job.spec().workload(), job.parameters()));
+  fields.Add("workload", WorkloadText(job));
+  fields.Add("purpose", PurposeText(job.spec()));
+  fields.Add("user", job.user());
+  fields.Add("device", job.device().empty() ? job.spec().device() : job.device());
+  if (job.spec().plan().launches() > 1) {
+    fields.Add("launches",
+               fmt::format("{} of {} done", job.launches_done(), job.spec().plan().launches()));
+  }
+  fields.Add("waits", WaitWords(job.wait()));
+  fields.Add("reason", job.reason());
+  fields.Add("submitted", TimeText(job.submitted_at_ns()));
+  fields.Add("started", TimeText(job.started_at_ns()));
+  fields.Add("finished", TimeText(job.finished_at_ns()));
+  fields.Add("labels", LabelText(job.spec().labels()));
+  return fields;
 }
 
 }  // namespace
 
-void WriteJob(const v1::Job& job, std::ostream& out) {
-  const std::string name = job.sweep_name().empty() ? "" : " (" + job.sweep_name() + ")";
-  out << fmt::format("job {} of sweep:{}{}: {}\n", job.job_id(), job.sweep_id(), name,
-                     Word(job.state()));
-  WriteField("model", ModelText(job.spec().workload(), job.parameters()), out);
-  WriteField("workload", WorkloadText(job), out);
-  WriteField("purpose", PurposeText(job.spec()), out);
-  WriteField("user", job.user(), out);
-  WriteField("device", job.device().empty() ? job.spec().device() : job.device(), out);
-  if (job.spec().plan().launches() > 1) {
-    WriteField("launches",
-               fmt::format("{} of {} done", job.launches_done(), job.spec().plan().launches()),
-               out);
-  }
-  WriteField("waits", WaitWords(job.wait()), out);
-  WriteField("reason", job.reason(), out);
-  WriteField("submitted", TimeText(job.submitted_at_ns()), out);
-  WriteField("started", TimeText(job.started_at_ns()), out);
-  WriteField("finished", TimeText(job.finished_at_ns()), out);
-  WriteField("labels", LabelText(job.spec().labels()), out);
-  WriteTable(AttemptGrid(job), out);
-  WriteFailures(job, out);
-  WriteVerdicts(job, out);
+Document ShowJob(const v1::Job& job) {
+  Document document;
+  document.blocks = [job] {
+    return std::vector<Block>{JobFields(job), AttemptGrid(job), FailureLines(job),
+                              VerdictLines(job)};
+  };
   // What the earlier runs advised, the later ones did.
-  if (job.runs_size() > 0) WriteAdvice({*job.runs().rbegin()}, out);
+  if (job.runs_size() > 0) {
+    document.hints = [last = *job.runs().rbegin()] { return AdviceLines({last}); };
+  }
+  document.object = JobObject(job);
+  return document;
 }
 
 }  // namespace torchlap::client::format

@@ -7,6 +7,7 @@
 
 #include "client/format/runs.h"
 #include "tests/client/made_up_runs.h"
+#include "tests/client/printed.h"
 
 namespace torchlap::client::format {
 namespace {
@@ -192,15 +193,12 @@ TEST(Advice, of_a_newer_daemon_that_has_no_words_here_is_left_out) {
 }
 
 TEST(Advice, stands_below_tables_and_writeups_alone) {
-  for (const Format format : {Format::kTable, Format::kWriteup}) {
-    std::ostringstream out;
-    WriteRuns(format, {DriftingRun()}, out);
-    EXPECT_THAT(out.str(), EndsWith("--launches 7 --device cpu0\n"));
+  for (const Format* format : {&kTable, &kWriteup}) {
+    EXPECT_THAT(Printed(*format, ShowResults({DriftingRun()})),
+                EndsWith("--launches 7 --device cpu0\n"));
   }
-  for (const Format format : {Format::kMarkdown, Format::kCsv, Format::kJson}) {
-    std::ostringstream out;
-    WriteRuns(format, {DriftingRun()}, out);
-    EXPECT_THAT(out.str(), Not(HasSubstr("torchlap run")));
+  for (const Format* format : {&kMarkdown, &kCsv, &kJson}) {
+    EXPECT_THAT(Printed(*format, ShowResults({DriftingRun()})), Not(HasSubstr("torchlap run")));
   }
 }
 

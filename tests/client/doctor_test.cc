@@ -9,6 +9,7 @@
 #include "client/program.h"
 #include "tests/client/fake_service.h"
 #include "tests/client/golden.h"
+#include "tests/client/printed.h"
 
 namespace torchlap::client {
 namespace {
@@ -60,32 +61,30 @@ std::vector<v1::Finding> All() {
   };
 }
 
-std::string Written(Format format, const std::vector<v1::Finding>& findings) {
-  std::ostringstream out;
-  format::WriteFindings(format, findings, out);
-  return out.str();
+std::string Written(const Format& format, const std::vector<v1::Finding>& findings) {
+  return Printed(format, format::ShowFindings(findings));
 }
 
 TEST(Findings, are_lines_with_what_to_do_below) {
-  ExpectGolden("doctor.txt", Written(Format::kTable, All()));
+  ExpectGolden("doctor.txt", Written(format::kTable, All()));
 }
 
 TEST(Findings, are_objects_for_programs) {
-  ExpectGolden("doctor.json", Written(Format::kJson, All()));
+  ExpectGolden("doctor.json", Written(format::kJson, All()));
   EXPECT_THAT(
-      Written(Format::kCsv, All()),
+      Written(format::kCsv, All()),
       StartsWith("severity,code,device,detail,expected,finding,remedy\nok,daemon,,0.1.0,,"));
-  EXPECT_THAT(Written(Format::kMarkdown, All()), StartsWith("| severity | device"));
+  EXPECT_THAT(Written(format::kMarkdown, All()), StartsWith("| severity | device"));
 }
 
 TEST(Findings, that_are_in_order_are_counted_as_nothing_wrong) {
   const v1::Finding ok = Make(v1::SEVERITY_OK, v1::FINDING_DAEMON, "", "0.1.0");
   const v1::Finding note = Make(v1::SEVERITY_NOTE, v1::FINDING_DRIVER_ABSENT, "", "");
   const v1::Finding problem = Make(v1::SEVERITY_PROBLEM, v1::FINDING_DISK_LOW, "", "1 MiB", "1");
-  EXPECT_THAT(Written(Format::kTable, {ok}), HasSubstr("\nnothing is wrong\n"));
-  EXPECT_THAT(Written(Format::kTable, {ok, note}), HasSubstr("\nnothing is wrong, 1 note\n"));
-  EXPECT_THAT(Written(Format::kTable, {problem, problem}), HasSubstr("\n2 problems\n"));
-  EXPECT_THAT(Written(Format::kTable, {problem, note}), HasSubstr("\n1 problem, 1 note\n"));
+  EXPECT_THAT(Written(format::kTable, {ok}), HasSubstr("\nnothing is wrong\n"));
+  EXPECT_THAT(Written(format::kTable, {ok, note}), HasSubstr("\nnothing is wrong, 1 note\n"));
+  EXPECT_THAT(Written(format::kTable, {problem, problem}), HasSubstr("\n2 problems\n"));
+  EXPECT_THAT(Written(format::kTable, {problem, note}), HasSubstr("\n1 problem, 1 note\n"));
 }
 
 TEST(Findings, all_have_words_and_all_that_complain_say_what_to_do) {
@@ -107,9 +106,9 @@ TEST(Findings, all_have_words_and_all_that_complain_say_what_to_do) {
 TEST(Findings, of_a_newer_daemon_are_shown_by_their_facts) {
   const v1::Finding unknown =
       Make(v1::SEVERITY_NOTE, static_cast<v1::FindingCode>(999), "cuda:0", "something new");
-  EXPECT_EQ(Written(Format::kTable, {unknown}),
+  EXPECT_EQ(Written(format::kTable, {unknown}),
             "note     cuda:0  something new\nnothing is wrong, 1 note\n");
-  EXPECT_THAT(Written(Format::kJson, {unknown}), HasSubstr("\"code\":\"999\""));
+  EXPECT_THAT(Written(format::kJson, {unknown}), HasSubstr("\"code\":\"999\""));
 }
 
 class DoctorService : public FakeService {

@@ -10,6 +10,7 @@
 #include "tests/client/fake_service.h"
 #include "tests/client/golden.h"
 #include "tests/client/made_up_runs.h"
+#include "tests/client/printed.h"
 
 namespace torchlap::client {
 namespace {
@@ -67,10 +68,8 @@ v1::Job FailedJob() {
   return job;
 }
 
-std::string Written(Format format, const v1::Job& job) {
-  std::ostringstream out;
-  format::WriteFit(format, job, out);
-  return out.str();
+std::string Written(const Format& format, const v1::Job& job) {
+  return Printed(format, format::ShowFit(job));
 }
 
 TEST(FitLine, has_the_largest_size_its_peak_and_what_is_too_large) {
@@ -98,22 +97,22 @@ TEST(TryLine, tells_how_each_try_ended) {
 }
 
 TEST(FitTable, has_a_row_for_each_try) {
-  ExpectGolden("fit.table", Written(Format::kTable, FitJob()));
-  ExpectGolden("fit.md", Written(Format::kMarkdown, FitJob()));
+  ExpectGolden("fit.table", Written(format::kTable, FitJob()));
+  ExpectGolden("fit.md", Written(format::kMarkdown, FitJob()));
 }
 
 TEST(FitTable, of_a_search_that_failed_says_what_to_do) {
-  EXPECT_THAT(Written(Format::kTable, FailedJob()),
+  EXPECT_THAT(Written(format::kTable, FailedJob()),
               EndsWith("a forward holds 491 MiB: torchlap run --model-sizes small --pass-type "
                        "forward --batch-size 1 --device cpu0\n"));
 }
 
 TEST(FitJson, has_the_result_and_the_runs) {
-  const std::string json = Written(Format::kJson, FitJob());
+  const std::string json = Written(format::kJson, FitJob());
   EXPECT_THAT(json, HasSubstr("\"axis\": \"batch\",\n  \"largest\": 12,\n  \"run_id\": \"17.7\""));
   EXPECT_THAT(json, HasSubstr("\"too_large\": 13,"));
   EXPECT_THAT(json, HasSubstr("\"peak_allocated_bytes\": 15099494400,"));
-  EXPECT_THAT(Written(Format::kJson, FailedJob()), HasSubstr("\"largest\": null,"));
+  EXPECT_THAT(Written(format::kJson, FailedJob()), HasSubstr("\"largest\": null,"));
 }
 
 class FitCommand : public testing::Test {

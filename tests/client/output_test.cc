@@ -13,7 +13,7 @@
 namespace torchlap::client {
 namespace {
 
-using format::Format;
+using format::Content;
 using testing::HasSubstr;
 
 std::string Content(const std::filesystem::path& path) {
@@ -76,49 +76,49 @@ TEST(Files, behind_a_link_are_replaced_and_the_link_stays) {
 }
 
 TEST(Choice, is_a_table_on_stdout_without_words) {
-  const auto output = ChooseOutput({}, RunFormats());
+  const auto output = ChooseOutput({}, Content::kRuns);
   ASSERT_TRUE(output.ok());
-  EXPECT_EQ(output->format, Format::kTable);
+  EXPECT_EQ(output->format, &format::kTable);
   EXPECT_EQ(output->file, "");
 }
 
 TEST(Choice, follows_the_files_ending_unless_a_format_is_named) {
   const TemporaryFolder folder;
   const auto format_of = [&](const char* name, std::optional<std::string> format) {
-    const auto output = ChooseOutput({std::move(format), folder.path() / name}, RunFormats());
+    const auto output = ChooseOutput({std::move(format), folder.path() / name}, Content::kRuns);
     EXPECT_TRUE(output.ok()) << output.status();
-    return output->format;
+    return output->format->name;
   };
-  EXPECT_EQ(format_of("a.csv", {}), Format::kCsv);
-  EXPECT_EQ(format_of("a.json", {}), Format::kJson);
-  EXPECT_EQ(format_of("a.jsonl", {}), Format::kJsonLines);
-  EXPECT_EQ(format_of("a.md", {}), Format::kMarkdown);
-  EXPECT_EQ(format_of("a.txt", {}), Format::kTable);
-  EXPECT_EQ(format_of("a.csv", "writeup"), Format::kWriteup);
+  EXPECT_EQ(format_of("a.csv", {}), "csv");
+  EXPECT_EQ(format_of("a.json", {}), "json");
+  EXPECT_EQ(format_of("a.jsonl", {}), "jsonl");
+  EXPECT_EQ(format_of("a.md", {}), "markdown");
+  EXPECT_EQ(format_of("a.txt", {}), "table");
+  EXPECT_EQ(format_of("a.csv", "writeup"), "writeup");
 }
 
 TEST(Choice, of_a_format_that_is_not_there_is_refused) {
-  EXPECT_EQ(MessageOf(ChooseOutput({"latex", ""}, RunFormats()).status()),
+  EXPECT_EQ(MessageOf(ChooseOutput({"latex", ""}, Content::kRuns).status()),
             "--format is latex, must be one of table, markdown, writeup, csv, json, jsonl");
-  EXPECT_THAT(MessageOf(ChooseOutput({"writeup", ""}, ListFormats()).status()),
+  EXPECT_THAT(MessageOf(ChooseOutput({"writeup", ""}, Content::kList).status()),
               HasSubstr("--format is writeup, must be one of table, markdown, csv"));
-  EXPECT_EQ(MessageOf(ChooseOutput({{}, "x.csv"}, {Format::kTable, Format::kJson}).status()),
+  EXPECT_EQ(MessageOf(ChooseOutput({{}, "x.csv"}, Content::kDetails).status()),
             "-o x.csv asks for csv, must be one of table, json");
 }
 
 TEST(Choice, makes_the_folder_of_the_file_before_anything_is_measured) {
   const TemporaryFolder folder;
-  ASSERT_TRUE(ChooseOutput({{}, folder.path() / "results" / "a.csv"}, RunFormats()).ok());
+  ASSERT_TRUE(ChooseOutput({{}, folder.path() / "results" / "a.csv"}, Content::kRuns).ok());
   EXPECT_TRUE(std::filesystem::is_directory(folder.path() / "results"));
 }
 
 TEST(Choice, of_a_file_that_could_not_be_written_is_refused_at_once) {
   const TemporaryFolder folder;
-  EXPECT_THAT(MessageOf(ChooseOutput({{}, folder.path()}, RunFormats()).status()),
+  EXPECT_THAT(MessageOf(ChooseOutput({{}, folder.path()}, Content::kRuns).status()),
               HasSubstr("is a folder, must be a file"));
   std::ofstream(folder.path() / "plain") << "";
   const absl::Status status =
-      ChooseOutput({{}, folder.path() / "plain" / "a.csv"}, RunFormats()).status();
+      ChooseOutput({{}, folder.path() / "plain" / "a.csv"}, Content::kRuns).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
 }
 
@@ -129,13 +129,14 @@ TEST(Output, goes_to_stdout_or_to_the_file) {
   Console console;
   console.out = &out;
   console.err = &err;
-  const auto write = [](std::ostream& stream) { stream << "data\n"; };
-  ASSERT_TRUE(WriteOutput({Format::kCsv, ""}, console, write).ok());
+  format::Document document;
+  document.rows = format::RowsOf({{"data"}, {}});
+  ASSERT_TRUE(WriteOutput({&format::kCsv, ""}, console, document).ok());
   EXPECT_EQ(out.str(), "data\n");
   EXPECT_EQ(err.str(), "");
   out.str("");
   const std::string path = folder.path() / "a.csv";
-  ASSERT_TRUE(WriteOutput({Format::kCsv, path}, console, write).ok());
+  ASSERT_TRUE(WriteOutput({&format::kCsv, path}, console, document).ok());
   EXPECT_EQ(out.str(), "");
   EXPECT_EQ(err.str(), "wrote " + path + "\n");
   EXPECT_EQ(Content(path), "data\n");

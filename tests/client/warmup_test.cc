@@ -10,6 +10,7 @@
 #include "tests/client/fake_service.h"
 #include "tests/client/golden.h"
 #include "tests/client/made_up_runs.h"
+#include "tests/client/printed.h"
 
 namespace torchlap::client {
 namespace {
@@ -62,10 +63,8 @@ v1::CompareWarmupsResponse ColdComparison() {
        Make(Finding::CODE_SETTLES, 0, 0, 3, 3, 3), Make(Finding::CODE_ENOUGH_WARMUP, 0, 0.013, 1)});
 }
 
-std::string Written(Format format, const v1::CompareWarmupsResponse& comparison) {
-  std::ostringstream out;
-  format::WriteWarmups(format, comparison, out);
-  return out.str();
+std::string Written(const Format& format, const v1::CompareWarmupsResponse& comparison) {
+  return Printed(format, format::ShowWarmups(comparison));
 }
 
 TEST(WarmupSentences, have_a_clause_and_its_numbers_for_each_finding) {
@@ -113,8 +112,8 @@ TEST(WarmupSentences, tell_about_settling_where_the_daemon_compares_nothing) {
 }
 
 TEST(WarmupTable, has_a_row_for_each_number_of_steps) {
-  ExpectGolden("warmup.table", Written(Format::kTable, ColdComparison()));
-  ExpectGolden("warmup.md", Written(Format::kMarkdown, ColdComparison()));
+  ExpectGolden("warmup.table", Written(format::kTable, ColdComparison()));
+  ExpectGolden("warmup.md", Written(format::kMarkdown, ColdComparison()));
 }
 
 TEST(WarmupTable, marks_what_failed_or_was_disturbed) {
@@ -123,14 +122,14 @@ TEST(WarmupTable, marks_what_failed_or_was_disturbed) {
   disturbed.mutable_plan()->set_warmup_steps(1);
   *comparison.mutable_runs(1) = disturbed;
   comparison.mutable_runs(0)->set_outcome(v1::OUTCOME_TIMED_OUT);
-  const std::string table = Written(Format::kTable, comparison);
+  const std::string table = Written(format::kTable, comparison);
   EXPECT_THAT(table, HasSubstr("| TIMED_OUT "));
   EXPECT_THAT(table, HasSubstr("| contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann)"));
   EXPECT_THAT(table, HasSubstr("| does not settle "));
 }
 
 TEST(WarmupJson, has_runs_and_findings) {
-  ExpectGolden("warmup.json", Written(Format::kJson, ColdComparison()));
+  ExpectGolden("warmup.json", Written(format::kJson, ColdComparison()));
 }
 
 TEST(WarmupCommand, submits_in_random_order_follows_and_compares) {
