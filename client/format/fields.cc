@@ -1,11 +1,7 @@
 #include "client/format/fields.h"
 
-#include <fmt/format.h>
-
 #include <map>
 
-#include "client/format/numbers.h"
-#include "client/format/words.h"
 #include "client/time_words.h"
 
 namespace torchlap::client::format {
@@ -17,12 +13,6 @@ std::string LabelText(const google::protobuf::Map<std::string, std::string>& lab
   std::string text;
   for (const auto& [key, value] : sorted) text += (text.empty() ? "" : ", ") + key + "=" + value;
   return text;
-}
-
-std::string ModelText(const v1::Workload& workload, uint64_t parameters) {
-  if (workload.has_calibration()) return "";
-  return fmt::format("{} ({} parameters)", SizeName(workload.transformer_lm()),
-                     ParametersShort(parameters));
 }
 
 }  // namespace torchlap::client::format

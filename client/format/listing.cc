@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client/format/numbers.h"
+#include "client/format/subject.h"
 #include "client/format/words.h"
 #include "client/time_words.h"
 #include "proto/words.h"
@@ -54,36 +55,36 @@ std::string Doing(const v1::Job& job) {
 }
 
 std::vector<std::string> QueueGridRow(const v1::Job& job) {
-  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
+  const Subject subject = SubjectOf(job.spec().workload());
   return {std::to_string(job.job_id()),
           std::to_string(job.sweep_id()),
           job.user(),
           std::string(Word(job.state())),
           std::to_string(job.spec().priority()),
-          SubjectName(job.spec().workload()),
-          TextOrDash(PassName(model.pass_type())),
-          NumberOrDash(model.batch_size()),
-          NumberOrDash(model.context_length()),
-          TextOrDash(std::string(Word(model.precision()))),
+          subject.name,
+          TextOrDash(PassName(subject)),
+          NumberOrDash(subject.batch_size),
+          NumberOrDash(subject.context_length),
+          TextOrDash(subject.precision),
           Doing(job)};
 }
 
 std::vector<Value> QueueSheetRow(const v1::Job& job) {
-  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
+  const Subject subject = SubjectOf(job.spec().workload());
   return {Count(job.job_id()),
           Count(job.sweep_id()),
           TextOrUnknown(job.sweep_name()),
           TextOrUnknown(job.user()),
           std::string(Word(job.state())),
           int64_t{job.spec().priority()},
-          TextOrUnknown(model.edition()),
-          TextOrUnknown(model.preset()),
+          TextOrUnknown(subject.edition),
+          TextOrUnknown(subject.preset),
           NumberOrUnknown(job.parameters()),
-          TextOrUnknown(std::string(Word(model.pass_type()))),
-          TextOrUnknown(std::string(Word(model.precision()))),
-          TextOrUnknown(std::string(Word(model.attention()))),
-          NumberOrUnknown(model.batch_size()),
-          NumberOrUnknown(model.context_length()),
+          TextOrUnknown(subject.pass),
+          TextOrUnknown(subject.precision),
+          TextOrUnknown(subject.attention),
+          NumberOrUnknown(subject.batch_size),
+          NumberOrUnknown(subject.context_length),
           TextOrUnknown(job.spec().device()),
           TextOrUnknown(job.device()),
           TextOrUnknown(job.state() == v1::JOB_STATE_QUEUED ? WaitWords(job.wait()) : ""),

@@ -4,6 +4,7 @@
 #include "client/format/calibration.h"
 #include "client/format/fit.h"
 #include "client/format/json_objects.h"
+#include "client/format/subject.h"
 #include "client/format/submitted.h"
 #include "client/format/warmup.h"
 #include "client/time_words.h"
@@ -52,12 +53,12 @@ Json ObjectOf(const v1::Job& job) {
   object["device_total_bytes"] = nullptr;
   if (result.largest) {
     const v1::Run& run = *result.largest;
-    const v1::TransformerLm& model = run.workload().transformer_lm();
+    const Subject subject = SubjectOf(run);
     const bool is_context = result.axis == v1::FIT_AXIS_CONTEXT;
-    object["largest"] = is_context ? model.context_length() : model.batch_size();
+    object["largest"] = is_context ? subject.context_length : subject.batch_size;
     object["run_id"] = run.run_id();
-    object["batch_size"] = model.batch_size();
-    object["context_length"] = model.context_length();
+    object["batch_size"] = subject.batch_size;
+    object["context_length"] = subject.context_length;
     for (const char* name : {"peak_allocated_bytes", "device_total_bytes"}) {
       object[name] = MessageObject(run.memory())[name];
     }

@@ -2,6 +2,7 @@
 
 #include "client/format/numbers.h"
 #include "client/format/runs.h"
+#include "client/format/subject.h"
 #include "client/format/traits.h"
 #include "client/format/words.h"
 
@@ -33,7 +34,7 @@ std::string LaunchesLine(const v1::Run& cell) {
 }
 
 void AddNumbers(const v1::Run& cell, Lines* lines) {
-  const bool no_grad = cell.workload().transformer_lm().pass_type() == v1::PASS_TYPE_FORWARD;
+  const bool no_grad = !SubjectOf(cell).has_backward;
   AddPhase(no_grad ? "Forward pass (no grad):" : "Forward pass:", cell.forward(), lines);
   AddPhase("Backward pass:", cell.backward(), lines);
   AddPhase("Optimizer:", cell.optimizer(), lines);
@@ -49,8 +50,7 @@ void AddNumbers(const v1::Run& cell, Lines* lines) {
 }
 
 Lines Paragraph(const v1::Run& cell, const std::vector<const Trait*>& varying) {
-  const v1::TransformerLm& model = cell.workload().transformer_lm();
-  Lines lines = {fmt::format("{} model ({} parameters){}:", SizeName(model),
+  Lines lines = {fmt::format("{} model ({} parameters){}:", SubjectName(cell.workload()),
                              ParametersShort(cell.parameters()), Distinction(cell, varying))};
   if (cell.outcome() == v1::OUTCOME_OK) AddNumbers(cell, &lines);
   const std::string note = NoteWords(cell);

@@ -8,6 +8,7 @@
 #include "client/format/numbers.h"
 #include "client/format/run_columns.h"
 #include "client/format/show.h"
+#include "client/format/subject.h"
 #include "client/format/traits.h"
 #include "client/format/words.h"
 #include "client/time_words.h"
@@ -23,13 +24,13 @@ std::string SizeText(uint32_t size) { return size == 0 ? "-" : std::to_string(si
 // Where the numbers of an attempt are: the failed allocation, or what the run reached.
 std::vector<std::string> AttemptRow(const v1::Run& run) {
   const v1::Failure& failure = run.failure();
-  const v1::TransformerLm& model = run.workload().transformer_lm();
+  const Subject subject = SubjectOf(run);
   const std::string phase(Word(failure.phase()));
   return {run.run_id(),
           std::to_string(run.launch()),
           std::string(Word(run.cause())),
-          SizeText(model.batch_size()),
-          SizeText(model.context_length()),
+          SizeText(subject.batch_size),
+          SizeText(subject.context_length),
           OutcomeName(run.outcome()),
           phase.empty() ? "-" : phase,
           BytesText(failure.has_asked_bytes(), failure.asked_bytes()),
@@ -49,18 +50,18 @@ Grid AttemptGrid(const v1::Job& job) {
 
 // A job as a run that was never made, so that one caption words both.
 v1::Run AsRun(const v1::Job& job) {
-  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
+  const Subject subject = SubjectOf(job.spec().workload());
   v1::Run run;
   *run.mutable_workload() = job.spec().workload();
   *run.mutable_plan() = job.spec().plan();
-  run.set_requested_batch_size(model.batch_size());
-  run.set_requested_context_length(model.context_length());
+  run.set_requested_batch_size(subject.batch_size);
+  run.set_requested_context_length(subject.context_length);
   return run;
 }
 
 std::string WorkloadText(const v1::Job& job) {
-  const v1::Workload& workload = job.spec().workload();
-  return workload.has_calibration() ? SubjectName(workload) : Caption({AsRun(job)});
+  const Subject subject = SubjectOf(job.spec().workload());
+  return subject.has_parameters ? Caption({AsRun(job)}) : subject.name;
 }
 
 // Measuring goes without saying.

@@ -5,6 +5,7 @@
 #include "client/format/evidence.h"
 #include "client/format/json_objects.h"
 #include "client/format/show.h"
+#include "client/format/subject.h"
 #include "client/format/words.h"
 #include "proto/words.h"
 
@@ -115,7 +116,7 @@ Json ReadingsObject(const v1::Readings& readings) {
 }
 
 Json ObjectOf(const v1::Job& job) {
-  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
+  const Subject subject = SubjectOf(job.spec().workload());
   Json object = Json::object();
   object["job_id"] = job.job_id();
   object["sweep_id"] = job.sweep_id();
@@ -127,16 +128,16 @@ Json ObjectOf(const v1::Job& job) {
   object["requested_device"] = TextOrNull(job.spec().device());
   object["device"] = TextOrNull(job.device());
   object["priority"] = job.spec().priority();
-  object["edition"] = TextOrNull(model.edition());
-  object["model_size"] = TextOrNull(model.preset());
+  object["edition"] = TextOrNull(subject.edition);
+  object["model_size"] = TextOrNull(subject.preset);
   object["parameters"] = job.parameters();
-  object["pass_type"] = TextOrNull(std::string(Word(model.pass_type())));
+  object["pass_type"] = TextOrNull(subject.pass);
   object["timing"] = TextOrNull(std::string(Word(job.spec().plan().timing())));
-  object["precision"] = TextOrNull(std::string(Word(model.precision())));
-  object["attention"] = TextOrNull(std::string(Word(model.attention())));
-  object["optimizer"] = TextOrNull(std::string(Word(model.optimizer())));
-  object["requested_batch_size"] = model.batch_size();
-  object["requested_context_length"] = model.context_length();
+  object["precision"] = TextOrNull(subject.precision);
+  object["attention"] = TextOrNull(subject.attention);
+  object["optimizer"] = TextOrNull(subject.optimizer);
+  object["requested_batch_size"] = subject.batch_size;
+  object["requested_context_length"] = subject.context_length;
   object["warmup_steps"] = job.spec().plan().warmup_steps();
   object["measure_steps"] = job.spec().plan().measure_steps();
   object["launches"] = job.spec().plan().launches();

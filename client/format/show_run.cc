@@ -11,6 +11,7 @@
 #include "client/format/fields.h"
 #include "client/format/numbers.h"
 #include "client/format/show.h"
+#include "client/format/subject.h"
 #include "client/format/traits.h"
 #include "client/format/warmup.h"
 #include "client/format/words.h"
@@ -285,8 +286,8 @@ void AddRunHead(const v1::Run& run, Fields* fields) {
   fields->heading = fmt::format("run {} of job {}, sweep:{}: {}", run.run_id(), run.job_id(),
                                 run.sweep_id(), OutcomeName(run.outcome()));
   fields->Add("model", ModelText(run.workload(), run.parameters()));
-  const bool is_calibration = run.workload().has_calibration();
-  fields->Add("workload", is_calibration ? SubjectName(run.workload()) : Caption({run}));
+  const Subject subject = SubjectOf(run);
+  fields->Add("workload", subject.has_parameters ? Caption({run}) : subject.name);
   fields->Add("shrunk", ShrinkWords(run));
   fields->Add("reason", FailureWords(run));
   fields->Add("failure", run.failure().detail());
