@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "client/axes.h"
 #include "client/parse_words.h"
 #include "client/sweep_plan.h"
 

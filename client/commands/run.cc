@@ -1,3 +1,4 @@
+#include "client/axes.h"
 #include "client/commands/commands.h"
 #include "client/commands/followed_sweep.h"
 #include "client/commands/results.h"

@@ -1,3 +1,4 @@
+#include "client/axes.h"
 #include "client/commands/commands.h"
 #include "client/commands/submission.h"
 #include "client/exit_code.h"
