@@ -7,6 +7,7 @@
 #include "client/axes.h"
 #include "client/parse_words.h"
 #include "client/sweep_plan.h"
+#include "client/value_list.h"
 
 namespace torchlap::client {
 namespace {

@@ -9,6 +9,7 @@
 #include "client/connection.h"
 #include "client/exit_code.h"
 #include "client/time_words.h"
+#include "client/value_list.h"
 #include "proto/columns.h"
 
 namespace torchlap::client {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "client/value_list.h"
+
 namespace torchlap::client {
 namespace {
 
