@@ -25,8 +25,8 @@ absl::StatusOr<int> Execute(const CalibrateOptions& options, const Invocation& i
   if (!request.ok()) return request.status();
   auto output = ChooseOutput(options.output, format::Content::kResult);
   if (!output.ok()) return output.status();
-  const auto report = [&](const v1::SubmitJobsResponse& submitted, Connection* connection) {
-    const auto job = FetchJob(submitted.job_ids(0), connection);
+  const auto report = [&](const v1::SubmitJobsResponse& submitted, DaemonChannel* channel) {
+    const auto job = FetchJob(submitted.job_ids(0), channel);
     if (!job.ok()) return job.status();
     return Print(*job, *output, invocation.console);
   };

@@ -1,6 +1,6 @@
 #include "client/commands/commands.h"
 #include "client/commands/results.h"
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "client/time_words.h"
 
@@ -19,10 +19,9 @@ absl::StatusOr<int> Execute(const ExportOptions& options, const Invocation& invo
   if (filter->purposes().empty()) filter->add_purposes(v1::PURPOSE_MEASURE);
   auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
-  const absl::Status printed =
-      PrintResults(*filter, *output, invocation.console, connection->get());
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  const absl::Status printed = PrintResults(*filter, *output, invocation.console, channel->get());
   if (!printed.ok()) return printed;
   return kExitOk;
 }

@@ -13,8 +13,8 @@ absl::StatusOr<int> Execute(const FitOptions& options, const Invocation& invocat
   if (!output.ok()) return output.status();
   FollowOptions follow;
   follow.run_line = format::TryLine;
-  const auto report = [&](const v1::SubmitJobsResponse& submitted, Connection* connection) {
-    const auto job = FetchJob(submitted.job_ids(0), connection);
+  const auto report = [&](const v1::SubmitJobsResponse& submitted, DaemonChannel* channel) {
+    const auto job = FetchJob(submitted.job_ids(0), channel);
     if (!job.ok()) return job.status();
     return WriteOutput(*output, invocation.console, format::ShowFit(*job));
   };

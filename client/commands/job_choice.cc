@@ -21,11 +21,11 @@ bool HasLabels(const v1::Job& job, const std::map<std::string, std::string>& lab
 }  // namespace
 
 absl::StatusOr<std::vector<v1::Job>> ListAllJobs(v1::ListJobsRequest request,
-                                                 Connection* connection) {
+                                                 DaemonChannel* channel) {
   std::vector<v1::Job> jobs;
   request.set_page_size(kPageSize);
   do {
-    auto page = connection->ListJobs(request);
+    auto page = channel->ListJobs(request);
     if (!page.ok()) return page.status();
     std::move(page->mutable_jobs()->begin(), page->mutable_jobs()->end(), std::back_inserter(jobs));
     request.set_page_token(page->next_page_token());
@@ -35,12 +35,12 @@ absl::StatusOr<std::vector<v1::Job>> ListAllJobs(v1::ListJobsRequest request,
 
 absl::StatusOr<v1::Selector> ChooseJobs(const Selection& selection,
                                         const std::vector<v1::JobState>& states,
-                                        Connection* connection) {
+                                        DaemonChannel* channel) {
   if (selection.labels.empty()) return selection.selector;
   v1::ListJobsRequest request;
   *request.mutable_selector() = selection.selector;
   for (const v1::JobState state : states) request.add_states(state);
-  auto jobs = ListAllJobs(std::move(request), connection);
+  auto jobs = ListAllJobs(std::move(request), channel);
   if (!jobs.ok()) return jobs.status();
   v1::Selector selector;
   for (const v1::Job& job : *jobs) {

@@ -1,5 +1,5 @@
 #include "client/commands/commands.h"
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "client/format/listing.h"
 
@@ -8,9 +8,9 @@ namespace torchlap::client {
 absl::StatusOr<int> Execute(const PresetsOptions& options, const Invocation& invocation) {
   auto output = ChooseOutput(options.output, format::Content::kList);
   if (!output.ok()) return output.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
-  auto response = (*connection)->ListPresets();
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  auto response = (*channel)->ListPresets();
   if (!response.ok()) return response.status();
   const format::Document document =
       format::ListPresets({response->presets().begin(), response->presets().end()});

@@ -15,12 +15,12 @@ absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocat
   if (trace_folder) {
     if (absl::Status made = MakeTraceFolder(*trace_folder); !made.ok()) return made;
   }
-  const auto report = [&](const v1::SubmitJobsResponse& submitted, Connection* connection) {
+  const auto report = [&](const v1::SubmitJobsResponse& submitted, DaemonChannel* channel) {
     v1::RunFilter filter;
     *filter.mutable_selector() = SweepSelector(submitted.sweep_id());
-    absl::Status status = PrintResults(filter, *output, invocation.console, connection);
+    absl::Status status = PrintResults(filter, *output, invocation.console, channel);
     if (!status.ok() || !trace_folder) return status;
-    return FetchTraces(filter.selector(), *trace_folder, invocation.console, connection);
+    return FetchTraces(filter.selector(), *trace_folder, invocation.console, channel);
   };
   return SubmitAndFollow(*std::move(request), {}, invocation, report);
 }

@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "client/commands/commands.h"
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "client/time_words.h"
 #include "client/value_list.h"
@@ -55,14 +55,14 @@ absl::StatusOr<std::vector<RunColumn>> ParseColumns(const std::optional<std::str
 }
 
 absl::StatusOr<std::vector<v1::Run>> List(const v1::RunFilter& filter, bool ascending,
-                                          uint32_t limit, Connection* connection) {
+                                          uint32_t limit, DaemonChannel* channel) {
   v1::ListRunsRequest request;
   *request.mutable_filter() = filter;
   request.set_ascending(ascending);
   std::vector<v1::Run> runs;
   do {
     request.set_page_size(std::min(limit - static_cast<uint32_t>(runs.size()), kLargestPage));
-    auto page = connection->ListRuns(request);
+    auto page = channel->ListRuns(request);
     if (!page.ok()) return page.status();
     runs.insert(runs.end(), page->runs().begin(), page->runs().end());
     request.set_page_token(page->next_page_token());
@@ -83,10 +83,10 @@ absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invoca
   if (!columns.ok()) return columns.status();
   auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
 
-  auto runs = List(*filter, *ascending, *limit, connection->get());
+  auto runs = List(*filter, *ascending, *limit, channel->get());
   if (!runs.ok()) return runs.status();
   if (runs->empty()) *invocation.console.err << "no runs match\n";
   const absl::Status written =

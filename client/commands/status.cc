@@ -1,5 +1,5 @@
 #include "client/commands/commands.h"
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "client/format/listing.h"
 
@@ -8,11 +8,11 @@ namespace torchlap::client {
 absl::StatusOr<int> Execute(const StatusOptions& options, const Invocation& invocation) {
   auto output = ChooseOutput(options.output, format::Content::kList);
   if (!output.ok()) return output.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
-  auto response = (*connection)->GetDaemonStatus();
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  auto response = (*channel)->GetDaemonStatus();
   if (!response.ok()) return response.status();
-  const format::Document document = format::ListStatus(*response, (*connection)->address());
+  const format::Document document = format::ListStatus(*response, (*channel)->address());
   const absl::Status written = WriteOutput(*output, invocation.console, document);
   if (!written.ok()) return written;
   return kExitOk;

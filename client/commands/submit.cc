@@ -10,9 +10,9 @@ absl::StatusOr<int> Execute(const SubmitOptions& options, const Invocation& invo
   if (!request.ok()) return request.status();
   auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
-  auto submitted = SubmitOnce(*std::move(request), connection->get());
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  auto submitted = SubmitOnce(*std::move(request), channel->get());
   if (!submitted.ok()) return submitted.status();
   const absl::Status written =
       WriteOutput(*output, invocation.console, format::ShowSubmitted(*submitted));

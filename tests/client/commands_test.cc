@@ -9,7 +9,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/follow.h"
 #include "client/program.h"
 #include "tests/client/child_process.h"
@@ -262,8 +262,8 @@ TEST_F(Commands, following_survives_a_daemon_that_is_started_again) {
 }
 
 TEST_F(Commands, following_gives_up_on_a_daemon_that_does_not_come_back) {
-  auto connection = Connection::Open(service_.address());
-  ASSERT_TRUE(connection.ok());
+  auto channel = DaemonChannel::Open(service_.address());
+  ASSERT_TRUE(channel.ok());
   service_.Stop();
   Interrupts interrupts;
   SweepProgress progress;
@@ -273,7 +273,7 @@ TEST_F(Commands, following_gives_up_on_a_daemon_that_does_not_come_back) {
   options.retry_pause = std::chrono::milliseconds(1);
   v1::Selector selector;
   selector.set_last(true);
-  const auto end = Follow(selector, options, connection->get(), &interrupts, &progress, &display);
+  const auto end = Follow(selector, options, channel->get(), &interrupts, &progress, &display);
   EXPECT_EQ(end.status().code(), absl::StatusCode::kUnavailable) << end.status();
 }
 
@@ -461,9 +461,9 @@ TEST(NoDaemon, a_socket_file_that_a_dead_daemon_left_fails_at_once) {
   ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name)), 0);
   close(fd);
   // An hour of patience: only the first failure can end this.
-  const auto connection = Connection::Open("unix:" + path, std::chrono::hours(1));
-  EXPECT_EQ(connection.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(connection.status().message()), HasSubstr("(Connection refused)"));
+  const auto channel = DaemonChannel::Open("unix:" + path, std::chrono::hours(1));
+  EXPECT_EQ(channel.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(channel.status().message()), HasSubstr("(Connection refused)"));
 }
 
 TEST(NoDaemon, a_socket_that_nobody_serves_is_given_up) {
@@ -475,9 +475,9 @@ TEST(NoDaemon, a_socket_that_nobody_serves_is_given_up) {
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name)), 0);
   ASSERT_EQ(listen(fd, 5), 0);
-  const auto connection = Connection::Open("unix:" + path, std::chrono::milliseconds(100));
-  EXPECT_EQ(connection.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(connection.status().message()), HasSubstr("(no answer)"));
+  const auto channel = DaemonChannel::Open("unix:" + path, std::chrono::milliseconds(100));
+  EXPECT_EQ(channel.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(channel.status().message()), HasSubstr("(no answer)"));
   close(fd);
 }
 
