@@ -60,17 +60,17 @@ std::string Written(const Format& format) {
   return Printed(format, format::ShowCalibration(CalibrationRun()));
 }
 
-TEST(CalibrationTable, has_a_row_a_precision_and_the_bandwidth) {
+TEST(CalibrationTable, HasARowAPrecisionAndTheBandwidth) {
   ExpectGolden("calibration.table", Written(format::kTable));
   ExpectGolden("calibration.md", Written(format::kMarkdown));
 }
 
-TEST(CalibrationFiles, have_full_precision_and_units_in_their_names) {
+TEST(CalibrationFiles, HaveFullPrecisionAndUnitsInTheirNames) {
   ExpectGolden("calibration.csv", Written(format::kCsv));
   ExpectGolden("calibration.json", Written(format::kJson));
 }
 
-TEST(CalibrationRun, is_told_apart_from_models_in_lists_and_in_show) {
+TEST(CalibrationRun, IsToldApartFromModelsInListsAndInShow) {
   EXPECT_THAT(Printed(format::kTable, format::ListRuns({CalibrationRun()}, {})),
               HasSubstr("| calibration | -    | -     | -       | -         | OK"));
   format::RunDetails details;
@@ -120,7 +120,7 @@ class CalibrateCommand : public testing::Test {
   Console console_;
 };
 
-TEST_F(CalibrateCommand, prints_what_was_measured) {
+TEST_F(CalibrateCommand, PrintsWhatWasMeasured) {
   *job_.add_runs() = CalibrationRun();
   EXPECT_EQ(Program(), 0) << err_.str();
   EXPECT_EQ(err_.str(),
@@ -128,7 +128,7 @@ TEST_F(CalibrateCommand, prints_what_was_measured) {
   EXPECT_EQ(out_.str(), Written(format::kTable));
 }
 
-TEST_F(CalibrateCommand, that_failed_says_why_and_exits_with_2) {
+TEST_F(CalibrateCommand, ThatFailedSaysWhyAndExitsWith2) {
   job_.set_state(v1::JOB_STATE_FAILED);
   job_.set_reason("CRASHED: signal 11");
   EXPECT_EQ(Program(), 2);

@@ -83,7 +83,7 @@ class Commands : public testing::Test {
   Console console_;
 };
 
-TEST_F(Commands, run_submits_follows_and_prints_the_table) {
+TEST_F(Commands, RunSubmitsFollowsAndPrintsTheTable) {
   EXPECT_EQ(Program({"run", "--model-sizes", "small", "--name", "nightly"}), 0) << err_.str();
   EXPECT_THAT(out_.str(), StartsWith("cs336-2025, forward-backward, separate timing"));
   EXPECT_THAT(out_.str(), HasSubstr("| medium |"));
@@ -96,7 +96,7 @@ TEST_F(Commands, run_submits_follows_and_prints_the_table) {
   EXPECT_EQ(service_.exports()[0].rows(), v1::ROW_KIND_CELL);
 }
 
-TEST_F(Commands, run_writes_one_row_a_run_to_a_csv_file) {
+TEST_F(Commands, RunWritesOneRowARunToACsvFile) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "results" / "a.csv";
   EXPECT_EQ(Program({"run", "--model-sizes", "small", "-o", path}), 0) << err_.str();
@@ -108,7 +108,7 @@ TEST_F(Commands, run_writes_one_row_a_run_to_a_csv_file) {
   EXPECT_THAT(line, StartsWith("run_id,job_id,"));
 }
 
-TEST_F(Commands, run_exits_with_2_if_a_job_failed) {
+TEST_F(Commands, RunExitsWith2IfAJobFailed) {
   service_.on_watch = [](const v1::WatchJobsRequest&, grpc::ServerContext*,
                          FakeService::WatchWriter* writer) {
     writer->Write(Snapshot({SmallJob(17, v1::JOB_STATE_FAILED)}, 5));
@@ -121,7 +121,7 @@ TEST_F(Commands, run_exits_with_2_if_a_job_failed) {
   EXPECT_THAT(out_.str(), HasSubstr("SKIPPED: needs 25.4 GiB, device has 14.9 GiB"));
 }
 
-TEST_F(Commands, run_and_wait_write_the_traces_of_their_jobs) {
+TEST_F(Commands, RunAndWaitWriteTheTracesOfTheirJobs) {
   service_.on_export = [](const v1::ExportRunsRequest& request) {
     v1::Run run = SmallRun();
     if (request.filter().purposes_size() == 1 &&
@@ -149,20 +149,20 @@ TEST_F(Commands, run_and_wait_write_the_traces_of_their_jobs) {
   EXPECT_TRUE(service_.submits().at(0).jobs(0).plan().trace());
 }
 
-TEST_F(Commands, a_trace_folder_that_cannot_be_made_is_said_before_anything_runs) {
+TEST_F(Commands, ATraceFolderThatCannotBeMadeIsSaidBeforeAnythingRuns) {
   EXPECT_EQ(Program({"run", "--model-sizes", "small", "--trace", "/dev/null/x"}), 1);
   EXPECT_EQ(err_.str(),
             "torchlap: --trace is /dev/null/x, must be a folder that can be made and written to\n");
   EXPECT_THAT(service_.submits(), SizeIs(0));
 }
 
-TEST_F(Commands, bad_words_reach_no_service) {
+TEST_F(Commands, BadWordsReachNoService) {
   EXPECT_EQ(Program({"run", "--model-sizes", "small", "--context-length", "abc"}), 1);
   EXPECT_THAT(err_.str(), StartsWith("torchlap: --context-length is abc, must be"));
   EXPECT_THAT(service_.submits(), SizeIs(0));
 }
 
-TEST_F(Commands, what_the_service_refuses_is_one_line_and_the_code_of_its_status) {
+TEST_F(Commands, WhatTheServiceRefusesIsOneLineAndTheCodeOfItsStatus) {
   service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse*) {
     return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "batch_size is 0, must be 1 to 65536");
   };
@@ -175,7 +175,7 @@ TEST_F(Commands, what_the_service_refuses_is_one_line_and_the_code_of_its_status
   EXPECT_EQ(err_.str(), "torchlap: no device cuda:9\n");
 }
 
-TEST_F(Commands, submit_prints_the_sweep_and_its_jobs) {
+TEST_F(Commands, SubmitPrintsTheSweepAndItsJobs) {
   EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 0);
   EXPECT_EQ(out_.str(), "sweep:3 job 17\n");
   EXPECT_EQ(Program({"submit", "--model-sizes", "small", "--format", "json"}), 0);
@@ -184,7 +184,7 @@ TEST_F(Commands, submit_prints_the_sweep_and_its_jobs) {
   EXPECT_EQ(out_.str(), "sweep_id,job_id\n3,17\n");
 }
 
-TEST_F(Commands, a_submit_that_broke_is_sent_again_under_the_same_id) {
+TEST_F(Commands, ASubmitThatBrokeIsSentAgainUnderTheSameId) {
   service_.on_submit = [this](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse* response) {
     if (service_.submits().size() == 1) {
       return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
@@ -200,7 +200,7 @@ TEST_F(Commands, a_submit_that_broke_is_sent_again_under_the_same_id) {
   EXPECT_NE(service_.submits()[2].request_id(), service_.submits()[0].request_id());
 }
 
-TEST_F(Commands, a_stopping_service_is_exit_code_3) {
+TEST_F(Commands, AStoppingServiceIsExitCode3) {
   service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse*) {
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the daemon is stopping");
   };
@@ -209,7 +209,7 @@ TEST_F(Commands, a_stopping_service_is_exit_code_3) {
                             " is not available: the daemon is stopping\n");
 }
 
-TEST_F(Commands, a_broken_watch_is_resumed_after_the_last_change) {
+TEST_F(Commands, ABrokenWatchIsResumedAfterTheLastChange) {
   service_.on_watch = [this](const v1::WatchJobsRequest& request, grpc::ServerContext*,
                              FakeService::WatchWriter* writer) {
     if (!request.has_after_sequence()) {
@@ -230,7 +230,7 @@ TEST_F(Commands, a_broken_watch_is_resumed_after_the_last_change) {
   EXPECT_THAT(watches[1].selector().job_ids(), ElementsAre(17, 18));
 }
 
-TEST_F(Commands, a_number_that_is_too_old_gets_a_snapshot_again) {
+TEST_F(Commands, ANumberThatIsTooOldGetsASnapshotAgain) {
   service_.on_watch = [this](const v1::WatchJobsRequest& request, grpc::ServerContext*,
                              FakeService::WatchWriter* writer) {
     if (request.has_after_sequence()) {
@@ -245,7 +245,7 @@ TEST_F(Commands, a_number_that_is_too_old_gets_a_snapshot_again) {
   EXPECT_THAT(service_.watches(), SizeIs(3));
 }
 
-TEST_F(Commands, following_survives_a_daemon_that_is_started_again) {
+TEST_F(Commands, FollowingSurvivesADaemonThatIsStartedAgain) {
   HoldWatches();
   ChildProcess child({"--address", service_.address(), "run", "--model-sizes", "small"});
   ASSERT_TRUE(service_.WaitForWatches(1));
@@ -261,7 +261,7 @@ TEST_F(Commands, following_survives_a_daemon_that_is_started_again) {
   EXPECT_THAT(child.out(), HasSubstr("| small"));
 }
 
-TEST_F(Commands, following_gives_up_on_a_daemon_that_does_not_come_back) {
+TEST_F(Commands, FollowingGivesUpOnADaemonThatDoesNotComeBack) {
   auto channel = DaemonChannel::Open(service_.address());
   ASSERT_TRUE(channel.ok());
   service_.Stop();
@@ -277,14 +277,14 @@ TEST_F(Commands, following_gives_up_on_a_daemon_that_does_not_come_back) {
   EXPECT_EQ(end.status().code(), absl::StatusCode::kUnavailable) << end.status();
 }
 
-TEST_F(Commands, wait_ends_with_124_after_its_timeout) {
+TEST_F(Commands, WaitEndsWith124AfterItsTimeout) {
   HoldWatches();
   EXPECT_EQ(Program({"wait", "17", "--timeout", "300ms"}), 124) << err_.str();
   EXPECT_EQ(err_.str(), "timed out: 0 of 1 jobs finished, 0 failed\n");
   EXPECT_EQ(out_.str(), "");
 }
 
-TEST_F(Commands, wait_knows_jobs_by_their_labels) {
+TEST_F(Commands, WaitKnowsJobsByTheirLabels) {
   service_.on_list_jobs = [](const v1::ListJobsRequest& request, v1::ListJobsResponse* response) {
     v1::Job job = SmallJob(request.page_token().empty() ? 17 : 18, v1::JOB_STATE_SUCCEEDED);
     (*job.mutable_spec()->mutable_labels())["card"] = request.page_token().empty() ? "B" : "A";
@@ -303,14 +303,14 @@ TEST_F(Commands, wait_knows_jobs_by_their_labels) {
   EXPECT_EQ(err_.str(), "torchlap: no job has the label card=C\n");
 }
 
-TEST_F(Commands, watch_prints_the_table_of_what_it_followed) {
+TEST_F(Commands, WatchPrintsTheTableOfWhatItFollowed) {
   EXPECT_EQ(Program({"watch", "sweep:nightly"}), 0) << err_.str();
   EXPECT_THAT(service_.watches()[0].selector().sweep_names(), ElementsAre("nightly"));
   EXPECT_THAT(service_.exports()[0].filter().selector().job_ids(), ElementsAre(17));
   EXPECT_THAT(out_.str(), HasSubstr("| small"));
 }
 
-TEST_F(Commands, cancel_says_what_became_of_each_job) {
+TEST_F(Commands, CancelSaysWhatBecameOfEachJob) {
   service_.on_cancel = [](const v1::CancelJobsRequest&, v1::CancelJobsResponse* response) {
     response->add_cancelled_job_ids(18);
     response->add_cancelling_job_ids(17);
@@ -326,7 +326,7 @@ TEST_F(Commands, cancel_says_what_became_of_each_job) {
   EXPECT_EQ(Program({"cancel"}), 1);
 }
 
-TEST_F(Commands, export_means_the_latest_sweep_and_measured_runs) {
+TEST_F(Commands, ExportMeansTheLatestSweepAndMeasuredRuns) {
   EXPECT_EQ(Program({"export", "--format", "json", "--precision", "fp32"}), 0);
   const auto request = service_.exports()[0];
   EXPECT_TRUE(request.filter().selector().last());
@@ -335,7 +335,7 @@ TEST_F(Commands, export_means_the_latest_sweep_and_measured_runs) {
   EXPECT_THAT(out_.str(), StartsWith("[\n  {\"run_id\":\"17.1\""));
 }
 
-TEST_F(Commands, export_takes_selectors_and_purposes) {
+TEST_F(Commands, ExportTakesSelectorsAndPurposes) {
   EXPECT_EQ(Program({"export", "17", "label:a=1", "--purpose", "warmup"}), 0);
   const auto request = service_.exports()[0];
   EXPECT_FALSE(request.filter().selector().last());
@@ -345,14 +345,14 @@ TEST_F(Commands, export_takes_selectors_and_purposes) {
   EXPECT_FALSE(service_.exports()[1].filter().has_selector());
 }
 
-TEST_F(Commands, export_of_nothing_says_so_beside_an_empty_list) {
+TEST_F(Commands, ExportOfNothingSaysSoBesideAnEmptyList) {
   service_.on_export = [](const v1::ExportRunsRequest&) { return std::vector<v1::Run>(); };
   EXPECT_EQ(Program({"export", "--format", "json"}), 0);
   EXPECT_EQ(out_.str(), "[]\n");
   EXPECT_EQ(err_.str(), "no runs match\n");
 }
 
-TEST_F(Commands, runs_reads_pages_up_to_its_limit) {
+TEST_F(Commands, RunsReadsPagesUpToItsLimit) {
   std::vector<v1::ListRunsRequest> requests;
   service_.on_list_runs = [&](const v1::ListRunsRequest& request, v1::ListRunsResponse* response) {
     requests.push_back(request);
@@ -375,7 +375,7 @@ TEST_F(Commands, runs_reads_pages_up_to_its_limit) {
   EXPECT_EQ(Program({"runs", "--limit", "0"}), 1);
 }
 
-TEST_F(Commands, show_is_one_object_of_a_job_or_a_run) {
+TEST_F(Commands, ShowIsOneObjectOfAJobOrARun) {
   service_.on_get_job = [](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
     *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_QUEUED);
     return grpc::Status::OK;
@@ -395,7 +395,7 @@ TEST_F(Commands, show_is_one_object_of_a_job_or_a_run) {
   EXPECT_EQ(Program({"show", "17", "--format", "csv"}), 1);
 }
 
-TEST_F(Commands, the_first_ctrl_c_detaches) {
+TEST_F(Commands, TheFirstCtrlCDetaches) {
   HoldWatches();
   ChildProcess child({"--address", service_.address(), "run", "--model-sizes", "small"});
   ASSERT_TRUE(service_.WaitForWatches(1));
@@ -407,7 +407,7 @@ TEST_F(Commands, the_first_ctrl_c_detaches) {
   EXPECT_EQ(child.out(), "");
 }
 
-TEST_F(Commands, the_second_ctrl_c_cancels) {
+TEST_F(Commands, TheSecondCtrlCCancels) {
   HoldWatches();
   service_.on_cancel = [](const v1::CancelJobsRequest&, v1::CancelJobsResponse* response) {
     response->add_cancelling_job_ids(17);
@@ -424,7 +424,7 @@ TEST_F(Commands, the_second_ctrl_c_cancels) {
   EXPECT_THAT(child.err(), HasSubstr("cancelled sweep:3 (0 queued, 1 running)"));
 }
 
-TEST_F(Commands, ctrl_c_ends_wait_and_watch_and_leaves_the_jobs_alone) {
+TEST_F(Commands, CtrlCEndsWaitAndWatchAndLeavesTheJobsAlone) {
   HoldWatches();
   for (const char* command : {"wait", "watch"}) {
     const size_t before = service_.watches().size();
@@ -436,13 +436,13 @@ TEST_F(Commands, ctrl_c_ends_wait_and_watch_and_leaves_the_jobs_alone) {
   EXPECT_THAT(service_.cancels(), SizeIs(0));
 }
 
-TEST_F(Commands, a_full_disk_behind_stdout_is_not_a_success) {
+TEST_F(Commands, AFullDiskBehindStdoutIsNotASuccess) {
   ChildProcess child({"--address", service_.address(), "export"}, "/dev/full");
   EXPECT_EQ(child.Wait(), 4);
   EXPECT_EQ(child.err(), "torchlap: cannot write the result to standard output\n");
 }
 
-TEST(NoDaemon, a_socket_that_is_not_there_is_named) {
+TEST(NoDaemon, ASocketThatIsNotThereIsNamed) {
   const TemporaryFolder folder;
   const std::string address = "unix:" + (folder.path() / "x.sock").native();
   ChildProcess child({"--address", address, "queue"});
@@ -451,7 +451,7 @@ TEST(NoDaemon, a_socket_that_is_not_there_is_named) {
                              " (No such file or directory); start one with: torchlapd\n");
 }
 
-TEST(NoDaemon, a_socket_file_that_a_dead_daemon_left_fails_at_once) {
+TEST(NoDaemon, ASocketFileThatADeadDaemonLeftFailsAtOnce) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "x.sock";
   sockaddr_un name{};
@@ -466,7 +466,7 @@ TEST(NoDaemon, a_socket_file_that_a_dead_daemon_left_fails_at_once) {
   EXPECT_THAT(std::string(channel.status().message()), HasSubstr("(Connection refused)"));
 }
 
-TEST(NoDaemon, a_socket_that_nobody_serves_is_given_up) {
+TEST(NoDaemon, ASocketThatNobodyServesIsGivenUp) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "x.sock";
   sockaddr_un name{};

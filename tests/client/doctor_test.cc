@@ -65,11 +65,11 @@ std::string Written(const Format& format, const std::vector<v1::Finding>& findin
   return Printed(format, format::ShowFindings(findings));
 }
 
-TEST(Findings, are_lines_with_what_to_do_below) {
+TEST(Findings, AreLinesWithWhatToDoBelow) {
   ExpectGolden("doctor.txt", Written(format::kTable, All()));
 }
 
-TEST(Findings, are_objects_for_programs) {
+TEST(Findings, AreObjectsForPrograms) {
   ExpectGolden("doctor.json", Written(format::kJson, All()));
   EXPECT_THAT(
       Written(format::kCsv, All()),
@@ -77,7 +77,7 @@ TEST(Findings, are_objects_for_programs) {
   EXPECT_THAT(Written(format::kMarkdown, All()), StartsWith("| severity | device"));
 }
 
-TEST(Findings, that_are_in_order_are_counted_as_nothing_wrong) {
+TEST(Findings, ThatAreInOrderAreCountedAsNothingWrong) {
   const v1::Finding ok = Make(v1::SEVERITY_OK, v1::FINDING_DAEMON, "", "0.1.0");
   const v1::Finding note = Make(v1::SEVERITY_NOTE, v1::FINDING_DRIVER_ABSENT, "", "");
   const v1::Finding problem = Make(v1::SEVERITY_PROBLEM, v1::FINDING_DISK_LOW, "", "1 MiB", "1");
@@ -87,7 +87,7 @@ TEST(Findings, that_are_in_order_are_counted_as_nothing_wrong) {
   EXPECT_THAT(Written(format::kTable, {problem, note}), HasSubstr("\n1 problem, 1 note\n"));
 }
 
-TEST(Findings, all_have_words_and_all_that_complain_say_what_to_do) {
+TEST(Findings, AllHaveWordsAndAllThatComplainSayWhatToDo) {
   const auto* codes = v1::FindingCode_descriptor();
   for (int i = 0; i < codes->value_count(); ++i) {
     const auto code = static_cast<v1::FindingCode>(codes->value(i)->number());
@@ -103,7 +103,7 @@ TEST(Findings, all_have_words_and_all_that_complain_say_what_to_do) {
   }
 }
 
-TEST(Findings, of_a_newer_daemon_are_shown_by_their_facts) {
+TEST(Findings, OfANewerDaemonAreShownByTheirFacts) {
   const v1::Finding unknown =
       Make(v1::SEVERITY_NOTE, static_cast<v1::FindingCode>(999), "cuda:0", "something new");
   EXPECT_EQ(Written(format::kTable, {unknown}),
@@ -133,13 +133,13 @@ class Doctor : public testing::Test {
   std::ostringstream err_;
 };
 
-TEST_F(Doctor, shows_what_the_daemon_found_and_exits_with_0_even_with_problems) {
+TEST_F(Doctor, ShowsWhatTheDaemonFoundAndExitsWith0EvenWithProblems) {
   DoctorService service;
   EXPECT_EQ(Program({"--address", service.address(), "doctor"}), 0) << err_.str();
   ExpectGolden("doctor.txt", out_.str());
 }
 
-TEST_F(Doctor, without_a_daemon_says_how_to_start_one_and_exits_with_3) {
+TEST_F(Doctor, WithoutADaemonSaysHowToStartOneAndExitsWith3) {
   const TemporaryFolder folder;
   const std::string address = "unix:" + (folder.path() / "x.sock").native();
   EXPECT_EQ(Program({"--address", address, "doctor"}), 3);
@@ -150,14 +150,14 @@ TEST_F(Doctor, without_a_daemon_says_how_to_start_one_and_exits_with_3) {
   EXPECT_EQ(err_.str(), "");
 }
 
-TEST_F(Doctor, without_a_daemon_is_an_object_for_programs) {
+TEST_F(Doctor, WithoutADaemonIsAnObjectForPrograms) {
   const TemporaryFolder folder;
   const std::string address = "unix:" + (folder.path() / "x.sock").native();
   EXPECT_EQ(Program({"--address", address, "doctor", "--format", "json"}), 3);
   EXPECT_THAT(out_.str(), StartsWith("[\n  {\"severity\":\"problem\",\"code\":\"daemon\","));
 }
 
-TEST_F(Doctor, of_a_daemon_that_knows_no_diagnosis_is_refused) {
+TEST_F(Doctor, OfADaemonThatKnowsNoDiagnosisIsRefused) {
   FakeService old;
   EXPECT_EQ(Program({"--address", old.address(), "doctor"}), 4);
 }

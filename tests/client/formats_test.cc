@@ -80,34 +80,34 @@ std::vector<v1::Run> ContextSweep() {
   return cells;
 }
 
-TEST(Table, of_a_sweep_of_sizes_says_why_cells_have_no_numbers) {
+TEST(Table, OfASweepOfSizesSaysWhyCellsHaveNoNumbers) {
   ExpectGolden("sizes.table", Written(kTable, MixedCells()));
   ExpectGolden("sizes.md", Written(kMarkdown, MixedCells()));
   ExpectGolden("sizes.writeup", Written(kWriteup, MixedCells()));
 }
 
-TEST(Table, moves_a_size_that_is_the_same_everywhere_to_the_caption) {
+TEST(Table, MovesASizeThatIsTheSameEverywhereToTheCaption) {
   ExpectGolden("contexts.table", Written(kTable, ContextSweep()));
   ExpectGolden("contexts.writeup", Written(kWriteup, ContextSweep()));
 }
 
-TEST(Table, of_one_cell_still_names_its_row) {
+TEST(Table, OfOneCellStillNamesItsRow) {
   ExpectGolden("one.table", Written(kTable, {SmallRun()}));
   ExpectGolden("one.writeup", Written(kWriteup, {SmallRun()}));
 }
 
-TEST(Table, of_combined_timing_shows_only_the_step) {
+TEST(Table, OfCombinedTimingShowsOnlyTheStep) {
   ExpectGolden("combined.table", Written(kTable, {CombinedRun()}));
   ExpectGolden("combined.writeup", Written(kWriteup, {CombinedRun()}));
 }
 
-TEST(Table, of_different_passes_marks_what_does_not_apply) {
+TEST(Table, OfDifferentPassesMarksWhatDoesNotApply) {
   const std::vector<v1::Run> cells = {ForwardRun(), SmallRun(), TrainStepRun()};
   ExpectGolden("passes.table", Written(kTable, cells));
   ExpectGolden("passes.writeup", Written(kWriteup, cells));
 }
 
-TEST(Table, of_pooled_launches_says_what_the_noise_is_over) {
+TEST(Table, OfPooledLaunchesSaysWhatTheNoiseIsOver) {
   v1::Run run = SmallRun();
   run.set_pooled_launches(7);
   run.mutable_step()->set_within_std_ns(0.84e6);
@@ -115,7 +115,7 @@ TEST(Table, of_pooled_launches_says_what_the_noise_is_over) {
   ExpectGolden("launches.writeup", Written(kWriteup, {run}));
 }
 
-TEST(Table, of_runs_that_stop_by_themselves_says_how_many_steps_it_took) {
+TEST(Table, OfRunsThatStopByThemselvesSaysHowManyStepsItTook) {
   std::vector<v1::Run> cells = {SmallRun(), ScaledRun("medium", 423'183'360, 18, 3.1)};
   for (v1::Run& cell : cells) {
     cell.mutable_plan()->set_target_precision(0.01);
@@ -127,7 +127,7 @@ TEST(Table, of_runs_that_stop_by_themselves_says_how_many_steps_it_took) {
   ExpectGolden("target.table", Written(kTable, cells));
 }
 
-TEST(Table, of_a_calibrated_device_sets_rates_against_its_peak) {
+TEST(Table, OfACalibratedDeviceSetsRatesAgainstItsPeak) {
   std::vector<v1::Run> cells = {SmallRun(), SmallRun()};
   for (v1::Run& cell : cells) cell.set_device("cuda:0");
   cells[1].mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
@@ -137,7 +137,7 @@ TEST(Table, of_a_calibrated_device_sets_rates_against_its_peak) {
   ExpectGolden("peak.table", Written(kTable, cells));
 }
 
-TEST(Table, of_device_events_says_whose_clock_it_shows) {
+TEST(Table, OfDeviceEventsSaysWhoseClockItShows) {
   v1::Run run = SmallRun();
   run.mutable_plan()->set_timing(v1::TIMING_EVENTS);
   run.mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
@@ -147,7 +147,7 @@ TEST(Table, of_device_events_says_whose_clock_it_shows) {
                         "attention, cuda-graph, 25 % of the memory, 5 warm-up + 10 steps"));
 }
 
-TEST(Table, marks_what_is_not_clean_and_says_below_what_to_do) {
+TEST(Table, MarksWhatIsNotCleanAndSaysBelowWhatToDo) {
   v1::Run drifting = ScaledRun("medium", 423'183'360, 18, 3.1);
   Doubt(v1::VALIDITY_SUSPECT, {AddEvidence(v1::REASON_DRIFT, 0.06, 0.01, &drifting)}, &drifting);
   v1::Run disturbed = DisturbedRun();
@@ -163,7 +163,7 @@ TEST(Table, marks_what_is_not_clean_and_says_below_what_to_do) {
   ExpectGolden("marks.table", Written(kTable, {disturbed, drifting}));
 }
 
-TEST(Table, of_one_step_has_no_noise) {
+TEST(Table, OfOneStepHasNoNoise) {
   v1::Run run = SmallRun();
   run.mutable_plan()->set_warmup_steps(0);
   run.mutable_plan()->set_measure_steps(1);
@@ -176,7 +176,7 @@ TEST(Table, of_one_step_has_no_noise) {
   ExpectGolden("one_step.writeup", Written(kWriteup, {run}));
 }
 
-TEST(Table, names_a_declared_shape_by_its_numbers) {
+TEST(Table, NamesADeclaredShapeByItsNumbers) {
   v1::Run run = SmallRun();
   ModelOf(&run)->clear_preset();
   ModelOf(&run)->clear_edition();
@@ -187,7 +187,7 @@ TEST(Table, names_a_declared_shape_by_its_numbers) {
               testing::StartsWith("forward-backward, separate timing (host clock), batch 4"));
 }
 
-TEST(Table, marks_numbers_that_are_not_clean) {
+TEST(Table, MarksNumbersThatAreNotClean) {
   v1::Run run = SmallRun();
   run.set_validity(v1::VALIDITY_CLEAN);
   EXPECT_THAT(Written(kTable, {run}), Not(HasSubstr("note")));
@@ -195,13 +195,13 @@ TEST(Table, marks_numbers_that_are_not_clean) {
   EXPECT_THAT(Written(kTable, {run}), HasSubstr("| contaminated |"));
 }
 
-TEST(Table, of_nothing_is_empty) {
+TEST(Table, OfNothingIsEmpty) {
   EXPECT_EQ(Written(kTable, {}), "");
   EXPECT_EQ(Written(kMarkdown, {}), "");
   EXPECT_EQ(Written(kWriteup, {}), "");
 }
 
-TEST(Markdown, escapes_bars) {
+TEST(Markdown, EscapesBars) {
   v1::Run run = SmallRun();
   run.set_outcome(v1::OUTCOME_CRASHED);
   run.mutable_failure()->set_detail("a | b");
@@ -209,44 +209,42 @@ TEST(Markdown, escapes_bars) {
   EXPECT_THAT(Written(kTable, {run}), HasSubstr("CRASHED: a | b"));
 }
 
-TEST(Csv, has_every_column_in_full_precision) {
-  ExpectGolden("runs.csv", Written(kCsv, MixedCells()));
-}
+TEST(Csv, HasEveryColumnInFullPrecision) { ExpectGolden("runs.csv", Written(kCsv, MixedCells())); }
 
-TEST(Csv, of_nothing_is_the_header) {
+TEST(Csv, OfNothingIsTheHeader) {
   const std::string csv = Written(kCsv, {});
   EXPECT_EQ(csv.find('\n'), csv.size() - 1);
   EXPECT_THAT(csv, testing::StartsWith("run_id,job_id,sweep_id,user,device,"));
 }
 
-TEST(Csv, quotes_what_must_be_quoted) {
+TEST(Csv, QuotesWhatMustBeQuoted) {
   const std::string csv = Csv({{"a", "b"},
                                {{std::string("x,y"), std::string("say \"hi\"")},
                                 {std::string("two\nlines"), std::string(" space")}}});
   EXPECT_EQ(csv, "a,b\n\"x,y\",\"say \"\"hi\"\"\"\n\"two\nlines\",\" space\"\n");
 }
 
-TEST(Csv, leaves_unknown_numbers_empty) {
+TEST(Csv, LeavesUnknownNumbersEmpty) {
   EXPECT_EQ(Csv({{"a", "b", "c"}, {{Value(), uint64_t{0}, 0.1}}}), "a,b,c\n,0,0.1\n");
 }
 
-TEST(Json, has_the_same_keys_and_null_for_unknown) {
+TEST(Json, HasTheSameKeysAndNullForUnknown) {
   ExpectGolden("runs.json", Written(kJson, MixedCells()));
   ExpectGolden("runs.jsonl", Written(kJsonLines, MixedCells()));
 }
 
-TEST(Json, of_nothing_is_an_empty_array) {
+TEST(Json, OfNothingIsAnEmptyArray) {
   EXPECT_EQ(Written(kJson, {}), "[]\n");
   EXPECT_EQ(Written(kJsonLines, {}), "");
 }
 
-TEST(Json, survives_text_that_is_not_utf_8) {
+TEST(Json, SurvivesTextThatIsNotUtf8) {
   v1::Run run = SmallRun();
   run.set_device_model("\xff\xfe");
   EXPECT_THAT(Written(kJson, {run}), HasSubstr("\"device_model\":\"\xEF\xBF\xBD"));
 }
 
-TEST(Units, are_converted_where_names_say_so) {
+TEST(Units, AreConvertedWhereNamesSaySo) {
   const Sheet sheet = RunSheet({SmallRun(), SkippedRun()}, RunColumns());
   const auto value = [&](size_t row, const std::string& name) {
     for (size_t i = 0; i < sheet.names.size(); ++i) {
@@ -266,7 +264,7 @@ TEST(Units, are_converted_where_names_say_so) {
   EXPECT_EQ(value(1, "forward_mean_ms"), "");
 }
 
-TEST(Columns, that_scripts_rely_on_are_there_in_the_order_of_the_manual) {
+TEST(Columns, ThatScriptsRelyOnAreThereInTheOrderOfTheManual) {
   std::vector<std::string> expected = {"run_id",
                                        "job_id",
                                        "sweep_id",
@@ -310,11 +308,11 @@ TEST(Columns, that_scripts_rely_on_are_there_in_the_order_of_the_manual) {
   EXPECT_THAT(names, testing::ElementsAreArray(expected));
 }
 
-TEST(RunList, has_a_line_a_run) {
+TEST(RunList, HasALineARun) {
   ExpectGolden("runs_list.table", Printed(kTable, ListRuns(MixedCells(), {})));
 }
 
-TEST(RunList, of_chosen_columns_shows_them_in_full_precision) {
+TEST(RunList, OfChosenColumnsShowsThemInFullPrecision) {
   const auto& all = RunColumns();
   const std::string table = Printed(kTable, ListRuns({SmallRun()}, {all[0], all.back()}));
   EXPECT_THAT(table, testing::StartsWith("| run_id | " + all.back().shown_name));
@@ -335,15 +333,15 @@ v1::Job JobWithAttempts() {
   return job;
 }
 
-TEST(Show, of_a_job_lists_each_attempt_with_bytes_asked_and_free) {
+TEST(Show, OfAJobListsEachAttemptWithBytesAskedAndFree) {
   ExpectGolden("show_job.txt", Printed(kTable, ShowJob(JobWithAttempts())));
 }
 
-TEST(Show, of_a_job_is_one_json_object_with_its_runs) {
+TEST(Show, OfAJobIsOneJsonObjectWithItsRuns) {
   ExpectGolden("show_job.json", Printed(kJson, ShowJob(JobWithAttempts())));
 }
 
-TEST(Show, of_a_waiting_job_says_why) {
+TEST(Show, OfAWaitingJobSaysWhy) {
   v1::Job job = SmallJob(17, v1::JOB_STATE_QUEUED);
   job.mutable_wait()->set_code(v1::WaitReason::CODE_BEHIND);
   job.mutable_wait()->set_jobs_ahead(3);
@@ -376,7 +374,7 @@ RunDetails DetailedRun() {
   return run;
 }
 
-TEST(Show, of_a_run_has_samples_and_environment) {
+TEST(Show, OfARunHasSamplesAndEnvironment) {
   ExpectGolden("show_run.txt", Printed(kTable, ShowRun(DetailedRun())));
   ExpectGolden("show_run.json", Printed(kJson, ShowRun(DetailedRun())));
 }
@@ -431,12 +429,12 @@ RunDetails JudgedRun() {
   return details;
 }
 
-TEST(Show, of_a_run_has_the_verdict_its_evidence_and_what_was_in_force) {
+TEST(Show, OfARunHasTheVerdictItsEvidenceAndWhatWasInForce) {
   ExpectGolden("show_judged.txt", Printed(kTable, ShowRun(JudgedRun())));
   ExpectGolden("show_judged.json", Printed(kJson, ShowRun(JudgedRun())));
 }
 
-TEST(Queue, says_why_each_job_waits) {
+TEST(Queue, SaysWhyEachJobWaits) {
   v1::Job waiting = SmallJob(18, v1::JOB_STATE_QUEUED);
   waiting.mutable_wait()->set_code(v1::WaitReason::CODE_BEHIND);
   waiting.mutable_wait()->set_jobs_ahead(1);
@@ -448,7 +446,7 @@ TEST(Queue, says_why_each_job_waits) {
   EXPECT_EQ(Printed(kJson, ListQueue({})), "[]\n");
 }
 
-TEST(Queue, words_every_reason) {
+TEST(Queue, WordsEveryReason) {
   const auto words = [](v1::WaitReason::Code code) {
     v1::WaitReason wait;
     wait.set_code(code);
@@ -467,7 +465,7 @@ TEST(Queue, words_every_reason) {
   EXPECT_EQ(words(v1::WaitReason::CODE_STARTING), "about to start");
 }
 
-TEST(Devices, show_who_claimed_them) {
+TEST(Devices, ShowWhoClaimedThem) {
   v1::Device idle;
   idle.set_name("cpu0");
   idle.set_uuid("CPU-1-3");
@@ -487,7 +485,7 @@ TEST(Devices, show_who_claimed_them) {
   ExpectGolden("devices.json", Printed(kJson, listing));
 }
 
-TEST(Presets, show_which_edition_a_bare_name_means) {
+TEST(Presets, ShowWhichEditionABareNameMeans) {
   v1::Preset preset;
   preset.set_edition("cs336-2025");
   preset.set_name("small");
@@ -503,7 +501,7 @@ TEST(Presets, show_which_edition_a_bare_name_means) {
   ExpectGolden("presets.csv", Printed(kCsv, listing));
 }
 
-TEST(Status, is_a_line_a_value) {
+TEST(Status, IsALineAValue) {
   v1::GetDaemonStatusResponse status;
   status.set_version("0.1.0");
   status.set_pid(812);

@@ -67,7 +67,7 @@ std::string Written(const Format& format, const v1::CompareWarmupsResponse& comp
   return Printed(format, format::ShowWarmups(comparison));
 }
 
-TEST(WarmupSentences, have_a_clause_and_its_numbers_for_each_finding) {
+TEST(WarmupSentences, HaveAClauseAndItsNumbersForEachFinding) {
   EXPECT_THAT(
       WarmupSentences(ColdComparison()),
       ElementsAre(
@@ -79,7 +79,7 @@ TEST(WarmupSentences, have_a_clause_and_its_numbers_for_each_finding) {
           "warm-up steps."));
 }
 
-TEST(WarmupSentences, say_that_nothing_changed) {
+TEST(WarmupSentences, SayThatNothingChanged) {
   EXPECT_THAT(WarmupSentences(Comparison({Make(Finding::CODE_SETTLES, 0, 0, 4, 2, 3),
                                           Make(Finding::CODE_NO_DIFFERENCE, 0.008, 0.013)})),
               ElementsAre("The slowest of the 2 runs (of 3) that do settles at step 4.",
@@ -87,7 +87,7 @@ TEST(WarmupSentences, say_that_nothing_changed) {
                           "%; the largest difference is 0.80 %."));
 }
 
-TEST(WarmupSentences, say_that_only_the_longest_is_enough) {
+TEST(WarmupSentences, SayThatOnlyTheLongestIsEnough) {
   EXPECT_THAT(WarmupSentences(Comparison({Make(Finding::CODE_SETTLES, 0, 0, 3, 3, 3),
                                           Make(Finding::CODE_ENOUGH_WARMUP, 0, 0.013, 10)})),
               ElementsAre("The slowest of 3 runs settles at step 3.",
@@ -95,12 +95,12 @@ TEST(WarmupSentences, say_that_only_the_longest_is_enough) {
                           "warm-up steps."));
 }
 
-TEST(WarmupSentences, say_that_times_do_not_settle) {
+TEST(WarmupSentences, SayThatTimesDoNotSettle) {
   EXPECT_THAT(WarmupSentences(Comparison({Make(Finding::CODE_NEVER_SETTLES, 0, 0, 0, 0, 3)})),
               ElementsAre("The time of a step does not settle in any of 3 runs."));
 }
 
-TEST(WarmupSentences, tell_about_settling_where_the_daemon_compares_nothing) {
+TEST(WarmupSentences, TellAboutSettlingWhereTheDaemonComparesNothing) {
   EXPECT_THAT(WarmupSentences(Comparison({})),
               ElementsAre("The slowest of 3 runs settles at step 3."));
   v1::CompareWarmupsResponse comparison = Comparison({});
@@ -111,12 +111,12 @@ TEST(WarmupSentences, tell_about_settling_where_the_daemon_compares_nothing) {
   EXPECT_THAT(WarmupSentences(comparison), IsEmpty());
 }
 
-TEST(WarmupTable, has_a_row_for_each_number_of_steps) {
+TEST(WarmupTable, HasARowForEachNumberOfSteps) {
   ExpectGolden("warmup.table", Written(format::kTable, ColdComparison()));
   ExpectGolden("warmup.md", Written(format::kMarkdown, ColdComparison()));
 }
 
-TEST(WarmupTable, marks_what_failed_or_was_disturbed) {
+TEST(WarmupTable, MarksWhatFailedOrWasDisturbed) {
   v1::CompareWarmupsResponse comparison = ColdComparison();
   v1::Run disturbed = DisturbedRun();
   disturbed.mutable_plan()->set_warmup_steps(1);
@@ -128,11 +128,11 @@ TEST(WarmupTable, marks_what_failed_or_was_disturbed) {
   EXPECT_THAT(table, HasSubstr("| does not settle "));
 }
 
-TEST(WarmupJson, has_runs_and_findings) {
+TEST(WarmupJson, HasRunsAndFindings) {
   ExpectGolden("warmup.json", Written(format::kJson, ColdComparison()));
 }
 
-TEST(WarmupCommand, submits_in_random_order_follows_and_compares) {
+TEST(WarmupCommand, SubmitsInRandomOrderFollowsAndCompares) {
   FakeService service;
   service.on_submit = [](const v1::SubmitJobsRequest& request, v1::SubmitJobsResponse* response) {
     EXPECT_TRUE(request.shuffle());
