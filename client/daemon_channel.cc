@@ -128,8 +128,8 @@ class GrpcDaemonChannel : public DaemonChannel {
     return Call<v1::GetDaemonStatusResponse>(&Stub::GetDaemonStatus, v1::GetDaemonStatusRequest());
   }
 
-  absl::StatusOr<v1::DiagnoseResponse> Diagnose() override {
-    return Call<v1::DiagnoseResponse>(&Stub::Diagnose, v1::DiagnoseRequest());
+  absl::StatusOr<v1::DoctorResponse> Doctor() override {
+    return Call<v1::DoctorResponse>(&Stub::Doctor, v1::DoctorRequest());
   }
 
   absl::StatusOr<v1::CompareWarmupsResponse> CompareWarmups(

@@ -43,7 +43,7 @@ class DaemonChannel {
   virtual absl::StatusOr<v1::ListDevicesResponse> ListDevices() = 0;
   virtual absl::StatusOr<v1::ListPresetsResponse> ListPresets() = 0;
   virtual absl::StatusOr<v1::GetDaemonStatusResponse> GetDaemonStatus() = 0;
-  virtual absl::StatusOr<v1::DiagnoseResponse> Diagnose() = 0;
+  virtual absl::StatusOr<v1::DoctorResponse> Doctor() = 0;
   virtual absl::StatusOr<v1::CompareWarmupsResponse> CompareWarmups(
       const v1::CompareWarmupsRequest& request) = 0;
 

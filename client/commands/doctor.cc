@@ -32,7 +32,7 @@ absl::StatusOr<int> Execute(const DoctorOptions& options, const Invocation& invo
     const absl::Status written = Write({NobodyAnswers(channel.status())}, *output, invocation);
     return written.ok() ? absl::StatusOr<int>(kExitUnavailable) : written;
   }
-  auto response = (*channel)->Diagnose();
+  auto response = (*channel)->Doctor();
   if (!response.ok()) return response.status();
   const absl::Status written =
       Write({response->findings().begin(), response->findings().end()}, *output, invocation);

@@ -101,7 +101,7 @@ v1::Finding Driver(const host::NvmlAnswer& nvml) {
 }
 
 v1::Severity SeverityOfLoad(double load_ratio, bool with_own_run,
-                            const DiagnosisThresholds& thresholds) {
+                            const DoctorThresholds& thresholds) {
   // Runs of ours are part of the load.
   if (with_own_run || load_ratio <= thresholds.high_load_ratio) return v1::SEVERITY_OK;
   return load_ratio > thresholds.full_load_ratio ? v1::SEVERITY_PROBLEM : v1::SEVERITY_NOTE;
@@ -109,7 +109,7 @@ v1::Severity SeverityOfLoad(double load_ratio, bool with_own_run,
 
 bool IsRunning(const v1::Device& device) { return device.state() == v1::DEVICE_STATE_RUNNING; }
 
-v1::Finding Load(const MachineFacts& facts, const DiagnosisThresholds& thresholds) {
+v1::Finding Load(const MachineFacts& facts, const DoctorThresholds& thresholds) {
   const bool with_own_run = std::any_of(facts.devices.begin(), facts.devices.end(), IsRunning);
   const auto cores = static_cast<double>(facts.cores);
   const v1::Severity severity =
@@ -121,7 +121,7 @@ v1::Finding Load(const MachineFacts& facts, const DiagnosisThresholds& threshold
               absl::StrFormat("%.1f", cores * thresholds.high_load_ratio));
 }
 
-v1::Finding Disk(uint64_t free_bytes, const DiagnosisThresholds& thresholds) {
+v1::Finding Disk(uint64_t free_bytes, const DoctorThresholds& thresholds) {
   if (free_bytes >= thresholds.low_disk_bytes) {
     return Make(v1::SEVERITY_OK, v1::FINDING_DISK, Bytes(free_bytes));
   }
@@ -134,7 +134,7 @@ bool HasWantedGovernor(const std::vector<std::string>& governors) {
                      [](const std::string& governor) { return governor == kWantedGovernor; });
 }
 
-void AddMachine(const MachineFacts& facts, const DiagnosisThresholds& thresholds,
+void AddMachine(const MachineFacts& facts, const DoctorThresholds& thresholds,
                 std::vector<v1::Finding>* findings) {
   findings->push_back(Make(v1::SEVERITY_OK, v1::FINDING_DAEMON, TORCHLAP_VERSION));
   findings->push_back(Torch(facts));
@@ -182,7 +182,7 @@ void AddState(const v1::Device& device, const host::NvmlAnswer& nvml, DeviceFind
   }
 }
 
-void AddTemperature(const GpuFacts& gpu, const DiagnosisThresholds& thresholds,
+void AddTemperature(const GpuFacts& gpu, const DoctorThresholds& thresholds,
                     DeviceFindings* findings) {
   if (!gpu.reading.has_temperature_celsius()) return;
   const unsigned celsius = gpu.reading.temperature_celsius();
@@ -226,7 +226,7 @@ std::string Describe(const host::GpuProcess& process) {
 }
 
 void AddProcesses(const GpuFacts& gpu, const v1::Device& device, const MachineFacts& facts,
-                  const DiagnosisThresholds& thresholds, DeviceFindings* findings) {
+                  const DoctorThresholds& thresholds, DeviceFindings* findings) {
   const bool is_busy =
       !IsRunning(device) && gpu.reading.utilisation_ratio() > thresholds.busy_ratio;
   for (const host::GpuProcess& process : gpu.processes) {
@@ -239,7 +239,7 @@ void AddProcesses(const GpuFacts& gpu, const v1::Device& device, const MachineFa
   }
 }
 
-void AddOffered(const MachineFacts& facts, const DiagnosisThresholds& thresholds,
+void AddOffered(const MachineFacts& facts, const DoctorThresholds& thresholds,
                 std::vector<v1::Finding>* findings) {
   for (const v1::Device& device : facts.devices) {
     DeviceFindings of_device(device.name(), findings);
@@ -272,7 +272,7 @@ void AddNotOffered(const MachineFacts& facts, std::vector<v1::Finding>* findings
 
 }  // namespace
 
-MachineFacts GatherFacts(const DiagnosisQuestion& question) {
+MachineFacts LookAtMachine(const DoctorQuestion& question) {
   MachineFacts facts;
   facts.torch_folder = question.torch_folder;
   facts.torch_problem = question.torch_problem;
@@ -290,8 +290,7 @@ MachineFacts GatherFacts(const DiagnosisQuestion& question) {
   return facts;
 }
 
-std::vector<v1::Finding> Diagnose(const MachineFacts& facts,
-                                  const DiagnosisThresholds& thresholds) {
+std::vector<v1::Finding> Examine(const MachineFacts& facts, const DoctorThresholds& thresholds) {
   std::vector<v1::Finding> findings;
   AddMachine(facts, thresholds, &findings);
   AddOffered(facts, thresholds, &findings);

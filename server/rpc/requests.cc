@@ -310,10 +310,9 @@ absl::Status Requests::GetStatus(const storage::Caller& caller,
   return absl::OkStatus();
 }
 
-absl::Status Requests::Diagnose(const storage::Caller& /*caller*/,
-                                const v1::DiagnoseRequest& /*request*/,
-                                v1::DiagnoseResponse* response) {
-  DiagnosisQuestion question;
+absl::Status Requests::Doctor(const storage::Caller& /*caller*/,
+                              const v1::DoctorRequest& /*request*/, v1::DoctorResponse* response) {
+  DoctorQuestion question;
   question.nvml_library = setting_.configuration->nvml_library;
   question.state_folder = setting_.configuration->state_folder;
   question.torch_folder = setting_.configuration->torch_folder.string();
@@ -321,7 +320,7 @@ absl::Status Requests::Diagnose(const storage::Caller& /*caller*/,
   for (run::DeviceStatus& status : setting_.fleet->Describe()) {
     question.devices.push_back(std::move(status.device));
   }
-  for (v1::Finding& finding : rpc::Diagnose(GatherFacts(question))) {
+  for (v1::Finding& finding : Examine(LookAtMachine(question))) {
     *response->add_findings() = std::move(finding);
   }
   return absl::OkStatus();

@@ -62,8 +62,8 @@ class Requests {
   absl::Status GetStatus(const storage::Caller& caller, const v1::GetDaemonStatusRequest& request,
                          v1::GetDaemonStatusResponse* response);
   // Waits for the driver to wake its devices, a second or so.
-  absl::Status Diagnose(const storage::Caller& caller, const v1::DiagnoseRequest& request,
-                        v1::DiagnoseResponse* response);
+  absl::Status Doctor(const storage::Caller& caller, const v1::DoctorRequest& request,
+                      v1::DoctorResponse* response);
 
   // All jobs that a selector names, without runs; no more than the selector names.
   absl::StatusOr<std::vector<v1::Job>> SelectedJobs(const storage::Caller& caller,

@@ -115,13 +115,13 @@ grpc::ServerUnaryReactor* Service::GetDaemonStatus(grpc::CallbackServerContext* 
   return Answer(context, request, response, &Requests::GetStatus);
 }
 
-grpc::ServerUnaryReactor* Service::Diagnose(grpc::CallbackServerContext* context,
-                                            const v1::DiagnoseRequest* request,
-                                            v1::DiagnoseResponse* response) {
+grpc::ServerUnaryReactor* Service::Doctor(grpc::CallbackServerContext* context,
+                                          const v1::DoctorRequest* request,
+                                          v1::DoctorResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   // Not on the storage threads: nobody's submit shall wait for a driver that wakes its devices.
   stream_threads_->Post([this, reactor, request, response] {
-    reactor->Finish(ToGrpc(requests_->Diagnose(caller_, *request, response)));
+    reactor->Finish(ToGrpc(requests_->Doctor(caller_, *request, response)));
   });
   return reactor;
 }

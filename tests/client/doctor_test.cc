@@ -113,8 +113,8 @@ TEST(Findings, OfANewerDaemonAreShownByTheirFacts) {
 
 class DoctorService : public FakeService {
  public:
-  grpc::Status Diagnose(grpc::ServerContext*, const v1::DiagnoseRequest*,
-                        v1::DiagnoseResponse* response) override {
+  grpc::Status Doctor(grpc::ServerContext*, const v1::DoctorRequest*,
+                      v1::DoctorResponse* response) override {
     for (const v1::Finding& finding : All()) *response->add_findings() = finding;
     return grpc::Status::OK;
   }
@@ -157,7 +157,7 @@ TEST_F(Doctor, WithoutADaemonIsAnObjectForPrograms) {
   EXPECT_THAT(out_.str(), StartsWith("[\n  {\"severity\":\"problem\",\"code\":\"daemon\","));
 }
 
-TEST_F(Doctor, OfADaemonThatKnowsNoDiagnosisIsRefused) {
+TEST_F(Doctor, OfADaemonThatKnowsNoDoctorIsRefused) {
   FakeService old;
   EXPECT_EQ(Program({"--address", old.address(), "doctor"}), 4);
 }

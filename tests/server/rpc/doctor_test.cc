@@ -75,20 +75,20 @@ std::string Text(const v1::Finding& finding) {
 
 std::vector<std::string> Texts(const MachineFacts& facts) {
   std::vector<std::string> texts;
-  for (const v1::Finding& finding : Diagnose(facts)) texts.push_back(Text(finding));
+  for (const v1::Finding& finding : Examine(facts)) texts.push_back(Text(finding));
   return texts;
 }
 
 // Without what is in order.
 std::vector<std::string> Complaints(const MachineFacts& facts) {
   std::vector<std::string> texts;
-  for (const v1::Finding& finding : Diagnose(facts)) {
+  for (const v1::Finding& finding : Examine(facts)) {
     if (finding.severity() != v1::SEVERITY_OK) texts.push_back(Text(finding));
   }
   return texts;
 }
 
-TEST(Diagnosis, OfAHealthyMachineHasNoComplaint) {
+TEST(Doctor, OfAHealthyMachineHasNoComplaint) {
   EXPECT_THAT(
       Texts(Healthy()),
       ElementsAre("ok DAEMON: " TORCHLAP_VERSION, "ok TORCH: /opt/torch", "ok DRIVER: 580.65.06",
@@ -96,7 +96,7 @@ TEST(Diagnosis, OfAHealthyMachineHasNoComplaint) {
                   "ok cuda:0 DEVICE: NVIDIA A100, 40.0 GiB", "ok cuda:0 TEMPERATURE: 41 [92]"));
 }
 
-TEST(Diagnosis, WithoutADriverIsNotedOnce) {
+TEST(Doctor, WithoutADriverIsNotedOnce) {
   MachineFacts facts = Healthy();
   facts.nvml = host::NvmlAnswer();
   facts.gpus.clear();
@@ -104,7 +104,7 @@ TEST(Diagnosis, WithoutADriverIsNotedOnce) {
   EXPECT_THAT(Complaints(facts), ElementsAre("note DRIVER_ABSENT"));
 }
 
-TEST(Diagnosis, NamesWhatIsWrongWithTheDriver) {
+TEST(Doctor, NamesWhatIsWrongWithTheDriver) {
   MachineFacts facts = Healthy();
   facts.devices.clear();
   facts.nvml = host::NvmlAnswer();
@@ -114,7 +114,7 @@ TEST(Diagnosis, NamesWhatIsWrongWithTheDriver) {
   EXPECT_THAT(Complaints(facts), ElementsAre("problem DRIVER_FAILED: x.so: Driver Not Loaded"));
 }
 
-TEST(Diagnosis, SaysWhichDriverIsNeeded) {
+TEST(Doctor, SaysWhichDriverIsNeeded) {
   MachineFacts facts = Healthy();
   facts.nvml.driver_version = "535.161";
   facts.nvml.driver_too_old = true;
@@ -125,20 +125,20 @@ TEST(Diagnosis, SaysWhichDriverIsNeeded) {
                           "problem cuda:0 DEVICE_LEFT_OUT: driver 535.161 is too old"));
 }
 
-TEST(Diagnosis, SaysThatLibTorchIsMissing) {
+TEST(Doctor, SaysThatLibTorchIsMissing) {
   MachineFacts facts = Healthy();
   facts.torch_problem = "no LibTorch was found";
   EXPECT_THAT(Complaints(facts), ElementsAre("problem TORCH_MISSING: no LibTorch was found"));
 }
 
-TEST(Diagnosis, ALostDeviceAndOneThatWasRefusedAreProblems) {
+TEST(Doctor, ALostDeviceAndOneThatWasRefusedAreProblems) {
   MachineFacts facts = Healthy();
   facts.nvml.left_out = {{"cuda:1", "GPU is lost", true}, {"cuda:2", "no permission", false}};
   EXPECT_THAT(Complaints(facts), ElementsAre("problem cuda:1 DEVICE_LOST: GPU is lost",
                                              "problem cuda:2 DEVICE_LEFT_OUT: no permission"));
 }
 
-TEST(Diagnosis, ADeviceThatCameOrWentSinceTheStartIsFound) {
+TEST(Doctor, ADeviceThatCameOrWentSinceTheStartIsFound) {
   MachineFacts facts = Healthy();
   facts.nvml.devices[0].uuid = "GPU-2";
   EXPECT_THAT(Complaints(facts),
@@ -146,7 +146,7 @@ TEST(Diagnosis, ADeviceThatCameOrWentSinceTheStartIsFound) {
                           "note cuda:0 DEVICE_LEFT_OUT: it was not there when the daemon started"));
 }
 
-TEST(Diagnosis, ADeviceOfAnotherDaemonIsNoted) {
+TEST(Doctor, ADeviceOfAnotherDaemonIsNoted) {
   MachineFacts facts = Healthy();
   facts.devices[0].set_state(v1::DEVICE_STATE_CLAIMED);
   facts.devices[0].set_detail("claimed by pid 812, user ann");
@@ -154,7 +154,7 @@ TEST(Diagnosis, ADeviceOfAnotherDaemonIsNoted) {
               ElementsAre("note cuda:0 DEVICE_CLAIMED: claimed by pid 812, user ann"));
 }
 
-TEST(Diagnosis, AHotDeviceIsAProblemBeforeItSlowsDown) {
+TEST(Doctor, AHotDeviceIsAProblemBeforeItSlowsDown) {
   MachineFacts facts = Healthy();
   facts.gpus[0].reading.set_temperature_celsius(86);
   EXPECT_THAT(Complaints(facts), IsEmpty());
@@ -164,7 +164,7 @@ TEST(Diagnosis, AHotDeviceIsAProblemBeforeItSlowsDown) {
   EXPECT_THAT(Complaints(facts), IsEmpty());
 }
 
-TEST(Diagnosis, ThrottlingIsNamedByItsCause) {
+TEST(Doctor, ThrottlingIsNamedByItsCause) {
   MachineFacts facts = Healthy();
   const auto with = [&facts](uint64_t reasons) {
     facts.gpus[0].reading.set_throttle_reasons(reasons);
@@ -181,7 +181,7 @@ TEST(Diagnosis, ThrottlingIsNamedByItsCause) {
   EXPECT_THAT(with(0x2), IsEmpty()) << "clocks that somebody set";
 }
 
-TEST(Diagnosis, AProcessThatComputesIsAProblemOneThatResidesIsNoted) {
+TEST(Doctor, AProcessThatComputesIsAProblemOneThatResidesIsNoted) {
   MachineFacts facts = Healthy();
   facts.gpus[0].processes = {Python()};
   EXPECT_THAT(Complaints(facts),
@@ -195,7 +195,7 @@ TEST(Diagnosis, AProcessThatComputesIsAProblemOneThatResidesIsNoted) {
               ElementsAre("note cuda:0 FOREIGN_PROCESS: pid 4211 ann python3 11.2 GiB"));
 }
 
-TEST(Diagnosis, ADesktopIsANoteEvenWhenItDraws) {
+TEST(Doctor, ADesktopIsANoteEvenWhenItDraws) {
   MachineFacts facts = Healthy();
   host::GpuProcess desktop;
   desktop.pid = 900;
@@ -207,7 +207,7 @@ TEST(Diagnosis, ADesktopIsANoteEvenWhenItDraws) {
               ElementsAre("note cuda:0 FOREIGN_PROCESS: pid 900 root Xorg (graphics)"));
 }
 
-TEST(Diagnosis, AWorkerOfThisDaemonIsNoNeighbour) {
+TEST(Doctor, AWorkerOfThisDaemonIsNoNeighbour) {
   MachineFacts facts = Healthy();
   facts.gpus[0].processes = {Python(/*parent=*/facts.daemon_pid)};
   EXPECT_THAT(Complaints(facts), IsEmpty());
@@ -218,7 +218,7 @@ TEST(Diagnosis, AWorkerOfThisDaemonIsNoNeighbour) {
   EXPECT_THAT(Complaints(facts), IsEmpty());
 }
 
-TEST(Diagnosis, LoadIsJudgedByTheCoresUnlessARunOfOursIsPartOfIt) {
+TEST(Doctor, LoadIsJudgedByTheCoresUnlessARunOfOursIsPartOfIt) {
   MachineFacts facts = Healthy();
   facts.load_average = 4.5;
   EXPECT_THAT(Complaints(facts), ElementsAre("note LOAD_HIGH: 4.50 on 8 cores [4.0]"));
@@ -228,7 +228,7 @@ TEST(Diagnosis, LoadIsJudgedByTheCoresUnlessARunOfOursIsPartOfIt) {
   EXPECT_THAT(Complaints(facts), IsEmpty());
 }
 
-TEST(Diagnosis, LittleDiskIsAProblemAndAnotherGovernorANote) {
+TEST(Doctor, LittleDiskIsAProblemAndAnotherGovernorANote) {
   MachineFacts facts = Healthy();
   facts.free_bytes = kGib / 2;
   facts.governors = {"performance", "powersave"};
@@ -236,7 +236,7 @@ TEST(Diagnosis, LittleDiskIsAProblemAndAnotherGovernorANote) {
                                              "problem DISK_LOW: 512 MiB [1.0 GiB]"));
 }
 
-TEST(Diagnosis, FactsThatAreNotKnownAreNotJudged) {
+TEST(Doctor, FactsThatAreNotKnownAreNotJudged) {
   MachineFacts facts = Healthy();
   facts.load_average.reset();
   facts.governors.clear();
@@ -252,11 +252,11 @@ class GatheredFacts : public testing::Test {
  protected:
   MachineFacts Gather(const std::string& machine) {
     machine_.Describe(machine);
-    DiagnosisQuestion question;
+    DoctorQuestion question;
     question.nvml_library = TORCHLAP_FAKE_NVML_LIBRARY;
     question.state_folder = machine_.root();
     question.root = machine_.root();
-    return GatherFacts(question);
+    return LookAtMachine(question);
   }
 
   host::FakeMachine machine_;
