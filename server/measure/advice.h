@@ -1,4 +1,4 @@
-// What to do after a run, diagnosed from its numbers. Pure; the client has the words.
+// What to do after a run, found from its numbers. Pure; the client has the words.
 #pragma once
 
 #include <cstdint>

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "server/measure/diagnosis.h"
+#include "server/measure/noise_cause.h"
 #include "server/measure/presets.h"
 #include "server/measure/statistics.h"
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "proto/words.h"
-#include "server/measure/diagnosis.h"
+#include "server/measure/noise_cause.h"
 #include "server/measure/presets.h"
 #include "server/measure/summary.h"
 
@@ -299,7 +299,7 @@ class Examination {
   }
 
   void FindSeriesFaults() {
-    const SeriesDiagnosis found = Diagnose(MeasuredSteps(samples_, run_.plan().timing()));
+    const NoiseCauses found = FindNoiseCauses(MeasuredSteps(samples_, run_.plan().timing()));
     AddFinding(v1::REASON_COLD_START, found.cold_start);
     AddFinding(v1::REASON_DRIFT, found.drift);
     AddFinding(v1::REASON_TWO_MODES, found.two_modes);
