@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <set>
 #include <sstream>
 
 #include "client/program.h"
@@ -15,8 +17,11 @@ namespace torchlap::client {
 namespace {
 
 using format::Format;
+using testing::Contains;
 using testing::HasSubstr;
 using testing::StartsWith;
+
+constexpr uint64_t kGiB = uint64_t{1} << 30;
 
 v1::Finding Make(v1::Severity severity, v1::FindingCode code, const std::string& device,
                  const std::string& detail, const std::string& expected = "") {
@@ -26,6 +31,65 @@ v1::Finding Make(v1::Severity severity, v1::FindingCode code, const std::string&
   finding.set_device(device);
   finding.set_detail(detail);
   finding.set_expected(expected);
+  return finding;
+}
+
+v1::Finding Load(v1::Severity severity, v1::FindingCode code, double load) {
+  v1::Finding finding = Make(severity, code, "", "");
+  finding.set_load(load);
+  finding.set_cores(8);
+  return finding;
+}
+
+v1::Finding Bytes(v1::Severity severity, v1::FindingCode code, uint64_t bytes) {
+  v1::Finding finding = Make(severity, code, "", "");
+  finding.set_bytes(bytes);
+  return finding;
+}
+
+v1::Finding Temperature(v1::Severity severity, uint32_t celsius, std::optional<uint32_t> limit) {
+  v1::Finding finding = Make(severity, v1::FINDING_TEMPERATURE, "cuda:0", "");
+  finding.set_celsius(celsius);
+  if (limit) finding.set_expected_celsius(*limit);
+  return finding;
+}
+
+v1::Finding Throttled(const std::vector<v1::ThrottleCause>& causes) {
+  v1::Finding finding = Make(v1::SEVERITY_PROBLEM, v1::FINDING_THROTTLED, "cuda:0", "");
+  for (const v1::ThrottleCause cause : causes) finding.add_causes(cause);
+  return finding;
+}
+
+v1::Finding Process(v1::FindingCode code, const std::string& device, int pid,
+                    const std::string& user, const std::string& name) {
+  v1::Finding finding = Make(v1::SEVERITY_NOTE, code, device, "");
+  finding.mutable_process()->set_pid(pid);
+  finding.mutable_process()->set_user(user);
+  finding.mutable_process()->set_name(name);
+  return finding;
+}
+
+v1::Finding HighLoad() {
+  v1::Finding finding = Load(v1::SEVERITY_NOTE, v1::FINDING_LOAD_HIGH, 4.5);
+  finding.set_expected_load(4);
+  return finding;
+}
+
+v1::Finding LowDisk() {
+  v1::Finding finding = Bytes(v1::SEVERITY_PROBLEM, v1::FINDING_DISK_LOW, kGiB / 2);
+  finding.set_expected_bytes(kGiB);
+  return finding;
+}
+
+v1::Finding Gpu() {
+  v1::Finding finding = Make(v1::SEVERITY_OK, v1::FINDING_DEVICE, "cuda:0", "NVIDIA A100");
+  finding.set_bytes(40 * kGiB);
+  return finding;
+}
+
+v1::Finding Python() {
+  v1::Finding finding = Process(v1::FINDING_FOREIGN_PROCESS, "cuda:0", 4211, "ann", "python3");
+  finding.mutable_process()->set_used_bytes(11 * kGiB + kGiB / 4);
   return finding;
 }
 
@@ -44,18 +108,18 @@ std::vector<v1::Finding> All() {
       Make(kProblem, v1::FINDING_DRIVER_TOO_OLD, "", "535.161", "580"),
       Make(kProblem, v1::FINDING_DRIVER_MISMATCH, "", "Driver/library version mismatch"),
       Make(kProblem, v1::FINDING_DRIVER_FAILED, "", "Driver Not Loaded"),
-      Make(kOk, v1::FINDING_LOAD, "", "0.25 on 8 cores"),
-      Make(kNote, v1::FINDING_LOAD_HIGH, "", "4.50 on 8 cores", "4.0"),
+      Load(kOk, v1::FINDING_LOAD, 0.25),
+      HighLoad(),
       Make(kNote, v1::FINDING_GOVERNOR, "", "powersave", "performance"),
-      Make(kOk, v1::FINDING_DISK, "", "100.0 GiB"),
-      Make(kProblem, v1::FINDING_DISK_LOW, "", "512 MiB", "1.0 GiB"),
-      Make(kOk, v1::FINDING_DEVICE, "cuda:0", "NVIDIA A100, 40.0 GiB"),
-      Make(kOk, v1::FINDING_TEMPERATURE, "cuda:0", "41", "92"),
-      Make(kOk, v1::FINDING_TEMPERATURE, "cuda:0", "41"),
-      Make(kProblem, v1::FINDING_TEMPERATURE, "cuda:0", "90", "92"),
-      Make(kProblem, v1::FINDING_THROTTLED, "cuda:0", "heat (hardware), the power brake"),
-      Make(kNote, v1::FINDING_FOREIGN_PROCESS, "cuda:0", "pid 4211 ann python3 11.2 GiB"),
-      Make(kNote, v1::FINDING_DEVICE_CLAIMED, "cuda:1", "claimed by pid 812, user ann"),
+      Bytes(kOk, v1::FINDING_DISK, 100 * kGiB),
+      LowDisk(),
+      Gpu(),
+      Temperature(kOk, 41, 92),
+      Temperature(kOk, 41, {}),
+      Temperature(kProblem, 90, 92),
+      Throttled({v1::THROTTLE_HARDWARE_THERMAL, v1::THROTTLE_POWER_BRAKE}),
+      Python(),
+      Process(v1::FINDING_DEVICE_CLAIMED, "cuda:1", 812, "ann", ""),
       Make(kProblem, v1::FINDING_DEVICE_LOST, "cuda:2", "GPU is lost"),
       Make(kProblem, v1::FINDING_DEVICE_LEFT_OUT, "cuda:3.1", "Insufficient Permissions"),
   };
@@ -101,6 +165,43 @@ TEST(Findings, AllHaveWordsAndAllThatComplainSayWhatToDo) {
     const v1::Finding bad = Make(v1::SEVERITY_PROBLEM, code, "", "what", "right");
     EXPECT_EQ(format::RemedyWords(bad).empty(), always_in_order) << codes->value(i)->name();
   }
+}
+
+TEST(Findings, WordEveryCauseOfThrottlingThatTheContractHas) {
+  const auto* causes = google::protobuf::GetEnumDescriptor<v1::ThrottleCause>();
+  std::set<std::string> said;
+  for (int i = 0; i < causes->value_count(); ++i) {
+    const auto cause = static_cast<v1::ThrottleCause>(causes->value(i)->number());
+    said.insert(format::FindingWords(Throttled({cause})));
+  }
+  EXPECT_EQ(said.size(), static_cast<size_t>(causes->value_count()));
+  EXPECT_THAT(said, Contains("its clocks are held down by heat (driver)"));
+}
+
+TEST(Findings, NameAProcessAsFarAsItIsKnown) {
+  const auto words = [](const std::string& user, const std::string& name, bool only_draws) {
+    v1::Finding finding = Process(v1::FINDING_FOREIGN_PROCESS, "cuda:0", 900, user, name);
+    finding.mutable_process()->set_only_draws(only_draws);
+    return format::FindingWords(finding);
+  };
+  EXPECT_EQ(words("", "", false), "also used by pid 900");
+  EXPECT_EQ(words("root", "Xorg", true), "also used by pid 900 root Xorg (graphics)");
+  EXPECT_EQ(format::FindingWords(Process(v1::FINDING_DEVICE_CLAIMED, "cuda:1", 812, "", "")),
+            "claimed by pid 812");
+}
+
+TEST(Findings, OfOneCoreAreInTheSingular) {
+  v1::Finding finding = Load(v1::SEVERITY_OK, v1::FINDING_LOAD, 1.5);
+  finding.set_cores(1);
+  EXPECT_EQ(format::FindingWords(finding), "load 1.50 on 1 core");
+}
+
+TEST(Findings, OfAnOlderDaemonAreShownByItsOwnWords) {
+  EXPECT_EQ(format::FindingWords(Make(v1::SEVERITY_OK, v1::FINDING_DISK, "", "100.0 GiB")),
+            "100.0 GiB free for the database");
+  EXPECT_EQ(
+      format::FindingWords(Make(v1::SEVERITY_OK, v1::FINDING_TEMPERATURE, "cuda:0", "41", "92")),
+      "41 degrees Celsius, slows down at 92");
 }
 
 TEST(Findings, OfANewerDaemonAreShownByTheirFacts) {
