@@ -6,8 +6,8 @@
 
 #include "proto/words.h"
 #include "server/measure/noise_cause.h"
-#include "server/measure/presets.h"
 #include "server/measure/summary.h"
+#include "server/measure/workload_kind.h"
 
 namespace torchlap::measure {
 namespace {
@@ -316,7 +316,7 @@ class Examination {
     if (!run_.has_flops_per_s()) return;
     CompareFlops(around_.sibling, T::kSiblingShare);
     if (!around_.calibration) return;
-    const double flops = StepFlops(run_.workload().transformer_lm());
+    const double flops = KindOf(run_.workload()).StepFlops(run_.workload());
     const double at_peak_seconds = flops / around_.calibration->flops_per_s;
     if (at_peak_seconds >= T::kLargeStepSeconds) CompareFlops(around_.calibration, T::kPeakShare);
   }
