@@ -90,7 +90,7 @@ void AddMeasuring(CLI::App* app, AllOptions* all) {
 void AddFollowing(CLI::App* app, AllOptions* all) {
   auto* watch = app->add_subcommand("watch", "follow jobs to their end, print their table");
   AddSelectors(watch, &all->watch.selectors, kJobSelectors);
-  AddOutput(watch, &all->watch.output, kRunFormats);
+  AddOutput(watch, &all->watch.output, format::Content::kRuns);
   auto* wait = app->add_subcommand("wait", "block until jobs are done");
   AddSelectors(wait, &all->wait.selectors, kJobSelectors);
   AddWord(wait, "--timeout", &all->wait.timeout, "give up after this time, with exit code 124",
@@ -98,7 +98,7 @@ void AddFollowing(CLI::App* app, AllOptions* all) {
   AddWord(wait, "--trace", &all->wait.trace, "write the jobs' Chrome traces to DIR", "DIR");
   auto* cancel = app->add_subcommand("cancel", "cancel queued and running jobs");
   AddSelectors(cancel, &all->cancel.selectors, "17, sweep:3, sweep:NAME, last, label:k=v");
-  AddOutput(cancel, &all->cancel.output, kListFormats);
+  AddOutput(cancel, &all->cancel.output, format::Content::kList);
 }
 
 void AddRunQueries(CLI::App* app, AllOptions* all) {
@@ -106,32 +106,33 @@ void AddRunQueries(CLI::App* app, AllOptions* all) {
                                    "a job (17) with its attempts, or a run (17.2) with "
                                    "samples and environment");
   show->add_option("ID", all->show.id, "17 or 17.2")->type_name("");
-  AddOutput(show, &all->show.output, "table (default), json");
+  AddOutput(show, &all->show.output, format::Content::kDetails);
   auto* runs = app->add_subcommand("runs", "finished runs of every outcome, newest first");
   AddSelectors(runs, &all->runs.filter.selectors, kRunSelectors);
   AddFilter(runs, &all->runs.filter);
   AddWord(runs, "--columns", &all->runs.columns, "names as in --format csv", "NAME,...");
   AddWord(runs, "--order", &all->runs.order, "newest (default), oldest", "ORDER");
   AddWord(runs, "--limit", &all->runs.limit, "at most so many (50)", "N");
-  AddOutput(runs, &all->runs.output, kRunFormats);
+  AddOutput(runs, &all->runs.output, format::Content::kRuns);
   auto* exporting =
       app->add_subcommand("export", "results of a sweep (default: your latest) as a table or file");
   AddSelectors(exporting, &all->export_runs.filter.selectors, kRunSelectors);
   AddFilter(exporting, &all->export_runs.filter);
-  AddOutput(exporting, &all->export_runs.output, kRunFormats);
+  AddOutput(exporting, &all->export_runs.output, format::Content::kRuns);
 }
 
 void AddServiceQueries(CLI::App* app, AllOptions* all) {
   auto* queue = app->add_subcommand("queue", "queued and running jobs, and why each waits");
   AddWord(queue, "--limit", &all->queue.limit, "at most so many (1000); 0: all", "N");
-  AddOutput(queue, &all->queue.output, kListFormats);
+  AddOutput(queue, &all->queue.output, format::Content::kList);
   AddOutput(app->add_subcommand("devices", "the devices and what they do"), &all->devices.output,
-            kListFormats);
+            format::Content::kList);
   AddOutput(app->add_subcommand("presets", "named model shapes"), &all->presets.output,
-            kListFormats);
-  AddOutput(app->add_subcommand("status", "the daemon"), &all->status.output, kListFormats);
+            format::Content::kList);
+  AddOutput(app->add_subcommand("status", "the daemon"), &all->status.output,
+            format::Content::kList);
   AddOutput(app->add_subcommand("doctor", "what is wrong with the machine, and what to do"),
-            &all->doctor.output, kListFormats);
+            &all->doctor.output, format::Content::kList);
 }
 
 CommandOptions Chosen(const std::string& name, const AllOptions& all) {

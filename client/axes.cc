@@ -3,93 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "client/parse_words.h"
 #include "client/sweep_plan.h"
+#include "client/value_list.h"
 
 namespace torchlap::client {
 namespace {
-
-constexpr size_t kMostCells = 10000;  // of SubmitJobs
-
-std::vector<std::string> Split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  size_t begin = 0;
-  while (true) {
-    const size_t end = text.find(separator, begin);
-    parts.push_back(text.substr(begin, end - begin));
-    if (end == std::string::npos) return parts;
-    begin = end + 1;
-  }
-}
-
-// Appends what is not there yet: an axis is a set that keeps its order.
-template <typename Value>
-void AppendOnce(std::vector<Value>* values, Value value) {
-  if (std::find(values->begin(), values->end(), value) == values->end()) {
-    values->push_back(std::move(value));
-  }
-}
-
-struct Range {
-  uint32_t first = 0;
-  uint32_t last = 0;
-  uint32_t step = 1;
-  bool geometric = false;
-};
-
-std::optional<Range> ReadRange(std::string_view text) {
-  const size_t dots = text.find("..");
-  if (dots == std::string_view::npos) return std::nullopt;
-  Range range;
-  const auto first = ReadInteger<uint32_t>(text.substr(0, dots));
-  std::string_view rest = text.substr(dots + 2);
-  if (const size_t mark = rest.find_first_of("*+"); mark != std::string_view::npos) {
-    const auto step = ReadInteger<uint32_t>(rest.substr(mark + 1));
-    range.geometric = rest[mark] == '*';
-    if (!step || *step < (range.geometric ? 2 : 1)) return std::nullopt;
-    range.step = *step;
-    rest = rest.substr(0, mark);
-  }
-  const auto last = ReadInteger<uint32_t>(rest);
-  if (!first || !last || *first > *last) return std::nullopt;
-  // 0 times anything stays 0: such a range would have no end.
-  if (range.geometric && *first == 0) return std::nullopt;
-  range.first = *first;
-  range.last = *last;
-  return range;
-}
-
-absl::Status TooMany(const std::string& what, const std::string& word) {
-  return Invalid(
-      fmt::format("{} is {}, which is more than {} values in all", what, word, kMostCells));
-}
-
-absl::Status AppendRange(const std::string& what, const std::string& word, const Range& range,
-                         std::vector<uint32_t>* numbers) {
-  const uint64_t count = range.geometric ? 0 : (uint64_t{range.last} - range.first) / range.step;
-  if (count >= kMostCells) return TooMany(what, word);
-  for (uint64_t value = range.first; value <= range.last;
-       value = range.geometric ? value * range.step : value + range.step) {
-    AppendOnce(numbers, static_cast<uint32_t>(value));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status AppendNumbers(const std::string& what, const std::string& word,
-                           std::vector<uint32_t>* numbers) {
-  if (const auto number = ReadInteger<uint32_t>(word)) {
-    AppendOnce(numbers, *number);
-    return absl::OkStatus();
-  }
-  if (const auto range = ReadRange(word)) return AppendRange(what, word, *range, numbers);
-  return Invalid(
-      fmt::format("{} is {}, must be a whole number (256), a list (128,256) or a rising range "
-                  "(128..1024*2, 128..1024+128, 1..4)",
-                  what, word));
-}
 
 template <typename Enum>
 absl::StatusOr<std::vector<Enum>> ParseEnums(const std::string& what,
@@ -160,7 +81,7 @@ void ForEachAxis(const Axes& axes, Visit visit) {
 size_t ProductSize(const Axes& axes) {
   size_t size = 1;
   ForEachAxis(axes, [&](const char*, const auto& values, auto) {
-    size = std::min(size * std::max<size_t>(values.size(), 1), kMostCells * kMostCells);
+    size = std::min(size * std::max<size_t>(values.size(), 1), kMostValues * kMostValues);
   });
   return size;
 }
@@ -220,7 +141,7 @@ absl::Status Inherit(const Axes& axes, const std::string& text, Cell* cell) {
 absl::StatusOr<Cell> ParseCell(const std::string& text, const Axes& axes, bool has_shape) {
   Cell cell;
   std::vector<std::string> seen;
-  for (const std::string& part : Split(text, ',')) {
+  for (const std::string& part : SplitAt(',', text)) {
     auto pair = ParsePair("--cell", part);
     if (!pair.ok()) return pair.status();
     if (std::find(seen.begin(), seen.end(), pair->first) != seen.end()) {
@@ -281,32 +202,6 @@ absl::Status CheckModelIsNamed(const SweepWords& words, const Axes& axes, bool h
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> ParseList(const std::string& what,
-                                                   const std::vector<std::string>& words) {
-  std::vector<std::string> values;
-  for (const std::string& word : words) {
-    for (std::string& value : Split(word, ',')) {
-      if (value.empty()) {
-        return Invalid(fmt::format("{} has an empty value in '{}'", what, word));
-      }
-      AppendOnce(&values, std::move(value));
-    }
-  }
-  return values;
-}
-
-absl::StatusOr<std::vector<uint32_t>> ParseNumbers(const std::string& what,
-                                                   const std::vector<std::string>& words) {
-  absl::StatusOr<std::vector<std::string>> list = ParseList(what, words);
-  if (!list.ok()) return list.status();
-  std::vector<uint32_t> numbers;
-  for (const std::string& word : *list) {
-    if (absl::Status status = AppendNumbers(what, word, &numbers); !status.ok()) return status;
-    if (numbers.size() > kMostCells) return TooMany(what, word);
-  }
-  return numbers;
-}
-
 absl::StatusOr<v1::SubmitJobsRequest> BuildSweep(const SweepWords& words) {
   absl::StatusOr<Axes> axes = ParseAxes(words);
   if (!axes.ok()) return axes.status();
@@ -321,8 +216,8 @@ absl::StatusOr<v1::SubmitJobsRequest> BuildSweep(const SweepWords& words) {
 
   const bool has_product = has_shape || !axes->sizes.empty();
   const size_t count = (has_product ? ProductSize(*axes) : 0) + singles->size();
-  if (count > kMostCells) {
-    return Invalid(fmt::format("the sweep has {} cells, must be at most {}", count, kMostCells));
+  if (count > kMostValues) {
+    return Invalid(fmt::format("the sweep has {} cells, must be at most {}", count, kMostValues));
   }
   v1::SubmitJobsRequest request;
   if (words.name) request.set_sweep_name(*words.name);

@@ -4,8 +4,10 @@
 
 #include <vector>
 
+#include "client/axes.h"
 #include "client/parse_words.h"
 #include "client/sweep_plan.h"
+#include "client/value_list.h"
 
 namespace torchlap::client {
 namespace {

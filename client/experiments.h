@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "client/axes.h"
+#include "client/sweep_words.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::client {

@@ -49,8 +49,9 @@ void AddOnOff(CLI::App* app, const std::string& name, std::optional<bool>* value
       ->excludes(on);
 }
 
-void AddOutput(CLI::App* app, OutputWords* output, const std::string& formats) {
-  AddWord(app, "--format", &output->format, formats, "FORMAT");
+void AddOutput(CLI::App* app, OutputWords* output, format::Content content) {
+  AddWord(app, "--format", &output->format,
+          format::FormatNames(content, format::kFormats, " (default)"), "FORMAT");
   app->add_option("-o,--output", output->file,
                   "write to FILE, whole or not at all; its ending chooses the format")
       ->expected(1)

@@ -39,10 +39,7 @@ void AddSwitch(CLI::App* app, const std::string& flag, bool* value, const std::s
 void AddOnOff(CLI::App* app, const std::string& name, std::optional<bool>* value,
               const std::string& on_help, const std::string& off_help);
 
-// --format, with `formats` as its help, and -o.
-void AddOutput(CLI::App* app, OutputWords* output, const std::string& formats);
-
-inline constexpr char kRunFormats[] = "table (default), markdown, writeup, csv, json, jsonl";
-inline constexpr char kListFormats[] = "table (default), markdown, csv, json, jsonl";
+// --format, with the formats that can write such content as its help, and -o.
+void AddOutput(CLI::App* app, OutputWords* output, format::Content content);
 
 }  // namespace torchlap::client

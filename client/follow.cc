@@ -16,11 +16,11 @@ bool IsBroken(const absl::Status& status) {
 
 class Follower {
  public:
-  Follower(const v1::Selector& selector, const FollowOptions& options, Connection* connection,
+  Follower(const v1::Selector& selector, const FollowOptions& options, DaemonChannel* channel,
            Interrupts* interrupts, SweepProgress* progress, ProgressDisplay* display)
       : selector_(selector),
         options_(options),
-        connection_(connection),
+        channel_(channel),
         interrupts_(interrupts),
         progress_(progress),
         display_(display) {}
@@ -49,7 +49,7 @@ class Follower {
     v1::WatchJobsRequest request;
     *request.mutable_selector() = selector_;
     if (progress_->sequence()) request.set_after_sequence(*progress_->sequence());
-    return connection_->WatchJobs(
+    return channel_->WatchJobs(
         request, [this](const v1::WatchJobsResponse& change) { return Take(change); },
         interrupts_->token(), options_.deadline);
   }
@@ -89,13 +89,13 @@ class Follower {
   absl::Status Recover(const absl::Status& cause) {
     if (!lost_since_) {
       lost_since_ = Clock::now();
-      display_->Say(fmt::format("lost the daemon at {}, trying again for {}",
-                                connection_->address(), ShortDuration(options_.patience)));
+      display_->Say(fmt::format("lost the daemon at {}, trying again for {}", channel_->address(),
+                                ShortDuration(options_.patience)));
     }
     while (true) {
       interrupts_->Pause(options_.retry_pause);
       if (interrupts_->happened() || DeadlinePassed()) return absl::OkStatus();
-      const absl::Status status = connection_->Reopen();
+      const absl::Status status = channel_->Reopen();
       if (status.ok() && Clock::now() - *lost_since_ < options_.patience) return absl::OkStatus();
       if (Clock::now() - *lost_since_ < options_.patience) continue;
       if (!status.ok()) return status;
@@ -106,7 +106,7 @@ class Follower {
 
   v1::Selector selector_;
   const FollowOptions options_;
-  Connection* const connection_;
+  DaemonChannel* const channel_;
   Interrupts* const interrupts_;
   SweepProgress* const progress_;
   ProgressDisplay* const display_;
@@ -117,9 +117,9 @@ class Follower {
 }  // namespace
 
 absl::StatusOr<FollowEnd> Follow(const v1::Selector& selector, const FollowOptions& options,
-                                 Connection* connection, Interrupts* interrupts,
+                                 DaemonChannel* channel, Interrupts* interrupts,
                                  SweepProgress* progress, ProgressDisplay* display) {
-  return Follower(selector, options, connection, interrupts, progress, display).Run();
+  return Follower(selector, options, channel, interrupts, progress, display).Run();
 }
 
 }  // namespace torchlap::client

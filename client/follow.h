@@ -7,7 +7,7 @@
 #include <functional>
 #include <string>
 
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/interrupts.h"
 #include "client/progress.h"
 #include "torchlap/v1/service.pb.h"
@@ -29,7 +29,7 @@ struct FollowOptions {
 // resumed after the last change that was seen; `last` and names mean what they meant at the start.
 // UNAVAILABLE: the daemon did not come back. NOT_FOUND: the selector names nothing.
 absl::StatusOr<FollowEnd> Follow(const v1::Selector& selector, const FollowOptions& options,
-                                 Connection* connection, Interrupts* interrupts,
+                                 DaemonChannel* channel, Interrupts* interrupts,
                                  SweepProgress* progress, ProgressDisplay* display);
 
 }  // namespace torchlap::client

@@ -50,14 +50,17 @@ Interrupts::~Interrupts() {
   if (!was_blocked_) pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-bool Interrupts::WaitForSecond(std::chrono::milliseconds patience) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, patience, [this] { return count_ >= 2; });
-}
+bool Interrupts::WaitForSecond(std::chrono::milliseconds patience) { return WaitFor(2, patience); }
 
-void Interrupts::Pause(std::chrono::milliseconds duration) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, duration, [this] { return count_ >= 1; });
+void Interrupts::Pause(std::chrono::milliseconds duration) { WaitFor(1, duration); }
+
+bool Interrupts::WaitFor(int count, std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const MutexLock lock(&mutex_);
+  while (count_ < count) {
+    if (changed_.wait_until(mutex_, deadline) == std::cv_status::timeout) break;
+  }
+  return count_ >= count;
 }
 
 void Interrupts::Listen() {
@@ -69,7 +72,7 @@ void Interrupts::Listen() {
     if (read(signal_fd_, &info, sizeof(info)) != sizeof(info)) continue;
     if (ends_process_) std::_Exit(kExitInterrupted);
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(&mutex_);
       ++count_;
     }
     changed_.notify_all();

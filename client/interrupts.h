@@ -4,9 +4,10 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <mutex>
 #include <stop_token>
 #include <thread>
+
+#include "proto/base/mutex.h"
 
 namespace torchlap::client {
 
@@ -38,6 +39,8 @@ class Interrupts {
 
  private:
   void Listen();
+  // Whether `count` signals come within `patience`.
+  bool WaitFor(int count, std::chrono::milliseconds patience);
 
   std::stop_source stop_;
   int signal_fd_ = -1;
@@ -45,9 +48,9 @@ class Interrupts {
   bool was_blocked_ = false;
   std::atomic<bool> ends_process_ = false;
 
-  std::mutex mutex_;
+  Mutex mutex_;
   std::condition_variable_any changed_;
-  int count_ = 0;  // guarded by mutex_
+  int count_ TORCHLAP_GUARDED_BY(mutex_) = 0;
 
   std::thread listener_;
 };

@@ -2,16 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -58,26 +55,17 @@ absl::Status CheckWritable(const std::string& path) {
   return absl::OkStatus();
 }
 
-std::string Names(const std::vector<Format>& formats) {
-  std::string names;
-  for (const Format format : formats) {
-    names += (names.empty() ? "" : ", ") + std::string(format::FormatName(format));
-  }
-  return names;
-}
-
-absl::StatusOr<Format> ChooseFormat(const OutputWords& words, const std::vector<Format>& allowed) {
-  std::optional<Format> choice;
-  if (words.format) {
-    choice = format::FormatByName(*words.format);
-  } else {
-    choice = format::FormatOfFile(words.file).value_or(Format::kTable);
-  }
-  if (choice && std::find(allowed.begin(), allowed.end(), *choice) != allowed.end()) return *choice;
+absl::StatusOr<const Format*> ChooseFormat(const OutputWords& words, format::Content content,
+                                           format::FormatList formats) {
+  const Format* choice = words.format ? format::FormatByName(*words.format, formats)
+                                      : format::FormatOfFile(words.file, formats);
+  if (choice == nullptr && !words.format) choice = formats.front();
+  if (choice != nullptr && choice->contents.Has(content)) return choice;
+  const std::string names = format::FormatNames(content, formats);
   return absl::InvalidArgumentError(
-      words.format ? fmt::format("--format is {}, must be one of {}", *words.format, Names(allowed))
-                   : fmt::format("-o {} asks for {}, must be one of {}", words.file,
-                                 format::FormatName(*choice), Names(allowed)));
+      words.format
+          ? fmt::format("--format is {}, must be one of {}", *words.format, names)
+          : fmt::format("-o {} asks for {}, must be one of {}", words.file, choice->name, names));
 }
 
 // Closes and, unless it was kept, removes the file.
@@ -134,42 +122,9 @@ absl::Status WriteSpecialFile(const std::string& path, const std::string& conten
 
 }  // namespace
 
-Console ConsoleOfProcess() {
-  Console console;
-  console.out = &std::cout;
-  console.err = &std::cerr;
-  const char* terminal = std::getenv("TERM");
-  const char* no_color = std::getenv("NO_COLOR");
-  console.live = isatty(STDERR_FILENO) == 1 && terminal != nullptr &&
-                 std::string_view(terminal) != "dumb" && terminal[0] != '\0';
-  console.color = console.live && (no_color == nullptr || no_color[0] == '\0');
-  winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-    console.columns = size.ws_col;
-  return console;
-}
-
-const std::vector<Format>& RunFormats() {
-  static const std::vector<Format> formats = {Format::kTable,   Format::kMarkdown,
-                                              Format::kWriteup, Format::kCsv,
-                                              Format::kJson,    Format::kJsonLines};
-  return formats;
-}
-
-const std::vector<Format>& ListFormats() {
-  static const std::vector<Format> formats = {Format::kTable, Format::kMarkdown, Format::kCsv,
-                                              Format::kJson, Format::kJsonLines};
-  return formats;
-}
-
-const std::vector<Format>& ResultFormats() {
-  static const std::vector<Format> formats = {Format::kTable, Format::kMarkdown, Format::kCsv,
-                                              Format::kJson};
-  return formats;
-}
-
-absl::StatusOr<Output> ChooseOutput(const OutputWords& words, const std::vector<Format>& allowed) {
-  absl::StatusOr<Format> format = ChooseFormat(words, allowed);
+absl::StatusOr<Output> ChooseOutput(const OutputWords& words, format::Content content,
+                                    format::FormatList formats) {
+  const absl::StatusOr<const Format*> format = ChooseFormat(words, content, formats);
   if (!format.ok()) return format.status();
   if (!words.file.empty()) {
     if (absl::Status status = CheckWritable(words.file); !status.ok()) return status;
@@ -177,13 +132,11 @@ absl::StatusOr<Output> ChooseOutput(const OutputWords& words, const std::vector<
   return Output{*format, words.file};
 }
 
-absl::Status WriteOutput(const Output& output, const Console& console, const Writer& write) {
-  if (output.file.empty()) {
-    write(*console.out);
-    return absl::OkStatus();
-  }
+absl::Status WriteOutput(const Output& output, const Console& console,
+                         const format::Document& document) {
+  if (output.file.empty()) return output.format->write(document, *console.out);
   std::ostringstream content;
-  write(content);
+  if (absl::Status status = output.format->write(document, content); !status.ok()) return status;
   if (absl::Status status = WriteFileWhole(output.file, content.str()); !status.ok()) return status;
   *console.err << "wrote " << output.file << '\n';
   return absl::OkStatus();

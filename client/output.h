@@ -4,12 +4,10 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include <functional>
 #include <optional>
-#include <ostream>
 #include <string>
-#include <vector>
 
+#include "client/console.h"
 #include "client/format/format.h"
 
 namespace torchlap::client {
@@ -20,41 +18,22 @@ struct OutputWords {
   std::string file;  // empty: stdout
 };
 
-// Streams of the process and what stderr can do.
-struct Console {
-  std::ostream* out = nullptr;
-  std::ostream* err = nullptr;
-  bool live = false;   // stderr is a terminal that can redraw a line
-  bool color = false;  // and colour is wanted
-  int columns = 80;
-};
-
-// The console of this process. NO_COLOR and TERM=dumb are obeyed.
-Console ConsoleOfProcess();
-
 struct Output {
-  format::Format format = format::Format::kTable;
+  const format::Format* format = format::kFormats.front();
   std::string file;
 };
 
-// Every format; every format but writeup; and those of a single result: table, markdown, csv and
-// json.
-const std::vector<format::Format>& RunFormats();
-const std::vector<format::Format>& ListFormats();
-const std::vector<format::Format>& ResultFormats();
+// The format that was named, else the one that the file's name ends in, else the first.
+// INVALID_ARGUMENT: a format that is not there or cannot write such content, or a file that could
+// not be written. Makes the file's folder.
+absl::StatusOr<Output> ChooseOutput(const OutputWords& words, format::Content content,
+                                    format::FormatList formats = format::kFormats);
 
-// The format that was named, else the one that the file's name ends in, else a table.
-// INVALID_ARGUMENT: a format that the command does not have, or a file that could not be written.
-// Makes the file's folder.
-absl::StatusOr<Output> ChooseOutput(const OutputWords& words,
-                                    const std::vector<format::Format>& allowed);
-
-using Writer = std::function<void(std::ostream&)>;
-
-// Calls `write` once, with stdout or the file's new content. A file appears, or is replaced, only
+// Writes the document to stdout or as the file's new content. A file appears, or is replaced, only
 // when all of it is on the disk; otherwise it is left as it was. Says on stderr which file was
 // written.
-absl::Status WriteOutput(const Output& output, const Console& console, const Writer& write);
+absl::Status WriteOutput(const Output& output, const Console& console,
+                         const format::Document& document);
 
 // Replaces `path` by `content`, whole or not at all, with the permissions that a new file would
 // have.

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "client/output.h"
+#include "client/console.h"
 
 namespace torchlap::client {
 

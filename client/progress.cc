@@ -9,6 +9,7 @@
 #include "client/format/calibration.h"
 #include "client/format/numbers.h"
 #include "client/format/run_columns.h"
+#include "client/format/subject.h"
 #include "client/format/words.h"
 #include "client/time_words.h"
 #include "proto/words.h"
@@ -205,8 +206,8 @@ std::string FinishedLine(const FinishedCell& cell, size_t done, size_t total) {
   // A size that the ladder reached is in the result's note; the line names what was asked for.
   v1::Workload workload = cell.job.spec().workload();
   if (cell.run && cell.run->requested_batch_size() != 0) {
-    workload.mutable_transformer_lm()->set_batch_size(cell.run->requested_batch_size());
-    workload.mutable_transformer_lm()->set_context_length(cell.run->requested_context_length());
+    format::SetSizes(cell.run->requested_batch_size(), cell.run->requested_context_length(),
+                     &workload);
   }
   return fmt::format("{} {}: {} ({} of {})", cell.job.job_id(),
                      format::WorkloadWords(workload) + WarmupWords(cell.job.spec()),

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "client/output.h"
+#include "client/console.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::client {

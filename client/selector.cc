@@ -5,9 +5,9 @@
 #include <charconv>
 #include <string_view>
 
-#include "client/axes.h"
 #include "client/parse_words.h"
 #include "client/time_words.h"
+#include "client/value_list.h"
 #include "proto/words.h"
 
 namespace torchlap::client {

@@ -93,9 +93,9 @@ void AddQueueing(CLI::App* app, SweepWords* sweep) {
   AddRepeated(app, "--label", &sweep->labels, "a word on every run; repeatable", "K=V");
 }
 
-void AddResult(CLI::App* app, OutputWords* output, const char* formats) {
+void AddResult(CLI::App* app, OutputWords* output, format::Content content) {
   SetGroup(app, "Output");
-  AddOutput(app, output, formats);
+  AddOutput(app, output, content);
 }
 
 // One workload instead of a sweep of them. `batch` and `context` say what the two are for.
@@ -118,7 +118,7 @@ void AddSweepFlags(CLI::App* app, SweepWords* sweep, OutputWords* output) {
   AddAxes(app, sweep);
   AddPlan(app, sweep);
   AddQueueing(app, sweep);
-  AddResult(app, output, kRunFormats);
+  AddResult(app, output, format::Content::kRuns);
 }
 
 void AddWarmupFlags(CLI::App* app, WarmupOptions* options) {
@@ -134,7 +134,7 @@ void AddWarmupFlags(CLI::App* app, WarmupOptions* options) {
   AddRetries(app, sweep);
   AddLadder(app, sweep);
   AddQueueing(app, sweep);
-  AddResult(app, &options->output, "table (default), markdown, csv, json");
+  AddResult(app, &options->output, format::Content::kResult);
 }
 
 void AddFitFlags(CLI::App* app, FitOptions* options) {
@@ -150,7 +150,7 @@ void AddFitFlags(CLI::App* app, FitOptions* options) {
   AddTiming(app, sweep);
   AddExecution(app, sweep);
   AddQueueing(app, sweep);
-  AddResult(app, &options->output, "table (default), markdown, csv, json");
+  AddResult(app, &options->output, format::Content::kResult);
 }
 
 void AddCalibrateFlags(CLI::App* app, CalibrateOptions* options) {
@@ -159,7 +159,7 @@ void AddCalibrateFlags(CLI::App* app, CalibrateOptions* options) {
           "rows and columns of the matrices (1024 on a CPU, 8192 on CUDA)", "N");
   AddWord(app, "--time-limit", &options->sweep.time_limit, "90s, 15m, 1h (15m)", "TIME");
   AddQueueing(app, &options->sweep);
-  AddResult(app, &options->output, "table (default), markdown, csv, json");
+  AddResult(app, &options->output, format::Content::kResult);
 }
 
 }  // namespace torchlap::client

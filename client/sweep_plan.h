@@ -5,7 +5,7 @@
 
 #include <optional>
 
-#include "client/axes.h"
+#include "client/sweep_words.h"
 #include "torchlap/v1/job.pb.h"
 
 namespace torchlap::client {

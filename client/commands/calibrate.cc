@@ -10,9 +10,7 @@ namespace {
 absl::Status Print(const v1::Job& job, const Output& output, const Console& console) {
   for (const v1::Run& run : job.runs()) {
     if (run.outcome() != v1::OUTCOME_OK) continue;
-    return WriteOutput(output, console, [&](std::ostream& out) {
-      format::WriteCalibration(output.format, run, out);
-    });
+    return WriteOutput(output, console, format::ShowCalibration(run));
   }
   *console.err << "nothing was calibrated: "
                << (job.reason().empty() ? "the job has no run that ended OK" : job.reason())
@@ -25,10 +23,10 @@ absl::Status Print(const v1::Job& job, const Output& output, const Console& cons
 absl::StatusOr<int> Execute(const CalibrateOptions& options, const Invocation& invocation) {
   auto request = BuildCalibration(options.sweep, options.matrix_size);
   if (!request.ok()) return request.status();
-  auto output = ChooseOutput(options.output, ResultFormats());
+  auto output = ChooseOutput(options.output, format::Content::kResult);
   if (!output.ok()) return output.status();
-  const auto report = [&](const v1::SubmitJobsResponse& submitted, Connection* connection) {
-    const auto job = FetchJob(submitted.job_ids(0), connection);
+  const auto report = [&](const v1::SubmitJobsResponse& submitted, DaemonChannel* channel) {
+    const auto job = FetchJob(submitted.job_ids(0), channel);
     if (!job.ok()) return job.status();
     return Print(*job, *output, invocation.console);
   };

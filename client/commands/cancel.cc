@@ -13,21 +13,20 @@ absl::StatusOr<int> Execute(const CancelOptions& options, const Invocation& invo
   }
   auto selection = ParseJobSelectors(options.selectors);
   if (!selection.ok()) return selection.status();
-  auto output = ChooseOutput(options.output, ListFormats());
+  auto output = ChooseOutput(options.output, format::Content::kList);
   if (!output.ok()) return output.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
 
   auto selector =
-      ChooseJobs(*selection, {v1::JOB_STATE_QUEUED, v1::JOB_STATE_RUNNING}, connection->get());
+      ChooseJobs(*selection, {v1::JOB_STATE_QUEUED, v1::JOB_STATE_RUNNING}, channel->get());
   if (!selector.ok()) return selector.status();
   v1::CancelJobsRequest request;
   *request.mutable_selector() = *selector;
-  auto response = (*connection)->CancelJobs(request);
+  auto response = (*channel)->CancelJobs(request);
   if (!response.ok()) return response.status();
-  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
-    format::WriteListing(output->format, format::ListCancelled(*response), out);
-  });
+  const absl::Status written =
+      WriteOutput(*output, invocation.console, format::ListCancelled(*response));
   if (!written.ok()) return written;
   return kExitOk;
 }

@@ -10,9 +10,9 @@
 #include <variant>
 #include <vector>
 
-#include "client/axes.h"
 #include "client/output.h"
 #include "client/selector.h"
+#include "client/sweep_words.h"
 
 namespace torchlap::client {
 

@@ -1,7 +1,7 @@
 #include "client/format/doctor.h"
 
 #include "client/commands/commands.h"
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/exit_code.h"
 
 namespace torchlap::client {
@@ -9,9 +9,7 @@ namespace {
 
 absl::Status Write(const std::vector<v1::Finding>& findings, const Output& output,
                    const Invocation& invocation) {
-  return WriteOutput(output, invocation.console, [&](std::ostream& out) {
-    format::WriteFindings(output.format, findings, out);
-  });
+  return WriteOutput(output, invocation.console, format::ShowFindings(findings));
 }
 
 // `no daemon at unix:/x (Connection refused)`: the command that starts one is the remedy's.
@@ -27,14 +25,14 @@ v1::Finding NobodyAnswers(const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<int> Execute(const DoctorOptions& options, const Invocation& invocation) {
-  auto output = ChooseOutput(options.output, ListFormats());
+  auto output = ChooseOutput(options.output, format::Content::kList);
   if (!output.ok()) return output.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) {
-    const absl::Status written = Write({NobodyAnswers(connection.status())}, *output, invocation);
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) {
+    const absl::Status written = Write({NobodyAnswers(channel.status())}, *output, invocation);
     return written.ok() ? absl::StatusOr<int>(kExitUnavailable) : written;
   }
-  auto response = (*connection)->Diagnose();
+  auto response = (*channel)->Doctor();
   if (!response.ok()) return response.status();
   const absl::Status written =
       Write({response->findings().begin(), response->findings().end()}, *output, invocation);

@@ -1,6 +1,6 @@
 #include "client/commands/commands.h"
 #include "client/commands/results.h"
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "client/time_words.h"
 
@@ -17,12 +17,11 @@ absl::StatusOr<int> Execute(const ExportOptions& options, const Invocation& invo
   if (!filter.ok()) return filter.status();
   if (!NamesRuns(options)) filter->mutable_selector()->set_last(true);
   if (filter->purposes().empty()) filter->add_purposes(v1::PURPOSE_MEASURE);
-  auto output = ChooseOutput(options.output, RunFormats());
+  auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
-  const absl::Status printed =
-      PrintResults(*filter, *output, invocation.console, connection->get());
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  const absl::Status printed = PrintResults(*filter, *output, invocation.console, channel->get());
   if (!printed.ok()) return printed;
   return kExitOk;
 }

@@ -15,10 +15,10 @@ namespace {
 // Within this time a second Ctrl-C cancels.
 constexpr std::chrono::seconds kSecondInterrupt{3};
 
-void CancelSweep(uint64_t sweep_id, const Console& console, Connection* connection) {
+void CancelSweep(uint64_t sweep_id, const Console& console, DaemonChannel* channel) {
   v1::CancelJobsRequest request;
   *request.mutable_selector() = SweepSelector(sweep_id);
-  const auto response = connection->CancelJobs(request);
+  const auto response = channel->CancelJobs(request);
   if (!response.ok()) {
     *console.err << "torchlap: " << OneLine(response.status()) << '\n';
     return;
@@ -29,13 +29,13 @@ void CancelSweep(uint64_t sweep_id, const Console& console, Connection* connecti
 }
 
 int Detach(uint64_t sweep_id, const Console& console, Interrupts* interrupts,
-           Connection* connection) {
+           DaemonChannel* channel) {
   *console.err << fmt::format(
                       "detached: sweep:{0} goes on; follow it: torchlap watch sweep:{0}; cancel "
                       "it: torchlap cancel sweep:{0}, or Ctrl-C again within {1} s\n",
                       sweep_id, kSecondInterrupt.count())
                << std::flush;
-  if (interrupts->WaitForSecond(kSecondInterrupt)) CancelSweep(sweep_id, console, connection);
+  if (interrupts->WaitForSecond(kSecondInterrupt)) CancelSweep(sweep_id, console, channel);
   return kExitInterrupted;
 }
 
@@ -55,10 +55,10 @@ v1::Selector SweepSelector(uint64_t sweep_id) {
   return selector;
 }
 
-absl::StatusOr<v1::Job> FetchJob(uint64_t job_id, Connection* connection) {
+absl::StatusOr<v1::Job> FetchJob(uint64_t job_id, DaemonChannel* channel) {
   v1::GetJobRequest request;
   request.set_job_id(job_id);
-  auto response = connection->GetJob(request);
+  auto response = channel->GetJob(request);
   if (!response.ok()) return response.status();
   return std::move(*response->mutable_job());
 }
@@ -66,23 +66,23 @@ absl::StatusOr<v1::Job> FetchJob(uint64_t job_id, Connection* connection) {
 absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowOptions& options,
                                     const Invocation& invocation, const ReportSweep& report) {
   Interrupts interrupts;
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
-  auto submitted = SubmitOnce(std::move(request), connection->get());
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  auto submitted = SubmitOnce(std::move(request), channel->get());
   if (!submitted.ok()) return submitted.status();
   const uint64_t sweep_id = submitted->sweep_id();
 
   SweepProgress progress;
   ProgressDisplay display(invocation.console);
   auto end =
-      Follow(SweepSelector(sweep_id), options, connection->get(), &interrupts, &progress, &display);
+      Follow(SweepSelector(sweep_id), options, channel->get(), &interrupts, &progress, &display);
   display.Clear();
   if (!end.ok()) return WithSweep(end.status(), sweep_id);
   if (*end == FollowEnd::kInterrupted) {
-    return Detach(sweep_id, invocation.console, &interrupts, connection->get());
+    return Detach(sweep_id, invocation.console, &interrupts, channel->get());
   }
   interrupts.LetThemEnd();
-  if (absl::Status status = report(*submitted, connection->get()); !status.ok()) return status;
+  if (absl::Status status = report(*submitted, channel->get()); !status.ok()) return status;
   return progress.failed() == 0 ? kExitOk : kExitJobFailed;
 }
 

@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "client/commands/commands.h"
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/follow.h"
 #include "torchlap/v1/service.pb.h"
 
@@ -15,7 +15,7 @@ namespace torchlap::client {
 
 // Prints the results of a sweep whose jobs are all finished.
 using ReportSweep =
-    std::function<absl::Status(const v1::SubmitJobsResponse& submitted, Connection* connection)>;
+    std::function<absl::Status(const v1::SubmitJobsResponse& submitted, DaemonChannel* channel)>;
 
 // Submits, shows progress until all jobs are finished, and calls `report`. The first Ctrl-C
 // detaches (and says how to go on), a second one within 3 s cancels the sweep. Returns the exit
@@ -27,6 +27,6 @@ absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowO
 v1::Selector SweepSelector(uint64_t sweep_id);
 
 // A job of a sweep, with its runs.
-absl::StatusOr<v1::Job> FetchJob(uint64_t job_id, Connection* connection);
+absl::StatusOr<v1::Job> FetchJob(uint64_t job_id, DaemonChannel* channel);
 
 }  // namespace torchlap::client

@@ -23,11 +23,11 @@ bool HasLabels(const v1::Job& job, const std::map<std::string, std::string>& lab
 }  // namespace
 
 absl::StatusOr<std::vector<v1::Job>> ListJobsUpTo(uint32_t most, v1::ListJobsRequest request,
-                                                  Connection* connection) {
+                                                  DaemonChannel* channel) {
   std::vector<v1::Job> jobs;
   while (jobs.size() < most) {
     request.set_page_size(std::min(kPageSize, most - static_cast<uint32_t>(jobs.size())));
-    auto page = connection->ListJobs(request);
+    auto page = channel->ListJobs(request);
     if (!page.ok()) return page.status();
     std::move(page->mutable_jobs()->begin(), page->mutable_jobs()->end(), std::back_inserter(jobs));
     request.set_page_token(page->next_page_token());
@@ -37,18 +37,18 @@ absl::StatusOr<std::vector<v1::Job>> ListJobsUpTo(uint32_t most, v1::ListJobsReq
 }
 
 absl::StatusOr<std::vector<v1::Job>> ListAllJobs(v1::ListJobsRequest request,
-                                                 Connection* connection) {
-  return ListJobsUpTo(std::numeric_limits<uint32_t>::max(), std::move(request), connection);
+                                                 DaemonChannel* channel) {
+  return ListJobsUpTo(std::numeric_limits<uint32_t>::max(), std::move(request), channel);
 }
 
 absl::StatusOr<v1::Selector> ChooseJobs(const Selection& selection,
                                         const std::vector<v1::JobState>& states,
-                                        Connection* connection) {
+                                        DaemonChannel* channel) {
   if (selection.labels.empty()) return selection.selector;
   v1::ListJobsRequest request;
   *request.mutable_selector() = selection.selector;
   for (const v1::JobState state : states) request.add_states(state);
-  auto jobs = ListAllJobs(std::move(request), connection);
+  auto jobs = ListAllJobs(std::move(request), channel);
   if (!jobs.ok()) return jobs.status();
   v1::Selector selector;
   for (const v1::Job& job : *jobs) {

@@ -1,22 +1,20 @@
 #include "client/commands/commands.h"
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "client/format/listing.h"
 
 namespace torchlap::client {
 
 absl::StatusOr<int> Execute(const PresetsOptions& options, const Invocation& invocation) {
-  auto output = ChooseOutput(options.output, ListFormats());
+  auto output = ChooseOutput(options.output, format::Content::kList);
   if (!output.ok()) return output.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
-  auto response = (*connection)->ListPresets();
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  auto response = (*channel)->ListPresets();
   if (!response.ok()) return response.status();
-  const format::Listing listing =
+  const format::Document document =
       format::ListPresets({response->presets().begin(), response->presets().end()});
-  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
-    format::WriteListing(output->format, listing, out);
-  });
+  const absl::Status written = WriteOutput(*output, invocation.console, document);
   if (!written.ok()) return written;
   return kExitOk;
 }

@@ -33,11 +33,11 @@ v1::ListJobsRequest InState(v1::JobState state) {
 }
 
 // All that run, then those that wait, at most `limit`; by id.
-absl::StatusOr<std::vector<v1::Job>> ListQueue(uint32_t limit, Connection* connection) {
-  auto jobs = ListJobsUpTo(limit, InState(v1::JOB_STATE_RUNNING), connection);
+absl::StatusOr<std::vector<v1::Job>> ListQueue(uint32_t limit, DaemonChannel* channel) {
+  auto jobs = ListJobsUpTo(limit, InState(v1::JOB_STATE_RUNNING), channel);
   if (!jobs.ok()) return jobs.status();
   const uint32_t left = limit - static_cast<uint32_t>(jobs->size());
-  auto queued = ListJobsUpTo(left, InState(v1::JOB_STATE_QUEUED), connection);
+  auto queued = ListJobsUpTo(left, InState(v1::JOB_STATE_QUEUED), channel);
   if (!queued.ok()) return queued.status();
   std::move(queued->begin(), queued->end(), std::back_inserter(*jobs));
   // One that began in between is in neither list, or in both.
@@ -50,8 +50,8 @@ absl::StatusOr<std::vector<v1::Job>> ListQueue(uint32_t limit, Connection* conne
   return jobs;
 }
 
-absl::Status SayIfThereAreMore(size_t shown, const Console& console, Connection* connection) {
-  const auto status = connection->GetDaemonStatus();
+absl::Status SayIfThereAreMore(size_t shown, const Console& console, DaemonChannel* channel) {
+  const auto status = channel->GetDaemonStatus();
   if (!status.ok()) return status.status();
   const uint64_t all = uint64_t{status->queued_jobs()} + status->running_jobs();
   if (all > shown) {
@@ -63,23 +63,20 @@ absl::Status SayIfThereAreMore(size_t shown, const Console& console, Connection*
 }  // namespace
 
 absl::StatusOr<int> Execute(const QueueOptions& options, const Invocation& invocation) {
-  auto output = ChooseOutput(options.output, ListFormats());
+  auto output = ChooseOutput(options.output, format::Content::kList);
   if (!output.ok()) return output.status();
   auto limit = ParseLimit(options.limit);
   if (!limit.ok()) return limit.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
 
-  auto jobs = ListQueue(*limit, connection->get());
+  auto jobs = ListQueue(*limit, channel->get());
   if (!jobs.ok()) return jobs.status();
   if (jobs->empty()) *invocation.console.err << "the queue is empty\n";
-  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
-    format::WriteListing(output->format, format::ListQueue(*jobs), out);
-  });
+  const absl::Status written = WriteOutput(*output, invocation.console, format::ListQueue(*jobs));
   if (!written.ok()) return written;
   if (jobs->size() >= *limit) {
-    const absl::Status said =
-        SayIfThereAreMore(jobs->size(), invocation.console, connection->get());
+    const absl::Status said = SayIfThereAreMore(jobs->size(), invocation.console, channel->get());
     if (!said.ok()) return said;
   }
   return kExitOk;

@@ -5,7 +5,7 @@
 namespace torchlap::client {
 
 absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::RunFilter& filter, v1::RowKind kind,
-                                               Connection* connection) {
+                                               DaemonChannel* channel) {
   v1::ExportRunsRequest request;
   *request.mutable_filter() = filter;
   request.set_rows(kind);
@@ -13,24 +13,21 @@ absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::RunFilter& filter, v1::
   const auto take = [&rows](const v1::ExportRunsResponse& part) {
     rows.insert(rows.end(), part.rows().begin(), part.rows().end());
   };
-  absl::Status status = connection->ExportRuns(request, take);
-  if (status.code() == absl::StatusCode::kUnavailable && connection->Reopen().ok()) {
+  absl::Status status = channel->ExportRuns(request, take);
+  if (status.code() == absl::StatusCode::kUnavailable && channel->Reopen().ok()) {
     rows.clear();
-    status = connection->ExportRuns(request, take);
+    status = channel->ExportRuns(request, take);
   }
   if (!status.ok()) return status;
   return rows;
 }
 
 absl::Status PrintResults(const v1::RunFilter& filter, const Output& output, const Console& console,
-                          Connection* connection) {
-  const v1::RowKind kind =
-      format::IsRowPerRun(output.format) ? v1::ROW_KIND_RUN : v1::ROW_KIND_CELL;
-  auto rows = FetchRows(filter, kind, connection);
+                          DaemonChannel* channel) {
+  auto rows = FetchRows(filter, output.format->rows, channel);
   if (!rows.ok()) return rows.status();
   if (rows->empty()) *console.err << "no runs match\n";
-  return WriteOutput(output, console,
-                     [&](std::ostream& out) { format::WriteRuns(output.format, *rows, out); });
+  return WriteOutput(output, console, format::ShowResults(*std::move(rows)));
 }
 
 }  // namespace torchlap::client

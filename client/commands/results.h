@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/output.h"
 #include "torchlap/v1/service.pb.h"
 
@@ -14,11 +14,11 @@ namespace torchlap::client {
 
 // All rows that the filter chooses; connects anew once if the daemon went away in between.
 absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::RunFilter& filter, v1::RowKind kind,
-                                               Connection* connection);
+                                               DaemonChannel* channel);
 
 // Fetches the rows that the format shows (cells, or runs) and prints them. No rows: says so on
 // stderr.
 absl::Status PrintResults(const v1::RunFilter& filter, const Output& output, const Console& console,
-                          Connection* connection);
+                          DaemonChannel* channel);
 
 }  // namespace torchlap::client

@@ -1,3 +1,4 @@
+#include "client/axes.h"
 #include "client/commands/commands.h"
 #include "client/commands/followed_sweep.h"
 #include "client/commands/results.h"
@@ -8,18 +9,18 @@ namespace torchlap::client {
 absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocation) {
   auto request = BuildSweep(options.sweep);
   if (!request.ok()) return request.status();
-  auto output = ChooseOutput(options.output, RunFormats());
+  auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
   const std::optional<std::string>& trace_folder = options.sweep.trace;
   if (trace_folder) {
     if (absl::Status made = MakeTraceFolder(*trace_folder); !made.ok()) return made;
   }
-  const auto report = [&](const v1::SubmitJobsResponse& submitted, Connection* connection) {
+  const auto report = [&](const v1::SubmitJobsResponse& submitted, DaemonChannel* channel) {
     v1::RunFilter filter;
     *filter.mutable_selector() = SweepSelector(submitted.sweep_id());
-    absl::Status status = PrintResults(filter, *output, invocation.console, connection);
+    absl::Status status = PrintResults(filter, *output, invocation.console, channel);
     if (!status.ok() || !trace_folder) return status;
-    return FetchTraces(filter.selector(), *trace_folder, invocation.console, connection);
+    return FetchTraces(filter.selector(), *trace_folder, invocation.console, channel);
   };
   return SubmitAndFollow(*std::move(request), {}, invocation, report);
 }

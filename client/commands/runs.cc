@@ -6,10 +6,10 @@
 #include <charconv>
 
 #include "client/commands/commands.h"
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/exit_code.h"
-#include "client/format/sheet.h"
 #include "client/time_words.h"
+#include "client/value_list.h"
 #include "proto/columns.h"
 
 namespace torchlap::client {
@@ -55,42 +55,19 @@ absl::StatusOr<std::vector<RunColumn>> ParseColumns(const std::optional<std::str
 }
 
 absl::StatusOr<std::vector<v1::Run>> List(const v1::RunFilter& filter, bool ascending,
-                                          uint32_t limit, Connection* connection) {
+                                          uint32_t limit, DaemonChannel* channel) {
   v1::ListRunsRequest request;
   *request.mutable_filter() = filter;
   request.set_ascending(ascending);
   std::vector<v1::Run> runs;
   do {
     request.set_page_size(std::min(limit - static_cast<uint32_t>(runs.size()), kLargestPage));
-    auto page = connection->ListRuns(request);
+    auto page = channel->ListRuns(request);
     if (!page.ok()) return page.status();
     runs.insert(runs.end(), page->runs().begin(), page->runs().end());
     request.set_page_token(page->next_page_token());
   } while (runs.size() < limit && !request.page_token().empty());
   return runs;
-}
-
-void Write(format::Format format, const std::vector<v1::Run>& runs,
-           const std::vector<RunColumn>& columns, std::ostream& out) {
-  const bool chosen = !columns.empty();
-  const format::Sheet sheet = format::IsRowPerRun(format)
-                                  ? format::RunSheet(runs, chosen ? columns : RunColumns())
-                                  : format::Sheet();
-  switch (format) {
-    case format::Format::kCsv:
-      return format::WriteCsv(sheet, out);
-    case format::Format::kJson:
-      return format::WriteJson(sheet, out);
-    case format::Format::kJsonLines:
-      return format::WriteJsonLines(sheet, out);
-    case format::Format::kWriteup:
-      return format::WriteWriteup(runs, out);
-    default:
-      break;
-  }
-  const format::Grid grid = chosen ? format::ColumnGrid(runs, columns) : format::RunListGrid(runs);
-  format == format::Format::kMarkdown ? format::WriteMarkdown(grid, out)
-                                      : format::WriteTable(grid, out);
 }
 
 }  // namespace
@@ -104,17 +81,16 @@ absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invoca
   if (!ascending.ok()) return ascending.status();
   auto columns = ParseColumns(options.columns);
   if (!columns.ok()) return columns.status();
-  auto output = ChooseOutput(options.output, RunFormats());
+  auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
 
-  auto runs = List(*filter, *ascending, *limit, connection->get());
+  auto runs = List(*filter, *ascending, *limit, channel->get());
   if (!runs.ok()) return runs.status();
   if (runs->empty()) *invocation.console.err << "no runs match\n";
-  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
-    Write(output->format, *runs, *columns, out);
-  });
+  const absl::Status written =
+      WriteOutput(*output, invocation.console, format::ListRuns(*std::move(runs), *columns));
   if (!written.ok()) return written;
   return kExitOk;
 }

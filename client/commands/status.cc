@@ -1,24 +1,19 @@
 #include "client/commands/commands.h"
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "client/format/listing.h"
 
 namespace torchlap::client {
 
 absl::StatusOr<int> Execute(const StatusOptions& options, const Invocation& invocation) {
-  auto output = ChooseOutput(options.output, ListFormats());
+  auto output = ChooseOutput(options.output, format::Content::kList);
   if (!output.ok()) return output.status();
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
-  auto response = (*connection)->GetDaemonStatus();
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  auto response = (*channel)->GetDaemonStatus();
   if (!response.ok()) return response.status();
-  const format::Listing listing = format::ListStatus(*response, (*connection)->address());
-  const absl::Status written = WriteOutput(*output, invocation.console, [&](std::ostream& out) {
-    if (output->format == format::Format::kJson) {
-      return format::WriteJsonObject(listing.sheet, out);
-    }
-    format::WriteListing(output->format, listing, out);
-  });
+  const format::Document document = format::ListStatus(*response, (*channel)->address());
+  const absl::Status written = WriteOutput(*output, invocation.console, document);
   if (!written.ok()) return written;
   return kExitOk;
 }

@@ -16,12 +16,12 @@ std::string RandomId() {
 }  // namespace
 
 absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
-                                                  Connection* connection) {
+                                                  DaemonChannel* channel) {
   request.set_request_id(RandomId());
-  auto response = connection->SubmitJobs(request);
+  auto response = channel->SubmitJobs(request);
   if (response.status().code() != absl::StatusCode::kUnavailable) return response;
-  if (!connection->Reopen().ok()) return response;
-  return connection->SubmitJobs(request);
+  if (!channel->Reopen().ok()) return response;
+  return channel->SubmitJobs(request);
 }
 
 }  // namespace torchlap::client

@@ -3,7 +3,7 @@
 
 #include <absl/status/statusor.h>
 
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::client {
@@ -11,6 +11,6 @@ namespace torchlap::client {
 // Gives the request an id of its own and submits it. If the connection breaks it is sent once more:
 // by its id the daemon knows whether it has it already.
 absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
-                                                  Connection* connection);
+                                                  DaemonChannel* channel);
 
 }  // namespace torchlap::client

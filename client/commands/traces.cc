@@ -11,11 +11,11 @@ namespace torchlap::client {
 namespace {
 
 absl::Status FetchTrace(const std::string& run_id, const std::string& path, const Console& console,
-                        Connection* connection) {
+                        DaemonChannel* channel) {
   v1::ReadTraceRequest request;
   request.set_run_id(run_id);
   std::string trace;
-  const absl::Status status = connection->ReadTrace(
+  const absl::Status status = channel->ReadTrace(
       request, [&trace](const v1::ReadTraceResponse& part) { trace += part.data(); });
   if (!status.ok()) return status;
   if (absl::Status written = WriteFileWhole(path, trace); !written.ok()) return written;
@@ -35,17 +35,17 @@ absl::Status MakeTraceFolder(const std::string& folder) {
 }
 
 absl::Status FetchTraces(const v1::Selector& selector, const std::string& folder,
-                         const Console& console, Connection* connection) {
+                         const Console& console, DaemonChannel* channel) {
   v1::RunFilter filter;
   *filter.mutable_selector() = selector;
   filter.add_purposes(v1::PURPOSE_TRACE);
   filter.add_outcomes(v1::OUTCOME_OK);
-  const auto runs = FetchRows(filter, v1::ROW_KIND_RUN, connection);
+  const auto runs = FetchRows(filter, v1::ROW_KIND_RUN, channel);
   if (!runs.ok()) return runs.status();
   if (runs->empty()) *console.err << "no traces: no run of purpose trace ended OK\n";
   for (const v1::Run& run : *runs) {
     const std::string path = (std::filesystem::path(folder) / (run.run_id() + ".json")).string();
-    if (absl::Status status = FetchTrace(run.run_id(), path, console, connection); !status.ok()) {
+    if (absl::Status status = FetchTrace(run.run_id(), path, console, channel); !status.ok()) {
       return status;
     }
   }

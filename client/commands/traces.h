@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/output.h"
 #include "torchlap/v1/service.pb.h"
 
@@ -17,6 +17,6 @@ absl::Status MakeTraceFolder(const std::string& folder);
 // Writes the trace of every run of purpose `trace` that the selector's jobs have, each whole or not
 // at all, as `<folder>/<run_id>.json`, and says so on stderr. None: says that too, OK.
 absl::Status FetchTraces(const v1::Selector& selector, const std::string& folder,
-                         const Console& console, Connection* connection);
+                         const Console& console, DaemonChannel* channel);
 
 }  // namespace torchlap::client

@@ -40,14 +40,14 @@ absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invoca
   }
 
   Interrupts interrupts;
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
-  auto selector = ChooseJobs(*selection, {}, connection->get());
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  auto selector = ChooseJobs(*selection, {}, channel->get());
   if (!selector.ok()) return selector.status();
 
   SweepProgress progress;
   ProgressDisplay display(invocation.console, /*quiet=*/true);
-  auto end = Follow(*selector, follow, connection->get(), &interrupts, &progress, &display);
+  auto end = Follow(*selector, follow, channel->get(), &interrupts, &progress, &display);
   if (!end.ok()) return end.status();
   if (*end == FollowEnd::kInterrupted) return kExitInterrupted;
   if (*end == FollowEnd::kTimedOut) {
@@ -56,7 +56,7 @@ absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invoca
   }
   if (options.trace) {
     const absl::Status traced =
-        FetchTraces(*selector, *options.trace, invocation.console, connection->get());
+        FetchTraces(*selector, *options.trace, invocation.console, channel->get());
     if (!traced.ok()) return traced;
   }
   if (progress.failed() > 0) Say(progress, "done", invocation.console);

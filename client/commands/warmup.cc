@@ -9,16 +9,14 @@ namespace torchlap::client {
 absl::StatusOr<int> Execute(const WarmupOptions& options, const Invocation& invocation) {
   auto request = BuildWarmups(options.sweep, options.steps);
   if (!request.ok()) return request.status();
-  auto output = ChooseOutput(options.output, ResultFormats());
+  auto output = ChooseOutput(options.output, format::Content::kResult);
   if (!output.ok()) return output.status();
-  const auto report = [&](const v1::SubmitJobsResponse& submitted, Connection* connection) {
+  const auto report = [&](const v1::SubmitJobsResponse& submitted, DaemonChannel* channel) {
     v1::CompareWarmupsRequest comparison;
     comparison.set_sweep_id(submitted.sweep_id());
-    const auto response = connection->CompareWarmups(comparison);
+    const auto response = channel->CompareWarmups(comparison);
     if (!response.ok()) return response.status();
-    return WriteOutput(*output, invocation.console, [&](std::ostream& out) {
-      format::WriteWarmups(output->format, *response, out);
-    });
+    return WriteOutput(*output, invocation.console, format::ShowWarmups(*response));
   };
   return SubmitAndFollow(*std::move(request), {}, invocation, report);
 }

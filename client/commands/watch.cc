@@ -10,18 +10,18 @@ namespace torchlap::client {
 absl::StatusOr<int> Execute(const WatchOptions& options, const Invocation& invocation) {
   auto selection = ParseJobSelectors(options.selectors);
   if (!selection.ok()) return selection.status();
-  auto output = ChooseOutput(options.output, RunFormats());
+  auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
 
   Interrupts interrupts;
-  auto connection = Connection::Open(invocation.address);
-  if (!connection.ok()) return connection.status();
-  auto selector = ChooseJobs(*selection, {}, connection->get());
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  auto selector = ChooseJobs(*selection, {}, channel->get());
   if (!selector.ok()) return selector.status();
 
   SweepProgress progress;
   ProgressDisplay display(invocation.console);
-  auto end = Follow(*selector, {}, connection->get(), &interrupts, &progress, &display);
+  auto end = Follow(*selector, {}, channel->get(), &interrupts, &progress, &display);
   display.Clear();
   if (!end.ok()) return end.status();
   if (*end == FollowEnd::kInterrupted) return kExitInterrupted;
@@ -29,7 +29,7 @@ absl::StatusOr<int> Execute(const WatchOptions& options, const Invocation& invoc
   interrupts.LetThemEnd();
   v1::RunFilter filter;
   for (const uint64_t id : progress.job_ids()) filter.mutable_selector()->add_job_ids(id);
-  const absl::Status printed = PrintResults(filter, *output, invocation.console, connection->get());
+  const absl::Status printed = PrintResults(filter, *output, invocation.console, channel->get());
   if (!printed.ok()) return printed;
   return progress.failed() == 0 ? kExitOk : kExitJobFailed;
 }

@@ -8,6 +8,7 @@
 
 #include "client/format/evidence.h"
 #include "client/format/numbers.h"
+#include "client/format/subject.h"
 #include "client/format/traits.h"
 #include "client/format/words.h"
 #include "client/run_command.h"
@@ -129,33 +130,27 @@ std::string SumOfParts(const v1::MemoryParts& parts, const std::string& activati
   return sum == parts.weights_bytes() ? words : words + " = " + BytesShort(sum);
 }
 
-std::string SizeWords(const v1::TransformerLm& model) {
-  return fmt::format("batch {}, context {}", model.batch_size(), model.context_length());
-}
-
 AdviceWords SmallerFits(const v1::Run& run, const v1::Advice& advice) {
   v1::Run again = run;
-  v1::TransformerLm* model = again.mutable_workload()->mutable_transformer_lm();
-  model->set_batch_size(static_cast<uint32_t>(advice.number()));
-  model->set_context_length(static_cast<uint32_t>(advice.number2()));
+  SetSizes(static_cast<uint32_t>(advice.number()), static_cast<uint32_t>(advice.number2()),
+           again.mutable_workload());
   return {fmt::format("{} at {}, {} has {}, {} would need {} or more", MemoryWords(run),
-                      SizeWords(run.workload().transformer_lm()), run.device(),
-                      BytesShort(advice.bytes2()), SizeWords(*model), BytesShort(advice.bytes())),
+                      SizeWords(SubjectOf(run)), run.device(), BytesShort(advice.bytes2()),
+                      SizeWords(SubjectOf(again)), BytesShort(advice.bytes())),
           RunCommand(again)};
 }
 
 AdviceWords NothingFits(const v1::Run& run, const v1::Advice& advice) {
   const uint64_t weights = run.assessment().memory().weights_bytes();
-  const v1::PassType pass = run.workload().transformer_lm().pass_type();
   const std::string finding =
       fmt::format("{} before any activation, {} has {}", SumOfParts(run.assessment().memory(), ""),
                   run.device(), BytesShort(advice.bytes2()));
   // The weights alone may fit.
-  if (pass == v1::PASS_TYPE_FORWARD || weights == 0 || weights > advice.bytes2()) {
+  if (!SubjectOf(run).has_backward || weights == 0 || weights > advice.bytes2()) {
     return {finding + ", so no batch and no pass fits; smaller models", "torchlap presets"};
   }
   v1::Run again = run;
-  again.mutable_workload()->mutable_transformer_lm()->set_pass_type(v1::PASS_TYPE_FORWARD);
+  SetPass(v1::PASS_TYPE_FORWARD, again.mutable_workload());
   return {fmt::format("{}, so no batch fits; a forward holds {}", finding, BytesShort(weights)),
           RunCommand(again)};
 }
@@ -163,7 +158,7 @@ AdviceWords NothingFits(const v1::Run& run, const v1::Advice& advice) {
 AdviceWords OtherPrecision(const v1::Run& run, v1::Precision precision,
                            const std::string& finding) {
   v1::Run again = run;
-  again.mutable_workload()->mutable_transformer_lm()->set_precision(precision);
+  SetPrecision(precision, again.mutable_workload());
   return {finding, RunCommand(again)};
 }
 
@@ -243,7 +238,7 @@ std::vector<std::string> AdviceLines(const std::vector<v1::Run>& rows) {
   std::set<std::pair<v1::AdviceCode, std::string>> said;
   const std::vector<const Trait*> varying = VaryingTraits(rows);
   for (const v1::Run& row : rows) {
-    const std::string name = SizeName(row.workload().transformer_lm()) + Distinction(row, varying);
+    const std::string name = SubjectName(row.workload()) + Distinction(row, varying);
     std::string noise = NoiseWords(row);
     for (const v1::Advice& advice : WorstFirst(row)) {
       const AdviceWords words = WordAdvice(row, advice);
@@ -259,10 +254,6 @@ std::vector<std::string> AdviceLines(const std::vector<v1::Run>& rows) {
   }
   of_rows.insert(of_rows.end(), of_devices.begin(), of_devices.end());
   return of_rows;
-}
-
-void WriteAdvice(const std::vector<v1::Run>& rows, std::ostream& out) {
-  for (const std::string& line : AdviceLines(rows)) out << line << '\n';
 }
 
 std::string MemoryWords(const v1::Run& run) {

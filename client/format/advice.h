@@ -1,7 +1,6 @@
 // What to do next about runs, in words: each clause from the numbers of the run.
 #pragma once
 
-#include <ostream>
 #include <string>
 #include <vector>
 
@@ -23,9 +22,6 @@ AdviceWords WordAdvice(const v1::Run& run, const v1::Advice& advice);
 // by what tells it from the other rows. What is about the device comes last and once, for the first
 // row that has it.
 std::vector<std::string> AdviceLines(const std::vector<v1::Run>& rows);
-
-// The lines, below a table.
-void WriteAdvice(const std::vector<v1::Run>& rows, std::ostream& out);
 
 // `weights 2.36 GiB + gradients 2.36 GiB + activations at least 9.10 GiB = 13.8 GiB`. Empty where
 // nothing is known.

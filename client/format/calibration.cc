@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "client/format/grid.h"
 #include "client/format/numbers.h"
 #include "client/format/sheet.h"
 #include "client/time_words.h"
@@ -63,12 +62,16 @@ std::string PeakWords(const v1::CalibrationResult& result) {
                      PerSecond(result.memory_bytes_per_s(), "B"));
 }
 
-void WriteCalibration(Format format, const v1::Run& run, std::ostream& out) {
-  if (format == Format::kJson) return WriteCalibrationJson(run, out);
-  if (format == Format::kCsv) return WriteCsv(PeakSheet(run), out);
-  const bool is_markdown = format == Format::kMarkdown;
-  is_markdown ? WriteMarkdown(PeakGrid(run), out) : WriteTable(PeakGrid(run), out);
-  out << (is_markdown ? "\n" : "") << BandwidthLine(run.calibration()) << '\n';
+std::vector<Block> CalibrationBlocks(const v1::Run& run) {
+  return {PeakGrid(run), Lines{BandwidthLine(run.calibration())}};
+}
+
+Document ShowCalibration(const v1::Run& run) {
+  Document document;
+  document.blocks = [run] { return CalibrationBlocks(run); };
+  document.rows = RowsOf(PeakSheet(run));
+  document.object = CalibratedObject(run);
+  return document;
 }
 
 }  // namespace torchlap::client::format

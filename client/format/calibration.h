@@ -1,10 +1,10 @@
 // `calibrate`: the device's own speed.
 #pragma once
 
-#include <ostream>
 #include <string>
+#include <vector>
 
-#include "client/format/format.h"
+#include "client/format/document.h"
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::client::format {
@@ -12,9 +12,10 @@ namespace torchlap::client::format {
 // `fp32 62.1 GFLOP/s, bf16 8.20 GFLOP/s, memory 8.31 GB/s`.
 std::string PeakWords(const v1::CalibrationResult& result);
 
-// Table and Markdown: a row a precision, then the memory's bandwidth; csv: a row a precision; json:
-// one object. Of a run of purpose calibrate that ended OK.
-void WriteCalibration(Format format, const v1::Run& run, std::ostream& out);
-void WriteCalibrationJson(const v1::Run& run, std::ostream& out);
+// A row a precision, then the memory's bandwidth; for programs a row a precision, or one object. Of
+// a run of purpose calibrate that ended OK.
+Document ShowCalibration(const v1::Run& run);
+std::vector<Block> CalibrationBlocks(const v1::Run& run);
+MakeObject CalibratedObject(const v1::Run& run);
 
 }  // namespace torchlap::client::format

@@ -6,6 +6,7 @@
 #include "client/format/numbers.h"
 #include "client/format/run_columns.h"
 #include "client/format/runs.h"
+#include "client/format/subject.h"
 #include "client/format/traits.h"
 #include "client/format/words.h"
 #include "proto/words.h"

@@ -1,4 +1,6 @@
-#include "client/format/sheet.h"
+// `csv`: a header and a line a row, quoted by RFC 4180 where needed, lines ended by \n. Empty for
+// unknown.
+#include "client/format/format.h"
 
 namespace torchlap::client::format {
 namespace {
@@ -15,23 +17,27 @@ std::string Quoted(const std::string& text) {
   return quoted + '"';
 }
 
-}  // namespace
+const std::string& Text(const std::string& name) { return name; }
+std::string Text(const Value& value) { return ValueText(value); }
 
-void WriteCsv(const Sheet& sheet, std::ostream& out) {
+template <typename Cell>
+void WriteLine(const std::vector<Cell>& cells, std::ostream& out) {
   const char* separator = "";
-  for (const std::string& name : sheet.names) {
-    out << separator << Quoted(name);
+  for (const Cell& cell : cells) {
+    out << separator << Quoted(Text(cell));
     separator = ",";
   }
   out << '\n';
-  for (const auto& row : sheet.rows) {
-    separator = "";
-    for (const Value& value : row) {
-      out << separator << Quoted(ValueText(value));
-      separator = ",";
-    }
-    out << '\n';
-  }
 }
+
+absl::Status Write(const Document& document, std::ostream& out) {
+  WriteLine(document.rows.names, out);
+  return document.rows.each([&out](const std::vector<Value>& row) { WriteLine(row, out); });
+}
+
+}  // namespace
+
+constinit const Format kCsv = {
+    "csv", "csv", {Content::kRuns, Content::kList, Content::kResult}, v1::ROW_KIND_RUN, Write};
 
 }  // namespace torchlap::client::format

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "client/format/listing.h"
 #include "client/format/words.h"
 #include "proto/words.h"
 
@@ -13,7 +12,7 @@ namespace {
 
 constexpr char kMachine[] = "machine";
 
-// The words of a code. `{0}` is the finding's detail, `{1}` what would be right.
+// The words of a code. `{0}` is what was found, `{1}` what would be right.
 struct Wording {
   v1::FindingCode code;
   const char* finding;
@@ -63,8 +62,78 @@ const Wording* WordingOf(v1::FindingCode code) {
   return found == std::end(kWordings) ? nullptr : found;
 }
 
+std::string Amount(uint64_t bytes) {
+  const double mebibytes = static_cast<double>(bytes) / (1 << 20);
+  return mebibytes < 1000 ? fmt::format("{:.0f} MiB", mebibytes)
+                          : fmt::format("{:.1f} GiB", mebibytes / 1024);
+}
+
+const char* CauseWords(int cause) {
+  switch (cause) {
+    case v1::THROTTLE_HARDWARE_THERMAL:
+      return "heat (hardware)";
+    case v1::THROTTLE_DRIVER_THERMAL:
+      return "heat (driver)";
+    case v1::THROTTLE_POWER_BRAKE:
+      return "the power brake";
+    case v1::THROTTLE_HARDWARE:
+      return "a hardware slowdown";
+    case v1::THROTTLE_POWER_LIMIT:
+      return "its power limit";
+    default:
+      return "a cause that this program does not know";
+  }
+}
+
+std::string CausesText(const v1::Finding& finding) {
+  std::string text;
+  for (const int cause : finding.causes()) {
+    text += (text.empty() ? "" : ", ") + std::string(CauseWords(cause));
+  }
+  return text;
+}
+
+// `pid 4211 ann python3 11.2 GiB (graphics)`, as far as it is known.
+std::string ProcessText(const v1::ProcessUse& process) {
+  std::string text = fmt::format("pid {}", process.pid());
+  if (!process.user().empty()) text += " " + process.user();
+  if (!process.name().empty()) text += " " + process.name();
+  if (process.has_used_bytes()) text += " " + Amount(process.used_bytes());
+  return process.only_draws() ? text + " (graphics)" : text;
+}
+
+std::string ClaimText(const v1::ProcessUse& process) {
+  const std::string user = process.user().empty() ? "" : ", user " + process.user();
+  return fmt::format("claimed by pid {}{}", process.pid(), user);
+}
+
+std::string LoadText(const v1::Finding& finding) {
+  return fmt::format("{:.2f} on {} {}", finding.load(), finding.cores(),
+                     finding.cores() == 1 ? "core" : "cores");
+}
+
+// What was found: the numbers of the finding, else its detail.
+std::string DetailText(const v1::Finding& finding) {
+  if (finding.has_load()) return LoadText(finding);
+  if (finding.has_celsius()) return std::to_string(finding.celsius());
+  if (finding.causes_size() > 0) return CausesText(finding);
+  if (finding.has_process()) {
+    const bool is_claim = finding.code() == v1::FINDING_DEVICE_CLAIMED;
+    return is_claim ? ClaimText(finding.process()) : ProcessText(finding.process());
+  }
+  if (!finding.has_bytes()) return finding.detail();
+  const std::string before = finding.detail().empty() ? "" : finding.detail() + ", ";
+  return before + Amount(finding.bytes());
+}
+
+std::string ExpectedText(const v1::Finding& finding) {
+  if (finding.has_expected_load()) return fmt::format("{:.1f}", finding.expected_load());
+  if (finding.has_expected_celsius()) return std::to_string(finding.expected_celsius());
+  return finding.has_expected_bytes() ? Amount(finding.expected_bytes()) : finding.expected();
+}
+
 std::string Fill(const char* words, const v1::Finding& finding) {
-  return fmt::format(fmt::runtime(words), finding.detail(), finding.expected());
+  return fmt::format(fmt::runtime(words), DetailText(finding), ExpectedText(finding));
 }
 
 // `driver-too-old`; of a newer daemon's code its number.
@@ -100,21 +169,14 @@ std::string Summary(const std::vector<v1::Finding>& findings) {
                     : Count(problems, "problem") + ", " + Count(notes, "note");
 }
 
-void WriteForPeople(const std::vector<v1::Finding>& findings, std::ostream& out) {
-  constexpr size_t kSeverityWidth = 7;  // of "problem"
-  size_t width = 0;
+Checklist ListForPeople(const std::vector<v1::Finding>& findings) {
+  Checklist list;
   for (const v1::Finding& finding : findings) {
-    width = std::max(width, DisplayWidth(Subject(finding)));
+    list.items.push_back({std::string(Word(finding.severity())), Subject(finding),
+                          FindingWords(finding), RemedyWords(finding)});
   }
-  for (const v1::Finding& finding : findings) {
-    out << fmt::format("{:<{}}  {:<{}}  {}\n", Word(finding.severity()), kSeverityWidth,
-                       Subject(finding), width, FindingWords(finding));
-    const std::string remedy = RemedyWords(finding);
-    if (!remedy.empty()) {
-      out << std::string(kSeverityWidth + width + 4, ' ') << "do: " << remedy << '\n';
-    }
-  }
-  out << Summary(findings) << '\n';
+  list.summary = Summary(findings);
+  return list;
 }
 
 Value TextOrUnknown(const std::string& text) {
@@ -122,21 +184,16 @@ Value TextOrUnknown(const std::string& text) {
   return text;
 }
 
-Listing ListFindings(const std::vector<v1::Finding>& findings) {
-  Listing listing;
-  listing.grid.titles = {"severity", "device", "finding", "do"};
-  listing.sheet.names = {"severity", "code", "device", "detail", "expected", "finding", "remedy"};
+Sheet ListForPrograms(const std::vector<v1::Finding>& findings) {
+  Sheet sheet;
+  sheet.names = {"severity", "code", "device", "detail", "expected", "finding", "remedy"};
   for (const v1::Finding& finding : findings) {
-    const std::string severity(Word(finding.severity()));
-    const std::string remedy = RemedyWords(finding);
-    listing.grid.rows.push_back(
-        {severity, Subject(finding), FindingWords(finding), remedy.empty() ? "-" : remedy});
-    listing.sheet.rows.push_back({severity, CodeWord(finding.code()),
-                                  TextOrUnknown(finding.device()), TextOrUnknown(finding.detail()),
-                                  TextOrUnknown(finding.expected()), FindingWords(finding),
-                                  TextOrUnknown(remedy)});
+    sheet.rows.push_back({std::string(Word(finding.severity())), CodeWord(finding.code()),
+                          TextOrUnknown(finding.device()), TextOrUnknown(DetailText(finding)),
+                          TextOrUnknown(ExpectedText(finding)), FindingWords(finding),
+                          TextOrUnknown(RemedyWords(finding))});
   }
-  return listing;
+  return sheet;
 }
 
 }  // namespace
@@ -147,12 +204,12 @@ std::string FindingWords(const v1::Finding& finding) {
   // version to tell.
   const bool has_no_words = wording == nullptr || (finding.code() == v1::FINDING_DAEMON &&
                                                    finding.severity() == v1::SEVERITY_PROBLEM);
-  if (has_no_words) return finding.detail();
+  if (has_no_words) return DetailText(finding);
   if (finding.code() == v1::FINDING_TORCH && finding.detail().empty()) {
     return "LibTorch where torchlap-worker looks for it";
   }
-  if (finding.code() == v1::FINDING_TEMPERATURE && finding.expected().empty()) {
-    return finding.detail() + " degrees Celsius";
+  if (finding.code() == v1::FINDING_TEMPERATURE && ExpectedText(finding).empty()) {
+    return DetailText(finding) + " degrees Celsius";
   }
   return Fill(wording->finding, finding);
 }
@@ -163,9 +220,11 @@ std::string RemedyWords(const v1::Finding& finding) {
   return Fill(wording->remedy, finding);
 }
 
-void WriteFindings(Format format, const std::vector<v1::Finding>& findings, std::ostream& out) {
-  if (format == Format::kTable) return WriteForPeople(findings, out);
-  WriteListing(format, ListFindings(findings), out);
+Document ShowFindings(const std::vector<v1::Finding>& findings) {
+  Document document;
+  document.blocks = [findings] { return std::vector<Block>{ListForPeople(findings)}; };
+  document.rows = RowsOf(ListForPrograms(findings));
+  return document;
 }
 
 }  // namespace torchlap::client::format

@@ -1,26 +1,17 @@
-// `show` for people: a value a line, and the values that a job and a run have in common.
+// `show` for people: the values that a job and a run have in common.
 #pragma once
 
 #include <google/protobuf/map.h>
 
 #include <cstdint>
-#include <ostream>
 #include <string>
 
-#include "torchlap/v1/workload.pb.h"
-
 namespace torchlap::client::format {
-
-// `  name         value`; nothing for an empty value.
-void WriteField(const char* name, const std::string& value, std::ostream& out);
 
 // RFC 3339; empty for 0.
 std::string TimeText(int64_t unix_ns);
 
 // `card=A, why=test`, sorted.
 std::string LabelText(const google::protobuf::Map<std::string, std::string>& labels);
-
-// `small (128.6M parameters)`; empty for a calibration.
-std::string ModelText(const v1::Workload& workload, uint64_t parameters);
 
 }  // namespace torchlap::client::format

@@ -9,6 +9,7 @@
 #include "client/format/numbers.h"
 #include "client/format/run_columns.h"
 #include "client/format/sheet.h"
+#include "client/format/subject.h"
 #include "client/format/traits.h"
 #include "client/format/words.h"
 #include "proto/words.h"
@@ -17,15 +18,15 @@ namespace torchlap::client::format {
 namespace {
 
 uint32_t SizeOn(v1::FitAxis axis, const v1::Run& run) {
-  const v1::TransformerLm& model = run.workload().transformer_lm();
-  return axis == v1::FIT_AXIS_CONTEXT ? model.context_length() : model.batch_size();
+  const Subject subject = SubjectOf(run);
+  return axis == v1::FIT_AXIS_CONTEXT ? subject.context_length : subject.batch_size;
 }
 
 // The size on the other axis, which stays.
 std::string OtherSize(v1::FitAxis axis, const v1::Run& run) {
-  const v1::TransformerLm& model = run.workload().transformer_lm();
-  return axis == v1::FIT_AXIS_CONTEXT ? fmt::format("batch {}", model.batch_size())
-                                      : fmt::format("context {}", model.context_length());
+  const Subject subject = SubjectOf(run);
+  return axis == v1::FIT_AXIS_CONTEXT ? fmt::format("batch {}", subject.batch_size)
+                                      : fmt::format("context {}", subject.context_length);
 }
 
 std::string PeakOfDevice(const v1::Run& run) {
@@ -77,10 +78,11 @@ Grid TryGrid(const v1::Job& job) {
 
 // Model, pass, precision, device: what all tries share but the size that grows.
 std::string Heading(const v1::Job& job) {
-  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
-  std::string heading = fmt::format("{} ({}), {}, {}, {} attention", SizeName(model),
-                                    ParametersShort(job.parameters()), PassName(model.pass_type()),
-                                    Word(model.precision()), Word(model.attention()));
+  const v1::Workload& workload = job.spec().workload();
+  const Subject subject = SubjectOf(workload);
+  const std::string heading =
+      fmt::format("{}, {}, {}, {} attention", ModelShort(workload, job.parameters()),
+                  PassName(subject), subject.precision, subject.attention);
   return job.device().empty() ? heading : heading + ", " + job.device();
 }
 
@@ -104,11 +106,9 @@ FitResult ResultOf(const v1::Job& job) {
 }
 
 std::string TryLine(const v1::Run& run) {
-  const v1::TransformerLm& model = run.workload().transformer_lm();
   const std::string result =
       run.outcome() == v1::OUTCOME_OK ? "fits" + PeakOfDevice(run) : FailureWords(run);
-  return fmt::format("{} batch {}, context {}: {}", run.run_id(), model.batch_size(),
-                     model.context_length(), result);
+  return fmt::format("{} {}: {}", run.run_id(), SizeWords(SubjectOf(run)), result);
 }
 
 std::string FitLine(const v1::Job& job) {
@@ -125,16 +125,18 @@ std::string FitLine(const v1::Job& job) {
   return line;
 }
 
-void WriteFit(Format format, const v1::Job& job, std::ostream& out) {
+Document ShowFit(const v1::Job& job) {
   const std::vector<v1::Run> runs(job.runs().begin(), job.runs().end());
-  if (format == Format::kJson) return WriteFitJson(job, out);
-  if (format == Format::kCsv) return WriteCsv(RunSheet(runs, RunColumns()), out);
-  const char* gap = format == Format::kMarkdown ? "\n\n" : "\n";
-  out << Heading(job) << gap << FitLine(job) << gap;
-  if (runs.empty()) return;
-  format == Format::kMarkdown ? WriteMarkdown(TryGrid(job), out) : WriteTable(TryGrid(job), out);
-  const bool is_table = format == Format::kTable;
-  if (is_table && !ResultOf(job).largest) WriteAdvice({runs.back()}, out);
+  Document document;
+  document.blocks = [job] {
+    return std::vector<Block>{Lines{Heading(job)}, Lines{FitLine(job)}, TryGrid(job)};
+  };
+  if (!runs.empty() && !ResultOf(job).largest) {
+    document.hints = [last = runs.back()] { return AdviceLines({last}); };
+  }
+  document.rows = RunRows(runs, RunColumns());
+  document.object = FitObject(job);
+  return document;
 }
 
 }  // namespace torchlap::client::format

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <optional>
-#include <ostream>
 #include <string>
 
-#include "client/format/format.h"
+#include "client/format/document.h"
 #include "torchlap/v1/job.pb.h"
 
 namespace torchlap::client::format {
@@ -27,9 +26,9 @@ std::string TryLine(const v1::Run& run);
 // why there is none.
 std::string FitLine(const v1::Job& job);
 
-// Table and Markdown: the line and the tries, and what to do where nothing fits; csv: the tries as
-// runs; json: one object with the result and the runs.
-void WriteFit(Format format, const v1::Job& job, std::ostream& out);
-void WriteFitJson(const v1::Job& job, std::ostream& out);
+// The line and the tries, and what to do where nothing fits; for programs the tries as runs, or one
+// object with the result and the runs.
+Document ShowFit(const v1::Job& job);
+MakeObject FitObject(const v1::Job& job);
 
 }  // namespace torchlap::client::format

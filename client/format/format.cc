@@ -1,47 +1,39 @@
 #include "client/format/format.h"
 
-#include <array>
-#include <utility>
+#include <algorithm>
 
 namespace torchlap::client::format {
 namespace {
 
-constexpr std::array<std::pair<Format, std::string_view>, 6> kNames = {{
-    {Format::kTable, "table"},
-    {Format::kMarkdown, "markdown"},
-    {Format::kWriteup, "writeup"},
-    {Format::kCsv, "csv"},
-    {Format::kJson, "json"},
-    {Format::kJsonLines, "jsonl"},
-}};
+template <typename Wanted>
+const Format* First(FormatList formats, Wanted wanted) {
+  const auto found = std::find_if(formats.begin(), formats.end(), wanted);
+  return found == formats.end() ? nullptr : *found;
+}
 
 }  // namespace
 
-std::string_view FormatName(Format format) {
-  for (const auto& [value, name] : kNames) {
-    if (value == format) return name;
-  }
-  return {};
+const Format* FormatByName(std::string_view name, FormatList formats) {
+  return First(formats, [name](const Format* format) { return format->name == name; });
 }
 
-std::optional<Format> FormatByName(std::string_view name) {
-  for (const auto& [value, known] : kNames) {
-    if (known == name) return value;
-  }
-  return std::nullopt;
-}
-
-std::optional<Format> FormatOfFile(std::string_view path) {
+const Format* FormatOfFile(std::string_view path, FormatList formats) {
   const size_t dot = path.find_last_of("./");
-  if (dot == std::string_view::npos || path[dot] == '/') return std::nullopt;
+  if (dot == std::string_view::npos || path[dot] == '/') return nullptr;
   const std::string_view ending = path.substr(dot + 1);
-  if (ending == "md") return Format::kMarkdown;
-  if (ending == "csv" || ending == "json" || ending == "jsonl") return FormatByName(ending);
-  return std::nullopt;
+  if (ending.empty()) return nullptr;
+  return First(formats, [ending](const Format* format) { return format->ending == ending; });
 }
 
-bool IsRowPerRun(Format format) {
-  return format == Format::kCsv || format == Format::kJson || format == Format::kJsonLines;
+std::string FormatNames(Content content, FormatList formats, std::string_view first_remark) {
+  std::string names;
+  for (const Format* format : formats) {
+    if (!format->contents.Has(content)) continue;
+    if (!names.empty()) names += ", ";
+    names += format->name;
+    if (format == formats.front()) names += first_remark;
+  }
+  return names;
 }
 
 }  // namespace torchlap::client::format

@@ -1,23 +1,72 @@
-// Names of the output formats.
+// The output formats. Each is one writer of documents, in the file of its name.
 #pragma once
 
-#include <optional>
+#include <absl/status/status.h>
+
+#include <array>
+#include <initializer_list>
+#include <ostream>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "client/format/document.h"
+#include "torchlap/v1/service.pb.h"
+
 namespace torchlap::client::format {
 
-enum class Format { kTable, kMarkdown, kWriteup, kCsv, kJson, kJsonLines };
+// What a command prints: runs, things that are no runs (queue, devices), the result of one
+// experiment, or one thing in detail.
+enum class Content : unsigned { kRuns = 1, kList = 2, kResult = 4, kDetails = 8 };
 
-// `table`, `markdown`, `writeup`, `csv`, `json`, `jsonl`.
-std::string_view FormatName(Format format);
-std::optional<Format> FormatByName(std::string_view name);
+// Several of them.
+class Contents {
+ public:
+  constexpr Contents(std::initializer_list<Content> contents) {
+    for (const Content content : contents) bits_ |= static_cast<unsigned>(content);
+  }
+  constexpr bool Has(Content content) const {
+    return (bits_ & static_cast<unsigned>(content)) != 0;
+  }
 
-// The format that a file's name ends in (`.csv`, `.json`, `.jsonl`, `.md`); nothing for other
-// names.
-std::optional<Format> FormatOfFile(std::string_view path);
+ private:
+  unsigned bits_ = 0;
+};
 
-// Whether the format shows one row a run, failed attempts included; else it shows one row a cell.
-bool IsRowPerRun(Format format);
+struct Format {
+  std::string_view name;    // as --format has it
+  std::string_view ending;  // of files that ask for it by their name, without dot; may be empty
+  Contents contents;        // that it can write
+  // Of runs: whether it shows a row a run, failed attempts included, or a row a cell.
+  v1::RowKind rows;
+  // Errors are those of the document's rows.
+  absl::Status (*write)(const Document& document, std::ostream& out);
+};
+
+// One declaration for each file.
+extern const Format kTable;
+extern const Format kMarkdown;
+extern const Format kWriteup;
+extern const Format kCsv;
+extern const Format kJson;
+extern const Format kJsonLines;
+
+using FormatList = std::span<const Format* const>;
+
+// The list: in this order they stand in help and messages. The first is the one that is meant where
+// none is named.
+inline constexpr std::array<const Format*, 6> kFormats = {&kTable, &kMarkdown, &kWriteup,
+                                                          &kCsv,   &kJson,     &kJsonLines};
+
+// Null: there is none.
+const Format* FormatByName(std::string_view name, FormatList formats = kFormats);
+
+// By what a file's name ends in (`.csv`, `.md`); null for other names.
+const Format* FormatOfFile(std::string_view path, FormatList formats = kFormats);
+
+// `table, markdown, csv, json`: those that can write the content. `first_remark` is put behind the
+// first name.
+std::string FormatNames(Content content, FormatList formats = kFormats,
+                        std::string_view first_remark = "");
 
 }  // namespace torchlap::client::format

@@ -1,322 +1,46 @@
-// Lists, jobs and runs. nlohmann/json.hpp is a heavy header: this file and result_json.cc have it.
-#include <google/protobuf/message.h>
-
-#include <cctype>
-#include <cmath>
+// `json`: one object, or an array of objects, one a line. Null for unknown.
 #include <nlohmann/json.hpp>
 
-#include "client/format/advice.h"
-#include "client/format/evidence.h"
+#include "client/format/format.h"
 #include "client/format/json_objects.h"
-#include "client/format/sheet.h"
-#include "client/format/show.h"
-#include "client/format/words.h"
-#include "client/time_words.h"
-#include "proto/words.h"
 
 namespace torchlap::client::format {
 namespace {
 
-struct JsonOf {
-  Json operator()(std::monostate) const { return nullptr; }
-  Json operator()(double number) const {
-    if (!std::isfinite(number)) return nullptr;
-    return number;
+constexpr int kIndent = 2;
+
+absl::Status WriteArray(const Rows& rows, std::ostream& out) {
+  bool is_empty = true;
+  const absl::Status status = rows.each([&](const std::vector<Value>& row) {
+    out << (is_empty ? "[\n  " : ",\n  ") << RowText(rows.names, row);
+    is_empty = false;
+  });
+  out << (is_empty ? "[]\n" : "\n]\n");
+  return status;
+}
+
+absl::Status WriteSingle(const Rows& rows, std::ostream& out) {
+  return rows.each([&](const std::vector<Value>& row) {
+    out << Dump(RowObject(rows.names, row), kIndent) << '\n';
+  });
+}
+
+absl::Status Write(const Document& document, std::ostream& out) {
+  if (!document.object) {
+    return document.rows.is_single ? WriteSingle(document.rows, out)
+                                   : WriteArray(document.rows, out);
   }
-  Json operator()(const std::map<std::string, std::string>& pairs) const {
-    Json object = Json::object();
-    for (const auto& [key, value] : pairs) object[key] = value;
-    return object;
-  }
-  template <typename Plain>
-  Json operator()(const Plain& value) const {
-    return value;
-  }
-};
-
-Json RowObject(const std::vector<std::string>& names, const std::vector<Value>& row) {
-  Json object = Json::object();
-  for (size_t i = 0; i < names.size(); ++i) object[names[i]] = std::visit(JsonOf{}, row[i]);
-  return object;
-}
-
-Json TextOrNull(const std::string& text) {
-  if (text.empty()) return nullptr;
-  return text;
-}
-
-Json TimeOrNull(int64_t unix_ns) {
-  if (unix_ns == 0) return nullptr;
-  return Rfc3339(unix_ns);
-}
-
-using google::protobuf::EnumValueDescriptor;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-
-// The contract's word; of a value without one its name, `ADVICE_MORE_WARMUP` as `more-warmup`.
-Json EnumText(const EnumValueDescriptor& value) {
-  if (value.number() == 0) return nullptr;
-  if (const auto word = WordOf(*value.type(), value.number()); !word.empty()) {
-    return std::string(word);
-  }
-  std::string text = value.name().substr(value.name().find('_') + 1);
-  for (char& c : text) {
-    c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
-  return text;
-}
-
-Json NumberOrNull(double number) { return JsonOf{}(number); }
-
-// A field that is not repeated; null where it was not filled.
-Json FieldValue(const Message& message, const FieldDescriptor& field) {
-  const auto* reflection = message.GetReflection();
-  const bool is_unset = field.has_presence() && !reflection->HasField(message, &field);
-  if (is_unset) return nullptr;
-  switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_ENUM:
-      return EnumText(*reflection->GetEnum(message, &field));
-    case FieldDescriptor::CPPTYPE_STRING:
-      return TextOrNull(reflection->GetString(message, &field));
-    case FieldDescriptor::CPPTYPE_DOUBLE:
-      return NumberOrNull(reflection->GetDouble(message, &field));
-    case FieldDescriptor::CPPTYPE_UINT32:
-      return reflection->GetUInt32(message, &field);
-    case FieldDescriptor::CPPTYPE_UINT64:
-      return reflection->GetUInt64(message, &field);
-    case FieldDescriptor::CPPTYPE_INT32:
-      return reflection->GetInt32(message, &field);
-    case FieldDescriptor::CPPTYPE_INT64:
-      return reflection->GetInt64(message, &field);
-    default:
-      return nullptr;
-  }
-}
-
-// Without what is not known of it.
-Json WithoutZeros(Json object) {
-  for (auto& item : object.items()) {
-    if (item.value().is_number_integer() && item.value() == 0) item.value() = nullptr;
-  }
-  return object;
-}
-
-Json EvidenceObject(const v1::Evidence& evidence) {
-  Json object = MessageObject(evidence);
-  if (evidence.pid() == 0) object["pid"] = nullptr;
-  object["finding"] = EvidenceWords(evidence);
-  return object;
-}
-
-Json AdviceObject(const v1::Run& run, const v1::Advice& advice) {
-  Json object = WithoutZeros(MessageObject(advice));
-  if (advice.ratio() == 0) object["ratio"] = nullptr;
-  const AdviceWords words = WordAdvice(run, advice);
-  object["finding"] = TextOrNull(words.finding);
-  object["command"] = TextOrNull(words.command);
-  return object;
-}
-
-Json AssessmentObject(const v1::Run& run) {
-  if (!run.has_assessment()) return nullptr;
-  Json object = Json::object();
-  object["evidence"] = Json::array();
-  for (const v1::Evidence& evidence : run.assessment().evidence()) {
-    object["evidence"].push_back(EvidenceObject(evidence));
-  }
-  object["advice"] = Json::array();
-  for (const v1::Advice& advice : run.assessment().advice()) {
-    object["advice"].push_back(AdviceObject(run, advice));
-  }
-  object["memory"] =
-      run.assessment().has_memory() ? MessageObject(run.assessment().memory()) : Json(nullptr);
-  return object;
-}
-
-Json PairsObject(const google::protobuf::Map<std::string, std::string>& pairs) {
-  return std::visit(JsonOf{},
-                    Value(std::map<std::string, std::string>(pairs.begin(), pairs.end())));
-}
-
-Json JobObject(const v1::Job& job) {
-  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
-  Json object = Json::object();
-  object["job_id"] = job.job_id();
-  object["sweep_id"] = job.sweep_id();
-  object["sweep_name"] = TextOrNull(job.sweep_name());
-  object["user"] = TextOrNull(job.user());
-  object["state"] = std::string(Word(job.state()));
-  object["reason"] = TextOrNull(job.reason());
-  object["waiting"] = TextOrNull(WaitWords(job.wait()));
-  object["requested_device"] = TextOrNull(job.spec().device());
-  object["device"] = TextOrNull(job.device());
-  object["priority"] = job.spec().priority();
-  object["edition"] = TextOrNull(model.edition());
-  object["model_size"] = TextOrNull(model.preset());
-  object["parameters"] = job.parameters();
-  object["pass_type"] = TextOrNull(std::string(Word(model.pass_type())));
-  object["timing"] = TextOrNull(std::string(Word(job.spec().plan().timing())));
-  object["precision"] = TextOrNull(std::string(Word(model.precision())));
-  object["attention"] = TextOrNull(std::string(Word(model.attention())));
-  object["optimizer"] = TextOrNull(std::string(Word(model.optimizer())));
-  object["requested_batch_size"] = model.batch_size();
-  object["requested_context_length"] = model.context_length();
-  object["warmup_steps"] = job.spec().plan().warmup_steps();
-  object["measure_steps"] = job.spec().plan().measure_steps();
-  object["launches"] = job.spec().plan().launches();
-  object["launches_done"] = job.launches_done();
-  object["interruptions"] = job.interruptions();
-  object["purpose"] = TextOrNull(std::string(Word(job.spec().purpose())));
-  object["submitted_at"] = TimeOrNull(job.submitted_at_ns());
-  object["started_at"] = TimeOrNull(job.started_at_ns());
-  object["finished_at"] = TimeOrNull(job.finished_at_ns());
-  object["labels"] = PairsObject(job.spec().labels());
-  object["runs"] = Json::array();
-  for (const v1::Run& run : job.runs()) object["runs"].push_back(RunObject(run));
-  return object;
-}
-
-struct TimedPhase {
-  const char* key;
-  const google::protobuf::RepeatedField<int64_t>& (v1::SampleBlock::*times)() const;
-};
-
-constexpr TimedPhase kTimedPhases[] = {
-    {"start_ns", &v1::SampleBlock::start_ns},
-    {"forward_ns", &v1::SampleBlock::forward_ns},
-    {"loss_ns", &v1::SampleBlock::loss_ns},
-    {"backward_ns", &v1::SampleBlock::backward_ns},
-    {"optimizer_ns", &v1::SampleBlock::optimizer_ns},
-    {"step_ns", &v1::SampleBlock::step_ns},
-    {"device_forward_ns", &v1::SampleBlock::device_forward_ns},
-    {"device_loss_ns", &v1::SampleBlock::device_loss_ns},
-    {"device_backward_ns", &v1::SampleBlock::device_backward_ns},
-    {"device_optimizer_ns", &v1::SampleBlock::device_optimizer_ns},
-    {"device_step_ns", &v1::SampleBlock::device_step_ns},
-    {"foreign_cpu_ns", &v1::SampleBlock::foreign_cpu_ns},
-    {"run_delay_ns", &v1::SampleBlock::run_delay_ns},
-};
-
-void AppendSamples(const v1::SampleBlock& block, Json* samples) {
-  for (int i = 0; i < block.step_ns_size(); ++i) {
-    const uint32_t step = block.first_step() + static_cast<uint32_t>(i);
-    Json sample = Json::object();
-    sample["step"] = step;
-    sample["warmup"] = step < block.warmup_steps();
-    for (const TimedPhase& phase : kTimedPhases) {
-      const auto& times = (block.*phase.times)();
-      if (i < times.size()) sample[phase.key] = times[i];
-    }
-    samples->push_back(std::move(sample));
-  }
-}
-
-Json EnvironmentObject(const v1::Environment& environment) {
-  Json object = Json::object();
-  object["environment_hash"] = TextOrNull(environment.environment_hash());
-  object["torchlap_version"] = TextOrNull(environment.torchlap_version());
-  object["torch_version"] = TextOrNull(environment.torch_version());
-  object["cuda_version"] = TextOrNull(environment.cuda_version());
-  object["driver_version"] = TextOrNull(environment.driver_version());
-  object["gpu_model"] = TextOrNull(environment.gpu_model());
-  object["kernel"] = TextOrNull(environment.kernel());
-  object["cpu_model"] = TextOrNull(environment.cpu_model());
-  object["os"] = TextOrNull(environment.os());
-  object["cores"] = TextOrNull(environment.cores());
-  object["threads"] = environment.threads() == 0 ? Json(nullptr) : Json(environment.threads());
-  object["cpu_capability"] = TextOrNull(environment.cpu_capability());
-  object["clocks_policy"] = TextOrNull(environment.clocks_policy());
-  object["variables"] = PairsObject(environment.variables());
-  return object;
-}
-
-Json ReadingsObject(const v1::Readings& readings) {
-  Json object = WithoutZeros(MessageObject(readings));
-  object["device"] = Json::array();
-  for (const v1::DeviceReading& reading : readings.device()) {
-    object["device"].push_back(MessageObject(reading));
-  }
-  return object;
+  out << Dump(document.object(), document.object_is_short ? -1 : kIndent) << '\n';
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-// Text from the system (a device's name, a label) need not be UTF-8; an export must not fail over
-// it.
-std::string Dump(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
-
-Json RunObject(const v1::Run& run) {
-  const Sheet sheet = RunSheet({run}, RunColumns());
-  return RowObject(sheet.names, sheet.rows.front());
-}
-
-Json MessageObject(const Message& message) {
-  Json object = Json::object();
-  const auto* type = message.GetDescriptor();
-  for (int i = 0; i < type->field_count(); ++i) {
-    const FieldDescriptor& field = *type->field(i);
-    const bool is_scalar =
-        !field.is_repeated() && field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE;
-    if (is_scalar) object[field.name()] = FieldValue(message, field);
-  }
-  return object;
-}
-
-Json CalibrationObject(const v1::CalibrationResult& result) {
-  Json object = Json::object();
-  object["matmul_peaks"] = Json::array();
-  for (const v1::MatmulPeak& peak : result.matmul_peaks()) {
-    Json item = MessageObject(peak);
-    item.erase("measured_ns");
-    item["measured_s"] = static_cast<double>(peak.measured_ns()) / 1e9;
-    object["matmul_peaks"].push_back(std::move(item));
-  }
-  object.update(MessageObject(result));
-  return object;
-}
-
-void WriteJson(const Sheet& sheet, std::ostream& out) {
-  const char* separator = "[\n  ";
-  for (const auto& row : sheet.rows) {
-    out << separator << Dump(RowObject(sheet.names, row), -1);
-    separator = ",\n  ";
-  }
-  out << (sheet.rows.empty() ? "[]\n" : "\n]\n");
-}
-
-void WriteJsonLines(const Sheet& sheet, std::ostream& out) {
-  for (const auto& row : sheet.rows) out << Dump(RowObject(sheet.names, row), -1) << '\n';
-}
-
-void WriteJsonObject(const Sheet& sheet, std::ostream& out) {
-  out << Dump(RowObject(sheet.names, sheet.rows.front()), 2) << '\n';
-}
-
-void WriteJobJson(const v1::Job& job, std::ostream& out) { out << Dump(JobObject(job), 2) << '\n'; }
-
-void WriteRunJson(const RunDetails& run, std::ostream& out) {
-  Json object = RunObject(run.detail.run());
-  object["environment"] =
-      run.detail.has_environment() ? EnvironmentObject(run.detail.environment()) : Json(nullptr);
-  object["readings"] = ReadingsObject(run.detail.readings());
-  object["assessment"] = AssessmentObject(run.detail.run());
-  if (run.detail.run().has_calibration()) {
-    object["calibration"] = CalibrationObject(run.detail.run().calibration());
-  }
-  object["samples"] = Json::array();
-  for (const v1::SampleBlock& block : run.samples) AppendSamples(block, &object["samples"]);
-  out << Dump(object, 2) << '\n';
-}
-
-void WriteSubmittedJson(const v1::SubmitJobsResponse& response, std::ostream& out) {
-  Json object = Json::object();
-  object["sweep_id"] = response.sweep_id();
-  object["job_ids"] = Json::array();
-  for (const uint64_t id : response.job_ids()) object["job_ids"].push_back(id);
-  out << Dump(object, -1) << '\n';
-}
+constinit const Format kJson = {
+    "json",
+    "json",
+    {Content::kRuns, Content::kList, Content::kResult, Content::kDetails},
+    v1::ROW_KIND_RUN,
+    Write};
 
 }  // namespace torchlap::client::format

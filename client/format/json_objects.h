@@ -1,16 +1,18 @@
-// Messages as JSON, shared by the files that write it. nlohmann/json.hpp itself is left to them.
+// Messages and rows as JSON, shared by the files that make objects of them. nlohmann/json.hpp
+// itself is left to them.
 #pragma once
 
+#include <google/protobuf/map.h>
 #include <google/protobuf/message.h>
 
-#include <nlohmann/json_fwd.hpp>
+#include <cstdint>
 #include <string>
+#include <vector>
 
+#include "client/format/document.h"
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::client::format {
-
-using Json = nlohmann::ordered_json;
 
 // All columns of an export.
 Json RunObject(const v1::Run& run);
@@ -20,6 +22,14 @@ Json RunObject(const v1::Run& run);
 Json MessageObject(const google::protobuf::Message& message);
 
 Json CalibrationObject(const v1::CalibrationResult& result);
+
+Json TextOrNull(const std::string& text);
+Json TimeOrNull(int64_t unix_ns);
+Json PairsObject(const google::protobuf::Map<std::string, std::string>& pairs);
+
+// A row under the names of its columns, and the same as text on one line.
+Json RowObject(const std::vector<std::string>& names, const std::vector<Value>& row);
+std::string RowText(const std::vector<std::string>& names, const std::vector<Value>& row);
 
 // Negative `indent`: on one line.
 std::string Dump(const Json& json, int indent);

@@ -2,13 +2,28 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "client/format/numbers.h"
+#include "client/format/subject.h"
 #include "client/format/words.h"
 #include "client/time_words.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
 namespace {
+
+struct Listing {
+  Grid grid;
+  Sheet sheet;
+};
+
+Document DocumentOf(Listing listing) {
+  Document document;
+  document.blocks = [grid = std::move(listing.grid)] { return std::vector<Block>{grid}; };
+  document.rows = RowsOf(std::move(listing.sheet));
+  return document;
+}
 
 Value TextOrUnknown(const std::string& text) {
   if (text.empty()) return {};
@@ -40,36 +55,36 @@ std::string Doing(const v1::Job& job) {
 }
 
 std::vector<std::string> QueueGridRow(const v1::Job& job) {
-  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
+  const Subject subject = SubjectOf(job.spec().workload());
   return {std::to_string(job.job_id()),
           std::to_string(job.sweep_id()),
           job.user(),
           std::string(Word(job.state())),
           std::to_string(job.spec().priority()),
-          SubjectName(job.spec().workload()),
-          TextOrDash(PassName(model.pass_type())),
-          NumberOrDash(model.batch_size()),
-          NumberOrDash(model.context_length()),
-          TextOrDash(std::string(Word(model.precision()))),
+          subject.name,
+          TextOrDash(PassName(subject)),
+          NumberOrDash(subject.batch_size),
+          NumberOrDash(subject.context_length),
+          TextOrDash(subject.precision),
           Doing(job)};
 }
 
 std::vector<Value> QueueSheetRow(const v1::Job& job) {
-  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
+  const Subject subject = SubjectOf(job.spec().workload());
   return {Count(job.job_id()),
           Count(job.sweep_id()),
           TextOrUnknown(job.sweep_name()),
           TextOrUnknown(job.user()),
           std::string(Word(job.state())),
           int64_t{job.spec().priority()},
-          TextOrUnknown(model.edition()),
-          TextOrUnknown(model.preset()),
+          TextOrUnknown(subject.edition),
+          TextOrUnknown(subject.preset),
           NumberOrUnknown(job.parameters()),
-          TextOrUnknown(std::string(Word(model.pass_type()))),
-          TextOrUnknown(std::string(Word(model.precision()))),
-          TextOrUnknown(std::string(Word(model.attention()))),
-          NumberOrUnknown(model.batch_size()),
-          NumberOrUnknown(model.context_length()),
+          TextOrUnknown(subject.pass),
+          TextOrUnknown(subject.precision),
+          TextOrUnknown(subject.attention),
+          NumberOrUnknown(subject.batch_size),
+          NumberOrUnknown(subject.context_length),
           TextOrUnknown(job.spec().device()),
           TextOrUnknown(job.device()),
           TextOrUnknown(job.state() == v1::JOB_STATE_QUEUED ? WaitWords(job.wait()) : ""),
@@ -124,7 +139,7 @@ void AddCancelled(const google::protobuf::RepeatedField<uint64_t>& ids, const ch
 
 }  // namespace
 
-Listing ListQueue(const std::vector<v1::Job>& jobs) {
+Document ListQueue(const std::vector<v1::Job>& jobs) {
   Listing listing;
   listing.grid.titles = {"job",  "sweep", "user",    "state",     "priority", "size",
                          "pass", "batch", "context", "precision", "why"};
@@ -137,10 +152,10 @@ Listing ListQueue(const std::vector<v1::Job>& jobs) {
     listing.grid.rows.push_back(QueueGridRow(job));
     listing.sheet.rows.push_back(QueueSheetRow(job));
   }
-  return listing;
+  return DocumentOf(std::move(listing));
 }
 
-Listing ListDevices(const std::vector<v1::Device>& devices) {
+Document ListDevices(const std::vector<v1::Device>& devices) {
   Listing listing;
   listing.grid.titles = {"device", "kind",   "state", "run",   "queued",
                          "cores",  "memory", "model", "detail"};
@@ -151,10 +166,10 @@ Listing ListDevices(const std::vector<v1::Device>& devices) {
     listing.grid.rows.push_back(DeviceGridRow(device));
     listing.sheet.rows.push_back(DeviceSheetRow(device));
   }
-  return listing;
+  return DocumentOf(std::move(listing));
 }
 
-Listing ListPresets(const std::vector<v1::Preset>& presets) {
+Document ListPresets(const std::vector<v1::Preset>& presets) {
   Listing listing;
   listing.grid.titles = {"preset", "params", "d_model", "d_ff",
                          "layers", "heads",  "vocab",   "bare name"};
@@ -171,20 +186,20 @@ Listing ListPresets(const std::vector<v1::Preset>& presets) {
                                   Count(preset.layers()), Count(preset.heads()),
                                   Count(preset.vocab_size()), preset.is_default()});
   }
-  return listing;
+  return DocumentOf(std::move(listing));
 }
 
-Listing ListCancelled(const v1::CancelJobsResponse& response) {
+Document ListCancelled(const v1::CancelJobsResponse& response) {
   Listing listing;
   listing.grid.titles = {"job", "result"};
   listing.sheet.names = {"job_id", "result"};
   AddCancelled(response.cancelled_job_ids(), "cancelled", "cancelled", &listing);
   AddCancelled(response.cancelling_job_ids(), "cancelling", "its worker is being ended", &listing);
   AddCancelled(response.finished_job_ids(), "finished", "was finished already", &listing);
-  return listing;
+  return DocumentOf(std::move(listing));
 }
 
-Listing ListStatus(const v1::GetDaemonStatusResponse& status, const std::string& address) {
+Document ListStatus(const v1::GetDaemonStatusResponse& status, const std::string& address) {
   Listing listing;
   Sheet& sheet = listing.sheet;
   sheet.names = {"address",        "version",     "pid",           "user",
@@ -203,23 +218,9 @@ Listing ListStatus(const v1::GetDaemonStatusResponse& status, const std::string&
     const std::string text = ValueText(sheet.rows.front()[i]);
     listing.grid.rows.push_back({sheet.names[i], text.empty() ? "-" : text});
   }
-  return listing;
-}
-
-void WriteListing(Format format, const Listing& listing, std::ostream& out) {
-  switch (format) {
-    case Format::kMarkdown:
-      return WriteMarkdown(listing.grid, out);
-    case Format::kCsv:
-      return WriteCsv(listing.sheet, out);
-    case Format::kJson:
-      return WriteJson(listing.sheet, out);
-    case Format::kJsonLines:
-      return WriteJsonLines(listing.sheet, out);
-    case Format::kTable:
-    case Format::kWriteup:
-      return WriteTable(listing.grid, out);
-  }
+  Document document = DocumentOf(std::move(listing));
+  document.rows.is_single = true;
+  return document;
 }
 
 }  // namespace torchlap::client::format

@@ -1,4 +1,7 @@
-#include "client/format/grid.h"
+// `markdown`: GitHub's, to be pasted into a text. A blank line between blocks, bars inside of cells
+// escaped. What to do next is no part of the result and is left out.
+#include "client/format/aligned.h"
+#include "client/format/format.h"
 
 namespace torchlap::client::format {
 namespace {
@@ -12,16 +15,65 @@ std::string Escaped(const std::string& text) {
   return escaped;
 }
 
+Grid AsGrid(const Checklist& list) {
+  Grid grid;
+  grid.titles = {"severity", "device", "finding", "do"};
+  for (const auto& item : list.items) {
+    grid.rows.push_back(
+        {item.severity, item.subject, item.finding, item.remedy.empty() ? "-" : item.remedy});
+  }
+  return grid;
+}
+
+Grid AsGrid(const Fields& fields) {
+  Grid grid{fields.heading, {"name", "value"}, {}};
+  for (const auto& [name, value] : fields.values) grid.rows.push_back({name, value});
+  return grid;
+}
+
+class BlockWriter {
+ public:
+  explicit BlockWriter(std::ostream& out) : out_(out) {}
+
+  void operator()(const Grid& grid) {
+    if (grid.rows.empty()) return;
+    if (!grid.caption.empty()) (*this)(Lines{grid.caption});
+    Grid escaped = grid;
+    for (auto& row : escaped.rows) {
+      for (std::string& cell : row) cell = Escaped(cell);
+    }
+    BeginBlock();
+    WriteAligned(escaped, out_);
+  }
+
+  void operator()(const Lines& lines) {
+    if (lines.empty()) return;
+    BeginBlock();
+    for (const std::string& line : lines) out_ << line << '\n';
+  }
+
+  void operator()(const Fields& fields) { (*this)(AsGrid(fields)); }
+  void operator()(const Checklist& list) { (*this)(AsGrid(list)); }
+
+ private:
+  void BeginBlock() {
+    if (!is_first_) out_ << '\n';
+    is_first_ = false;
+  }
+
+  std::ostream& out_;
+  bool is_first_ = true;
+};
+
+absl::Status Write(const Document& document, std::ostream& out) {
+  BlockWriter write(out);
+  for (const Block& block : document.blocks()) std::visit(write, block);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-void WriteMarkdown(const Grid& grid, std::ostream& out) {
-  if (grid.rows.empty()) return;
-  if (!grid.caption.empty()) out << grid.caption << "\n\n";
-  Grid escaped{"", grid.titles, grid.rows};
-  for (auto& row : escaped.rows) {
-    for (std::string& cell : row) cell = Escaped(cell);
-  }
-  WriteTable(escaped, out);
-}
+constinit const Format kMarkdown = {
+    "markdown", "md", {Content::kRuns, Content::kList, Content::kResult}, v1::ROW_KIND_CELL, Write};
 
 }  // namespace torchlap::client::format

@@ -1,20 +1,17 @@
-// The results of `warmup`, `fit` and `calibrate`.
+// What `warmup`, `fit`, `calibrate` and `submit` come to, as objects.
 #include <nlohmann/json.hpp>
 
 #include "client/format/calibration.h"
 #include "client/format/fit.h"
 #include "client/format/json_objects.h"
+#include "client/format/subject.h"
+#include "client/format/submitted.h"
 #include "client/format/warmup.h"
 #include "client/time_words.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
 namespace {
-
-Json TextOrNull(const std::string& text) {
-  if (text.empty()) return nullptr;
-  return text;
-}
 
 // Each code fills some of the numbers. A step may be step 0.
 Json FindingObject(const v1::WarmupFinding& finding, uint32_t longest) {
@@ -29,9 +26,7 @@ Json FindingObject(const v1::WarmupFinding& finding, uint32_t longest) {
   return object;
 }
 
-}  // namespace
-
-void WriteWarmupsJson(const v1::CompareWarmupsResponse& comparison, std::ostream& out) {
+Json ObjectOf(const v1::CompareWarmupsResponse& comparison) {
   Json object = Json::object();
   object["runs"] = Json::array();
   for (const v1::Run& run : comparison.runs()) object["runs"].push_back(RunObject(run));
@@ -39,10 +34,10 @@ void WriteWarmupsJson(const v1::CompareWarmupsResponse& comparison, std::ostream
   for (const v1::WarmupFinding& finding : comparison.findings()) {
     object["findings"].push_back(FindingObject(finding, LongestWarmup(comparison)));
   }
-  out << Dump(object, 2) << '\n';
+  return object;
 }
 
-void WriteFitJson(const v1::Job& job, std::ostream& out) {
+Json ObjectOf(const v1::Job& job) {
   const FitResult result = ResultOf(job);
   Json object = Json::object();
   object["job_id"] = job.job_id();
@@ -58,12 +53,12 @@ void WriteFitJson(const v1::Job& job, std::ostream& out) {
   object["device_total_bytes"] = nullptr;
   if (result.largest) {
     const v1::Run& run = *result.largest;
-    const v1::TransformerLm& model = run.workload().transformer_lm();
+    const Subject subject = SubjectOf(run);
     const bool is_context = result.axis == v1::FIT_AXIS_CONTEXT;
-    object["largest"] = is_context ? model.context_length() : model.batch_size();
+    object["largest"] = is_context ? subject.context_length : subject.batch_size;
     object["run_id"] = run.run_id();
-    object["batch_size"] = model.batch_size();
-    object["context_length"] = model.context_length();
+    object["batch_size"] = subject.batch_size;
+    object["context_length"] = subject.context_length;
     for (const char* name : {"peak_allocated_bytes", "device_total_bytes"}) {
       object[name] = MessageObject(run.memory())[name];
     }
@@ -71,10 +66,10 @@ void WriteFitJson(const v1::Job& job, std::ostream& out) {
   object["too_large"] = result.too_large ? Json(*result.too_large) : Json(nullptr);
   object["runs"] = Json::array();
   for (const v1::Run& run : job.runs()) object["runs"].push_back(RunObject(run));
-  out << Dump(object, 2) << '\n';
+  return object;
 }
 
-void WriteCalibrationJson(const v1::Run& run, std::ostream& out) {
+Json ObjectOf(const v1::Run& run) {
   Json object = Json::object();
   object["run_id"] = run.run_id();
   object["device"] = TextOrNull(run.device());
@@ -82,7 +77,33 @@ void WriteCalibrationJson(const v1::Run& run, std::ostream& out) {
   object["device_model"] = TextOrNull(run.device_model());
   object["started_at"] = Rfc3339(run.started_at_ns());
   object.update(CalibrationObject(run.calibration()));
-  out << Dump(object, 2) << '\n';
+  return object;
+}
+
+Json ObjectOf(const v1::SubmitJobsResponse& response) {
+  Json object = Json::object();
+  object["sweep_id"] = response.sweep_id();
+  object["job_ids"] = Json::array();
+  for (const uint64_t id : response.job_ids()) object["job_ids"].push_back(id);
+  return object;
+}
+
+}  // namespace
+
+MakeObject WarmupsObject(const v1::CompareWarmupsResponse& comparison) {
+  return [comparison] { return ObjectOf(comparison); };
+}
+
+MakeObject FitObject(const v1::Job& job) {
+  return [job] { return ObjectOf(job); };
+}
+
+MakeObject CalibratedObject(const v1::Run& run) {
+  return [run] { return ObjectOf(run); };
+}
+
+MakeObject SubmittedObject(const v1::SubmitJobsResponse& response) {
+  return [response] { return ObjectOf(response); };
 }
 
 }  // namespace torchlap::client::format

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "client/format/numbers.h"
+#include "client/format/subject.h"
 #include "client/format/words.h"
 
 namespace torchlap::client::format {
@@ -17,13 +18,9 @@ struct PhaseColumn {
   bool (*expected)(const v1::Run&);  // whether a run with these settings times the phase
 };
 
-v1::PassType PassOf(const v1::Run& run) { return run.workload().transformer_lm().pass_type(); }
-
 bool IsSplit(const v1::Run& run) { return run.plan().timing() != v1::TIMING_COMBINED; }
 
-bool HasOptimizer(const v1::Run& run) {
-  return IsSplit(run) && PassOf(run) == v1::PASS_TYPE_TRAIN_STEP;
-}
+bool HasOptimizer(const v1::Run& run) { return IsSplit(run) && SubjectOf(run).has_optimizer_step; }
 
 constexpr PhaseColumn kPhaseColumns[] = {
     {"forward (ms)", &v1::Run::forward, IsSplit},
@@ -85,9 +82,7 @@ std::string RatioCell(const v1::Run& run) {
   return fmt::format("{:.2f}x", run.backward_forward_ratio());
 }
 
-bool HasBackward(const v1::Run& run) {
-  return IsSplit(run) && PassOf(run) != v1::PASS_TYPE_FORWARD;
-}
+bool HasBackward(const v1::Run& run) { return IsSplit(run) && SubjectOf(run).has_backward; }
 
 void AddNotes(const std::vector<v1::Run>& runs, Grid* grid) {
   const bool any = std::any_of(runs.begin(), runs.end(),

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "client/format/grid.h"
+#include "client/format/document.h"
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::client::format {

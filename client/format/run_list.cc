@@ -1,6 +1,7 @@
 #include "client/format/run_columns.h"
 #include "client/format/runs.h"
 #include "client/format/sheet.h"
+#include "client/format/subject.h"
 #include "client/format/words.h"
 #include "client/time_words.h"
 #include "proto/words.h"
@@ -21,16 +22,16 @@ std::string SizeText(uint32_t size) { return size == 0 ? kNotApplicable : std::t
 std::string WordText(const std::string& word) { return word.empty() ? kNotApplicable : word; }
 
 std::vector<std::string> ListRow(const v1::Run& run) {
-  const v1::TransformerLm& model = run.workload().transformer_lm();
+  const Subject subject = SubjectOf(run);
   return {run.run_id(),
           StartedCell(run),
           run.user(),
           run.device(),
-          SubjectName(run.workload()),
-          WordText(PassName(model.pass_type())),
-          SizeText(model.batch_size()),
-          SizeText(model.context_length()),
-          WordText(std::string(Word(model.precision()))),
+          subject.name,
+          WordText(PassName(subject)),
+          SizeText(subject.batch_size),
+          SizeText(subject.context_length),
+          WordText(subject.precision),
           OutcomeName(run.outcome()),
           StepTimeCell(run),
           run.outcome() == v1::OUTCOME_OK ? NoteWords(run) : ReasonWords(run)};

@@ -1,27 +1,37 @@
 #include "client/format/runs.h"
 
+#include <memory>
+#include <utility>
+
 #include "client/format/advice.h"
-#include "client/format/sheet.h"
 
 namespace torchlap::client::format {
+namespace {
 
-void WriteRuns(Format format, const std::vector<v1::Run>& runs, std::ostream& out) {
-  switch (format) {
-    case Format::kTable:
-      WriteTable(CellGrid(runs), out);
-      return WriteAdvice(runs, out);
-    case Format::kMarkdown:
-      return WriteMarkdown(CellGrid(runs), out);
-    case Format::kWriteup:
-      WriteWriteup(runs, out);
-      return WriteAdvice(runs, out);
-    case Format::kCsv:
-      return WriteCsv(RunSheet(runs, RunColumns()), out);
-    case Format::kJson:
-      return WriteJson(RunSheet(runs, RunColumns()), out);
-    case Format::kJsonLines:
-      return WriteJsonLines(RunSheet(runs, RunColumns()), out);
-  }
+std::vector<Block> ListBlocks(const std::vector<v1::Run>& runs,
+                              const std::vector<RunColumn>& columns) {
+  return {columns.empty() ? RunListGrid(runs) : ColumnGrid(runs, columns)};
+}
+
+}  // namespace
+
+Document ShowResults(std::vector<v1::Run> rows) {
+  const auto kept = std::make_shared<const std::vector<v1::Run>>(rows);
+  Document document;
+  document.blocks = [kept] { return std::vector<Block>{CellGrid(*kept)}; };
+  document.paragraphs = [kept] { return RunParagraphs(*kept); };
+  document.hints = [kept] { return AdviceLines(*kept); };
+  document.rows = RunRows(std::move(rows), RunColumns());
+  return document;
+}
+
+Document ListRuns(std::vector<v1::Run> runs, const std::vector<RunColumn>& columns) {
+  const auto kept = std::make_shared<const std::vector<v1::Run>>(runs);
+  Document document;
+  document.blocks = [kept, columns] { return ListBlocks(*kept, columns); };
+  document.paragraphs = [kept] { return RunParagraphs(*kept); };
+  document.rows = RunRows(std::move(runs), columns.empty() ? RunColumns() : columns);
+  return document;
 }
 
 }  // namespace torchlap::client::format

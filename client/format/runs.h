@@ -1,12 +1,10 @@
-// Runs in every format.
+// Runs as documents.
 #pragma once
 
-#include <ostream>
 #include <string>
 #include <vector>
 
-#include "client/format/format.h"
-#include "client/format/grid.h"
+#include "client/format/document.h"
 #include "proto/columns.h"
 #include "torchlap/v1/run.pb.h"
 
@@ -24,10 +22,13 @@ Grid RunListGrid(const std::vector<v1::Run>& runs);
 Grid ColumnGrid(const std::vector<v1::Run>& runs, const std::vector<RunColumn>& columns);
 
 // The lines that the course's benchmark prints, one paragraph a cell.
-void WriteWriteup(const std::vector<v1::Run>& cells, std::ostream& out);
+std::vector<Lines> RunParagraphs(const std::vector<v1::Run>& cells);
 
-// Cells (or, where the format has one row a run, runs) in the format; below a table and a writeup
-// what to do about them (advice.h).
-void WriteRuns(Format format, const std::vector<v1::Run>& runs, std::ostream& out);
+// The result of a sweep: CellGrid, and what to do about it (advice.h). `rows` are cells or runs, as
+// the format shows them.
+Document ShowResults(std::vector<v1::Run> rows);
+
+// What `runs` prints: RunListGrid, or ColumnGrid of the columns that were chosen.
+Document ListRuns(std::vector<v1::Run> runs, const std::vector<RunColumn>& columns);
 
 }  // namespace torchlap::client::format

@@ -77,13 +77,17 @@ Value ShownValue(const v1::Run& run, const RunColumn& column) {
   return std::visit(Converter{column}, stored);
 }
 
+std::vector<Value> RunValues(const v1::Run& run, const std::vector<RunColumn>& columns) {
+  std::vector<Value> values;
+  values.reserve(columns.size());
+  for (const RunColumn& column : columns) values.push_back(ShownValue(run, column));
+  return values;
+}
+
 Sheet RunSheet(const std::vector<v1::Run>& runs, const std::vector<RunColumn>& columns) {
   Sheet sheet;
   for (const RunColumn& column : columns) sheet.names.push_back(column.shown_name);
-  for (const v1::Run& run : runs) {
-    std::vector<Value>& row = sheet.rows.emplace_back();
-    for (const RunColumn& column : columns) row.push_back(ShownValue(run, column));
-  }
+  for (const v1::Run& run : runs) sheet.rows.push_back(RunValues(run, columns));
   return sheet;
 }
 

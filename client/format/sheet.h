@@ -1,10 +1,8 @@
-// Named values in rows, for programs: the formats `csv`, `json` and `jsonl` print it in full
-// precision.
+// Named values in rows, for programs: in full precision.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <ostream>
 #include <string>
 #include <variant>
 #include <vector>
@@ -26,22 +24,13 @@ struct Sheet {
 // A column of a run in its shown unit.
 Value ShownValue(const v1::Run& run, const RunColumn& column);
 
+// A run's row with these columns.
+std::vector<Value> RunValues(const v1::Run& run, const std::vector<RunColumn>& columns);
+
 // One row a run with these columns.
 Sheet RunSheet(const std::vector<v1::Run>& runs, const std::vector<RunColumn>& columns);
 
 // As in CSV; empty for unknown.
 std::string ValueText(const Value& value);
-
-// A header and a line a row, quoted by RFC 4180 where needed, lines ended by \n.
-void WriteCsv(const Sheet& sheet, std::ostream& out);
-
-// An array of objects, one a line; `[]` for no rows.
-void WriteJson(const Sheet& sheet, std::ostream& out);
-
-// An object a line.
-void WriteJsonLines(const Sheet& sheet, std::ostream& out);
-
-// The only row of a sheet as one object.
-void WriteJsonObject(const Sheet& sheet, std::ostream& out);
 
 }  // namespace torchlap::client::format

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <ostream>
 #include <vector>
 
+#include "client/format/document.h"
 #include "torchlap/v1/job.pb.h"
 #include "torchlap/v1/service.pb.h"
 
@@ -16,20 +16,17 @@ struct RunDetails {
   std::vector<v1::SampleBlock> samples;
 };
 
-// What the job asks for and how it went, then a table of its attempts with bytes asked for and
-// free, verdicts that are not clean, and what its last run advises.
-void WriteJob(const v1::Job& job, std::ostream& out);
-// Verdict with its evidence, what was in force, phases, memory, environment, the device's readings,
-// a table of all steps, and advice.
-void WriteRun(const RunDetails& run, std::ostream& out);
+// For people what the job asks for and how it went, then a table of its attempts with bytes asked
+// for and free, verdicts that are not clean, and what its last run advises.
+Document ShowJob(const v1::Job& job);
+// For people the verdict with its evidence, what was in force, phases, memory, environment, the
+// device's readings, a table of all steps, and advice.
+Document ShowRun(const RunDetails& run);
 
-// One object each. `runs` of a job are objects with all columns of an export; a run is such an
-// object with `samples`, `environment`, `readings` and `assessment` added (and `calibration`, of a
-// run of that purpose).
-void WriteJobJson(const v1::Job& job, std::ostream& out);
-void WriteRunJson(const RunDetails& run, std::ostream& out);
-
-// `{"sweep_id": 3, "job_ids": [17, 18]}`.
-void WriteSubmittedJson(const v1::SubmitJobsResponse& response, std::ostream& out);
+// For programs one object each. `runs` of a job are objects with all columns of an export; a run is
+// such an object with `samples`, `environment`, `readings` and `assessment` added (and
+// `calibration`, of a run of that purpose).
+MakeObject JobObject(const v1::Job& job);
+MakeObject RunDetailsObject(const RunDetails& run);
 
 }  // namespace torchlap::client::format

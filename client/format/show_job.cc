@@ -5,10 +5,10 @@
 #include "client/format/advice.h"
 #include "client/format/evidence.h"
 #include "client/format/fields.h"
-#include "client/format/grid.h"
 #include "client/format/numbers.h"
 #include "client/format/run_columns.h"
 #include "client/format/show.h"
+#include "client/format/subject.h"
 #include "client/format/traits.h"
 #include "client/format/words.h"
 #include "client/time_words.h"
@@ -24,13 +24,13 @@ std::string SizeText(uint32_t size) { return size == 0 ? "-" : std::to_string(si
 // Where the numbers of an attempt are: the failed allocation, or what the run reached.
 std::vector<std::string> AttemptRow(const v1::Run& run) {
   const v1::Failure& failure = run.failure();
-  const v1::TransformerLm& model = run.workload().transformer_lm();
+  const Subject subject = SubjectOf(run);
   const std::string phase(Word(failure.phase()));
   return {run.run_id(),
           std::to_string(run.launch()),
           std::string(Word(run.cause())),
-          SizeText(model.batch_size()),
-          SizeText(model.context_length()),
+          SizeText(subject.batch_size),
+          SizeText(subject.context_length),
           OutcomeName(run.outcome()),
           phase.empty() ? "-" : phase,
           BytesText(failure.has_asked_bytes(), failure.asked_bytes()),
@@ -50,18 +50,18 @@ Grid AttemptGrid(const v1::Job& job) {
 
 // A job as a run that was never made, so that one caption words both.
 v1::Run AsRun(const v1::Job& job) {
-  const v1::TransformerLm& model = job.spec().workload().transformer_lm();
+  const Subject subject = SubjectOf(job.spec().workload());
   v1::Run run;
   *run.mutable_workload() = job.spec().workload();
   *run.mutable_plan() = job.spec().plan();
-  run.set_requested_batch_size(model.batch_size());
-  run.set_requested_context_length(model.context_length());
+  run.set_requested_batch_size(subject.batch_size);
+  run.set_requested_context_length(subject.context_length);
   return run;
 }
 
 std::string WorkloadText(const v1::Job& job) {
-  const v1::Workload& workload = job.spec().workload();
-  return workload.has_calibration() ? SubjectName(workload) : Caption({AsRun(job)});
+  const Subject subject = SubjectOf(job.spec().workload());
+  return subject.has_parameters ? Caption({AsRun(job)}) : subject.name;
 }
 
 // Measuring goes without saying.
@@ -73,48 +73,62 @@ std::string PurposeText(const v1::JobSpec& spec) {
                      spec.fit_axis() == v1::FIT_AXIS_CONTEXT ? "context" : "batch");
 }
 
-void WriteFailures(const v1::Job& job, std::ostream& out) {
+Lines FailureLines(const v1::Job& job) {
+  Lines lines;
   for (const v1::Run& run : job.runs()) {
     if (run.outcome() == v1::OUTCOME_OK || run.outcome() == v1::OUTCOME_UNSPECIFIED) continue;
-    out << fmt::format("{}: {}\n", run.run_id(), FailureWords(run));
-    if (!run.failure().detail().empty()) out << "  " << run.failure().detail() << '\n';
+    lines.push_back(fmt::format("{}: {}", run.run_id(), FailureWords(run)));
+    if (!run.failure().detail().empty()) lines.push_back("  " + run.failure().detail());
   }
+  return lines;
 }
 
-void WriteVerdicts(const v1::Job& job, std::ostream& out) {
+Lines VerdictLines(const v1::Job& job) {
+  Lines lines;
   for (const v1::Run& run : job.runs()) {
     const std::string verdict = VerdictWords(run);
-    if (!verdict.empty()) out << fmt::format("{}: {}\n", run.run_id(), verdict);
+    if (!verdict.empty()) lines.push_back(fmt::format("{}: {}", run.run_id(), verdict));
   }
+  return lines;
+}
+
+Fields JobFields(const v1::Job& job) {
+  const std::string name = job.sweep_name().empty() ? "" : " (" + job.sweep_name() + ")";
+  Fields fields;
+  fields.heading = fmt::format("job {} of sweep:{}{}: {}", job.job_id(), job.sweep_id(), name,
+                               Word(job.state()));
+  fields.Add("model", ModelText(job.spec().workload(), job.parameters()));
+  fields.Add("workload", WorkloadText(job));
+  fields.Add("purpose", PurposeText(job.spec()));
+  fields.Add("user", job.user());
+  fields.Add("device", job.device().empty() ? job.spec().device() : job.device());
+  if (job.spec().plan().launches() > 1) {
+    fields.Add("launches",
+               fmt::format("{} of {} done", job.launches_done(), job.spec().plan().launches()));
+  }
+  fields.Add("waits", WaitWords(job.wait()));
+  fields.Add("reason", job.reason());
+  fields.Add("submitted", TimeText(job.submitted_at_ns()));
+  fields.Add("started", TimeText(job.started_at_ns()));
+  fields.Add("finished", TimeText(job.finished_at_ns()));
+  fields.Add("labels", LabelText(job.spec().labels()));
+  return fields;
 }
 
 }  // namespace
 
-void WriteJob(const v1::Job& job, std::ostream& out) {
-  const std::string name = job.sweep_name().empty() ? "" : " (" + job.sweep_name() + ")";
-  out << fmt::format("job {} of sweep:{}{}: {}\n", job.job_id(), job.sweep_id(), name,
-                     Word(job.state()));
-  WriteField("model", ModelText(job.spec().workload(), job.parameters()), out);
-  WriteField("workload", WorkloadText(job), out);
-  WriteField("purpose", PurposeText(job.spec()), out);
-  WriteField("user", job.user(), out);
-  WriteField("device", job.device().empty() ? job.spec().device() : job.device(), out);
-  if (job.spec().plan().launches() > 1) {
-    WriteField("launches",
-               fmt::format("{} of {} done", job.launches_done(), job.spec().plan().launches()),
-               out);
-  }
-  WriteField("waits", WaitWords(job.wait()), out);
-  WriteField("reason", job.reason(), out);
-  WriteField("submitted", TimeText(job.submitted_at_ns()), out);
-  WriteField("started", TimeText(job.started_at_ns()), out);
-  WriteField("finished", TimeText(job.finished_at_ns()), out);
-  WriteField("labels", LabelText(job.spec().labels()), out);
-  WriteTable(AttemptGrid(job), out);
-  WriteFailures(job, out);
-  WriteVerdicts(job, out);
+Document ShowJob(const v1::Job& job) {
+  Document document;
+  document.blocks = [job] {
+    return std::vector<Block>{JobFields(job), AttemptGrid(job), FailureLines(job),
+                              VerdictLines(job)};
+  };
   // What the earlier runs advised, the later ones did.
-  if (job.runs_size() > 0) WriteAdvice({*job.runs().rbegin()}, out);
+  if (job.runs_size() > 0) {
+    document.hints = [last = *job.runs().rbegin()] { return AdviceLines({last}); };
+  }
+  document.object = JobObject(job);
+  return document;
 }
 
 }  // namespace torchlap::client::format

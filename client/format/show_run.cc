@@ -9,9 +9,9 @@
 #include "client/format/calibration.h"
 #include "client/format/evidence.h"
 #include "client/format/fields.h"
-#include "client/format/grid.h"
 #include "client/format/numbers.h"
 #include "client/format/show.h"
+#include "client/format/subject.h"
 #include "client/format/traits.h"
 #include "client/format/warmup.h"
 #include "client/format/words.h"
@@ -112,36 +112,37 @@ Grid SampleGrid(const SampleBlocks& blocks) {
   return grid;
 }
 
-void WriteEnvironment(const v1::Environment& environment, std::ostream& out) {
-  out << "environment\n";
-  WriteField("torchlap", environment.torchlap_version(), out);
-  WriteField("torch", environment.torch_version(), out);
-  WriteField("cuda", environment.cuda_version(), out);
-  WriteField("driver", environment.driver_version(), out);
-  WriteField("gpu", environment.gpu_model(), out);
-  WriteField("cpu", environment.cpu_model(), out);
-  WriteField("capability", environment.cpu_capability(), out);
-  WriteField("cores", environment.cores(), out);
-  WriteField("threads", environment.threads() == 0 ? "" : std::to_string(environment.threads()),
-             out);
-  WriteField("clocks", environment.clocks_policy(), out);
-  WriteField("kernel", environment.kernel(), out);
-  WriteField("os", environment.os(), out);
-  WriteField("variables", LabelText(environment.variables()), out);
+Fields EnvironmentFields(const v1::Environment& environment) {
+  Fields fields;
+  fields.heading = "environment";
+  fields.Add("torchlap", environment.torchlap_version());
+  fields.Add("torch", environment.torch_version());
+  fields.Add("cuda", environment.cuda_version());
+  fields.Add("driver", environment.driver_version());
+  fields.Add("gpu", environment.gpu_model());
+  fields.Add("cpu", environment.cpu_model());
+  fields.Add("capability", environment.cpu_capability());
+  fields.Add("cores", environment.cores());
+  fields.Add("threads", environment.threads() == 0 ? "" : std::to_string(environment.threads()));
+  fields.Add("clocks", environment.clocks_policy());
+  fields.Add("kernel", environment.kernel());
+  fields.Add("os", environment.os());
+  fields.Add("variables", LabelText(environment.variables()));
+  return fields;
 }
 
-void WriteMemory(const v1::Run& run, std::ostream& out) {
+void AddMemory(const v1::Run& run, Fields* fields) {
   const v1::MemoryUse& memory = run.memory();
   if (memory.has_peak_allocated_bytes()) {
-    WriteField("peak", BytesShort(memory.peak_allocated_bytes()), out);
+    fields->Add("peak", BytesShort(memory.peak_allocated_bytes()));
   }
   if (memory.has_first_step_peak_allocated_bytes()) {
-    WriteField("first step", BytesShort(memory.first_step_peak_allocated_bytes()), out);
+    fields->Add("first step", BytesShort(memory.first_step_peak_allocated_bytes()));
   }
   if (memory.has_device_total_bytes()) {
-    WriteField("device has", BytesShort(memory.device_total_bytes()), out);
+    fields->Add("device has", BytesShort(memory.device_total_bytes()));
   }
-  WriteField("memory", MemoryWords(run), out);
+  fields->Add("memory", MemoryWords(run));
 }
 
 std::string NeighbourText(const v1::Readings& readings) {
@@ -154,14 +155,14 @@ std::string NeighbourText(const v1::Readings& readings) {
   return fmt::format("{}, {} s of CPU time", WhoWords(who), Significant(seconds, 3));
 }
 
-void WriteReadings(const v1::Readings& readings, std::ostream& out) {
+void AddReadings(const v1::Readings& readings, Fields* fields) {
   if (readings.has_load_average()) {
-    WriteField("load", fmt::format("{:.2f}", readings.load_average()), out);
+    fields->Add("load", fmt::format("{:.2f}", readings.load_average()));
   }
   if (readings.has_temperature_celsius()) {
-    WriteField("temperature", fmt::format("{:.0f} C", readings.temperature_celsius()), out);
+    fields->Add("temperature", fmt::format("{:.0f} C", readings.temperature_celsius()));
   }
-  WriteField("neighbour", NeighbourText(readings), out);
+  fields->Add("neighbour", NeighbourText(readings));
 }
 
 // `12.5`, or `-` where the device does not tell.
@@ -260,59 +261,78 @@ std::string RateText(const v1::Run& run) {
   return text;
 }
 
-void WriteAssessment(const v1::Run& run, std::ostream& out) {
+void AddAssessment(const v1::Run& run, Fields* fields) {
   const std::string verdict = VerdictWords(run);
   const bool has_verdict = run.validity() != v1::VALIDITY_UNSPECIFIED;
-  WriteField("verdict",
-             has_verdict && verdict.empty() ? std::string(Word(run.validity())) : verdict, out);
+  fields->Add("verdict",
+              has_verdict && verdict.empty() ? std::string(Word(run.validity())) : verdict);
   for (const v1::Evidence& evidence : run.assessment().evidence()) {
-    WriteField("evidence", EvidenceWords(evidence), out);
+    fields->Add("evidence", EvidenceWords(evidence));
   }
   if (run.contaminated_tries() > 0) {
-    WriteField("tries", fmt::format("{} contaminated before it", run.contaminated_tries()), out);
+    fields->Add("tries", fmt::format("{} contaminated before it", run.contaminated_tries()));
   }
 }
 
-void WriteMeasured(const v1::Run& run, std::ostream& out) {
-  WriteField("steps", StepsText(run), out);
-  WriteField("times", SettlingText(run), out);
-  WriteField("bwd/fwd", RatioText(run), out);
-  WriteField("rate", RateText(run), out);
-  WriteField("numerics", NumericsText(run.numerics()), out);
+void AddMeasured(const v1::Run& run, Fields* fields) {
+  fields->Add("steps", StepsText(run));
+  fields->Add("times", SettlingText(run));
+  fields->Add("bwd/fwd", RatioText(run));
+  fields->Add("rate", RateText(run));
+  fields->Add("numerics", NumericsText(run.numerics()));
 }
 
-void WriteRunHead(const v1::Run& run, std::ostream& out) {
-  out << fmt::format("run {} of job {}, sweep:{}: {}\n", run.run_id(), run.job_id(), run.sweep_id(),
-                     OutcomeName(run.outcome()));
-  WriteField("model", ModelText(run.workload(), run.parameters()), out);
-  const bool is_calibration = run.workload().has_calibration();
-  WriteField("workload", is_calibration ? SubjectName(run.workload()) : Caption({run}), out);
-  WriteField("shrunk", ShrinkWords(run), out);
-  WriteField("reason", FailureWords(run), out);
-  WriteField("failure", run.failure().detail(), out);
-  WriteField("user", run.user(), out);
-  WriteField("started", TimeText(run.started_at_ns()), out);
+void AddRunHead(const v1::Run& run, Fields* fields) {
+  fields->heading = fmt::format("run {} of job {}, sweep:{}: {}", run.run_id(), run.job_id(),
+                                run.sweep_id(), OutcomeName(run.outcome()));
+  fields->Add("model", ModelText(run.workload(), run.parameters()));
+  const Subject subject = SubjectOf(run);
+  fields->Add("workload", subject.has_parameters ? Caption({run}) : subject.name);
+  fields->Add("shrunk", ShrinkWords(run));
+  fields->Add("reason", FailureWords(run));
+  fields->Add("failure", run.failure().detail());
+  fields->Add("user", run.user());
+  fields->Add("started", TimeText(run.started_at_ns()));
   if (run.has_duration_ns()) {
-    WriteField("took", ShortDuration(std::chrono::nanoseconds(run.duration_ns())), out);
+    fields->Add("took", ShortDuration(std::chrono::nanoseconds(run.duration_ns())));
   }
-  WriteField("labels", LabelText(run.labels()), out);
+  fields->Add("labels", LabelText(run.labels()));
+}
+
+Fields RunFields(const RunDetails& details) {
+  const v1::Run& run = details.detail.run();
+  Fields fields;
+  AddRunHead(run, &fields);
+  AddAssessment(run, &fields);
+  AddMeasured(run, &fields);
+  AddMemory(run, &fields);
+  AddReadings(details.detail.readings(), &fields);
+  return fields;
+}
+
+std::vector<Block> RunBlocks(const RunDetails& details) {
+  const v1::Run& run = details.detail.run();
+  std::vector<Block> blocks = {RunFields(details)};
+  if (run.has_calibration()) {
+    for (Block& block : CalibrationBlocks(run)) blocks.push_back(std::move(block));
+  }
+  blocks.emplace_back(PhaseGrid(run));
+  if (details.detail.has_environment()) {
+    blocks.emplace_back(EnvironmentFields(details.detail.environment()));
+  }
+  blocks.emplace_back(DeviceGrid(details.detail.readings()));
+  blocks.emplace_back(SampleGrid(details.samples));
+  return blocks;
 }
 
 }  // namespace
 
-void WriteRun(const RunDetails& details, std::ostream& out) {
-  const v1::Run& run = details.detail.run();
-  WriteRunHead(run, out);
-  WriteAssessment(run, out);
-  WriteMeasured(run, out);
-  WriteMemory(run, out);
-  WriteReadings(details.detail.readings(), out);
-  if (run.has_calibration()) WriteCalibration(Format::kTable, run, out);
-  WriteTable(PhaseGrid(run), out);
-  if (details.detail.has_environment()) WriteEnvironment(details.detail.environment(), out);
-  WriteTable(DeviceGrid(details.detail.readings()), out);
-  WriteTable(SampleGrid(details.samples), out);
-  WriteAdvice({run}, out);
+Document ShowRun(const RunDetails& details) {
+  Document document;
+  document.blocks = [details] { return RunBlocks(details); };
+  document.hints = [run = details.detail.run()] { return AdviceLines({run}); };
+  document.object = RunDetailsObject(details);
+  return document;
 }
 
 }  // namespace torchlap::client::format

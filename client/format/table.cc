@@ -1,38 +1,63 @@
+// `table`: for a terminal.
+#include <fmt/format.h>
+
 #include <algorithm>
 
-#include "client/format/grid.h"
+#include "client/format/aligned.h"
+#include "client/format/format.h"
 #include "client/format/words.h"
 
 namespace torchlap::client::format {
 namespace {
 
-std::vector<size_t> Widths(const Grid& grid) {
-  std::vector<size_t> widths;
-  for (const std::string& title : grid.titles) widths.push_back(DisplayWidth(title));
-  for (const auto& row : grid.rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
-  }
-  return widths;
-}
+struct BlockWriter {
+  std::ostream& out;
 
-void WriteRow(const std::vector<std::string>& cells, const std::vector<size_t>& widths,
-              std::ostream& out) {
-  for (size_t i = 0; i < cells.size(); ++i) {
-    out << "| " << cells[i] << std::string(widths[i] - DisplayWidth(cells[i]) + 1, ' ');
+  void operator()(const Grid& grid) const {
+    if (grid.rows.empty()) return;
+    if (!grid.caption.empty()) out << grid.caption << '\n';
+    WriteAligned(grid, out);
   }
-  out << "|\n";
+
+  void operator()(const Lines& lines) const {
+    for (const std::string& line : lines) out << line << '\n';
+  }
+
+  void operator()(const Fields& fields) const {
+    if (!fields.heading.empty()) out << fields.heading << '\n';
+    for (const auto& [name, value] : fields.values) {
+      out << fmt::format("  {:<12} {}\n", name, value);
+    }
+  }
+
+  void operator()(const Checklist& list) const {
+    constexpr size_t kSeverityWidth = 7;  // of "problem"
+    size_t width = 0;
+    for (const auto& item : list.items) width = std::max(width, DisplayWidth(item.subject));
+    for (const auto& item : list.items) {
+      out << fmt::format("{:<{}}  {:<{}}  {}\n", item.severity, kSeverityWidth, item.subject, width,
+                         item.finding);
+      if (item.remedy.empty()) continue;
+      out << std::string(kSeverityWidth + width + 4, ' ') << "do: " << item.remedy << '\n';
+    }
+    out << list.summary << '\n';
+  }
+};
+
+absl::Status Write(const Document& document, std::ostream& out) {
+  const BlockWriter write{out};
+  for (const Block& block : document.blocks()) std::visit(write, block);
+  if (document.hints) write(document.hints());
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-void WriteTable(const Grid& grid, std::ostream& out) {
-  if (grid.rows.empty()) return;
-  const std::vector<size_t> widths = Widths(grid);
-  if (!grid.caption.empty()) out << grid.caption << '\n';
-  WriteRow(grid.titles, widths, out);
-  for (const size_t width : widths) out << '|' << std::string(width + 2, '-');
-  out << "|\n";
-  for (const auto& row : grid.rows) WriteRow(row, widths, out);
-}
+constinit const Format kTable = {
+    "table",
+    "",
+    {Content::kRuns, Content::kList, Content::kResult, Content::kDetails},
+    v1::ROW_KIND_CELL,
+    Write};
 
 }  // namespace torchlap::client::format

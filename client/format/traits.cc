@@ -6,18 +6,16 @@
 #include <iterator>
 
 #include "client/format/numbers.h"
-#include "client/format/words.h"
+#include "client/format/subject.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
 namespace {
 
-const v1::TransformerLm& Model(const v1::Run& run) { return run.workload().transformer_lm(); }
-
 std::string AsIs(const std::string& value) { return value; }
 
-std::string Edition(const v1::Run& run) { return Model(run).edition(); }
-std::string Pass(const v1::Run& run) { return PassName(Model(run).pass_type()); }
+std::string Edition(const v1::Run& run) { return SubjectOf(run).edition; }
+std::string Pass(const v1::Run& run) { return PassName(SubjectOf(run)); }
 std::string TimingWord(const v1::Run& run) { return std::string(Word(run.plan().timing())); }
 std::string TimingCaption(const std::string& value) {
   const bool by_events = value == Word(v1::TIMING_EVENTS);
@@ -29,10 +27,10 @@ std::string Batch(const v1::Run& run) { return SizeOrNothing(run.requested_batch
 std::string BatchCaption(const std::string& value) { return "batch " + value; }
 std::string Context(const v1::Run& run) { return SizeOrNothing(run.requested_context_length()); }
 std::string ContextCaption(const std::string& value) { return "context " + value; }
-std::string PrecisionWord(const v1::Run& run) { return std::string(Word(Model(run).precision())); }
-std::string AttentionWord(const v1::Run& run) { return std::string(Word(Model(run).attention())); }
+std::string PrecisionWord(const v1::Run& run) { return SubjectOf(run).precision; }
+std::string AttentionWord(const v1::Run& run) { return SubjectOf(run).attention; }
 std::string AttentionCaption(const std::string& value) { return value + " attention"; }
-std::string OptimizerWord(const v1::Run& run) { return std::string(Word(Model(run).optimizer())); }
+std::string OptimizerWord(const v1::Run& run) { return SubjectOf(run).optimizer; }
 std::string OptimizerCaption(const std::string& value) { return value + " AdamW"; }
 std::string Warmup(const v1::Run& run) { return std::to_string(run.plan().warmup_steps()); }
 std::string WarmupCaption(const std::string& value) { return value + " warm-up"; }
@@ -141,8 +139,7 @@ std::string Caption(const std::vector<v1::Run>& rows, const std::string& model) 
 
 std::string CaptionWithModel(const std::vector<v1::Run>& rows) {
   const v1::Run& first = rows.front();
-  return Caption(
-      rows, fmt::format("{} ({})", SizeName(Model(first)), ParametersShort(first.parameters())));
+  return Caption(rows, ModelShort(first.workload(), first.parameters()));
 }
 
 }  // namespace torchlap::client::format

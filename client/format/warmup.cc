@@ -142,14 +142,14 @@ std::vector<std::string> WarmupSentences(const v1::CompareWarmupsResponse& compa
   return sentences;
 }
 
-void WriteWarmups(Format format, const v1::CompareWarmupsResponse& comparison, std::ostream& out) {
-  const std::vector<v1::Run> runs = RunsOf(comparison);
-  if (format == Format::kJson) return WriteWarmupsJson(comparison, out);
-  if (format == Format::kCsv) return WriteCsv(RunSheet(runs, RunColumns()), out);
-  const bool is_markdown = format == Format::kMarkdown;
-  is_markdown ? WriteMarkdown(WarmupGrid(runs), out) : WriteTable(WarmupGrid(runs), out);
-  if (is_markdown) out << '\n';
-  for (const std::string& sentence : WarmupSentences(comparison)) out << sentence << '\n';
+Document ShowWarmups(const v1::CompareWarmupsResponse& comparison) {
+  Document document;
+  document.blocks = [comparison] {
+    return std::vector<Block>{WarmupGrid(RunsOf(comparison)), WarmupSentences(comparison)};
+  };
+  document.rows = RunRows(RunsOf(comparison), RunColumns());
+  document.object = WarmupsObject(comparison);
+  return document;
 }
 
 }  // namespace torchlap::client::format

@@ -2,11 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <ostream>
 #include <string>
 #include <vector>
 
-#include "client/format/format.h"
+#include "client/format/document.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::client::format {
@@ -22,10 +21,10 @@ uint32_t LongestWarmup(const v1::CompareWarmupsResponse& comparison);
 // one tells from the runs whether times settle.
 std::vector<std::string> WarmupSentences(const v1::CompareWarmupsResponse& comparison);
 
-// Table and Markdown: the rows, then the sentences; csv: the runs; json: `{"runs": [...],
-// "findings": [...]}`, each finding with its sentence as `text`.
-void WriteWarmups(Format format, const v1::CompareWarmupsResponse& comparison, std::ostream& out);
-void WriteWarmupsJson(const v1::CompareWarmupsResponse& comparison, std::ostream& out);
+// The rows, then the sentences; for programs the runs, or `{"runs": [...], "findings": [...]}`,
+// each finding with its sentence as `text`.
+Document ShowWarmups(const v1::CompareWarmupsResponse& comparison);
+MakeObject WarmupsObject(const v1::CompareWarmupsResponse& comparison);
 
 // `settles at step 3` or `does not settle`.
 std::string SettlingWords(const v1::Run& run);

@@ -7,12 +7,11 @@
 
 #include "client/format/evidence.h"
 #include "client/format/numbers.h"
+#include "client/format/subject.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
 namespace {
-
-constexpr uint32_t kUsualVocabulary = 10000;
 
 std::string Join(const std::vector<std::string>& parts, const char* separator) {
   return fmt::format("{}", fmt::join(parts, separator));
@@ -34,41 +33,22 @@ std::string SkippedWords(const v1::Failure& failure) {
 
 }  // namespace
 
-std::string SizeName(const v1::TransformerLm& model) {
-  if (!model.preset().empty()) return model.preset();
-  std::string name =
-      fmt::format("L{} h{} d{} f{}", model.layers(), model.heads(), model.d_model(), model.d_ff());
-  if (model.vocab_size() != 0 && model.vocab_size() != kUsualVocabulary) {
-    name += fmt::format(" V{}", model.vocab_size());
-  }
-  return name;
-}
-
-std::string SubjectName(const v1::Workload& workload) {
-  return workload.has_calibration() ? "calibration" : SizeName(workload.transformer_lm());
-}
-
-std::string PassName(v1::PassType pass) {
-  const std::string word(Word(pass));
-  return pass == v1::PASS_TYPE_FORWARD ? word + " (no grad)" : word;
-}
-
 std::string OutcomeName(v1::Outcome outcome) {
   const std::string word(Word(outcome));
   return word.empty() ? "unfinished" : word;
 }
 
 std::string ShrinkWords(const v1::Run& run) {
-  const v1::TransformerLm& model = run.workload().transformer_lm();
+  const Subject subject = SubjectOf(run);
   std::vector<std::string> changes;
-  if (run.requested_batch_size() != 0 && model.batch_size() != run.requested_batch_size()) {
+  if (run.requested_batch_size() != 0 && subject.batch_size != run.requested_batch_size()) {
     changes.push_back(
-        fmt::format("batch {} -> {}", run.requested_batch_size(), model.batch_size()));
+        fmt::format("batch {} -> {}", run.requested_batch_size(), subject.batch_size));
   }
   if (run.requested_context_length() != 0 &&
-      model.context_length() != run.requested_context_length()) {
+      subject.context_length != run.requested_context_length()) {
     changes.push_back(
-        fmt::format("context {} -> {}", run.requested_context_length(), model.context_length()));
+        fmt::format("context {} -> {}", run.requested_context_length(), subject.context_length));
   }
   return changes.empty() ? "" : Join(changes, ", ") + " (OOM)";
 }
@@ -117,13 +97,6 @@ std::string WaitWords(const v1::WaitReason& wait) {
     default:
       return wait.detail();
   }
-}
-
-std::string WorkloadWords(const v1::Workload& workload) {
-  if (workload.has_calibration()) return SubjectName(workload);
-  const v1::TransformerLm& model = workload.transformer_lm();
-  return fmt::format("{}, {}, batch {}, context {}", SizeName(model), PassName(model.pass_type()),
-                     model.batch_size(), model.context_length());
 }
 
 size_t DisplayWidth(const std::string& text) {

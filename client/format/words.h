@@ -6,19 +6,8 @@
 
 #include "torchlap/v1/job.pb.h"
 #include "torchlap/v1/run.pb.h"
-#include "torchlap/v1/workload.pb.h"
 
 namespace torchlap::client::format {
-
-// `small`; for a declared shape `L12 h12 d768 f3072`, with ` V5000` where the vocabulary is not
-// 10,000.
-std::string SizeName(const v1::TransformerLm& model);
-
-// What a run is about, in one word: the size of its model, or `calibration`.
-std::string SubjectName(const v1::Workload& workload);
-
-// `forward (no grad)`: it is not the forward of the other passes.
-std::string PassName(v1::PassType pass);
 
 // `OK`, `OUT_OF_MEMORY`; `unfinished` for a run without outcome.
 std::string OutcomeName(v1::Outcome outcome);
@@ -41,9 +30,6 @@ std::string NoteWords(const v1::Run& run);
 
 // Why a job waits: `behind 3 jobs`. Empty for a job that does not.
 std::string WaitWords(const v1::WaitReason& wait);
-
-// `small, forward-backward, batch 4, context 256`, or `calibration`: what a job asks for, short.
-std::string WorkloadWords(const v1::Workload& workload);
 
 // Length in columns of a terminal: code points, as everything that torchlap prints is one column
 // wide.

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "proto/words.h"
-#include "server/measure/presets.h"
 #include "server/measure/statistics.h"
 #include "server/measure/summary.h"
+#include "server/measure/workload_kind.h"
 
 namespace torchlap::measure {
 namespace {
@@ -26,10 +26,6 @@ uint64_t Plus(uint64_t a, uint64_t b) {
 
 uint64_t Less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
-uint64_t Resident(const v1::MemoryParts& parts) {
-  return Plus(Plus(parts.weights_bytes(), parts.gradients_bytes()), parts.optimizer_bytes());
-}
-
 uint64_t LargestAllocation(const v1::MemoryUse& memory) {
   return std::max(memory.peak_allocated_bytes(), memory.first_step_peak_allocated_bytes());
 }
@@ -41,31 +37,6 @@ uint64_t ResidentAtFailure(const v1::MemoryParts& parts, v1::Phase phase, bool f
     bytes = Plus(bytes, parts.gradients_bytes());
   }
   return first_step_done ? Plus(bytes, parts.optimizer_bytes()) : bytes;
-}
-
-// What a token keeps for the backward, apart from and in attention's scores.
-struct KeptPerToken {
-  double linear = 0;
-  double scores = 0;
-};
-
-KeptPerToken Kept(const v1::TransformerLm& model, double context) {
-  const double d = model.d_model();
-  const double layers = model.layers();
-  KeptPerToken kept;
-  kept.linear = layers * (16 * d + 5.0 * model.d_ff()) + 3.0 * model.vocab_size();
-  if (model.attention() != v1::ATTENTION_SDPA) kept.scores = 3 * layers * model.heads() * context;
-  return kept;
-}
-
-// How much more of it there is than at the size of the model.
-double ActivationScale(const v1::TransformerLm& model, uint32_t batch_size,
-                       uint32_t context_length) {
-  const KeptPerToken seen = Kept(model, model.context_length());
-  const KeptPerToken asked = Kept(model, context_length);
-  const double tokens_seen = double{1} * model.batch_size() * model.context_length();
-  const double tokens = double{1} * batch_size * context_length;
-  return tokens * (asked.linear + asked.scores) / (tokens_seen * (seen.linear + seen.scores));
 }
 
 bool Fits(const std::optional<uint64_t>& bytes, uint64_t device_bytes) {
@@ -81,20 +52,19 @@ class Adviser {
   }
 
   void AdviseOnMemory() {
-    const v1::TransformerLm& model = run_.workload().transformer_lm();
     const uint64_t device = DeviceBytes();
-    const uint64_t needed = ResidentBytes(model);
+    const uint64_t needed = ResidentBytes(run_.workload());
     if (device == 0) return;
     if (needed > device) {
       AddBytes(v1::ADVICE_NOTHING_FITS, needed, device);
-      AdviseBf16Weights(model, device);
+      AdviseBf16Weights(device);
       return;
     }
-    const auto size = FindSizeThatFits(model, assessment_.memory(), device);
+    const auto size = FindSizeThatFits(run_.workload(), assessment_.memory(), device);
     if (!size) return;
     v1::Advice* advice = AddBytes(v1::ADVICE_SMALLER_FITS, size->bytes, device);
-    advice->set_number(size->batch_size);
-    advice->set_number2(size->context_length);
+    advice->set_number(size->size.batch_size);
+    advice->set_number2(size->size.context_length);
   }
 
   void AdviseOnTimes() {
@@ -110,9 +80,8 @@ class Adviser {
   }
 
   void AdviseOnDevice() {
-    const v1::TransformerLm& model = run_.workload().transformer_lm();
-    const bool fp32 =
-        model.precision() == v1::PRECISION_FP32 || model.precision() == v1::PRECISION_UNSPECIFIED;
+    const v1::Precision precision = KindOf(run_.workload()).Precision(run_.workload());
+    const bool fp32 = precision == v1::PRECISION_FP32 || precision == v1::PRECISION_UNSPECIFIED;
     if (context_.is_cuda && fp32 && context_.has_tf32) Add(v1::ADVICE_USE_TF32);
     if (context_.is_cuda && fp32 && context_.has_bf16) Add(v1::ADVICE_USE_BF16);
     if (!context_.is_calibrated) Add(v1::ADVICE_CALIBRATE);
@@ -139,10 +108,10 @@ class Adviser {
     return run_.failure().total_bytes();
   }
 
-  void AdviseBf16Weights(v1::TransformerLm model, uint64_t device) {
-    if (model.precision() == v1::PRECISION_BF16_WEIGHTS) return;
-    model.set_precision(v1::PRECISION_BF16_WEIGHTS);
-    const uint64_t needed = ResidentBytes(model);
+  void AdviseBf16Weights(uint64_t device) {
+    const auto lighter = KindOf(run_.workload()).WithBf16Weights(run_.workload());
+    if (!lighter) return;
+    const uint64_t needed = ResidentBytes(*lighter);
     if (needed <= device) AddBytes(v1::ADVICE_BF16_WEIGHTS_FIT, needed, device);
   }
 
@@ -227,16 +196,9 @@ bool GetsAdvice(v1::Purpose purpose) {
 }  // namespace
 
 v1::MemoryParts PartsOfMemory(const v1::Run& run, bool first_step_done) {
-  v1::TransformerLm model = run.workload().transformer_lm();
-  v1::MemoryParts parts;
-  const v1::PassType pass = model.pass_type();
-  model.set_pass_type(v1::PASS_TYPE_FORWARD);
-  const uint64_t weights = ResidentBytes(model);
-  parts.set_weights_bytes(weights);
-  if (pass != v1::PASS_TYPE_FORWARD) parts.set_gradients_bytes(weights);
-  if (pass == v1::PASS_TYPE_TRAIN_STEP) parts.set_optimizer_bytes(Plus(weights, weights));
+  v1::MemoryParts parts = KindOf(run.workload()).Resident(run.workload());
   if (run.outcome() == v1::OUTCOME_OK && LargestAllocation(run.memory()) > 0) {
-    parts.set_activations_bytes(Less(LargestAllocation(run.memory()), Resident(parts)));
+    parts.set_activations_bytes(Less(LargestAllocation(run.memory()), ResidentBytes(parts)));
   }
   if (run.outcome() == v1::OUTCOME_OUT_OF_MEMORY && run.failure().has_allocated_bytes()) {
     const uint64_t seen = Plus(run.failure().allocated_bytes(), run.failure().asked_bytes());
@@ -246,26 +208,26 @@ v1::MemoryParts PartsOfMemory(const v1::Run& run, bool first_step_done) {
   return parts;
 }
 
-std::optional<uint64_t> ForecastBytes(const v1::TransformerLm& model, const v1::MemoryParts& parts,
-                                      uint32_t batch_size, uint32_t context_length) {
-  if (!parts.has_activations_bytes() || model.batch_size() == 0 || model.context_length() == 0) {
+std::optional<uint64_t> ForecastBytes(const v1::Workload& workload, const v1::MemoryParts& parts,
+                                      const StepSize& size) {
+  const StepSize seen = SizeOf(workload);
+  if (!parts.has_activations_bytes() || seen.batch_size == 0 || seen.context_length == 0) {
     return std::nullopt;
   }
   const double activations = static_cast<double>(parts.activations_bytes()) *
-                             ActivationScale(model, batch_size, context_length);
-  return Plus(Resident(parts), static_cast<uint64_t>(activations));
+                             KindOf(workload).ActivationScale(workload, size);
+  return Plus(ResidentBytes(parts), static_cast<uint64_t>(activations));
 }
 
-std::optional<MemoryForecast> FindSizeThatFits(const v1::TransformerLm& model,
+std::optional<MemoryForecast> FindSizeThatFits(const v1::Workload& workload,
                                                const v1::MemoryParts& parts,
                                                uint64_t device_bytes) {
-  uint32_t batch = model.batch_size();
-  uint32_t context = model.context_length();
-  while (batch > 1 || context > 1) {
-    uint32_t* shrinks = batch > 1 ? &batch : &context;
+  StepSize size = SizeOf(workload);
+  while (size.batch_size > 1 || size.context_length > 1) {
+    uint32_t* shrinks = size.batch_size > 1 ? &size.batch_size : &size.context_length;
     *shrinks /= 2;
-    const std::optional<uint64_t> bytes = ForecastBytes(model, parts, batch, context);
-    if (Fits(bytes, device_bytes)) return MemoryForecast{batch, context, *bytes};
+    const std::optional<uint64_t> bytes = ForecastBytes(workload, parts, size);
+    if (Fits(bytes, device_bytes)) return MemoryForecast{size, *bytes};
   }
   return std::nullopt;
 }

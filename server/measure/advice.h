@@ -1,10 +1,11 @@
-// What to do after a run, diagnosed from its numbers. Pure; the client has the words.
+// What to do after a run, found from its numbers. Pure; the client has the words.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "server/measure/workload_kind.h"
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::measure {
@@ -18,22 +19,18 @@ v1::MemoryParts PartsOfMemory(const v1::Run& run, bool first_step_done);
 
 // A size, and what it is expected to hold.
 struct MemoryForecast {
-  uint32_t batch_size = 0;
-  uint32_t context_length = 0;
+  StepSize size;
   uint64_t bytes = 0;
 };
 
-// Bytes at another size, by scaling the activations that were seen: proportional to the batch; with
-// the context, linear with attention `sdpa`, and for `explicit` split into a linear and a quadratic
-// share in the ratio L (16 d + 5 f) + 3 V to 3 L h T (numbers that a token keeps for the backward:
-// inputs of norms, projections and the feed-forward; logits and their gradient; scores, their
-// softmax and its gradient). nullopt without activations.
-std::optional<uint64_t> ForecastBytes(const v1::TransformerLm& model, const v1::MemoryParts& parts,
-                                      uint32_t batch_size, uint32_t context_length);
+// Bytes at another size, by scaling the activations that were seen as the workload's kind does
+// (workload_kind.h). nullopt without activations.
+std::optional<uint64_t> ForecastBytes(const v1::Workload& workload, const v1::MemoryParts& parts,
+                                      const StepSize& size);
 
 // The first size that would fit `device_bytes` when the batch is halved down to 1, then the context
 // down to 1. nullopt: none, or nothing was seen.
-std::optional<MemoryForecast> FindSizeThatFits(const v1::TransformerLm& model,
+std::optional<MemoryForecast> FindSizeThatFits(const v1::Workload& workload,
                                                const v1::MemoryParts& parts, uint64_t device_bytes);
 
 // What is known beside the run.

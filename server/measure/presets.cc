@@ -1,7 +1,5 @@
 #include "server/measure/presets.h"
 
-#include <limits>
-
 namespace torchlap::measure {
 namespace {
 
@@ -140,18 +138,6 @@ absl::Status CheckDeclaredShape(v1::TransformerLm* model) {
   return CheckHeads(*model);
 }
 
-// Copies of the weights' size that a pass holds.
-uint64_t ResidentCopies(v1::PassType pass) {
-  switch (pass) {
-    case v1::PASS_TYPE_FORWARD:
-      return 1;
-    case v1::PASS_TYPE_TRAIN_STEP:
-      return 4;  // weights, gradients, two moments
-    default:
-      return 2;  // weights, gradients
-  }
-}
-
 }  // namespace
 
 const std::vector<v1::Preset>& Presets() {
@@ -181,28 +167,6 @@ uint64_t ParameterCount(const v1::TransformerLm& model) {
   const uint64_t f = model.d_ff();
   const uint64_t layers = model.layers();
   return layers * (4 * d * d + 3 * d * f + 2 * d) + 2 * vocab * d + d;
-}
-
-double StepFlops(const v1::TransformerLm& model) {
-  const double vocab = model.vocab_size();
-  const double d = model.d_model();
-  const double f = model.d_ff();
-  const double layers = model.layers();
-  const double batch = model.batch_size();
-  const double context = model.context_length();
-  const double forward = 2 * batch * context * (layers * (4 * d * d + 3 * d * f) + vocab * d) +
-                         4 * layers * batch * context * context * d;
-  return model.pass_type() == v1::PASS_TYPE_FORWARD ? forward : 3 * forward;
-}
-
-uint64_t ResidentBytes(const v1::TransformerLm& model) {
-  const uint64_t entry_bytes = model.precision() == v1::PRECISION_BF16_WEIGHTS ? 2 : 4;
-  const uint64_t bytes_per_parameter = entry_bytes * ResidentCopies(model.pass_type());
-  const uint64_t parameters = ParameterCount(model);
-  constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
-  // Shapes beyond any memory, but within the limits of a declared shape.
-  if (parameters > kMost / bytes_per_parameter) return kMost;
-  return parameters * bytes_per_parameter;
 }
 
 }  // namespace torchlap::measure

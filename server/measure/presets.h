@@ -1,4 +1,4 @@
-// Model shapes by name (server/measure/README.md, section 1), and the arithmetic of a shape.
+// Model shapes by name (server/measure/README.md, section 1).
 #pragma once
 
 #include <absl/status/status.h>
@@ -24,13 +24,5 @@ absl::Status ResolveShape(v1::TransformerLm* model);
 
 // L(4d^2 + 3df + 2d) + 2Vd + d.
 uint64_t ParameterCount(const v1::TransformerLm& model);
-
-// FLOPs of one step of the pass: forward 2BT(L(4d^2 + 3df) + Vd) + 4LBT^2 d, backward twice that.
-// Causal masks are not credited; the optimizer is counted in bytes, not here.
-double StepFlops(const v1::TransformerLm& model);
-
-// What the pass must hold whatever the batch, in bytes: forward weights; forward-backward and
-// gradients; train-step and the two moments of AdamW. bf16-weights: 2 bytes an entry, else 4.
-uint64_t ResidentBytes(const v1::TransformerLm& model);
 
 }  // namespace torchlap::measure

@@ -8,9 +8,9 @@
 #include <string>
 #include <utility>
 
-#include "server/measure/diagnosis.h"
-#include "server/measure/presets.h"
+#include "server/measure/noise_cause.h"
 #include "server/measure/statistics.h"
+#include "server/measure/workload_kind.h"
 
 namespace torchlap::measure {
 namespace {
@@ -112,11 +112,13 @@ void SetRatioAndRates(v1::Run* run) {
   if (run->backward().has_mean_ns() && run->forward().mean_ns() > 0) {
     run->set_backward_forward_ratio(run->backward().mean_ns() / run->forward().mean_ns());
   }
-  if (!(run->step().mean_ns() > 0) || !run->workload().has_transformer_lm()) return;
+  if (!(run->step().mean_ns() > 0)) return;
   const double seconds = run->step().mean_ns() / kNsPerSecond;
-  const v1::TransformerLm& model = run->workload().transformer_lm();
-  run->set_tokens_per_s(double{1} * model.batch_size() * model.context_length() / seconds);
-  run->set_flops_per_s(StepFlops(model) / seconds);
+  const WorkloadKind& kind = KindOf(run->workload());
+  const double tokens = kind.StepTokens(run->workload());
+  const double flops = kind.StepFlops(run->workload());
+  if (tokens > 0) run->set_tokens_per_s(tokens / seconds);
+  if (flops > 0) run->set_flops_per_s(flops / seconds);
 }
 
 template <typename Phase>

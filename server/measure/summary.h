@@ -23,9 +23,9 @@ std::vector<double> MeasuredSteps(const v1::SampleBlock& samples, v1::Timing tim
 
 // Sets phases, step, device phases, backward_forward_*, tokens_per_s, flops_per_s, actual_*_steps
 // and statistics_version of `run` from the measured steps of `samples`, and settles_at_step and
-// cold_steady_ratio from all of them (server/measure/diagnosis.h). With timing `events` the phases
-// are those of the device's clock. What cannot be computed stays unset. Takes some 2 ms a phase
-// from 400 steps on, less below.
+// cold_steady_ratio from all of them (server/measure/noise_cause.h). With timing `events` the
+// phases are those of the device's clock. What cannot be computed stays unset. Takes some 2 ms a
+// phase from 400 steps on, less below.
 void SummariseRun(const v1::SampleBlock& samples, v1::Run* run);
 
 // One row for a job's launches: one OK run of each (launch_runs.h), at least one. Of one run: that

@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "proto/words.h"
-#include "server/measure/diagnosis.h"
-#include "server/measure/presets.h"
+#include "server/measure/noise_cause.h"
 #include "server/measure/summary.h"
+#include "server/measure/workload_kind.h"
 
 namespace torchlap::measure {
 namespace {
@@ -299,7 +299,7 @@ class Examination {
   }
 
   void FindSeriesFaults() {
-    const SeriesDiagnosis found = Diagnose(MeasuredSteps(samples_, run_.plan().timing()));
+    const NoiseCauses found = FindNoiseCauses(MeasuredSteps(samples_, run_.plan().timing()));
     AddFinding(v1::REASON_COLD_START, found.cold_start);
     AddFinding(v1::REASON_DRIFT, found.drift);
     AddFinding(v1::REASON_TWO_MODES, found.two_modes);
@@ -316,7 +316,7 @@ class Examination {
     if (!run_.has_flops_per_s()) return;
     CompareFlops(around_.sibling, T::kSiblingShare);
     if (!around_.calibration) return;
-    const double flops = StepFlops(run_.workload().transformer_lm());
+    const double flops = KindOf(run_.workload()).StepFlops(run_.workload());
     const double at_peak_seconds = flops / around_.calibration->flops_per_s;
     if (at_peak_seconds >= T::kLargeStepSeconds) CompareFlops(around_.calibration, T::kPeakShare);
   }

@@ -11,7 +11,7 @@
 namespace torchlap::measure {
 
 // Every threshold of a verdict, with its reason. Those of the series itself (cold start, drift, two
-// modes, noise) stand in server/measure/diagnosis.h.
+// modes, noise) stand in server/measure/noise_cause.h.
 struct ValidityThresholds {
   // Other processes' share of the device's core time. 5 % of one core is what an idle desktop or a
   // chatty service stays below; it moves a step by as much at most. With many cores half a core is

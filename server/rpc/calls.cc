@@ -5,8 +5,8 @@
 namespace torchlap::rpc {
 namespace {
 
-DiagnosisQuestion QuestionOf(const CallSetting& setting) {
-  DiagnosisQuestion question;
+DoctorQuestion QuestionOf(const CallSetting& setting) {
+  DoctorQuestion question;
   question.nvml_library = setting.configuration->nvml_library;
   question.state_folder = setting.configuration->state_folder;
   question.torch_folder = setting.configuration->torch_folder.string();
@@ -41,6 +41,6 @@ Calls::Calls(const CallSetting& setting)
       read_trace(setting.runs, setting.configuration->state_folder),
       list_devices(setting.fleet, &waiting),
       get_daemon_status(setting.database, setting.jobs, FactsOf(setting)),
-      diagnose(QuestionOf(setting), setting.fleet) {}
+      doctor(QuestionOf(setting), setting.fleet) {}
 
 }  // namespace torchlap::rpc

@@ -64,7 +64,7 @@ struct Calls {
   ListDevices list_devices;
   ListPresets list_presets;
   GetDaemonStatus get_daemon_status;
-  DoctorCall diagnose;
+  DoctorCall doctor;
 };
 
 }  // namespace torchlap::rpc

@@ -1,7 +1,6 @@
 #include "server/rpc/doctor.h"
 
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_format.h>
 #include <absl/strings/str_join.h>
 #include <unistd.h>
 
@@ -19,11 +18,6 @@ namespace {
 using std::filesystem::path;
 
 constexpr char kWantedGovernor[] = "performance";
-
-std::string Bytes(uint64_t bytes) {
-  const double mib = static_cast<double>(bytes) / (1 << 20);
-  return mib < 1000 ? absl::StrFormat("%.0f MiB", mib) : absl::StrFormat("%.1f GiB", mib / 1024);
-}
 
 std::optional<double> LoadAverage(const path& root) {
   std::ifstream stream(root / "proc/loadavg");
@@ -101,7 +95,7 @@ v1::Finding Driver(const host::NvmlAnswer& nvml) {
 }
 
 v1::Severity SeverityOfLoad(double load_ratio, bool with_own_run,
-                            const DiagnosisThresholds& thresholds) {
+                            const DoctorThresholds& thresholds) {
   // Runs of ours are part of the load.
   if (with_own_run || load_ratio <= thresholds.high_load_ratio) return v1::SEVERITY_OK;
   return load_ratio > thresholds.full_load_ratio ? v1::SEVERITY_PROBLEM : v1::SEVERITY_NOTE;
@@ -109,24 +103,26 @@ v1::Severity SeverityOfLoad(double load_ratio, bool with_own_run,
 
 bool IsRunning(const v1::Device& device) { return device.state() == v1::DEVICE_STATE_RUNNING; }
 
-v1::Finding Load(const MachineFacts& facts, const DiagnosisThresholds& thresholds) {
+v1::Finding Load(const MachineFacts& facts, const DoctorThresholds& thresholds) {
   const bool with_own_run = std::any_of(facts.devices.begin(), facts.devices.end(), IsRunning);
   const auto cores = static_cast<double>(facts.cores);
   const v1::Severity severity =
       SeverityOfLoad(*facts.load_average / cores, with_own_run, thresholds);
-  const std::string detail = absl::StrFormat("%.2f on %d %s", *facts.load_average, facts.cores,
-                                             facts.cores == 1 ? "core" : "cores");
-  if (severity == v1::SEVERITY_OK) return Make(severity, v1::FINDING_LOAD, detail);
-  return Make(severity, v1::FINDING_LOAD_HIGH, detail,
-              absl::StrFormat("%.1f", cores * thresholds.high_load_ratio));
+  v1::Finding finding =
+      Make(severity, severity == v1::SEVERITY_OK ? v1::FINDING_LOAD : v1::FINDING_LOAD_HIGH, "");
+  finding.set_load(*facts.load_average);
+  finding.set_cores(static_cast<uint32_t>(facts.cores));
+  if (severity != v1::SEVERITY_OK) finding.set_expected_load(cores * thresholds.high_load_ratio);
+  return finding;
 }
 
-v1::Finding Disk(uint64_t free_bytes, const DiagnosisThresholds& thresholds) {
-  if (free_bytes >= thresholds.low_disk_bytes) {
-    return Make(v1::SEVERITY_OK, v1::FINDING_DISK, Bytes(free_bytes));
-  }
-  return Make(v1::SEVERITY_PROBLEM, v1::FINDING_DISK_LOW, Bytes(free_bytes),
-              Bytes(thresholds.low_disk_bytes));
+v1::Finding Disk(uint64_t free_bytes, const DoctorThresholds& thresholds) {
+  const bool is_low = free_bytes < thresholds.low_disk_bytes;
+  v1::Finding finding = is_low ? Make(v1::SEVERITY_PROBLEM, v1::FINDING_DISK_LOW, "")
+                               : Make(v1::SEVERITY_OK, v1::FINDING_DISK, "");
+  finding.set_bytes(free_bytes);
+  if (is_low) finding.set_expected_bytes(thresholds.low_disk_bytes);
+  return finding;
 }
 
 bool HasWantedGovernor(const std::vector<std::string>& governors) {
@@ -134,7 +130,7 @@ bool HasWantedGovernor(const std::vector<std::string>& governors) {
                      [](const std::string& governor) { return governor == kWantedGovernor; });
 }
 
-void AddMachine(const MachineFacts& facts, const DiagnosisThresholds& thresholds,
+void AddMachine(const MachineFacts& facts, const DoctorThresholds& thresholds,
                 std::vector<v1::Finding>* findings) {
   findings->push_back(Make(v1::SEVERITY_OK, v1::FINDING_DAEMON, TORCHLAP_VERSION));
   findings->push_back(Torch(facts));
@@ -153,10 +149,11 @@ class DeviceFindings {
   DeviceFindings(const std::string& device, std::vector<v1::Finding>* findings)
       : device_(device), findings_(findings) {}
 
-  void Add(v1::Severity severity, v1::FindingCode code, const std::string& detail,
-           const std::string& expected = "") {
-    findings_->push_back(Make(severity, code, detail, expected));
+  // The finding, to be filled further.
+  v1::Finding& Add(v1::Severity severity, v1::FindingCode code, const std::string& detail = "") {
+    findings_->push_back(Make(severity, code, detail));
     findings_->back().set_device(device_);
+    return findings_->back();
   }
 
  private:
@@ -164,69 +161,80 @@ class DeviceFindings {
   std::vector<v1::Finding>* const findings_;
 };
 
+void AddClaim(const v1::Device& device, DeviceFindings* findings) {
+  v1::Finding& found = findings->Add(v1::SEVERITY_NOTE, v1::FINDING_DEVICE_CLAIMED);
+  if (device.claimed_by_pid() == 0) return found.set_detail(device.detail());
+  found.mutable_process()->set_pid(device.claimed_by_pid());
+  found.mutable_process()->set_user(device.claimed_by_user());
+}
+
 void AddState(const v1::Device& device, const host::NvmlAnswer& nvml, DeviceFindings* findings) {
   const bool is_gone = device.kind() == v1::DEVICE_KIND_CUDA && nvml.library.ok() &&
                        std::none_of(nvml.devices.begin(), nvml.devices.end(),
                                     [&](const auto& cuda) { return cuda.uuid == device.uuid(); });
   if (is_gone) {
-    return findings->Add(v1::SEVERITY_PROBLEM, v1::FINDING_DEVICE_LOST,
-                         "the driver does not list it any more");
+    findings->Add(v1::SEVERITY_PROBLEM, v1::FINDING_DEVICE_LOST,
+                  "the driver does not list it any more");
+    return;
   }
-  std::string detail = device.model();
-  if (device.memory_bytes() > 0) absl::StrAppend(&detail, ", ", Bytes(device.memory_bytes()));
-  findings->Add(v1::SEVERITY_OK, v1::FINDING_DEVICE, detail);
+  v1::Finding& found = findings->Add(v1::SEVERITY_OK, v1::FINDING_DEVICE, device.model());
+  if (device.memory_bytes() > 0) found.set_bytes(device.memory_bytes());
   if (device.state() == v1::DEVICE_STATE_CLAIMED) {
-    findings->Add(v1::SEVERITY_NOTE, v1::FINDING_DEVICE_CLAIMED, device.detail());
+    AddClaim(device, findings);
   } else if (device.state() == v1::DEVICE_STATE_UNAVAILABLE) {
     findings->Add(v1::SEVERITY_PROBLEM, v1::FINDING_DEVICE_LEFT_OUT, device.detail());
   }
 }
 
-void AddTemperature(const GpuFacts& gpu, const DiagnosisThresholds& thresholds,
+void AddTemperature(const GpuFacts& gpu, const DoctorThresholds& thresholds,
                     DeviceFindings* findings) {
   if (!gpu.reading.has_temperature_celsius()) return;
   const unsigned celsius = gpu.reading.temperature_celsius();
   const bool is_hot =
       gpu.slowdown_celsius && celsius + thresholds.hot_margin_celsius >= *gpu.slowdown_celsius;
-  findings->Add(is_hot ? v1::SEVERITY_PROBLEM : v1::SEVERITY_OK, v1::FINDING_TEMPERATURE,
-                absl::StrCat(celsius),
-                gpu.slowdown_celsius ? absl::StrCat(*gpu.slowdown_celsius) : "");
+  v1::Finding& found =
+      findings->Add(is_hot ? v1::SEVERITY_PROBLEM : v1::SEVERITY_OK, v1::FINDING_TEMPERATURE);
+  found.set_celsius(celsius);
+  if (gpu.slowdown_celsius) found.set_expected_celsius(*gpu.slowdown_celsius);
 }
 
 // What holds the clocks down though there is work, or because something is wrong. Idle clocks and
 // clocks that somebody set are neither.
 void AddThrottling(const GpuFacts& gpu, DeviceFindings* findings) {
-  using Cause = std::pair<uint64_t, const char*>;
-  static constexpr Cause kWrong[] = {{host::throttle::kHardwareThermal, "heat (hardware)"},
-                                     {host::throttle::kSoftwareThermal, "heat (driver)"},
-                                     {host::throttle::kPowerBrake, "the power brake"}};
+  using Cause = std::pair<uint64_t, v1::ThrottleCause>;
+  static constexpr Cause kWrong[] = {
+      {host::throttle::kHardwareThermal, v1::THROTTLE_HARDWARE_THERMAL},
+      {host::throttle::kSoftwareThermal, v1::THROTTLE_DRIVER_THERMAL},
+      {host::throttle::kPowerBrake, v1::THROTTLE_POWER_BRAKE}};
   const uint64_t reasons = gpu.reading.throttle_reasons();
-  std::vector<std::string> causes;
-  for (const auto& [bit, words] : kWrong) {
-    if ((reasons & bit) != 0) causes.emplace_back(words);
+  std::vector<v1::ThrottleCause> causes;
+  for (const auto& [bit, cause] : kWrong) {
+    if ((reasons & bit) != 0) causes.push_back(cause);
   }
   // The bit above the others: set with each of them, and alone where the hardware says no more.
   if (causes.empty() && (reasons & host::throttle::kHardwareSlowdown) != 0) {
-    causes.emplace_back("a hardware slowdown");
+    causes.push_back(v1::THROTTLE_HARDWARE);
   }
   if (!causes.empty()) {
-    findings->Add(v1::SEVERITY_PROBLEM, v1::FINDING_THROTTLED, absl::StrJoin(causes, ", "));
+    v1::Finding& found = findings->Add(v1::SEVERITY_PROBLEM, v1::FINDING_THROTTLED);
+    for (const v1::ThrottleCause cause : causes) found.add_causes(cause);
   } else if ((reasons & host::throttle::kSoftwarePowerCap) != 0) {
-    findings->Add(v1::SEVERITY_NOTE, v1::FINDING_THROTTLED, "its power limit");
+    findings->Add(v1::SEVERITY_NOTE, v1::FINDING_THROTTLED).add_causes(v1::THROTTLE_POWER_LIMIT);
   }
 }
 
-std::string Describe(const host::GpuProcess& process) {
-  std::string text = absl::StrCat("pid ", process.pid);
-  if (!process.who.user.empty()) absl::StrAppend(&text, " ", process.who.user);
-  if (!process.who.name.empty()) absl::StrAppend(&text, " ", process.who.name);
-  if (process.used_bytes) absl::StrAppend(&text, " ", Bytes(*process.used_bytes));
-  if (!process.computes) absl::StrAppend(&text, " (graphics)");
-  return text;
+v1::ProcessUse UseOf(const host::GpuProcess& process) {
+  v1::ProcessUse use;
+  use.set_pid(static_cast<int32_t>(process.pid));
+  use.set_user(process.who.user);
+  use.set_name(process.who.name);
+  if (process.used_bytes) use.set_used_bytes(*process.used_bytes);
+  use.set_only_draws(!process.computes);
+  return use;
 }
 
 void AddProcesses(const GpuFacts& gpu, const v1::Device& device, const MachineFacts& facts,
-                  const DiagnosisThresholds& thresholds, DeviceFindings* findings) {
+                  const DoctorThresholds& thresholds, DeviceFindings* findings) {
   const bool is_busy =
       !IsRunning(device) && gpu.reading.utilisation_ratio() > thresholds.busy_ratio;
   for (const host::GpuProcess& process : gpu.processes) {
@@ -234,12 +242,14 @@ void AddProcesses(const GpuFacts& gpu, const v1::Device& device, const MachineFa
     // Inside of a container nobody has a name: with a run of ours it may be our worker.
     const bool may_be_ours = process.who.name.empty() && IsRunning(device);
     if (is_ours || may_be_ours) continue;
-    findings->Add(is_busy && process.computes ? v1::SEVERITY_PROBLEM : v1::SEVERITY_NOTE,
-                  v1::FINDING_FOREIGN_PROCESS, Describe(process));
+    const bool disturbs = is_busy && process.computes;
+    v1::Finding& found = findings->Add(disturbs ? v1::SEVERITY_PROBLEM : v1::SEVERITY_NOTE,
+                                       v1::FINDING_FOREIGN_PROCESS);
+    *found.mutable_process() = UseOf(process);
   }
 }
 
-void AddOffered(const MachineFacts& facts, const DiagnosisThresholds& thresholds,
+void AddOffered(const MachineFacts& facts, const DoctorThresholds& thresholds,
                 std::vector<v1::Finding>* findings) {
   for (const v1::Device& device : facts.devices) {
     DeviceFindings of_device(device.name(), findings);
@@ -272,7 +282,7 @@ void AddNotOffered(const MachineFacts& facts, std::vector<v1::Finding>* findings
 
 }  // namespace
 
-MachineFacts GatherFacts(const DiagnosisQuestion& question) {
+MachineFacts LookAtMachine(const DoctorQuestion& question) {
   MachineFacts facts;
   facts.torch_folder = question.torch_folder;
   facts.torch_problem = question.torch_problem;
@@ -290,8 +300,7 @@ MachineFacts GatherFacts(const DiagnosisQuestion& question) {
   return facts;
 }
 
-std::vector<v1::Finding> Diagnose(const MachineFacts& facts,
-                                  const DiagnosisThresholds& thresholds) {
+std::vector<v1::Finding> Examine(const MachineFacts& facts, const DoctorThresholds& thresholds) {
   std::vector<v1::Finding> findings;
   AddMachine(facts, thresholds, &findings);
   AddOffered(facts, thresholds, &findings);

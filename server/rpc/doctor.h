@@ -19,7 +19,7 @@
 namespace torchlap::rpc {
 
 // Where a fact becomes a note or a problem.
-struct DiagnosisThresholds {
+struct DoctorThresholds {
   // A GPU this close to where its hardware slows the clocks will be there after some seconds of
   // work.
   unsigned hot_margin_celsius = 5;
@@ -57,7 +57,7 @@ struct MachineFacts {
   std::optional<uint64_t> free_bytes;  // where the database is
 };
 
-struct DiagnosisQuestion {
+struct DoctorQuestion {
   std::string nvml_library;
   std::filesystem::path state_folder;
   std::string torch_folder;
@@ -68,11 +68,11 @@ struct DiagnosisQuestion {
 };
 
 // Looks at the machine now. Blocks while the driver wakes its devices, a second or so. Thread-safe.
-MachineFacts GatherFacts(const DiagnosisQuestion& question);
+MachineFacts LookAtMachine(const DoctorQuestion& question);
 
 // Pure. The machine first (daemon, LibTorch, driver, load, governor, disk), then the devices that
 // the daemon offers, then those that it could not.
-std::vector<v1::Finding> Diagnose(const MachineFacts& facts,
-                                  const DiagnosisThresholds& thresholds = {});
+std::vector<v1::Finding> Examine(const MachineFacts& facts,
+                                 const DoctorThresholds& thresholds = {});
 
 }  // namespace torchlap::rpc

@@ -3,13 +3,13 @@
 namespace torchlap::rpc {
 
 absl::Status DoctorCall::Answer(const storage::Caller& /*caller*/,
-                                const v1::DiagnoseRequest& /*request*/,
-                                v1::DiagnoseResponse* response) const {
-  DiagnosisQuestion question = question_;
+                                const v1::DoctorRequest& /*request*/,
+                                v1::DoctorResponse* response) const {
+  DoctorQuestion question = question_;
   for (run::DeviceStatus& status : fleet_->Describe()) {
     question.devices.push_back(std::move(status.device));
   }
-  for (v1::Finding& finding : rpc::Diagnose(GatherFacts(question))) {
+  for (v1::Finding& finding : Examine(LookAtMachine(question))) {
     *response->add_findings() = std::move(finding);
   }
   return absl::OkStatus();

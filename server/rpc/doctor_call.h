@@ -1,4 +1,4 @@
-// Diagnose: what is looked at, and how it is judged, is in doctor.h.
+// Doctor: what is looked at, and how it is judged, is in doctor.h.
 #pragma once
 
 #include <absl/status/status.h>
@@ -16,15 +16,15 @@ namespace torchlap::rpc {
 class DoctorCall {
  public:
   // The devices of `question` are those of `fleet`, as they are when it is asked.
-  DoctorCall(DiagnosisQuestion question, const run::DeviceFleet* fleet)
+  DoctorCall(DoctorQuestion question, const run::DeviceFleet* fleet)
       : question_(std::move(question)), fleet_(fleet) {}
 
   // Waits for the driver to wake its devices, a second or so.
-  absl::Status Answer(const storage::Caller& caller, const v1::DiagnoseRequest& request,
-                      v1::DiagnoseResponse* response) const;
+  absl::Status Answer(const storage::Caller& caller, const v1::DoctorRequest& request,
+                      v1::DoctorResponse* response) const;
 
  private:
-  const DiagnosisQuestion question_;
+  const DoctorQuestion question_;
   const run::DeviceFleet* const fleet_;
 };
 

@@ -131,11 +131,11 @@ grpc::ServerUnaryReactor* Service::GetDaemonStatus(grpc::CallbackServerContext* 
   return Answer(context, &calls_->get_daemon_status, request, response, storage_threads_);
 }
 
-grpc::ServerUnaryReactor* Service::Diagnose(grpc::CallbackServerContext* context,
-                                            const v1::DiagnoseRequest* request,
-                                            v1::DiagnoseResponse* response) {
+grpc::ServerUnaryReactor* Service::Doctor(grpc::CallbackServerContext* context,
+                                          const v1::DoctorRequest* request,
+                                          v1::DoctorResponse* response) {
   // Not on the storage threads: nobody's submit shall wait for a driver that wakes its devices.
-  return Answer(context, &calls_->diagnose, request, response, stream_threads_);
+  return Answer(context, &calls_->doctor, request, response, stream_threads_);
 }
 
 }  // namespace torchlap::rpc

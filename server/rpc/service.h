@@ -48,9 +48,9 @@ class Service final : public v1::Torchlap::CallbackService {
   grpc::ServerUnaryReactor* GetDaemonStatus(grpc::CallbackServerContext* context,
                                             const v1::GetDaemonStatusRequest* request,
                                             v1::GetDaemonStatusResponse* response) override;
-  grpc::ServerUnaryReactor* Diagnose(grpc::CallbackServerContext* context,
-                                     const v1::DiagnoseRequest* request,
-                                     v1::DiagnoseResponse* response) override;
+  grpc::ServerUnaryReactor* Doctor(grpc::CallbackServerContext* context,
+                                   const v1::DoctorRequest* request,
+                                   v1::DoctorResponse* response) override;
   grpc::ServerWriteReactor<v1::ReadTraceResponse>* ReadTrace(
       grpc::CallbackServerContext* context, const v1::ReadTraceRequest* request) override;
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "proto/words.h"
+#include "server/measure/workload_kind.h"
 
 namespace torchlap::run {
 namespace {
@@ -16,12 +17,13 @@ constexpr uint32_t kContextGrain = 16;
 struct Axis {
   explicit Axis(const v1::JobSpec& spec)
       : is_context(spec.fit_axis() == v1::FIT_AXIS_CONTEXT),
-        asked(SizeOf(spec.workload().transformer_lm())),
+        asked(SizeOf(spec.workload())),
         most(is_context ? kMostContext : kMostBatch),
         grain(is_context ? kContextGrain : 1) {}
 
-  uint32_t SizeOf(const v1::TransformerLm& model) const {
-    return is_context ? model.context_length() : model.batch_size();
+  uint32_t SizeOf(const v1::Workload& workload) const {
+    const measure::StepSize size = measure::SizeOf(workload);
+    return is_context ? size.context_length : size.batch_size;
   }
 
   const bool is_context;
@@ -44,7 +46,7 @@ bool IsVerification(const v1::JobSpec& spec, const v1::Run& run) {
 Frontier FrontierOf(const v1::JobSpec& spec, const Axis& axis, const std::vector<v1::Run>& tries) {
   Frontier frontier;
   for (const v1::Run& run : tries) {
-    const uint32_t size = axis.SizeOf(run.workload().transformer_lm());
+    const uint32_t size = axis.SizeOf(run.workload());
     if (run.outcome() == v1::OUTCOME_OUT_OF_MEMORY) {
       frontier.too_big = std::min(frontier.too_big.value_or(size), size);
     } else if (run.outcome() == v1::OUTCOME_OK) {
@@ -56,7 +58,7 @@ Frontier FrontierOf(const v1::JobSpec& spec, const Axis& axis, const std::vector
   if (frontier.too_big && frontier.fits && *frontier.fits >= *frontier.too_big) {
     frontier.fits.reset();
     for (const v1::Run& run : tries) {
-      const uint32_t size = axis.SizeOf(run.workload().transformer_lm());
+      const uint32_t size = axis.SizeOf(run.workload());
       if (run.outcome() != v1::OUTCOME_OK || size >= *frontier.too_big) continue;
       frontier.fits = std::max(frontier.fits.value_or(size), size);
     }
@@ -65,11 +67,11 @@ Frontier FrontierOf(const v1::JobSpec& spec, const Axis& axis, const std::vector
 }
 
 FitStep StepOf(FitStep::Next next, const v1::JobSpec& spec, const Axis& axis, uint32_t size) {
-  const v1::TransformerLm& model = spec.workload().transformer_lm();
+  const measure::StepSize asked = measure::SizeOf(spec.workload());
   FitStep step;
   step.next = next;
-  step.batch_size = axis.is_context ? model.batch_size() : size;
-  step.context_length = axis.is_context ? size : model.context_length();
+  step.batch_size = axis.is_context ? asked.batch_size : size;
+  step.context_length = axis.is_context ? size : asked.context_length;
   return step;
 }
 

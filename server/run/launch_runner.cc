@@ -81,8 +81,8 @@ void LaunchRunner::AssessRun(const GpuSurroundings& around, storage::FinishedRun
 std::optional<LaunchRunner::RuledOut> LaunchRunner::FindRuledOut(
     const storage::StartedRun& started) const {
   if (!started.run.workload().has_transformer_lm()) return std::nullopt;
-  auto by_arithmetic = RuledOutByArithmetic(started.run.workload().transformer_lm(),
-                                            place_.device().name, place_.device().memory_bytes);
+  auto by_arithmetic = RuledOutByArithmetic(started.run.workload(), place_.device().name,
+                                            place_.device().memory_bytes);
   if (by_arithmetic) return RuledOut{*std::move(by_arithmetic), std::nullopt};
   if (started.run.cause() != v1::CAUSE_FIRST) return std::nullopt;
   const NextTry::Size smallest = SmallestTry(TryOf(started.job, started.run));

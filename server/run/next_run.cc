@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "proto/words.h"
+#include "server/measure/workload_kind.h"
 #include "server/run/fit_search.h"
 
 namespace torchlap::run {
@@ -29,8 +30,8 @@ After Again(uint32_t batch_size, uint32_t context_length, v1::Cause cause) {
 }
 
 After SameSizeAgain(const v1::Run& run, v1::Cause cause) {
-  const v1::TransformerLm& model = run.workload().transformer_lm();
-  return Again(model.batch_size(), model.context_length(), cause);
+  const measure::StepSize size = measure::SizeOf(run.workload());
+  return Again(size.batch_size, size.context_length, cause);
 }
 
 After AfterMemoryRanOut(const storage::StartedRun& started, const v1::Run& run) {
@@ -73,11 +74,11 @@ After AfterFit(const storage::StartedRun& started, const v1::Run& run, std::vect
 }  // namespace
 
 FailedTry TryOf(const v1::Job& job, const v1::Run& run) {
-  const v1::TransformerLm& model = run.workload().transformer_lm();
+  const measure::StepSize size = measure::SizeOf(run.workload());
   FailedTry tried;
   tried.outcome = run.outcome();
-  tried.batch_size = model.batch_size();
-  tried.context_length = model.context_length();
+  tried.batch_size = size.batch_size;
+  tried.context_length = size.context_length;
   tried.policy = job.spec().oom();
   tried.purpose = run.purpose();
   return tried;

@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "proto/words.h"
-#include "server/host/memory_size.h"
-#include "server/measure/presets.h"
+#include "server/measure/workload_kind.h"
 
 namespace torchlap::run {
 namespace {
@@ -62,15 +61,9 @@ std::string Change(const Axis& axis) {
          std::to_string(axis.Shrunk());
 }
 
-const char* WhatIsHeld(v1::PassType pass) {
-  switch (pass) {
-    case v1::PASS_TYPE_FORWARD:
-      return "weights";
-    case v1::PASS_TYPE_TRAIN_STEP:
-      return "weights, gradients and optimizer state";
-    default:
-      return "weights and gradients";
-  }
+const char* WhatIsHeld(const v1::MemoryParts& parts) {
+  if (parts.optimizer_bytes() > 0) return "weights, gradients and optimizer state";
+  return parts.gradients_bytes() > 0 ? "weights and gradients" : "weights";
 }
 
 }  // namespace
@@ -113,25 +106,26 @@ NextTry::Size SmallestTry(const FailedTry& from) {
 v1::Failure RuledOutByRun(const v1::Run& failed) {
   v1::Failure failure = failed.failure();
   failure.clear_phase();
-  const v1::TransformerLm& model = failed.workload().transformer_lm();
+  const measure::StepSize size = measure::SizeOf(failed.workload());
   failure.set_detail("not tried: run " + failed.run_id() + " ran out of memory at batch " +
-                     std::to_string(model.batch_size()) + ", context " +
-                     std::to_string(model.context_length()) + ", which is no larger");
+                     std::to_string(size.batch_size) + ", context " +
+                     std::to_string(size.context_length) + ", which is no larger");
   return failure;
 }
 
-std::optional<v1::Failure> RuledOutByArithmetic(const v1::TransformerLm& model,
+std::optional<v1::Failure> RuledOutByArithmetic(const v1::Workload& workload,
                                                 const std::string& device_name,
                                                 uint64_t device_memory_bytes) {
-  const uint64_t needed = measure::ResidentBytes(model);
+  const v1::MemoryParts parts = measure::KindOf(workload).Resident(workload);
+  const uint64_t needed = measure::ResidentBytes(parts);
   if (device_memory_bytes == 0 || needed <= device_memory_bytes) return std::nullopt;
   v1::Failure failure;
   failure.set_asked_bytes(needed);
   failure.set_free_bytes(device_memory_bytes);
   failure.set_total_bytes(device_memory_bytes);
-  failure.set_detail(std::string(WhatIsHeld(model.pass_type())) + " take " +
-                     host::PrintMemorySize(needed) + ", " + device_name + " has " +
-                     host::PrintMemorySize(device_memory_bytes) + ": no batch or context fits");
+  // How much that is stands in the numbers.
+  failure.set_detail(std::string(WhatIsHeld(parts)) + " alone exceed the memory of " + device_name +
+                     ": no batch or context fits");
   return failure;
 }
 

@@ -48,9 +48,9 @@ NextTry::Size SmallestTry(const FailedTry& from);
 v1::Failure RuledOutByRun(const v1::Run& failed);
 
 // Nothing: the pass may fit. Else outcome SKIPPED's numbers: asked_bytes (what the pass must hold
-// whatever the batch), free_bytes and total_bytes (the device's memory) and a line of detail.
-// `model` has its shape; device_memory_bytes 0 means no limit is known.
-std::optional<v1::Failure> RuledOutByArithmetic(const v1::TransformerLm& model,
+// whatever the batch), free_bytes and total_bytes (the device's memory) and a line of detail. A
+// model has its shape; device_memory_bytes 0 means no limit is known.
+std::optional<v1::Failure> RuledOutByArithmetic(const v1::Workload& workload,
                                                 const std::string& device_name,
                                                 uint64_t device_memory_bytes);
 

@@ -7,6 +7,7 @@
 
 #include "server/measure/advice.h"
 #include "server/measure/validity.h"
+#include "server/measure/workload_kind.h"
 
 namespace torchlap::run {
 namespace {
@@ -16,6 +17,10 @@ constexpr int kAmpere = 80;  // has TF32 and bf16
 // Weights in bf16 are multiplied as autocast's are.
 v1::Precision MatmulPrecision(v1::Precision precision) {
   return precision == v1::PRECISION_BF16_WEIGHTS ? v1::PRECISION_BF16 : precision;
+}
+
+v1::Precision PrecisionOf(const v1::Run& run) {
+  return measure::KindOf(run.workload()).Precision(run.workload());
 }
 
 std::optional<measure::EfficiencyReference> PeakOf(const v1::Run& calibration,
@@ -32,7 +37,7 @@ absl::StatusOr<std::optional<measure::EfficiencyReference>> FindPeak(const stora
   const auto calibration = runs.LatestCalibration(run.device_uuid());
   if (!calibration.ok()) return calibration.status();
   if (!*calibration) return std::nullopt;
-  return PeakOf(**calibration, run.workload().transformer_lm().precision());
+  return PeakOf(**calibration, PrecisionOf(run));
 }
 
 absl::StatusOr<std::optional<measure::EfficiencyReference>> FindSibling(
@@ -51,7 +56,7 @@ void SetPeakRatio(const std::optional<measure::EfficiencyReference>& peak, v1::R
 }
 
 void SetMfu(const host::VendorPeaks& peaks, v1::Run* run) {
-  const auto peak = peaks.find(MatmulPrecision(run->workload().transformer_lm().precision()));
+  const auto peak = peaks.find(MatmulPrecision(PrecisionOf(*run)));
   if (peak == peaks.end() || !run->has_flops_per_s()) return;
   run->set_mfu(run->flops_per_s() / peak->second);
 }

@@ -38,30 +38,30 @@ class Address : public testing::Test {
   AddressSources sources_;
 };
 
-TEST_F(Address, is_the_flag_before_all_else) {
+TEST_F(Address, IsTheFlagBeforeAllElse) {
   sources_.flag = "unix:/a";
   sources_.environment = "unix:/b";
   std::ofstream(sources_.system_socket) << "";
   EXPECT_EQ(Chosen(), "unix:/a");
 }
 
-TEST_F(Address, is_the_variable_without_a_flag) {
+TEST_F(Address, IsTheVariableWithoutAFlag) {
   sources_.environment = "localhost:7777";
   std::ofstream(sources_.system_socket) << "";
   EXPECT_EQ(Chosen(), "localhost:7777");
 }
 
-TEST_F(Address, is_the_systems_socket_if_it_is_there) {
+TEST_F(Address, IsTheSystemsSocketIfItIsThere) {
   sources_.environment = "";
   std::ofstream(sources_.system_socket) << "";
   EXPECT_EQ(Chosen(), "unix:" + sources_.system_socket.native());
 }
 
-TEST_F(Address, is_the_users_socket_at_last) {
+TEST_F(Address, IsTheUsersSocketAtLast) {
   EXPECT_EQ(Chosen(), "unix:/run/user/7/torchlap/torchlapd.sock");
 }
 
-TEST_F(Address, in_a_folder_that_others_may_enter_is_refused) {
+TEST_F(Address, InAFolderThatOthersMayEnterIsRefused) {
   std::string name = testing::TempDir() + "torchlap-address-XXXXXX";
   ASSERT_NE(::mkdtemp(name.data()), nullptr);
   sources_.user_socket = name + "/torchlapd.sock";
@@ -73,7 +73,7 @@ TEST_F(Address, in_a_folder_that_others_may_enter_is_refused) {
   ::rmdir(name.c_str());
 }
 
-TEST_F(Address, of_another_form_is_refused_by_the_name_of_its_source) {
+TEST_F(Address, OfAnotherFormIsRefusedByTheNameOfItsSource) {
   for (const char* address :
        {"/run/x.sock", "", "unix:", "host", ":80", "host:", "host:http", "host:99999"}) {
     sources_.flag = address;
@@ -84,12 +84,12 @@ TEST_F(Address, of_another_form_is_refused_by_the_name_of_its_source) {
   EXPECT_EQ(Refusal(), "TORCHLAP_ADDRESS is nonsense, must be unix:/path or host:port");
 }
 
-TEST_F(Address, with_a_path_that_the_kernel_does_not_take_is_refused) {
+TEST_F(Address, WithAPathThatTheKernelDoesNotTakeIsRefused) {
   sources_.flag = "unix:/" + std::string(120, 'x');
   EXPECT_THAT(Refusal(), HasSubstr("must be at most 107"));
 }
 
-TEST_F(Address, where_nobody_answers_is_named_with_the_command_that_starts_a_daemon) {
+TEST_F(Address, WhereNobodyAnswersIsNamedWithTheCommandThatStartsADaemon) {
   EXPECT_EQ(NoDaemonLine("unix:/x", "Connection refused"),
             "no daemon at unix:/x (Connection refused); start one with: torchlapd");
 }

@@ -7,6 +7,7 @@
 
 #include "client/format/runs.h"
 #include "tests/client/made_up_runs.h"
+#include "tests/client/printed.h"
 
 namespace torchlap::client::format {
 namespace {
@@ -38,19 +39,19 @@ v1::Run DriftingRun() {
   return run;
 }
 
-TEST(Advice, is_what_was_found_and_the_command_to_run_next) {
+TEST(Advice, IsWhatWasFoundAndTheCommandToRunNext) {
   EXPECT_EQ(LineOf(DriftingRun()),
             "small: times drift (+6 % from the first half to the second): torchlap run "
             "--model-sizes small --launches 7 --device cpu0");
 }
 
-TEST(Advice, begins_with_the_cv_where_that_is_what_is_explained) {
+TEST(Advice, BeginsWithTheCvWhereThatIsWhatIsExplained) {
   v1::Run run = DriftingRun();
   AddEvidence(v1::REASON_NOISE, 0.142, 0.1, &run);
   EXPECT_THAT(LineOf(run), HasSubstr("small: CV 14 %, times drift"));
 }
 
-TEST(Advice, against_a_cold_start_is_more_warm_up) {
+TEST(Advice, AgainstAColdStartIsMoreWarmUp) {
   v1::Run run = SmallRun();
   run.set_settles_at_step(8);
   AddEvidence(v1::REASON_COLD_START, 0.42, 0.05, &run);
@@ -62,7 +63,7 @@ TEST(Advice, against_a_cold_start_is_more_warm_up) {
   EXPECT_THAT(LineOf(run), HasSubstr("than the steady ones, times do not settle: torchlap"));
 }
 
-TEST(Advice, against_noise_is_more_steps) {
+TEST(Advice, AgainstNoiseIsMoreSteps) {
   v1::Run run = SmallRun();
   AddEvidence(v1::REASON_NOISE, 0.142, 0.1, &run);
   v1::Advice* advice = Add(v1::ADVICE_MORE_STEPS, &run);
@@ -76,7 +77,7 @@ TEST(Advice, against_noise_is_more_steps) {
   EXPECT_THAT(LineOf(run), HasSubstr("--target-precision 0.02 --max-steps 310"));
 }
 
-TEST(Advice, about_two_modes_is_to_look) {
+TEST(Advice, AboutTwoModesIsToLook) {
   v1::Run run = SmallRun();
   AddEvidence(v1::REASON_TWO_MODES, 0.93, 0.85, &run);
   Add(v1::ADVICE_TWO_MODES, &run);
@@ -85,7 +86,7 @@ TEST(Advice, about_two_modes_is_to_look) {
             "show 17.1");
 }
 
-TEST(Advice, names_the_neighbour_and_the_steps) {
+TEST(Advice, NamesTheNeighbourAndTheSteps) {
   v1::Run run = DisturbedRun();
   v1::Advice* advice = Add(v1::ADVICE_NEIGHBOUR, &run);
   advice->set_text("stress-ng (pid 812, ann)");
@@ -97,7 +98,7 @@ TEST(Advice, names_the_neighbour_and_the_steps) {
   EXPECT_THAT(LineOf(run), HasSubstr("small: another process had 34 % of the time of cpu0: "));
 }
 
-TEST(Advice, about_a_slow_device_has_its_numbers) {
+TEST(Advice, AboutASlowDeviceHasItsNumbers) {
   v1::Run run = SmallRun();
   run.set_device("cuda:0");
   AddEvidence(v1::REASON_THERMAL, 0.12, 0.01, &run);
@@ -116,7 +117,7 @@ v1::Run OutOfMemoryWithParts() {
   return run;
 }
 
-TEST(Advice, after_out_of_memory_has_the_arithmetic_and_what_fits) {
+TEST(Advice, AfterOutOfMemoryHasTheArithmeticAndWhatFits) {
   v1::Run run = OutOfMemoryWithParts();
   v1::Advice* advice = Add(v1::ADVICE_SMALLER_FITS, &run);
   advice->set_number(2);
@@ -129,7 +130,7 @@ TEST(Advice, after_out_of_memory_has_the_arithmetic_and_what_fits) {
             "12.5 GiB or more: torchlap run --model-sizes large --batch-size 2 --device cpu0");
 }
 
-TEST(Advice, where_nothing_fits_says_what_the_pass_must_hold) {
+TEST(Advice, WhereNothingFitsSaysWhatThePassMustHold) {
   v1::Run run = OutOfMemoryWithParts();
   v1::Advice* advice = Add(v1::ADVICE_NOTHING_FITS, &run);
   advice->set_bytes(8 * kGiB);
@@ -143,7 +144,7 @@ TEST(Advice, where_nothing_fits_says_what_the_pass_must_hold) {
               EndsWith("so no batch and no pass fits; smaller models: torchlap presets"));
 }
 
-TEST(Advice, about_other_formats_changes_the_precision) {
+TEST(Advice, AboutOtherFormatsChangesThePrecision) {
   v1::Run run = OutOfMemoryWithParts();
   v1::Advice* advice = Add(v1::ADVICE_BF16_WEIGHTS_FIT, &run);
   advice->set_bytes(4 * kGiB);
@@ -153,7 +154,7 @@ TEST(Advice, about_other_formats_changes_the_precision) {
             "--model-sizes large --precision bf16-weights --device cpu0");
 }
 
-TEST(Advice, about_the_device_is_said_once) {
+TEST(Advice, AboutTheDeviceIsSaidOnce) {
   std::vector<v1::Run> rows = {SmallRun(), ScaledRun("medium", 423'183'360, 18, 3)};
   for (v1::Run& row : rows) {
     Add(v1::ADVICE_CALIBRATE, &row);
@@ -166,7 +167,7 @@ TEST(Advice, about_the_device_is_said_once) {
                           "--model-sizes small --precision tf32 --device cpu0"));
 }
 
-TEST(Advice, begins_with_what_disturbed_the_run) {
+TEST(Advice, BeginsWithWhatDisturbedTheRun) {
   v1::Run run = DisturbedRun();
   AddEvidence(v1::REASON_NOISE, 0.142, 0.1, &run);
   AddEvidence(v1::REASON_DRIFT, 0.06, 0.01, &run);
@@ -176,7 +177,7 @@ TEST(Advice, begins_with_what_disturbed_the_run) {
                                               testing::StartsWith("small: times drift")));
 }
 
-TEST(Advice, tells_rows_of_one_size_apart) {
+TEST(Advice, TellsRowsOfOneSizeApart) {
   v1::Run longer = DriftingRun();
   longer.mutable_workload()->mutable_transformer_lm()->set_context_length(512);
   longer.set_requested_context_length(512);
@@ -185,22 +186,19 @@ TEST(Advice, tells_rows_of_one_size_apart) {
   EXPECT_THAT(lines[1], HasSubstr("small, context 512: times drift"));
 }
 
-TEST(Advice, of_a_newer_daemon_that_has_no_words_here_is_left_out) {
+TEST(Advice, OfANewerDaemonThatHasNoWordsHereIsLeftOut) {
   v1::Run run = SmallRun();
   Add(static_cast<v1::AdviceCode>(999), &run);
   EXPECT_THAT(AdviceLines({run}), IsEmpty());
 }
 
-TEST(Advice, stands_below_tables_and_writeups_alone) {
-  for (const Format format : {Format::kTable, Format::kWriteup}) {
-    std::ostringstream out;
-    WriteRuns(format, {DriftingRun()}, out);
-    EXPECT_THAT(out.str(), EndsWith("--launches 7 --device cpu0\n"));
+TEST(Advice, StandsBelowTablesAndWriteupsAlone) {
+  for (const Format* format : {&kTable, &kWriteup}) {
+    EXPECT_THAT(Printed(*format, ShowResults({DriftingRun()})),
+                EndsWith("--launches 7 --device cpu0\n"));
   }
-  for (const Format format : {Format::kMarkdown, Format::kCsv, Format::kJson}) {
-    std::ostringstream out;
-    WriteRuns(format, {DriftingRun()}, out);
-    EXPECT_THAT(out.str(), Not(HasSubstr("torchlap run")));
+  for (const Format* format : {&kMarkdown, &kCsv, &kJson}) {
+    EXPECT_THAT(Printed(*format, ShowResults({DriftingRun()})), Not(HasSubstr("torchlap run")));
   }
 }
 

@@ -29,7 +29,7 @@ std::string Refusal(const std::vector<std::string>& words) {
   return std::string(parsed.status().message());
 }
 
-TEST(Help, of_every_command_is_as_the_manual_has_it) {
+TEST(Help, OfEveryCommandIsAsTheManualHasIt) {
   ExpectGolden("help.txt", TextOf({"--help"}));
   for (const char* command :
        {"run", "submit", "warmup", "fit", "calibrate", "wait", "watch", "cancel", "queue", "show",
@@ -38,11 +38,11 @@ TEST(Help, of_every_command_is_as_the_manual_has_it) {
   }
 }
 
-TEST(Version, is_the_projects) {
+TEST(Version, IsTheProjects) {
   EXPECT_EQ(TextOf({"--version"}), "torchlap " TORCHLAP_VERSION "\n");
 }
 
-TEST(Axes, take_several_words_up_to_the_next_flag) {
+TEST(Axes, TakeSeveralWordsUpToTheNextFlag) {
   const auto run = std::get<RunOptions>(
       Parsed({"run", "--model-sizes", "small", "medium", "--context-length", "32", "64",
               "--batch-size=1", "--warmup-steps", "1", "-o", "x.csv"})
@@ -54,12 +54,12 @@ TEST(Axes, take_several_words_up_to_the_next_flag) {
   EXPECT_FALSE(run.sweep.oom_retry.has_value());
 }
 
-TEST(Axes, model_size_is_model_sizes) {
+TEST(Axes, ModelSizeIsModelSizes) {
   const auto run = std::get<RunOptions>(Parsed({"run", "--model-size", "small"}).command);
   EXPECT_THAT(run.sweep.model_sizes, ElementsAre("small"));
 }
 
-TEST(Axes, of_warmup_and_fit_take_one_value) {
+TEST(Axes, OfWarmupAndFitTakeOneValue) {
   const auto warmup = std::get<WarmupOptions>(
       Parsed({"warmup", "--model-size", "small", "--steps", "0,4", "--measure-steps", "8"})
           .command);
@@ -75,7 +75,7 @@ TEST(Axes, of_warmup_and_fit_take_one_value) {
             "--batch-size is given 2 times, must be given once");
 }
 
-TEST(Calibrate, takes_no_model) {
+TEST(Calibrate, TakesNoModel) {
   const auto calibrate = std::get<CalibrateOptions>(
       Parsed({"calibrate", "--device", "cpu0", "--matrix-size", "512"}).command);
   EXPECT_EQ(calibrate.sweep.device, "cpu0");
@@ -84,7 +84,7 @@ TEST(Calibrate, takes_no_model) {
             "--model-size is not a flag of calibrate, see torchlap calibrate --help");
 }
 
-TEST(Flags, that_may_be_repeated_are_collected) {
+TEST(Flags, ThatMayBeRepeatedAreCollected) {
   const auto submit =
       std::get<SubmitOptions>(Parsed({"submit", "--cell", "size=xl,batch=2", "--cell", "size=small",
                                       "--label", "a=1", "--label", "b=2"})
@@ -93,13 +93,13 @@ TEST(Flags, that_may_be_repeated_are_collected) {
   EXPECT_THAT(submit.sweep.labels, ElementsAre("a=1", "b=2"));
 }
 
-TEST(Flags, take_negative_numbers) {
+TEST(Flags, TakeNegativeNumbers) {
   const auto run =
       std::get<RunOptions>(Parsed({"run", "--model-sizes", "small", "--priority", "-5"}).command);
   EXPECT_EQ(run.sweep.priority, "-5");
 }
 
-TEST(Flags, oom_retry_has_a_no) {
+TEST(Flags, OomRetryHasANo) {
   const auto retry = [](const char* flag) {
     return std::get<RunOptions>(Parsed({"run", "--model-sizes", "small", flag}).command)
         .sweep.oom_retry;
@@ -109,13 +109,13 @@ TEST(Flags, oom_retry_has_a_no) {
   EXPECT_THAT(Refusal({"run", "--oom-retry", "--no-oom-retry"}), HasSubstr("excludes"));
 }
 
-TEST(AddressFlag, may_stand_before_or_behind_the_command) {
+TEST(AddressFlag, MayStandBeforeOrBehindTheCommand) {
   EXPECT_EQ(Parsed({"--address", "unix:/x", "queue"}).address, "unix:/x");
   EXPECT_EQ(Parsed({"queue", "--address", "unix:/x"}).address, "unix:/x");
   EXPECT_FALSE(Parsed({"queue"}).address.has_value());
 }
 
-TEST(Selectors, are_the_words_of_the_command) {
+TEST(Selectors, AreTheWordsOfTheCommand) {
   EXPECT_THAT(std::get<CancelOptions>(Parsed({"cancel", "17", "sweep:3"}).command).selectors,
               ElementsAre("17", "sweep:3"));
   EXPECT_THAT(std::get<WaitOptions>(Parsed({"wait", "--timeout", "5m", "last"}).command).selectors,
@@ -128,7 +128,7 @@ TEST(Selectors, are_the_words_of_the_command) {
   EXPECT_EQ(runs.limit, "5");
 }
 
-TEST(Usage, errors_are_one_line_that_says_what_would_be_right) {
+TEST(Usage, ErrorsAreOneLineThatSaysWhatWouldBeRight) {
   EXPECT_EQ(Refusal({}), "no command is given, see torchlap --help");
   EXPECT_EQ(Refusal({"frob"}), "frob is not a command, see torchlap --help");
   EXPECT_EQ(Refusal({"--frob"}), "--frob is not a flag, see torchlap --help");

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "client/value_list.h"
+
 namespace torchlap::client {
 namespace {
 
@@ -42,36 +44,34 @@ SweepWords OfSizes(std::vector<std::string> sizes) {
   return words;
 }
 
-TEST(Numbers, separate_words_and_comma_lists_mean_the_same) {
+TEST(Numbers, SeparateWordsAndCommaListsMeanTheSame) {
   EXPECT_THAT(Numbers({"128", "256"}), ElementsAre(128, 256));
   EXPECT_THAT(Numbers({"128,256"}), ElementsAre(128, 256));
   EXPECT_THAT(Numbers({"1,2", "4"}), ElementsAre(1, 2, 4));
 }
 
-TEST(Numbers, a_plain_range_counts_by_one) {
-  EXPECT_THAT(Numbers({"1..4"}), ElementsAre(1, 2, 3, 4));
-}
+TEST(Numbers, APlainRangeCountsByOne) { EXPECT_THAT(Numbers({"1..4"}), ElementsAre(1, 2, 3, 4)); }
 
-TEST(Numbers, a_range_with_a_factor_multiplies_up_to_its_end) {
+TEST(Numbers, ARangeWithAFactorMultipliesUpToItsEnd) {
   EXPECT_THAT(Numbers({"128..1024*2"}), ElementsAre(128, 256, 512, 1024));
   EXPECT_THAT(Numbers({"128..1000*2"}), ElementsAre(128, 256, 512));
 }
 
-TEST(Numbers, a_range_with_a_step_adds_up_to_its_end) {
+TEST(Numbers, ARangeWithAStepAddsUpToItsEnd) {
   EXPECT_THAT(Numbers({"128..512+128"}), ElementsAre(128, 256, 384, 512));
   EXPECT_THAT(Numbers({"0..5+2"}), ElementsAre(0, 2, 4));
 }
 
-TEST(Numbers, a_value_that_is_there_already_is_not_added_again) {
+TEST(Numbers, AValueThatIsThereAlreadyIsNotAddedAgain) {
   EXPECT_THAT(Numbers({"4", "1..4", "4"}), ElementsAre(4, 1, 2, 3));
 }
 
-TEST(Numbers, ranges_up_to_the_largest_number_end) {
+TEST(Numbers, RangesUpToTheLargestNumberEnd) {
   EXPECT_THAT(Numbers({"4294967294..4294967295"}), ElementsAre(4294967294u, 4294967295u));
   EXPECT_THAT(Numbers({"2147483648..4294967295*2"}), ElementsAre(2147483648u));
 }
 
-TEST(Numbers, what_is_no_number_is_refused_with_the_flag_and_the_value) {
+TEST(Numbers, WhatIsNoNumberIsRefusedWithTheFlagAndTheValue) {
   for (const char* word : {"abc", "-1", "1.5", "4x", "4294967296", "..", "1..", "4..1", "1..4*1",
                            "1..4*0", "1..4+0", "0..8*2", "1..4*", "1...4", " 4", "0x10"}) {
     EXPECT_THAT(NumbersError(word),
@@ -79,17 +79,17 @@ TEST(Numbers, what_is_no_number_is_refused_with_the_flag_and_the_value) {
   }
 }
 
-TEST(Numbers, an_empty_value_is_refused) {
+TEST(Numbers, AnEmptyValueIsRefused) {
   for (const char* word : {"", "1,,2", "1,", ","}) {
     EXPECT_THAT(NumbersError(word), HasSubstr("has an empty value"));
   }
 }
 
-TEST(Numbers, a_range_of_too_many_values_is_refused_before_it_is_made) {
+TEST(Numbers, ARangeOfTooManyValuesIsRefusedBeforeItIsMade) {
   EXPECT_THAT(NumbersError("1..4000000000"), HasSubstr("more than 10000 values"));
 }
 
-TEST(Sweep, is_the_product_with_sizes_outermost_and_context_inside_of_batch) {
+TEST(Sweep, IsTheProductWithSizesOutermostAndContextInsideOfBatch) {
   SweepWords words = OfSizes({"small", "medium"});
   words.batch_sizes = {"1,2"};
   words.context_lengths = {"32", "64"};
@@ -104,7 +104,7 @@ TEST(Sweep, is_the_product_with_sizes_outermost_and_context_inside_of_batch) {
                                  "medium/1/32", "medium/1/64", "medium/2/32", "medium/2/64"));
 }
 
-TEST(Sweep, takes_words_of_every_axis) {
+TEST(Sweep, TakesWordsOfEveryAxis) {
   SweepWords words = OfSizes({"cs336-2026/xl"});
   words.pass_types = {"forward,train-step"};
   words.precisions = {"bf16-weights"};
@@ -123,7 +123,7 @@ TEST(Sweep, takes_words_of_every_axis) {
   EXPECT_EQ(request.jobs(1).plan().measure_steps(), 3u);
 }
 
-TEST(Sweep, leaves_unset_what_was_not_given) {
+TEST(Sweep, LeavesUnsetWhatWasNotGiven) {
   const v1::SubmitJobsRequest request = Sweep(OfSizes({"small"}));
   ASSERT_EQ(request.jobs_size(), 1);
   v1::JobSpec expected;
@@ -133,14 +133,14 @@ TEST(Sweep, leaves_unset_what_was_not_given) {
   EXPECT_EQ(request.jobs(0).SerializeAsString(), expected.SerializeAsString());
 }
 
-TEST(Sweep, a_zero_that_was_given_is_sent_for_the_daemon_to_refuse) {
+TEST(Sweep, AZeroThatWasGivenIsSentForTheDaemonToRefuse) {
   SweepWords words = OfSizes({"small"});
   words.batch_sizes = {"0"};
   const v1::SubmitJobsRequest request = Sweep(words);
   EXPECT_TRUE(Model(request, 0).has_batch_size());
 }
 
-TEST(Sweep, says_which_axis_was_given_several_values) {
+TEST(Sweep, SaysWhichAxisWasGivenSeveralValues) {
   SweepWords words = OfSizes({"small"});
   words.batch_sizes = {"1,2"};
   words.context_lengths = {"64,64"};  // one value, twice
@@ -153,7 +153,7 @@ TEST(Sweep, says_which_axis_was_given_several_values) {
   EXPECT_FALSE(request.jobs(2).oom().batch_is_swept()) << "a single cell is not swept";
 }
 
-TEST(Sweep, single_cells_stand_alone_or_behind_the_product) {
+TEST(Sweep, SingleCellsStandAloneOrBehindTheProduct) {
   SweepWords words;
   words.cells = {"size=xl,context=256,batch=2", "size=2.7B,context=128,batch=1"};
   EXPECT_EQ(Sweep(words).jobs_size(), 2);
@@ -166,7 +166,7 @@ TEST(Sweep, single_cells_stand_alone_or_behind_the_product) {
   EXPECT_EQ(Model(request, 2).batch_size(), 1u);
 }
 
-TEST(Sweep, a_cell_has_every_key_of_the_manual) {
+TEST(Sweep, ACellHasEveryKeyOfTheManual) {
   SweepWords words;
   words.cells = {
       "size=xl,pass=forward,batch=2,context=64,precision=bf16,attention=sdpa,warmup=0,steps=7"};
@@ -179,7 +179,7 @@ TEST(Sweep, a_cell_has_every_key_of_the_manual) {
   EXPECT_EQ(request.jobs(0).plan().measure_steps(), 7u);
 }
 
-TEST(Sweep, a_cell_takes_the_only_value_of_an_axis) {
+TEST(Sweep, ACellTakesTheOnlyValueOfAnAxis) {
   SweepWords words = OfSizes({"small"});
   words.batch_sizes = {"2"};
   words.cells = {"context=64"};
@@ -189,7 +189,7 @@ TEST(Sweep, a_cell_takes_the_only_value_of_an_axis) {
   EXPECT_EQ(Model(request, 1).context_length(), 64u);
 }
 
-TEST(Sweep, a_cell_must_say_what_an_axis_says_twice) {
+TEST(Sweep, ACellMustSayWhatAnAxisSaysTwice) {
   SweepWords words = OfSizes({"small"});
   words.batch_sizes = {"2,4"};
   words.cells = {"context=64"};
@@ -197,7 +197,7 @@ TEST(Sweep, a_cell_must_say_what_an_axis_says_twice) {
             "--cell context=64 has no batch, and the flags give several: add batch=...");
 }
 
-TEST(Sweep, cells_that_cannot_be_read_are_refused) {
+TEST(Sweep, CellsThatCannotBeReadAreRefused) {
   const auto error = [](const std::string& cell) {
     SweepWords words;
     words.cells = {cell};
@@ -222,7 +222,7 @@ SweepWords Shape() {
   return words;
 }
 
-TEST(Shape, replaces_a_preset) {
+TEST(Shape, ReplacesAPreset) {
   const v1::SubmitJobsRequest request = Sweep(Shape());
   ASSERT_EQ(request.jobs_size(), 1);
   EXPECT_EQ(Model(request, 0).preset(), "");
@@ -233,7 +233,7 @@ TEST(Shape, replaces_a_preset) {
   EXPECT_EQ(Model(request, 0).vocab_size(), 0u) << "10,000 is the daemon's to fill";
 }
 
-TEST(Shape, a_cell_may_name_a_preset_beside_it) {
+TEST(Shape, ACellMayNameAPresetBesideIt) {
   SweepWords words = Shape();
   words.cells = {"size=small"};
   const v1::SubmitJobsRequest request = Sweep(words);
@@ -242,37 +242,35 @@ TEST(Shape, a_cell_may_name_a_preset_beside_it) {
   EXPECT_EQ(Model(request, 1).layers(), 0u);
 }
 
-TEST(Shape, needs_all_four_numbers) {
+TEST(Shape, NeedsAllFourNumbers) {
   SweepWords words = Shape();
   words.d_ff.reset();
   words.heads.reset();
   EXPECT_THAT(SweepError(words), HasSubstr("a shape lacks --heads, --d-ff"));
 }
 
-TEST(Shape, a_number_of_zero_is_refused_here_because_the_contract_cannot_carry_it) {
+TEST(Shape, ANumberOfZeroIsRefusedHereBecauseTheContractCannotCarryIt) {
   SweepWords words = Shape();
   words.heads = "0";
   EXPECT_EQ(SweepError(words), "--heads is 0, must be at least 1");
 }
 
-TEST(Shape, and_a_preset_are_one_too_many) {
+TEST(Shape, AndAPresetAreOneTooMany) {
   SweepWords words = Shape();
   words.model_sizes = {"small"};
   EXPECT_THAT(SweepError(words), HasSubstr("must be one of them"));
 }
 
-TEST(Sweep, needs_a_model) {
-  EXPECT_THAT(SweepError(SweepWords()), HasSubstr("no model is given"));
-}
+TEST(Sweep, NeedsAModel) { EXPECT_THAT(SweepError(SweepWords()), HasSubstr("no model is given")); }
 
-TEST(Sweep, of_more_than_10000_cells_is_refused) {
+TEST(Sweep, OfMoreThan10000CellsIsRefused) {
   SweepWords words = OfSizes({"small"});
   words.batch_sizes = {"1..101"};
   words.context_lengths = {"1..100"};
   EXPECT_EQ(SweepError(words), "the sweep has 10100 cells, must be at most 10000");
 }
 
-TEST(Sweep, carries_what_all_its_jobs_share) {
+TEST(Sweep, CarriesWhatAllItsJobsShare) {
   SweepWords words = OfSizes({"small"});
   words.timing = "combined";
   words.device = "cpu0";
@@ -304,7 +302,7 @@ TEST(Sweep, carries_what_all_its_jobs_share) {
   EXPECT_EQ(spec.labels().at("note"), "a=b");
 }
 
-TEST(Sweep, a_paper_plan_settles_stops_by_precision_and_has_seven_launches) {
+TEST(Sweep, APaperPlanSettlesStopsByPrecisionAndHasSevenLaunches) {
   SweepWords words = OfSizes({"small"});
   words.plan = "paper";
   v1::Plan plan = Sweep(words).jobs(0).plan();
@@ -326,7 +324,7 @@ TEST(Sweep, a_paper_plan_settles_stops_by_precision_and_has_seven_launches) {
   EXPECT_EQ(SweepError(words), "--plan is thesis, must be one of course, paper");
 }
 
-TEST(Sweep, carries_how_steps_are_executed_and_watched) {
+TEST(Sweep, CarriesHowStepsAreExecutedAndWatched) {
   SweepWords words = OfSizes({"small"});
   words.cuda_graph = true;
   words.memory_fraction = "0.02";
@@ -344,7 +342,7 @@ TEST(Sweep, carries_how_steps_are_executed_and_watched) {
             "--memory-fraction is some, must be a percentage (1%) or a ratio (0.01)");
 }
 
-TEST(Sweep, words_that_are_not_of_the_contract_are_refused_with_those_that_are) {
+TEST(Sweep, WordsThatAreNotOfTheContractAreRefusedWithThoseThatAre) {
   SweepWords words = OfSizes({"small"});
   words.precisions = {"fp23"};
   EXPECT_EQ(SweepError(words),

@@ -11,6 +11,7 @@
 #include "tests/client/fake_service.h"
 #include "tests/client/golden.h"
 #include "tests/client/made_up_runs.h"
+#include "tests/client/printed.h"
 
 namespace torchlap::client {
 namespace {
@@ -55,33 +56,29 @@ v1::Job CalibrationJob(v1::JobState state) {
   return job;
 }
 
-std::string Written(Format format) {
-  std::ostringstream out;
-  format::WriteCalibration(format, CalibrationRun(), out);
-  return out.str();
+std::string Written(const Format& format) {
+  return Printed(format, format::ShowCalibration(CalibrationRun()));
 }
 
-TEST(CalibrationTable, has_a_row_a_precision_and_the_bandwidth) {
-  ExpectGolden("calibration.table", Written(Format::kTable));
-  ExpectGolden("calibration.md", Written(Format::kMarkdown));
+TEST(CalibrationTable, HasARowAPrecisionAndTheBandwidth) {
+  ExpectGolden("calibration.table", Written(format::kTable));
+  ExpectGolden("calibration.md", Written(format::kMarkdown));
 }
 
-TEST(CalibrationFiles, have_full_precision_and_units_in_their_names) {
-  ExpectGolden("calibration.csv", Written(Format::kCsv));
-  ExpectGolden("calibration.json", Written(Format::kJson));
+TEST(CalibrationFiles, HaveFullPrecisionAndUnitsInTheirNames) {
+  ExpectGolden("calibration.csv", Written(format::kCsv));
+  ExpectGolden("calibration.json", Written(format::kJson));
 }
 
-TEST(CalibrationRun, is_told_apart_from_models_in_lists_and_in_show) {
-  std::ostringstream list;
-  format::WriteTable(format::RunListGrid({CalibrationRun()}), list);
-  EXPECT_THAT(list.str(), HasSubstr("| calibration | -    | -     | -       | -         | OK"));
-  std::ostringstream show;
+TEST(CalibrationRun, IsToldApartFromModelsInListsAndInShow) {
+  EXPECT_THAT(Printed(format::kTable, format::ListRuns({CalibrationRun()}, {})),
+              HasSubstr("| calibration | -    | -     | -       | -         | OK"));
   format::RunDetails details;
   *details.detail.mutable_run() = CalibrationRun();
-  format::WriteRun(details, show);
-  EXPECT_THAT(show.str(), HasSubstr("workload     calibration\n"));
-  EXPECT_THAT(show.str(), HasSubstr("memory bandwidth: 8.31 GB/s"));
-  EXPECT_THAT(show.str(), Not(HasSubstr("model")));
+  const std::string show = Printed(format::kTable, format::ShowRun(details));
+  EXPECT_THAT(show, HasSubstr("workload     calibration\n"));
+  EXPECT_THAT(show, HasSubstr("memory bandwidth: 8.31 GB/s"));
+  EXPECT_THAT(show, Not(HasSubstr("model")));
 }
 
 class CalibrateCommand : public testing::Test {
@@ -123,15 +120,15 @@ class CalibrateCommand : public testing::Test {
   Console console_;
 };
 
-TEST_F(CalibrateCommand, prints_what_was_measured) {
+TEST_F(CalibrateCommand, PrintsWhatWasMeasured) {
   *job_.add_runs() = CalibrationRun();
   EXPECT_EQ(Program(), 0) << err_.str();
   EXPECT_EQ(err_.str(),
             "17 calibration: fp32 62.1 GFLOP/s, bf16 8.20 GFLOP/s, memory 8.31 GB/s (1 of 1)\n");
-  EXPECT_EQ(out_.str(), Written(Format::kTable));
+  EXPECT_EQ(out_.str(), Written(format::kTable));
 }
 
-TEST_F(CalibrateCommand, that_failed_says_why_and_exits_with_2) {
+TEST_F(CalibrateCommand, ThatFailedSaysWhyAndExitsWith2) {
   job_.set_state(v1::JOB_STATE_FAILED);
   job_.set_reason("CRASHED: signal 11");
   EXPECT_EQ(Program(), 2);

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 #include "client/follow.h"
 #include "client/program.h"
 #include "tests/client/child_process.h"
@@ -83,7 +83,7 @@ class Commands : public testing::Test {
   Console console_;
 };
 
-TEST_F(Commands, run_submits_follows_and_prints_the_table) {
+TEST_F(Commands, RunSubmitsFollowsAndPrintsTheTable) {
   EXPECT_EQ(Program({"run", "--model-sizes", "small", "--name", "nightly"}), 0) << err_.str();
   EXPECT_THAT(out_.str(), StartsWith("cs336-2025, forward-backward, separate timing"));
   EXPECT_THAT(out_.str(), HasSubstr("| medium |"));
@@ -96,7 +96,7 @@ TEST_F(Commands, run_submits_follows_and_prints_the_table) {
   EXPECT_EQ(service_.exports()[0].rows(), v1::ROW_KIND_CELL);
 }
 
-TEST_F(Commands, run_writes_one_row_a_run_to_a_csv_file) {
+TEST_F(Commands, RunWritesOneRowARunToACsvFile) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "results" / "a.csv";
   EXPECT_EQ(Program({"run", "--model-sizes", "small", "-o", path}), 0) << err_.str();
@@ -108,7 +108,7 @@ TEST_F(Commands, run_writes_one_row_a_run_to_a_csv_file) {
   EXPECT_THAT(line, StartsWith("run_id,job_id,"));
 }
 
-TEST_F(Commands, run_exits_with_2_if_a_job_failed) {
+TEST_F(Commands, RunExitsWith2IfAJobFailed) {
   service_.on_watch = [](const v1::WatchJobsRequest&, grpc::ServerContext*,
                          FakeService::WatchWriter* writer) {
     writer->Write(Snapshot({SmallJob(17, v1::JOB_STATE_FAILED)}, 5));
@@ -121,7 +121,7 @@ TEST_F(Commands, run_exits_with_2_if_a_job_failed) {
   EXPECT_THAT(out_.str(), HasSubstr("SKIPPED: needs 25.4 GiB, device has 14.9 GiB"));
 }
 
-TEST_F(Commands, run_and_wait_write_the_traces_of_their_jobs) {
+TEST_F(Commands, RunAndWaitWriteTheTracesOfTheirJobs) {
   service_.on_export = [](const v1::ExportRunsRequest& request) {
     v1::Run run = SmallRun();
     if (request.filter().purposes_size() == 1 &&
@@ -149,20 +149,20 @@ TEST_F(Commands, run_and_wait_write_the_traces_of_their_jobs) {
   EXPECT_TRUE(service_.submits().at(0).jobs(0).plan().trace());
 }
 
-TEST_F(Commands, a_trace_folder_that_cannot_be_made_is_said_before_anything_runs) {
+TEST_F(Commands, ATraceFolderThatCannotBeMadeIsSaidBeforeAnythingRuns) {
   EXPECT_EQ(Program({"run", "--model-sizes", "small", "--trace", "/dev/null/x"}), 1);
   EXPECT_EQ(err_.str(),
             "torchlap: --trace is /dev/null/x, must be a folder that can be made and written to\n");
   EXPECT_THAT(service_.submits(), SizeIs(0));
 }
 
-TEST_F(Commands, bad_words_reach_no_service) {
+TEST_F(Commands, BadWordsReachNoService) {
   EXPECT_EQ(Program({"run", "--model-sizes", "small", "--context-length", "abc"}), 1);
   EXPECT_THAT(err_.str(), StartsWith("torchlap: --context-length is abc, must be"));
   EXPECT_THAT(service_.submits(), SizeIs(0));
 }
 
-TEST_F(Commands, what_the_service_refuses_is_one_line_and_the_code_of_its_status) {
+TEST_F(Commands, WhatTheServiceRefusesIsOneLineAndTheCodeOfItsStatus) {
   service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse*) {
     return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "batch_size is 0, must be 1 to 65536");
   };
@@ -175,7 +175,7 @@ TEST_F(Commands, what_the_service_refuses_is_one_line_and_the_code_of_its_status
   EXPECT_EQ(err_.str(), "torchlap: no device cuda:9\n");
 }
 
-TEST_F(Commands, submit_prints_the_sweep_and_its_jobs) {
+TEST_F(Commands, SubmitPrintsTheSweepAndItsJobs) {
   EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 0);
   EXPECT_EQ(out_.str(), "sweep:3 job 17\n");
   EXPECT_EQ(Program({"submit", "--model-sizes", "small", "--format", "json"}), 0);
@@ -184,7 +184,7 @@ TEST_F(Commands, submit_prints_the_sweep_and_its_jobs) {
   EXPECT_EQ(out_.str(), "sweep_id,job_id\n3,17\n");
 }
 
-TEST_F(Commands, a_submit_that_broke_is_sent_again_under_the_same_id) {
+TEST_F(Commands, ASubmitThatBrokeIsSentAgainUnderTheSameId) {
   service_.on_submit = [this](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse* response) {
     if (service_.submits().size() == 1) {
       return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
@@ -200,7 +200,7 @@ TEST_F(Commands, a_submit_that_broke_is_sent_again_under_the_same_id) {
   EXPECT_NE(service_.submits()[2].request_id(), service_.submits()[0].request_id());
 }
 
-TEST_F(Commands, a_stopping_service_is_exit_code_3) {
+TEST_F(Commands, AStoppingServiceIsExitCode3) {
   service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse*) {
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the daemon is stopping");
   };
@@ -209,7 +209,7 @@ TEST_F(Commands, a_stopping_service_is_exit_code_3) {
                             " is not available: the daemon is stopping\n");
 }
 
-TEST_F(Commands, a_broken_watch_is_resumed_after_the_last_change) {
+TEST_F(Commands, ABrokenWatchIsResumedAfterTheLastChange) {
   service_.on_watch = [this](const v1::WatchJobsRequest& request, grpc::ServerContext*,
                              FakeService::WatchWriter* writer) {
     if (!request.has_after_sequence()) {
@@ -230,7 +230,7 @@ TEST_F(Commands, a_broken_watch_is_resumed_after_the_last_change) {
   EXPECT_THAT(watches[1].selector().job_ids(), ElementsAre(17, 18));
 }
 
-TEST_F(Commands, a_number_that_is_too_old_gets_a_snapshot_again) {
+TEST_F(Commands, ANumberThatIsTooOldGetsASnapshotAgain) {
   service_.on_watch = [this](const v1::WatchJobsRequest& request, grpc::ServerContext*,
                              FakeService::WatchWriter* writer) {
     if (request.has_after_sequence()) {
@@ -245,7 +245,7 @@ TEST_F(Commands, a_number_that_is_too_old_gets_a_snapshot_again) {
   EXPECT_THAT(service_.watches(), SizeIs(3));
 }
 
-TEST_F(Commands, following_survives_a_daemon_that_is_started_again) {
+TEST_F(Commands, FollowingSurvivesADaemonThatIsStartedAgain) {
   HoldWatches();
   ChildProcess child({"--address", service_.address(), "run", "--model-sizes", "small"});
   ASSERT_TRUE(service_.WaitForWatches(1));
@@ -261,9 +261,9 @@ TEST_F(Commands, following_survives_a_daemon_that_is_started_again) {
   EXPECT_THAT(child.out(), HasSubstr("| small"));
 }
 
-TEST_F(Commands, following_gives_up_on_a_daemon_that_does_not_come_back) {
-  auto connection = Connection::Open(service_.address());
-  ASSERT_TRUE(connection.ok());
+TEST_F(Commands, FollowingGivesUpOnADaemonThatDoesNotComeBack) {
+  auto channel = DaemonChannel::Open(service_.address());
+  ASSERT_TRUE(channel.ok());
   service_.Stop();
   Interrupts interrupts;
   SweepProgress progress;
@@ -273,18 +273,18 @@ TEST_F(Commands, following_gives_up_on_a_daemon_that_does_not_come_back) {
   options.retry_pause = std::chrono::milliseconds(1);
   v1::Selector selector;
   selector.set_last(true);
-  const auto end = Follow(selector, options, connection->get(), &interrupts, &progress, &display);
+  const auto end = Follow(selector, options, channel->get(), &interrupts, &progress, &display);
   EXPECT_EQ(end.status().code(), absl::StatusCode::kUnavailable) << end.status();
 }
 
-TEST_F(Commands, wait_ends_with_124_after_its_timeout) {
+TEST_F(Commands, WaitEndsWith124AfterItsTimeout) {
   HoldWatches();
   EXPECT_EQ(Program({"wait", "17", "--timeout", "300ms"}), 124) << err_.str();
   EXPECT_EQ(err_.str(), "timed out: 0 of 1 jobs finished, 0 failed\n");
   EXPECT_EQ(out_.str(), "");
 }
 
-TEST_F(Commands, wait_knows_jobs_by_their_labels) {
+TEST_F(Commands, WaitKnowsJobsByTheirLabels) {
   service_.on_list_jobs = [](const v1::ListJobsRequest& request, v1::ListJobsResponse* response) {
     v1::Job job = SmallJob(request.page_token().empty() ? 17 : 18, v1::JOB_STATE_SUCCEEDED);
     (*job.mutable_spec()->mutable_labels())["card"] = request.page_token().empty() ? "B" : "A";
@@ -333,7 +333,7 @@ size_t CountOf(const std::string& word, const std::string& text) {
   return count;
 }
 
-TEST_F(Commands, queue_shows_a_thousand_jobs_the_running_ones_among_them_and_says_so) {
+TEST_F(Commands, QueueShowsAThousandJobsTheRunningOnesAmongThemAndSaysSo) {
   HoldLongQueue(&service_);
   EXPECT_EQ(Program({"queue"}), 0) << err_.str();
   EXPECT_EQ(CountOf("QUEUED", out_.str()), 998u);
@@ -341,7 +341,7 @@ TEST_F(Commands, queue_shows_a_thousand_jobs_the_running_ones_among_them_and_say
   EXPECT_EQ(err_.str(), "1000 of 1500 jobs are shown; --limit 0 shows all\n");
 }
 
-TEST_F(Commands, queue_shows_as_many_jobs_as_asked_for) {
+TEST_F(Commands, QueueShowsAsManyJobsAsAskedFor) {
   HoldLongQueue(&service_);
   EXPECT_EQ(Program({"queue", "--limit", "3"}), 0) << err_.str();
   EXPECT_EQ(CountOf("QUEUED", out_.str()), 1u);
@@ -349,14 +349,14 @@ TEST_F(Commands, queue_shows_as_many_jobs_as_asked_for) {
   EXPECT_EQ(err_.str(), "3 of 1500 jobs are shown; --limit 0 shows all\n");
 }
 
-TEST_F(Commands, queue_shows_all_jobs_with_limit_0) {
+TEST_F(Commands, QueueShowsAllJobsWithLimit0) {
   HoldLongQueue(&service_);
   EXPECT_EQ(Program({"queue", "--limit", "0"}), 0) << err_.str();
   EXPECT_EQ(CountOf("QUEUED", out_.str()), 1498u);
   EXPECT_EQ(err_.str(), "");
 }
 
-TEST_F(Commands, queue_refuses_a_limit_that_is_no_number) {
+TEST_F(Commands, QueueRefusesALimitThatIsNoNumber) {
   for (const char* wrong : {"-1", "x", "1.5", "", "99999999999"}) {
     EXPECT_EQ(Program({"queue", "--limit", wrong}), 1) << wrong;
     EXPECT_EQ(err_.str(), "torchlap: --limit is " + std::string(wrong) +
@@ -364,14 +364,14 @@ TEST_F(Commands, queue_refuses_a_limit_that_is_no_number) {
   }
 }
 
-TEST_F(Commands, watch_prints_the_table_of_what_it_followed) {
+TEST_F(Commands, WatchPrintsTheTableOfWhatItFollowed) {
   EXPECT_EQ(Program({"watch", "sweep:nightly"}), 0) << err_.str();
   EXPECT_THAT(service_.watches()[0].selector().sweep_names(), ElementsAre("nightly"));
   EXPECT_THAT(service_.exports()[0].filter().selector().job_ids(), ElementsAre(17));
   EXPECT_THAT(out_.str(), HasSubstr("| small"));
 }
 
-TEST_F(Commands, cancel_says_what_became_of_each_job) {
+TEST_F(Commands, CancelSaysWhatBecameOfEachJob) {
   service_.on_cancel = [](const v1::CancelJobsRequest&, v1::CancelJobsResponse* response) {
     response->add_cancelled_job_ids(18);
     response->add_cancelling_job_ids(17);
@@ -387,7 +387,7 @@ TEST_F(Commands, cancel_says_what_became_of_each_job) {
   EXPECT_EQ(Program({"cancel"}), 1);
 }
 
-TEST_F(Commands, export_means_the_latest_sweep_and_measured_runs) {
+TEST_F(Commands, ExportMeansTheLatestSweepAndMeasuredRuns) {
   EXPECT_EQ(Program({"export", "--format", "json", "--precision", "fp32"}), 0);
   const auto request = service_.exports()[0];
   EXPECT_TRUE(request.filter().selector().last());
@@ -396,7 +396,7 @@ TEST_F(Commands, export_means_the_latest_sweep_and_measured_runs) {
   EXPECT_THAT(out_.str(), StartsWith("[\n  {\"run_id\":\"17.1\""));
 }
 
-TEST_F(Commands, export_takes_selectors_and_purposes) {
+TEST_F(Commands, ExportTakesSelectorsAndPurposes) {
   EXPECT_EQ(Program({"export", "17", "label:a=1", "--purpose", "warmup"}), 0);
   const auto request = service_.exports()[0];
   EXPECT_FALSE(request.filter().selector().last());
@@ -406,14 +406,14 @@ TEST_F(Commands, export_takes_selectors_and_purposes) {
   EXPECT_FALSE(service_.exports()[1].filter().has_selector());
 }
 
-TEST_F(Commands, export_of_nothing_says_so_beside_an_empty_list) {
+TEST_F(Commands, ExportOfNothingSaysSoBesideAnEmptyList) {
   service_.on_export = [](const v1::ExportRunsRequest&) { return std::vector<v1::Run>(); };
   EXPECT_EQ(Program({"export", "--format", "json"}), 0);
   EXPECT_EQ(out_.str(), "[]\n");
   EXPECT_EQ(err_.str(), "no runs match\n");
 }
 
-TEST_F(Commands, runs_reads_pages_up_to_its_limit) {
+TEST_F(Commands, RunsReadsPagesUpToItsLimit) {
   std::vector<v1::ListRunsRequest> requests;
   service_.on_list_runs = [&](const v1::ListRunsRequest& request, v1::ListRunsResponse* response) {
     requests.push_back(request);
@@ -436,7 +436,7 @@ TEST_F(Commands, runs_reads_pages_up_to_its_limit) {
   EXPECT_EQ(Program({"runs", "--limit", "0"}), 1);
 }
 
-TEST_F(Commands, show_is_one_object_of_a_job_or_a_run) {
+TEST_F(Commands, ShowIsOneObjectOfAJobOrARun) {
   service_.on_get_job = [](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
     *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_QUEUED);
     return grpc::Status::OK;
@@ -456,7 +456,7 @@ TEST_F(Commands, show_is_one_object_of_a_job_or_a_run) {
   EXPECT_EQ(Program({"show", "17", "--format", "csv"}), 1);
 }
 
-TEST_F(Commands, the_first_ctrl_c_detaches) {
+TEST_F(Commands, TheFirstCtrlCDetaches) {
   HoldWatches();
   ChildProcess child({"--address", service_.address(), "run", "--model-sizes", "small"});
   ASSERT_TRUE(service_.WaitForWatches(1));
@@ -468,7 +468,7 @@ TEST_F(Commands, the_first_ctrl_c_detaches) {
   EXPECT_EQ(child.out(), "");
 }
 
-TEST_F(Commands, the_second_ctrl_c_cancels) {
+TEST_F(Commands, TheSecondCtrlCCancels) {
   HoldWatches();
   service_.on_cancel = [](const v1::CancelJobsRequest&, v1::CancelJobsResponse* response) {
     response->add_cancelling_job_ids(17);
@@ -485,7 +485,7 @@ TEST_F(Commands, the_second_ctrl_c_cancels) {
   EXPECT_THAT(child.err(), HasSubstr("cancelled sweep:3 (0 queued, 1 running)"));
 }
 
-TEST_F(Commands, ctrl_c_ends_wait_and_watch_and_leaves_the_jobs_alone) {
+TEST_F(Commands, CtrlCEndsWaitAndWatchAndLeavesTheJobsAlone) {
   HoldWatches();
   for (const char* command : {"wait", "watch"}) {
     const size_t before = service_.watches().size();
@@ -497,13 +497,13 @@ TEST_F(Commands, ctrl_c_ends_wait_and_watch_and_leaves_the_jobs_alone) {
   EXPECT_THAT(service_.cancels(), SizeIs(0));
 }
 
-TEST_F(Commands, a_full_disk_behind_stdout_is_not_a_success) {
+TEST_F(Commands, AFullDiskBehindStdoutIsNotASuccess) {
   ChildProcess child({"--address", service_.address(), "export"}, "/dev/full");
   EXPECT_EQ(child.Wait(), 4);
   EXPECT_EQ(child.err(), "torchlap: cannot write the result to standard output\n");
 }
 
-TEST(NoDaemon, a_socket_that_is_not_there_is_named) {
+TEST(NoDaemon, ASocketThatIsNotThereIsNamed) {
   const TemporaryFolder folder;
   const std::string address = "unix:" + (folder.path() / "x.sock").native();
   ChildProcess child({"--address", address, "queue"});
@@ -512,7 +512,7 @@ TEST(NoDaemon, a_socket_that_is_not_there_is_named) {
                              " (No such file or directory); start one with: torchlapd\n");
 }
 
-TEST(NoDaemon, a_socket_file_that_a_dead_daemon_left_fails_at_once) {
+TEST(NoDaemon, ASocketFileThatADeadDaemonLeftFailsAtOnce) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "x.sock";
   sockaddr_un name{};
@@ -522,12 +522,12 @@ TEST(NoDaemon, a_socket_file_that_a_dead_daemon_left_fails_at_once) {
   ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name)), 0);
   close(fd);
   // An hour of patience: only the first failure can end this.
-  const auto connection = Connection::Open("unix:" + path, std::chrono::hours(1));
-  EXPECT_EQ(connection.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(connection.status().message()), HasSubstr("(Connection refused)"));
+  const auto channel = DaemonChannel::Open("unix:" + path, std::chrono::hours(1));
+  EXPECT_EQ(channel.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(channel.status().message()), HasSubstr("(Connection refused)"));
 }
 
-TEST(NoDaemon, a_socket_that_nobody_serves_is_given_up) {
+TEST(NoDaemon, ASocketThatNobodyServesIsGivenUp) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "x.sock";
   sockaddr_un name{};
@@ -536,9 +536,9 @@ TEST(NoDaemon, a_socket_that_nobody_serves_is_given_up) {
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name)), 0);
   ASSERT_EQ(listen(fd, 5), 0);
-  const auto connection = Connection::Open("unix:" + path, std::chrono::milliseconds(100));
-  EXPECT_EQ(connection.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(connection.status().message()), HasSubstr("(no answer)"));
+  const auto channel = DaemonChannel::Open("unix:" + path, std::chrono::milliseconds(100));
+  EXPECT_EQ(channel.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(channel.status().message()), HasSubstr("(no answer)"));
   close(fd);
 }
 

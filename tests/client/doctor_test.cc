@@ -4,18 +4,24 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <set>
 #include <sstream>
 
 #include "client/program.h"
 #include "tests/client/fake_service.h"
 #include "tests/client/golden.h"
+#include "tests/client/printed.h"
 
 namespace torchlap::client {
 namespace {
 
 using format::Format;
+using testing::Contains;
 using testing::HasSubstr;
 using testing::StartsWith;
+
+constexpr uint64_t kGiB = uint64_t{1} << 30;
 
 v1::Finding Make(v1::Severity severity, v1::FindingCode code, const std::string& device,
                  const std::string& detail, const std::string& expected = "") {
@@ -25,6 +31,65 @@ v1::Finding Make(v1::Severity severity, v1::FindingCode code, const std::string&
   finding.set_device(device);
   finding.set_detail(detail);
   finding.set_expected(expected);
+  return finding;
+}
+
+v1::Finding Load(v1::Severity severity, v1::FindingCode code, double load) {
+  v1::Finding finding = Make(severity, code, "", "");
+  finding.set_load(load);
+  finding.set_cores(8);
+  return finding;
+}
+
+v1::Finding Bytes(v1::Severity severity, v1::FindingCode code, uint64_t bytes) {
+  v1::Finding finding = Make(severity, code, "", "");
+  finding.set_bytes(bytes);
+  return finding;
+}
+
+v1::Finding Temperature(v1::Severity severity, uint32_t celsius, std::optional<uint32_t> limit) {
+  v1::Finding finding = Make(severity, v1::FINDING_TEMPERATURE, "cuda:0", "");
+  finding.set_celsius(celsius);
+  if (limit) finding.set_expected_celsius(*limit);
+  return finding;
+}
+
+v1::Finding Throttled(const std::vector<v1::ThrottleCause>& causes) {
+  v1::Finding finding = Make(v1::SEVERITY_PROBLEM, v1::FINDING_THROTTLED, "cuda:0", "");
+  for (const v1::ThrottleCause cause : causes) finding.add_causes(cause);
+  return finding;
+}
+
+v1::Finding Process(v1::FindingCode code, const std::string& device, int pid,
+                    const std::string& user, const std::string& name) {
+  v1::Finding finding = Make(v1::SEVERITY_NOTE, code, device, "");
+  finding.mutable_process()->set_pid(pid);
+  finding.mutable_process()->set_user(user);
+  finding.mutable_process()->set_name(name);
+  return finding;
+}
+
+v1::Finding HighLoad() {
+  v1::Finding finding = Load(v1::SEVERITY_NOTE, v1::FINDING_LOAD_HIGH, 4.5);
+  finding.set_expected_load(4);
+  return finding;
+}
+
+v1::Finding LowDisk() {
+  v1::Finding finding = Bytes(v1::SEVERITY_PROBLEM, v1::FINDING_DISK_LOW, kGiB / 2);
+  finding.set_expected_bytes(kGiB);
+  return finding;
+}
+
+v1::Finding Gpu() {
+  v1::Finding finding = Make(v1::SEVERITY_OK, v1::FINDING_DEVICE, "cuda:0", "NVIDIA A100");
+  finding.set_bytes(40 * kGiB);
+  return finding;
+}
+
+v1::Finding Python() {
+  v1::Finding finding = Process(v1::FINDING_FOREIGN_PROCESS, "cuda:0", 4211, "ann", "python3");
+  finding.mutable_process()->set_used_bytes(11 * kGiB + kGiB / 4);
   return finding;
 }
 
@@ -43,52 +108,50 @@ std::vector<v1::Finding> All() {
       Make(kProblem, v1::FINDING_DRIVER_TOO_OLD, "", "535.161", "580"),
       Make(kProblem, v1::FINDING_DRIVER_MISMATCH, "", "Driver/library version mismatch"),
       Make(kProblem, v1::FINDING_DRIVER_FAILED, "", "Driver Not Loaded"),
-      Make(kOk, v1::FINDING_LOAD, "", "0.25 on 8 cores"),
-      Make(kNote, v1::FINDING_LOAD_HIGH, "", "4.50 on 8 cores", "4.0"),
+      Load(kOk, v1::FINDING_LOAD, 0.25),
+      HighLoad(),
       Make(kNote, v1::FINDING_GOVERNOR, "", "powersave", "performance"),
-      Make(kOk, v1::FINDING_DISK, "", "100.0 GiB"),
-      Make(kProblem, v1::FINDING_DISK_LOW, "", "512 MiB", "1.0 GiB"),
-      Make(kOk, v1::FINDING_DEVICE, "cuda:0", "NVIDIA A100, 40.0 GiB"),
-      Make(kOk, v1::FINDING_TEMPERATURE, "cuda:0", "41", "92"),
-      Make(kOk, v1::FINDING_TEMPERATURE, "cuda:0", "41"),
-      Make(kProblem, v1::FINDING_TEMPERATURE, "cuda:0", "90", "92"),
-      Make(kProblem, v1::FINDING_THROTTLED, "cuda:0", "heat (hardware), the power brake"),
-      Make(kNote, v1::FINDING_FOREIGN_PROCESS, "cuda:0", "pid 4211 ann python3 11.2 GiB"),
-      Make(kNote, v1::FINDING_DEVICE_CLAIMED, "cuda:1", "claimed by pid 812, user ann"),
+      Bytes(kOk, v1::FINDING_DISK, 100 * kGiB),
+      LowDisk(),
+      Gpu(),
+      Temperature(kOk, 41, 92),
+      Temperature(kOk, 41, {}),
+      Temperature(kProblem, 90, 92),
+      Throttled({v1::THROTTLE_HARDWARE_THERMAL, v1::THROTTLE_POWER_BRAKE}),
+      Python(),
+      Process(v1::FINDING_DEVICE_CLAIMED, "cuda:1", 812, "ann", ""),
       Make(kProblem, v1::FINDING_DEVICE_LOST, "cuda:2", "GPU is lost"),
       Make(kProblem, v1::FINDING_DEVICE_LEFT_OUT, "cuda:3.1", "Insufficient Permissions"),
   };
 }
 
-std::string Written(Format format, const std::vector<v1::Finding>& findings) {
-  std::ostringstream out;
-  format::WriteFindings(format, findings, out);
-  return out.str();
+std::string Written(const Format& format, const std::vector<v1::Finding>& findings) {
+  return Printed(format, format::ShowFindings(findings));
 }
 
-TEST(Findings, are_lines_with_what_to_do_below) {
-  ExpectGolden("doctor.txt", Written(Format::kTable, All()));
+TEST(Findings, AreLinesWithWhatToDoBelow) {
+  ExpectGolden("doctor.txt", Written(format::kTable, All()));
 }
 
-TEST(Findings, are_objects_for_programs) {
-  ExpectGolden("doctor.json", Written(Format::kJson, All()));
+TEST(Findings, AreObjectsForPrograms) {
+  ExpectGolden("doctor.json", Written(format::kJson, All()));
   EXPECT_THAT(
-      Written(Format::kCsv, All()),
+      Written(format::kCsv, All()),
       StartsWith("severity,code,device,detail,expected,finding,remedy\nok,daemon,,0.1.0,,"));
-  EXPECT_THAT(Written(Format::kMarkdown, All()), StartsWith("| severity | device"));
+  EXPECT_THAT(Written(format::kMarkdown, All()), StartsWith("| severity | device"));
 }
 
-TEST(Findings, that_are_in_order_are_counted_as_nothing_wrong) {
+TEST(Findings, ThatAreInOrderAreCountedAsNothingWrong) {
   const v1::Finding ok = Make(v1::SEVERITY_OK, v1::FINDING_DAEMON, "", "0.1.0");
   const v1::Finding note = Make(v1::SEVERITY_NOTE, v1::FINDING_DRIVER_ABSENT, "", "");
   const v1::Finding problem = Make(v1::SEVERITY_PROBLEM, v1::FINDING_DISK_LOW, "", "1 MiB", "1");
-  EXPECT_THAT(Written(Format::kTable, {ok}), HasSubstr("\nnothing is wrong\n"));
-  EXPECT_THAT(Written(Format::kTable, {ok, note}), HasSubstr("\nnothing is wrong, 1 note\n"));
-  EXPECT_THAT(Written(Format::kTable, {problem, problem}), HasSubstr("\n2 problems\n"));
-  EXPECT_THAT(Written(Format::kTable, {problem, note}), HasSubstr("\n1 problem, 1 note\n"));
+  EXPECT_THAT(Written(format::kTable, {ok}), HasSubstr("\nnothing is wrong\n"));
+  EXPECT_THAT(Written(format::kTable, {ok, note}), HasSubstr("\nnothing is wrong, 1 note\n"));
+  EXPECT_THAT(Written(format::kTable, {problem, problem}), HasSubstr("\n2 problems\n"));
+  EXPECT_THAT(Written(format::kTable, {problem, note}), HasSubstr("\n1 problem, 1 note\n"));
 }
 
-TEST(Findings, all_have_words_and_all_that_complain_say_what_to_do) {
+TEST(Findings, AllHaveWordsAndAllThatComplainSayWhatToDo) {
   const auto* codes = v1::FindingCode_descriptor();
   for (int i = 0; i < codes->value_count(); ++i) {
     const auto code = static_cast<v1::FindingCode>(codes->value(i)->number());
@@ -104,18 +167,55 @@ TEST(Findings, all_have_words_and_all_that_complain_say_what_to_do) {
   }
 }
 
-TEST(Findings, of_a_newer_daemon_are_shown_by_their_facts) {
+TEST(Findings, WordEveryCauseOfThrottlingThatTheContractHas) {
+  const auto* causes = google::protobuf::GetEnumDescriptor<v1::ThrottleCause>();
+  std::set<std::string> said;
+  for (int i = 0; i < causes->value_count(); ++i) {
+    const auto cause = static_cast<v1::ThrottleCause>(causes->value(i)->number());
+    said.insert(format::FindingWords(Throttled({cause})));
+  }
+  EXPECT_EQ(said.size(), static_cast<size_t>(causes->value_count()));
+  EXPECT_THAT(said, Contains("its clocks are held down by heat (driver)"));
+}
+
+TEST(Findings, NameAProcessAsFarAsItIsKnown) {
+  const auto words = [](const std::string& user, const std::string& name, bool only_draws) {
+    v1::Finding finding = Process(v1::FINDING_FOREIGN_PROCESS, "cuda:0", 900, user, name);
+    finding.mutable_process()->set_only_draws(only_draws);
+    return format::FindingWords(finding);
+  };
+  EXPECT_EQ(words("", "", false), "also used by pid 900");
+  EXPECT_EQ(words("root", "Xorg", true), "also used by pid 900 root Xorg (graphics)");
+  EXPECT_EQ(format::FindingWords(Process(v1::FINDING_DEVICE_CLAIMED, "cuda:1", 812, "", "")),
+            "claimed by pid 812");
+}
+
+TEST(Findings, OfOneCoreAreInTheSingular) {
+  v1::Finding finding = Load(v1::SEVERITY_OK, v1::FINDING_LOAD, 1.5);
+  finding.set_cores(1);
+  EXPECT_EQ(format::FindingWords(finding), "load 1.50 on 1 core");
+}
+
+TEST(Findings, OfAnOlderDaemonAreShownByItsOwnWords) {
+  EXPECT_EQ(format::FindingWords(Make(v1::SEVERITY_OK, v1::FINDING_DISK, "", "100.0 GiB")),
+            "100.0 GiB free for the database");
+  EXPECT_EQ(
+      format::FindingWords(Make(v1::SEVERITY_OK, v1::FINDING_TEMPERATURE, "cuda:0", "41", "92")),
+      "41 degrees Celsius, slows down at 92");
+}
+
+TEST(Findings, OfANewerDaemonAreShownByTheirFacts) {
   const v1::Finding unknown =
       Make(v1::SEVERITY_NOTE, static_cast<v1::FindingCode>(999), "cuda:0", "something new");
-  EXPECT_EQ(Written(Format::kTable, {unknown}),
+  EXPECT_EQ(Written(format::kTable, {unknown}),
             "note     cuda:0  something new\nnothing is wrong, 1 note\n");
-  EXPECT_THAT(Written(Format::kJson, {unknown}), HasSubstr("\"code\":\"999\""));
+  EXPECT_THAT(Written(format::kJson, {unknown}), HasSubstr("\"code\":\"999\""));
 }
 
 class DoctorService : public FakeService {
  public:
-  grpc::Status Diagnose(grpc::ServerContext*, const v1::DiagnoseRequest*,
-                        v1::DiagnoseResponse* response) override {
+  grpc::Status Doctor(grpc::ServerContext*, const v1::DoctorRequest*,
+                      v1::DoctorResponse* response) override {
     for (const v1::Finding& finding : All()) *response->add_findings() = finding;
     return grpc::Status::OK;
   }
@@ -134,13 +234,13 @@ class Doctor : public testing::Test {
   std::ostringstream err_;
 };
 
-TEST_F(Doctor, shows_what_the_daemon_found_and_exits_with_0_even_with_problems) {
+TEST_F(Doctor, ShowsWhatTheDaemonFoundAndExitsWith0EvenWithProblems) {
   DoctorService service;
   EXPECT_EQ(Program({"--address", service.address(), "doctor"}), 0) << err_.str();
   ExpectGolden("doctor.txt", out_.str());
 }
 
-TEST_F(Doctor, without_a_daemon_says_how_to_start_one_and_exits_with_3) {
+TEST_F(Doctor, WithoutADaemonSaysHowToStartOneAndExitsWith3) {
   const TemporaryFolder folder;
   const std::string address = "unix:" + (folder.path() / "x.sock").native();
   EXPECT_EQ(Program({"--address", address, "doctor"}), 3);
@@ -151,14 +251,14 @@ TEST_F(Doctor, without_a_daemon_says_how_to_start_one_and_exits_with_3) {
   EXPECT_EQ(err_.str(), "");
 }
 
-TEST_F(Doctor, without_a_daemon_is_an_object_for_programs) {
+TEST_F(Doctor, WithoutADaemonIsAnObjectForPrograms) {
   const TemporaryFolder folder;
   const std::string address = "unix:" + (folder.path() / "x.sock").native();
   EXPECT_EQ(Program({"--address", address, "doctor", "--format", "json"}), 3);
   EXPECT_THAT(out_.str(), StartsWith("[\n  {\"severity\":\"problem\",\"code\":\"daemon\","));
 }
 
-TEST_F(Doctor, of_a_daemon_that_knows_no_diagnosis_is_refused) {
+TEST_F(Doctor, OfADaemonThatKnowsNoDoctorIsRefused) {
   FakeService old;
   EXPECT_EQ(Program({"--address", old.address(), "doctor"}), 4);
 }

@@ -7,14 +7,14 @@
 namespace torchlap::client::format {
 namespace {
 
-TEST(Mark, of_a_clean_run_is_empty) {
+TEST(Mark, OfACleanRunIsEmpty) {
   v1::Run run = SmallRun();
   EXPECT_EQ(VerdictWords(run), "");
   run.set_validity(v1::VALIDITY_CLEAN);
   EXPECT_EQ(VerdictWords(run), "");
 }
 
-TEST(Mark, names_verdict_and_reason) {
+TEST(Mark, NamesVerdictAndReason) {
   v1::Run run = SmallRun();
   Doubt(v1::VALIDITY_SUSPECT, {AddEvidence(v1::REASON_DRIFT, 0.06, 0.01, &run)}, &run);
   EXPECT_EQ(VerdictWords(run), "suspect: drift");
@@ -23,12 +23,12 @@ TEST(Mark, names_verdict_and_reason) {
   EXPECT_EQ(VerdictWords(run), "unverified: short-window");
 }
 
-TEST(Mark, says_who_disturbed_a_run_and_when) {
+TEST(Mark, SaysWhoDisturbedARunAndWhen) {
   EXPECT_EQ(VerdictWords(DisturbedRun()),
             "contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 5-9");
 }
 
-TEST(Mark, has_the_worst_of_several_intervals_and_the_steps_of_all) {
+TEST(Mark, HasTheWorstOfSeveralIntervalsAndTheStepsOfAll) {
   v1::Run run = DisturbedRun();
   v1::Evidence again = run.assessment().evidence(0);
   again.set_value(0.5);
@@ -39,7 +39,7 @@ TEST(Mark, has_the_worst_of_several_intervals_and_the_steps_of_all) {
             "contaminated: foreign-cpu 50 % by stress-ng (pid 812, ann), steps 5-9, 12");
 }
 
-TEST(Mark, has_the_numbers_of_the_worst_reason_only) {
+TEST(Mark, HasTheNumbersOfTheWorstReasonOnly) {
   v1::Run run = DisturbedRun();
   AddEvidence(v1::REASON_THERMAL, 0.2, 0.01, &run);
   run.set_validity_reasons("foreign-cpu,thermal");
@@ -47,7 +47,7 @@ TEST(Mark, has_the_numbers_of_the_worst_reason_only) {
             "contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 5-9, thermal");
 }
 
-TEST(Mark, leaves_out_what_the_verdict_does_not_stand_on) {
+TEST(Mark, LeavesOutWhatTheVerdictDoesNotStandOn) {
   v1::Run run = DisturbedRun();
   run.set_validity_reasons("foreign-cpu,drift,noise");
   EXPECT_EQ(VerdictWords(run),
@@ -58,20 +58,20 @@ TEST(Mark, leaves_out_what_the_verdict_does_not_stand_on) {
   EXPECT_EQ(VerdictWords(run), "suspect: cold-start, noise");
 }
 
-TEST(Mark, of_a_clock_says_how_far_it_fell) {
+TEST(Mark, OfAClockSaysHowFarItFell) {
   v1::Run run = SmallRun();
   Doubt(v1::VALIDITY_CONTAMINATED, {AddEvidence(v1::REASON_CLOCK_DROP, 0.61, 0.75, &run)}, &run);
   EXPECT_EQ(VerdictWords(run), "contaminated: clock-drop to 61 %, steps 5-9");
 }
 
-TEST(Mark, of_low_efficiency_names_what_it_is_measured_against) {
+TEST(Mark, OfLowEfficiencyNamesWhatItIsMeasuredAgainst) {
   v1::Run run = SmallRun();
   Doubt(v1::VALIDITY_SUSPECT, {AddEvidence(v1::REASON_LOW_EFFICIENCY, 0.12, 0.5, &run)}, &run);
   run.mutable_assessment()->mutable_evidence(0)->set_run_id("9.1");
   EXPECT_EQ(VerdictWords(run), "suspect: low-efficiency 12 % of 9.1");
 }
 
-TEST(Mark, without_evidence_still_has_the_reasons) {
+TEST(Mark, WithoutEvidenceStillHasTheReasons) {
   v1::Run run = SmallRun();
   run.set_validity(v1::VALIDITY_SUSPECT);
   run.set_validity_reasons("drift,noise");
@@ -80,7 +80,7 @@ TEST(Mark, without_evidence_still_has_the_reasons) {
   EXPECT_EQ(VerdictWords(run), "suspect");
 }
 
-TEST(Evidence, is_told_with_its_threshold_and_unit) {
+TEST(Evidence, IsToldWithItsThresholdAndUnit) {
   v1::Run run;
   AddEvidence(v1::REASON_FOREIGN_CPU, 0.342, 0.05, &run);
   AddEvidence(v1::REASON_DRIFT, -0.061, 0.01, &run);
@@ -93,7 +93,7 @@ TEST(Evidence, is_told_with_its_threshold_and_unit) {
             "foreign-cpu 34 % (threshold 5 %) by stress-ng (pid 812, ann), steps 5-9");
 }
 
-TEST(Evidence, about_the_whole_run_names_no_steps) {
+TEST(Evidence, AboutTheWholeRunNamesNoSteps) {
   v1::Evidence evidence;
   evidence.set_reason(v1::REASON_NO_COUNTERS);
   EXPECT_EQ(EvidenceWords(evidence), "no-counters");

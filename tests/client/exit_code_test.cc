@@ -5,13 +5,13 @@
 namespace torchlap::client {
 namespace {
 
-TEST(ExitCode, is_1_for_bad_input_and_3_for_a_daemon_that_is_not_there) {
+TEST(ExitCode, Is1ForBadInputAnd3ForADaemonThatIsNotThere) {
   EXPECT_EQ(ExitCodeOf(absl::OkStatus()), 0);
   EXPECT_EQ(ExitCodeOf(absl::InvalidArgumentError("")), 1);
   EXPECT_EQ(ExitCodeOf(absl::UnavailableError("")), 3);
 }
 
-TEST(ExitCode, is_4_for_every_other_status) {
+TEST(ExitCode, Is4ForEveryOtherStatus) {
   for (const absl::StatusCode code :
        {absl::StatusCode::kCancelled, absl::StatusCode::kUnknown,
         absl::StatusCode::kDeadlineExceeded, absl::StatusCode::kNotFound,
@@ -24,7 +24,7 @@ TEST(ExitCode, is_4_for_every_other_status) {
   }
 }
 
-TEST(OneLine, has_no_line_breaks_and_is_never_empty) {
+TEST(OneLine, HasNoLineBreaksAndIsNeverEmpty) {
   EXPECT_EQ(OneLine(absl::InternalError("a\nb\tc")), "a b c");
   EXPECT_EQ(OneLine(absl::NotFoundError("")), "NOT_FOUND");
 }

@@ -20,7 +20,7 @@ std::vector<uint32_t> WarmupSteps(const v1::SubmitJobsRequest& request) {
   return steps;
 }
 
-TEST(Warmups, are_a_job_for_each_number_of_steps_in_random_order) {
+TEST(Warmups, AreAJobForEachNumberOfStepsInRandomOrder) {
   const auto request = BuildWarmups(Small(), std::nullopt);
   ASSERT_TRUE(request.ok()) << request.status();
   EXPECT_TRUE(request->shuffle());
@@ -31,7 +31,7 @@ TEST(Warmups, are_a_job_for_each_number_of_steps_in_random_order) {
   }
 }
 
-TEST(Warmups, take_the_plan_and_other_steps) {
+TEST(Warmups, TakeThePlanAndOtherSteps) {
   SweepWords words = Small();
   words.measure_steps = {"20"};
   words.timing = "combined";
@@ -44,14 +44,14 @@ TEST(Warmups, take_the_plan_and_other_steps) {
   EXPECT_EQ(request->jobs(2).plan().timing(), v1::TIMING_COMBINED);
 }
 
-TEST(Warmups, compare_two_numbers_at_least) {
+TEST(Warmups, CompareTwoNumbersAtLeast) {
   EXPECT_EQ(BuildWarmups(Small(), "5").status().message(),
             "--steps is 5, must be two numbers or more to compare, such as 0,1,2,5,10");
   EXPECT_EQ(BuildWarmups(Small(), "5,5").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(BuildWarmups(Small(), "a").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-TEST(Experiments, are_about_one_workload) {
+TEST(Experiments, AreAboutOneWorkload) {
   SweepWords words = Small();
   words.batch_sizes = {"1,2"};
   EXPECT_EQ(BuildFit(words, std::nullopt).status().message(),
@@ -62,7 +62,7 @@ TEST(Experiments, are_about_one_workload) {
   EXPECT_EQ(BuildFit({}, std::nullopt).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-TEST(Fit, is_a_job_that_grows_the_batch_unless_told_otherwise) {
+TEST(Fit, IsAJobThatGrowsTheBatchUnlessToldOtherwise) {
   const auto batch = BuildFit(Small(), std::nullopt);
   ASSERT_TRUE(batch.ok()) << batch.status();
   ASSERT_EQ(batch->jobs_size(), 1);
@@ -75,7 +75,7 @@ TEST(Fit, is_a_job_that_grows_the_batch_unless_told_otherwise) {
             "--axis is layers, must be one of batch, context");
 }
 
-TEST(Calibration, needs_no_model) {
+TEST(Calibration, NeedsNoModel) {
   SweepWords words;
   words.device = "cpu0";
   const auto request = BuildCalibration(words, "512");

@@ -10,6 +10,7 @@
 #include "tests/client/fake_service.h"
 #include "tests/client/golden.h"
 #include "tests/client/made_up_runs.h"
+#include "tests/client/printed.h"
 
 namespace torchlap::client {
 namespace {
@@ -67,53 +68,51 @@ v1::Job FailedJob() {
   return job;
 }
 
-std::string Written(Format format, const v1::Job& job) {
-  std::ostringstream out;
-  format::WriteFit(format, job, out);
-  return out.str();
+std::string Written(const Format& format, const v1::Job& job) {
+  return Printed(format, format::ShowFit(job));
 }
 
-TEST(FitLine, has_the_largest_size_its_peak_and_what_is_too_large) {
+TEST(FitLine, HasTheLargestSizeItsPeakAndWhatIsTooLarge) {
   EXPECT_EQ(format::FitLine(FitJob()),
             "largest batch that fits: 12 (context 256), peak 14.1 GiB of 16.0 GiB; 13 runs out of "
             "memory");
 }
 
-TEST(FitLine, of_contexts_names_the_batch) {
+TEST(FitLine, OfContextsNamesTheBatch) {
   v1::Job job = SmallJob(17, v1::JOB_STATE_SUCCEEDED);
   job.mutable_spec()->set_fit_axis(v1::FIT_AXIS_CONTEXT);
   *job.add_runs() = Try(1, 1, true);
   EXPECT_THAT(format::FitLine(job), StartsWith("largest context that fits: 256 (batch 1), peak"));
 }
 
-TEST(FitLine, of_a_search_that_failed_has_its_reason) {
+TEST(FitLine, OfASearchThatFailedHasItsReason) {
   EXPECT_EQ(format::FitLine(FailedJob()), "no batch was found that fits: not even batch 1 fits");
 }
 
-TEST(TryLine, tells_how_each_try_ended) {
+TEST(TryLine, TellsHowEachTryEnded) {
   EXPECT_EQ(format::TryLine(Try(2, 8, true)),
             "17.2 batch 8, context 256: fits, peak 9.38 GiB of 16.0 GiB");
   EXPECT_EQ(format::TryLine(Try(3, 16, false)),
             "17.3 batch 16, context 256: OUT_OF_MEMORY in backward: asked 2.31 GiB, free 410 MiB");
 }
 
-TEST(FitTable, has_a_row_for_each_try) {
-  ExpectGolden("fit.table", Written(Format::kTable, FitJob()));
-  ExpectGolden("fit.md", Written(Format::kMarkdown, FitJob()));
+TEST(FitTable, HasARowForEachTry) {
+  ExpectGolden("fit.table", Written(format::kTable, FitJob()));
+  ExpectGolden("fit.md", Written(format::kMarkdown, FitJob()));
 }
 
-TEST(FitTable, of_a_search_that_failed_says_what_to_do) {
-  EXPECT_THAT(Written(Format::kTable, FailedJob()),
+TEST(FitTable, OfASearchThatFailedSaysWhatToDo) {
+  EXPECT_THAT(Written(format::kTable, FailedJob()),
               EndsWith("a forward holds 491 MiB: torchlap run --model-sizes small --pass-type "
                        "forward --batch-size 1 --device cpu0\n"));
 }
 
-TEST(FitJson, has_the_result_and_the_runs) {
-  const std::string json = Written(Format::kJson, FitJob());
+TEST(FitJson, HasTheResultAndTheRuns) {
+  const std::string json = Written(format::kJson, FitJob());
   EXPECT_THAT(json, HasSubstr("\"axis\": \"batch\",\n  \"largest\": 12,\n  \"run_id\": \"17.7\""));
   EXPECT_THAT(json, HasSubstr("\"too_large\": 13,"));
   EXPECT_THAT(json, HasSubstr("\"peak_allocated_bytes\": 15099494400,"));
-  EXPECT_THAT(Written(Format::kJson, FailedJob()), HasSubstr("\"largest\": null,"));
+  EXPECT_THAT(Written(format::kJson, FailedJob()), HasSubstr("\"largest\": null,"));
 }
 
 class FitCommand : public testing::Test {
@@ -163,7 +162,7 @@ class FitCommand : public testing::Test {
   Console console_;
 };
 
-TEST_F(FitCommand, says_a_line_for_each_try_and_prints_the_result) {
+TEST_F(FitCommand, SaysALineForEachTryAndPrintsTheResult) {
   EXPECT_EQ(Program(), 0) << err_.str();
   EXPECT_EQ(service_.submits().at(0).jobs(0).purpose(), v1::PURPOSE_FIT);
   std::string lines;
@@ -172,7 +171,7 @@ TEST_F(FitCommand, says_a_line_for_each_try_and_prints_the_result) {
   EXPECT_THAT(out_.str(), HasSubstr("largest batch that fits: 12"));
 }
 
-TEST_F(FitCommand, exits_with_2_and_the_reason_if_nothing_fits) {
+TEST_F(FitCommand, ExitsWith2AndTheReasonIfNothingFits) {
   job_ = FailedJob();
   EXPECT_EQ(Program(), 2);
   EXPECT_THAT(out_.str(), HasSubstr("no batch was found that fits: not even batch 1 fits"));

@@ -3,6 +3,7 @@
 
 #include <sstream>
 
+#include "client/format/format.h"
 #include "client/format/listing.h"
 #include "client/format/runs.h"
 #include "client/format/sheet.h"
@@ -10,6 +11,7 @@
 #include "client/format/words.h"
 #include "tests/client/golden.h"
 #include "tests/client/made_up_runs.h"
+#include "tests/client/printed.h"
 
 namespace torchlap::client::format {
 namespace {
@@ -17,16 +19,14 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-std::string Written(Format format, const std::vector<v1::Run>& runs) {
-  std::ostringstream out;
-  WriteRuns(format, runs, out);
-  return out.str();
+std::string Written(const Format& format, const std::vector<v1::Run>& runs) {
+  return Printed(format, ShowResults(runs));
 }
 
-std::string Listed(Format format, const Listing& listing) {
-  std::ostringstream out;
-  WriteListing(format, listing, out);
-  return out.str();
+std::string Csv(Sheet sheet) {
+  Document document;
+  document.rows = RowsOf(std::move(sheet));
+  return Printed(kCsv, document);
 }
 
 v1::TransformerLm* ModelOf(v1::Run* run) {
@@ -80,42 +80,42 @@ std::vector<v1::Run> ContextSweep() {
   return cells;
 }
 
-TEST(Table, of_a_sweep_of_sizes_says_why_cells_have_no_numbers) {
-  ExpectGolden("sizes.table", Written(Format::kTable, MixedCells()));
-  ExpectGolden("sizes.md", Written(Format::kMarkdown, MixedCells()));
-  ExpectGolden("sizes.writeup", Written(Format::kWriteup, MixedCells()));
+TEST(Table, OfASweepOfSizesSaysWhyCellsHaveNoNumbers) {
+  ExpectGolden("sizes.table", Written(kTable, MixedCells()));
+  ExpectGolden("sizes.md", Written(kMarkdown, MixedCells()));
+  ExpectGolden("sizes.writeup", Written(kWriteup, MixedCells()));
 }
 
-TEST(Table, moves_a_size_that_is_the_same_everywhere_to_the_caption) {
-  ExpectGolden("contexts.table", Written(Format::kTable, ContextSweep()));
-  ExpectGolden("contexts.writeup", Written(Format::kWriteup, ContextSweep()));
+TEST(Table, MovesASizeThatIsTheSameEverywhereToTheCaption) {
+  ExpectGolden("contexts.table", Written(kTable, ContextSweep()));
+  ExpectGolden("contexts.writeup", Written(kWriteup, ContextSweep()));
 }
 
-TEST(Table, of_one_cell_still_names_its_row) {
-  ExpectGolden("one.table", Written(Format::kTable, {SmallRun()}));
-  ExpectGolden("one.writeup", Written(Format::kWriteup, {SmallRun()}));
+TEST(Table, OfOneCellStillNamesItsRow) {
+  ExpectGolden("one.table", Written(kTable, {SmallRun()}));
+  ExpectGolden("one.writeup", Written(kWriteup, {SmallRun()}));
 }
 
-TEST(Table, of_combined_timing_shows_only_the_step) {
-  ExpectGolden("combined.table", Written(Format::kTable, {CombinedRun()}));
-  ExpectGolden("combined.writeup", Written(Format::kWriteup, {CombinedRun()}));
+TEST(Table, OfCombinedTimingShowsOnlyTheStep) {
+  ExpectGolden("combined.table", Written(kTable, {CombinedRun()}));
+  ExpectGolden("combined.writeup", Written(kWriteup, {CombinedRun()}));
 }
 
-TEST(Table, of_different_passes_marks_what_does_not_apply) {
+TEST(Table, OfDifferentPassesMarksWhatDoesNotApply) {
   const std::vector<v1::Run> cells = {ForwardRun(), SmallRun(), TrainStepRun()};
-  ExpectGolden("passes.table", Written(Format::kTable, cells));
-  ExpectGolden("passes.writeup", Written(Format::kWriteup, cells));
+  ExpectGolden("passes.table", Written(kTable, cells));
+  ExpectGolden("passes.writeup", Written(kWriteup, cells));
 }
 
-TEST(Table, of_pooled_launches_says_what_the_noise_is_over) {
+TEST(Table, OfPooledLaunchesSaysWhatTheNoiseIsOver) {
   v1::Run run = SmallRun();
   run.set_pooled_launches(7);
   run.mutable_step()->set_within_std_ns(0.84e6);
-  ExpectGolden("launches.table", Written(Format::kTable, {run}));
-  ExpectGolden("launches.writeup", Written(Format::kWriteup, {run}));
+  ExpectGolden("launches.table", Written(kTable, {run}));
+  ExpectGolden("launches.writeup", Written(kWriteup, {run}));
 }
 
-TEST(Table, of_runs_that_stop_by_themselves_says_how_many_steps_it_took) {
+TEST(Table, OfRunsThatStopByThemselvesSaysHowManyStepsItTook) {
   std::vector<v1::Run> cells = {SmallRun(), ScaledRun("medium", 423'183'360, 18, 3.1)};
   for (v1::Run& cell : cells) {
     cell.mutable_plan()->set_target_precision(0.01);
@@ -124,30 +124,30 @@ TEST(Table, of_runs_that_stop_by_themselves_says_how_many_steps_it_took) {
   }
   cells[1].set_actual_measure_steps(1000);
   cells[1].set_stop_reason(v1::STOP_REASON_LIMIT);
-  ExpectGolden("target.table", Written(Format::kTable, cells));
+  ExpectGolden("target.table", Written(kTable, cells));
 }
 
-TEST(Table, of_a_calibrated_device_sets_rates_against_its_peak) {
+TEST(Table, OfACalibratedDeviceSetsRatesAgainstItsPeak) {
   std::vector<v1::Run> cells = {SmallRun(), SmallRun()};
   for (v1::Run& cell : cells) cell.set_device("cuda:0");
   cells[1].mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
   cells[1].set_flops_per_s(2.5e12);
   cells[0].set_matmul_peak_ratio(0.412);
   cells[1].set_matmul_peak_ratio(0.589);
-  ExpectGolden("peak.table", Written(Format::kTable, cells));
+  ExpectGolden("peak.table", Written(kTable, cells));
 }
 
-TEST(Table, of_device_events_says_whose_clock_it_shows) {
+TEST(Table, OfDeviceEventsSaysWhoseClockItShows) {
   v1::Run run = SmallRun();
   run.mutable_plan()->set_timing(v1::TIMING_EVENTS);
   run.mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
   run.mutable_plan()->set_memory_fraction(0.25);
-  EXPECT_THAT(Written(Format::kTable, {run}),
+  EXPECT_THAT(Written(kTable, {run}),
               HasSubstr("events timing (device clock), batch 4, context 256, fp32, explicit "
                         "attention, cuda-graph, 25 % of the memory, 5 warm-up + 10 steps"));
 }
 
-TEST(Table, marks_what_is_not_clean_and_says_below_what_to_do) {
+TEST(Table, MarksWhatIsNotCleanAndSaysBelowWhatToDo) {
   v1::Run drifting = ScaledRun("medium", 423'183'360, 18, 3.1);
   Doubt(v1::VALIDITY_SUSPECT, {AddEvidence(v1::REASON_DRIFT, 0.06, 0.01, &drifting)}, &drifting);
   v1::Run disturbed = DisturbedRun();
@@ -160,10 +160,10 @@ TEST(Table, marks_what_is_not_clean_and_says_below_what_to_do) {
     if (!drifts) advice->set_text("stress-ng (pid 812, ann)");
     run->mutable_assessment()->add_advice()->set_code(v1::ADVICE_CALIBRATE);
   }
-  ExpectGolden("marks.table", Written(Format::kTable, {disturbed, drifting}));
+  ExpectGolden("marks.table", Written(kTable, {disturbed, drifting}));
 }
 
-TEST(Table, of_one_step_has_no_noise) {
+TEST(Table, OfOneStepHasNoNoise) {
   v1::Run run = SmallRun();
   run.mutable_plan()->set_warmup_steps(0);
   run.mutable_plan()->set_measure_steps(1);
@@ -172,85 +172,79 @@ TEST(Table, of_one_step_has_no_noise) {
     phase->clear_std_ns();
     phase->clear_cv();
   }
-  ExpectGolden("one_step.table", Written(Format::kTable, {run}));
-  ExpectGolden("one_step.writeup", Written(Format::kWriteup, {run}));
+  ExpectGolden("one_step.table", Written(kTable, {run}));
+  ExpectGolden("one_step.writeup", Written(kWriteup, {run}));
 }
 
-TEST(Table, names_a_declared_shape_by_its_numbers) {
+TEST(Table, NamesADeclaredShapeByItsNumbers) {
   v1::Run run = SmallRun();
   ModelOf(&run)->clear_preset();
   ModelOf(&run)->clear_edition();
   ModelOf(&run)->set_vocab_size(5000);
-  const std::string table = Written(Format::kTable, {run});
+  const std::string table = Written(kTable, {run});
   EXPECT_THAT(table, HasSubstr("| L12 h12 d768 f3072 V5000 |"));
   EXPECT_THAT(table,
               testing::StartsWith("forward-backward, separate timing (host clock), batch 4"));
 }
 
-TEST(Table, marks_numbers_that_are_not_clean) {
+TEST(Table, MarksNumbersThatAreNotClean) {
   v1::Run run = SmallRun();
   run.set_validity(v1::VALIDITY_CLEAN);
-  EXPECT_THAT(Written(Format::kTable, {run}), Not(HasSubstr("note")));
+  EXPECT_THAT(Written(kTable, {run}), Not(HasSubstr("note")));
   run.set_validity(v1::VALIDITY_CONTAMINATED);
-  EXPECT_THAT(Written(Format::kTable, {run}), HasSubstr("| contaminated |"));
+  EXPECT_THAT(Written(kTable, {run}), HasSubstr("| contaminated |"));
 }
 
-TEST(Table, of_nothing_is_empty) {
-  EXPECT_EQ(Written(Format::kTable, {}), "");
-  EXPECT_EQ(Written(Format::kMarkdown, {}), "");
-  EXPECT_EQ(Written(Format::kWriteup, {}), "");
+TEST(Table, OfNothingIsEmpty) {
+  EXPECT_EQ(Written(kTable, {}), "");
+  EXPECT_EQ(Written(kMarkdown, {}), "");
+  EXPECT_EQ(Written(kWriteup, {}), "");
 }
 
-TEST(Markdown, escapes_bars) {
+TEST(Markdown, EscapesBars) {
   v1::Run run = SmallRun();
   run.set_outcome(v1::OUTCOME_CRASHED);
   run.mutable_failure()->set_detail("a | b");
-  EXPECT_THAT(Written(Format::kMarkdown, {run}), HasSubstr("CRASHED: a \\| b"));
-  EXPECT_THAT(Written(Format::kTable, {run}), HasSubstr("CRASHED: a | b"));
+  EXPECT_THAT(Written(kMarkdown, {run}), HasSubstr("CRASHED: a \\| b"));
+  EXPECT_THAT(Written(kTable, {run}), HasSubstr("CRASHED: a | b"));
 }
 
-TEST(Csv, has_every_column_in_full_precision) {
-  ExpectGolden("runs.csv", Written(Format::kCsv, MixedCells()));
-}
+TEST(Csv, HasEveryColumnInFullPrecision) { ExpectGolden("runs.csv", Written(kCsv, MixedCells())); }
 
-TEST(Csv, of_nothing_is_the_header) {
-  const std::string csv = Written(Format::kCsv, {});
+TEST(Csv, OfNothingIsTheHeader) {
+  const std::string csv = Written(kCsv, {});
   EXPECT_EQ(csv.find('\n'), csv.size() - 1);
   EXPECT_THAT(csv, testing::StartsWith("run_id,job_id,sweep_id,user,device,"));
 }
 
-TEST(Csv, quotes_what_must_be_quoted) {
-  std::ostringstream out;
-  WriteCsv({{"a", "b"},
-            {{std::string("x,y"), std::string("say \"hi\"")},
-             {std::string("two\nlines"), std::string(" space")}}},
-           out);
-  EXPECT_EQ(out.str(), "a,b\n\"x,y\",\"say \"\"hi\"\"\"\n\"two\nlines\",\" space\"\n");
+TEST(Csv, QuotesWhatMustBeQuoted) {
+  const std::string csv = Csv({{"a", "b"},
+                               {{std::string("x,y"), std::string("say \"hi\"")},
+                                {std::string("two\nlines"), std::string(" space")}}});
+  EXPECT_EQ(csv, "a,b\n\"x,y\",\"say \"\"hi\"\"\"\n\"two\nlines\",\" space\"\n");
 }
 
-TEST(Csv, leaves_unknown_numbers_empty) {
-  std::ostringstream out;
-  WriteCsv({{"a", "b", "c"}, {{Value(), uint64_t{0}, 0.1}}}, out);
-  EXPECT_EQ(out.str(), "a,b,c\n,0,0.1\n");
+TEST(Csv, LeavesUnknownNumbersEmpty) {
+  EXPECT_EQ(Csv({{"a", "b", "c"}, {{Value(), uint64_t{0}, 0.1}}}), "a,b,c\n,0,0.1\n");
 }
 
-TEST(Json, has_the_same_keys_and_null_for_unknown) {
-  ExpectGolden("runs.json", Written(Format::kJson, MixedCells()));
-  ExpectGolden("runs.jsonl", Written(Format::kJsonLines, MixedCells()));
+TEST(Json, HasTheSameKeysAndNullForUnknown) {
+  ExpectGolden("runs.json", Written(kJson, MixedCells()));
+  ExpectGolden("runs.jsonl", Written(kJsonLines, MixedCells()));
 }
 
-TEST(Json, of_nothing_is_an_empty_array) {
-  EXPECT_EQ(Written(Format::kJson, {}), "[]\n");
-  EXPECT_EQ(Written(Format::kJsonLines, {}), "");
+TEST(Json, OfNothingIsAnEmptyArray) {
+  EXPECT_EQ(Written(kJson, {}), "[]\n");
+  EXPECT_EQ(Written(kJsonLines, {}), "");
 }
 
-TEST(Json, survives_text_that_is_not_utf_8) {
+TEST(Json, SurvivesTextThatIsNotUtf8) {
   v1::Run run = SmallRun();
   run.set_device_model("\xff\xfe");
-  EXPECT_THAT(Written(Format::kJson, {run}), HasSubstr("\"device_model\":\"\xEF\xBF\xBD"));
+  EXPECT_THAT(Written(kJson, {run}), HasSubstr("\"device_model\":\"\xEF\xBF\xBD"));
 }
 
-TEST(Units, are_converted_where_names_say_so) {
+TEST(Units, AreConvertedWhereNamesSaySo) {
   const Sheet sheet = RunSheet({SmallRun(), SkippedRun()}, RunColumns());
   const auto value = [&](size_t row, const std::string& name) {
     for (size_t i = 0; i < sheet.names.size(); ++i) {
@@ -270,7 +264,7 @@ TEST(Units, are_converted_where_names_say_so) {
   EXPECT_EQ(value(1, "forward_mean_ms"), "");
 }
 
-TEST(Columns, that_scripts_rely_on_are_there_in_the_order_of_the_manual) {
+TEST(Columns, ThatScriptsRelyOnAreThereInTheOrderOfTheManual) {
   std::vector<std::string> expected = {"run_id",
                                        "job_id",
                                        "sweep_id",
@@ -314,18 +308,15 @@ TEST(Columns, that_scripts_rely_on_are_there_in_the_order_of_the_manual) {
   EXPECT_THAT(names, testing::ElementsAreArray(expected));
 }
 
-TEST(RunList, has_a_line_a_run) {
-  std::ostringstream out;
-  WriteTable(RunListGrid(MixedCells()), out);
-  ExpectGolden("runs_list.table", out.str());
+TEST(RunList, HasALineARun) {
+  ExpectGolden("runs_list.table", Printed(kTable, ListRuns(MixedCells(), {})));
 }
 
-TEST(RunList, of_chosen_columns_shows_them_in_full_precision) {
-  std::ostringstream out;
+TEST(RunList, OfChosenColumnsShowsThemInFullPrecision) {
   const auto& all = RunColumns();
-  WriteTable(ColumnGrid({SmallRun()}, {all[0], all.back()}), out);
-  EXPECT_THAT(out.str(), testing::StartsWith("| run_id | " + all.back().shown_name));
-  EXPECT_THAT(out.str(), HasSubstr("| 17.1   |"));
+  const std::string table = Printed(kTable, ListRuns({SmallRun()}, {all[0], all.back()}));
+  EXPECT_THAT(table, testing::StartsWith("| run_id | " + all.back().shown_name));
+  EXPECT_THAT(table, HasSubstr("| 17.1   |"));
 }
 
 v1::Job JobWithAttempts() {
@@ -342,25 +333,19 @@ v1::Job JobWithAttempts() {
   return job;
 }
 
-TEST(Show, of_a_job_lists_each_attempt_with_bytes_asked_and_free) {
-  std::ostringstream out;
-  WriteJob(JobWithAttempts(), out);
-  ExpectGolden("show_job.txt", out.str());
+TEST(Show, OfAJobListsEachAttemptWithBytesAskedAndFree) {
+  ExpectGolden("show_job.txt", Printed(kTable, ShowJob(JobWithAttempts())));
 }
 
-TEST(Show, of_a_job_is_one_json_object_with_its_runs) {
-  std::ostringstream out;
-  WriteJobJson(JobWithAttempts(), out);
-  ExpectGolden("show_job.json", out.str());
+TEST(Show, OfAJobIsOneJsonObjectWithItsRuns) {
+  ExpectGolden("show_job.json", Printed(kJson, ShowJob(JobWithAttempts())));
 }
 
-TEST(Show, of_a_waiting_job_says_why) {
+TEST(Show, OfAWaitingJobSaysWhy) {
   v1::Job job = SmallJob(17, v1::JOB_STATE_QUEUED);
   job.mutable_wait()->set_code(v1::WaitReason::CODE_BEHIND);
   job.mutable_wait()->set_jobs_ahead(3);
-  std::ostringstream out;
-  WriteJob(job, out);
-  EXPECT_THAT(out.str(), HasSubstr("waits        behind 3 jobs\n"));
+  EXPECT_THAT(Printed(kTable, ShowJob(job)), HasSubstr("waits        behind 3 jobs\n"));
 }
 
 RunDetails DetailedRun() {
@@ -389,13 +374,9 @@ RunDetails DetailedRun() {
   return run;
 }
 
-TEST(Show, of_a_run_has_samples_and_environment) {
-  std::ostringstream text;
-  WriteRun(DetailedRun(), text);
-  ExpectGolden("show_run.txt", text.str());
-  std::ostringstream json;
-  WriteRunJson(DetailedRun(), json);
-  ExpectGolden("show_run.json", json.str());
+TEST(Show, OfARunHasSamplesAndEnvironment) {
+  ExpectGolden("show_run.txt", Printed(kTable, ShowRun(DetailedRun())));
+  ExpectGolden("show_run.json", Printed(kJson, ShowRun(DetailedRun())));
 }
 
 RunDetails JudgedRun() {
@@ -448,28 +429,24 @@ RunDetails JudgedRun() {
   return details;
 }
 
-TEST(Show, of_a_run_has_the_verdict_its_evidence_and_what_was_in_force) {
-  std::ostringstream text;
-  WriteRun(JudgedRun(), text);
-  ExpectGolden("show_judged.txt", text.str());
-  std::ostringstream json;
-  WriteRunJson(JudgedRun(), json);
-  ExpectGolden("show_judged.json", json.str());
+TEST(Show, OfARunHasTheVerdictItsEvidenceAndWhatWasInForce) {
+  ExpectGolden("show_judged.txt", Printed(kTable, ShowRun(JudgedRun())));
+  ExpectGolden("show_judged.json", Printed(kJson, ShowRun(JudgedRun())));
 }
 
-TEST(Queue, says_why_each_job_waits) {
+TEST(Queue, SaysWhyEachJobWaits) {
   v1::Job waiting = SmallJob(18, v1::JOB_STATE_QUEUED);
   waiting.mutable_wait()->set_code(v1::WaitReason::CODE_BEHIND);
   waiting.mutable_wait()->set_jobs_ahead(1);
   v1::Job running = SmallJob(17, v1::JOB_STATE_RUNNING);
   running.set_device("cpu0");
-  const Listing listing = ListQueue({running, waiting});
-  ExpectGolden("queue.table", Listed(Format::kTable, listing));
-  ExpectGolden("queue.json", Listed(Format::kJson, listing));
-  EXPECT_EQ(Listed(Format::kJson, ListQueue({})), "[]\n");
+  const Document listing = ListQueue({running, waiting});
+  ExpectGolden("queue.table", Printed(kTable, listing));
+  ExpectGolden("queue.json", Printed(kJson, listing));
+  EXPECT_EQ(Printed(kJson, ListQueue({})), "[]\n");
 }
 
-TEST(Queue, words_every_reason) {
+TEST(Queue, WordsEveryReason) {
   const auto words = [](v1::WaitReason::Code code) {
     v1::WaitReason wait;
     wait.set_code(code);
@@ -488,7 +465,7 @@ TEST(Queue, words_every_reason) {
   EXPECT_EQ(words(v1::WaitReason::CODE_STARTING), "about to start");
 }
 
-TEST(Devices, show_who_claimed_them) {
+TEST(Devices, ShowWhoClaimedThem) {
   v1::Device idle;
   idle.set_name("cpu0");
   idle.set_uuid("CPU-1-3");
@@ -503,12 +480,12 @@ TEST(Devices, show_who_claimed_them) {
   claimed.set_claimed_by_pid(812);
   claimed.set_claimed_by_user("bob");
   claimed.set_queued_jobs(2);
-  const Listing listing = ListDevices({idle, claimed});
-  ExpectGolden("devices.table", Listed(Format::kTable, listing));
-  ExpectGolden("devices.json", Listed(Format::kJson, listing));
+  const Document listing = ListDevices({idle, claimed});
+  ExpectGolden("devices.table", Printed(kTable, listing));
+  ExpectGolden("devices.json", Printed(kJson, listing));
 }
 
-TEST(Presets, show_which_edition_a_bare_name_means) {
+TEST(Presets, ShowWhichEditionABareNameMeans) {
   v1::Preset preset;
   preset.set_edition("cs336-2025");
   preset.set_name("small");
@@ -519,19 +496,19 @@ TEST(Presets, show_which_edition_a_bare_name_means) {
   preset.set_heads(12);
   preset.set_parameters(128'625'408);
   preset.set_is_default(true);
-  const Listing listing = ListPresets({preset});
-  ExpectGolden("presets.table", Listed(Format::kTable, listing));
-  ExpectGolden("presets.csv", Listed(Format::kCsv, listing));
+  const Document listing = ListPresets({preset});
+  ExpectGolden("presets.table", Printed(kTable, listing));
+  ExpectGolden("presets.csv", Printed(kCsv, listing));
 }
 
-TEST(Status, is_a_line_a_value) {
+TEST(Status, IsALineAValue) {
   v1::GetDaemonStatusResponse status;
   status.set_version("0.1.0");
   status.set_pid(812);
   status.set_user("ann");
   status.set_started_at_ns(1'769'860'800'000'000'000);
   status.set_schema_version(1);
-  ExpectGolden("status.table", Listed(Format::kTable, ListStatus(status, "unix:/x")));
+  ExpectGolden("status.table", Printed(kTable, ListStatus(status, "unix:/x")));
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace torchlap::client::format {
 namespace {
 
-TEST(Measured, ends_at_the_second_significant_digit_of_the_noise) {
+TEST(Measured, EndsAtTheSecondSignificantDigitOfTheNoise) {
   EXPECT_EQ(Measured(152.30, 8.45), "152.3 ± 8.5") << "though 8.45 is a little less in binary";
   EXPECT_EQ(Measured(152.30, 8.44), "152.3 ± 8.4");
   EXPECT_EQ(Measured(305.2, 12.3), "305 ± 12");
@@ -15,31 +15,31 @@ TEST(Measured, ends_at_the_second_significant_digit_of_the_noise) {
   EXPECT_EQ(Measured(5.1234, 0.00123), "5.1234 ± 0.0012");
 }
 
-TEST(Measured, of_much_noise_rounds_to_tens_and_hundreds) {
+TEST(Measured, OfMuchNoiseRoundsToTensAndHundreds) {
   EXPECT_EQ(Measured(17834, 1042), "17800 ± 1000");
   EXPECT_EQ(Measured(12345, 123.4), "12350 ± 120");
 }
 
-TEST(Measured, keeps_two_digits_when_rounding_makes_a_new_one) {
+TEST(Measured, KeepsTwoDigitsWhenRoundingMakesANewOne) {
   EXPECT_EQ(Measured(100.26, 9.96), "100 ± 10");
   EXPECT_EQ(Measured(100.26, 0.0996), "100.26 ± 0.10");
   EXPECT_EQ(Measured(5000, 99.6), "5000 ± 100");
 }
 
-TEST(Measured, without_noise_shows_four_digits) {
+TEST(Measured, WithoutNoiseShowsFourDigits) {
   EXPECT_EQ(Measured(152.34567, std::nullopt), "152.3");
   EXPECT_EQ(Measured(0.0123456, std::nullopt), "0.01235");
   EXPECT_EQ(Measured(152.34567, std::nan("")), "152.3");
   EXPECT_EQ(Measured(152.34567, 0.0), "152.3 ± 0");
 }
 
-TEST(Interval, ends_at_the_second_significant_digit_of_its_half_width) {
+TEST(Interval, EndsAtTheSecondSignificantDigitOfItsHalfWidth) {
   EXPECT_EQ(InInterval(152.345, 150.1, 154.4), "152.3 [150.1, 154.4]");
   EXPECT_EQ(InInterval(17834, 16800, 18900), "17800 [16800, 18900]");
   EXPECT_EQ(InInterval(5.1234, 5.1230, 5.1239), "5.12340 [5.12300, 5.12390]");
 }
 
-TEST(Rates, end_where_their_noise_begins) {
+TEST(Rates, EndWhereTheirNoiseBegins) {
   EXPECT_EQ(ToNoise(2234.56, 75.6), "2235");
   EXPECT_EQ(ToNoise(2234.56, 1234), "2200");
   EXPECT_EQ(ToNoise(2234.56, 0.5), "2234.56");
@@ -47,26 +47,26 @@ TEST(Rates, end_where_their_noise_begins) {
   EXPECT_EQ(ToNoise(2234.56, 0.0), "2235");
 }
 
-TEST(Rates, have_powers_of_ten) {
+TEST(Rates, HavePowersOfTen) {
   EXPECT_EQ(PerSecond(62.1e9, "FLOP"), "62.1 GFLOP/s");
   EXPECT_EQ(PerSecond(999.6e9, "FLOP"), "1.00 TFLOP/s");
   EXPECT_EQ(PerSecond(0, "B"), "0 B/s");
 }
 
-TEST(Significant, is_never_scientific) {
+TEST(Significant, IsNeverScientific) {
   EXPECT_EQ(Significant(0, 4), "0");
   EXPECT_EQ(Significant(1234567, 4), "1235000");
   EXPECT_EQ(Significant(9.9996, 4), "10.00");
   EXPECT_EQ(Significant(1e-9, 4), "0.000000");
 }
 
-TEST(Percent, has_one_decimal) {
+TEST(Percent, HasOneDecimal) {
   EXPECT_EQ(Percent(0.0555), "5.6 %");
   EXPECT_EQ(Percent(0.1), "10.0 %");
   EXPECT_EQ(Percent(0), "0.0 %");
 }
 
-TEST(PercentShort, has_two_digits) {
+TEST(PercentShort, HasTwoDigits) {
   EXPECT_EQ(PercentShort(0.0555), "5.6 %");
   EXPECT_EQ(PercentShort(0.342), "34 %");
   EXPECT_EQ(PercentShort(1.23), "120 %");
@@ -77,7 +77,7 @@ TEST(PercentShort, has_two_digits) {
   EXPECT_EQ(SignedPercent(-0.12), "-12 %");
 }
 
-TEST(Parameters, are_millions_and_billions) {
+TEST(Parameters, AreMillionsAndBillions) {
   EXPECT_EQ(ParametersShort(128'625'408), "128.6M");
   EXPECT_EQ(ParametersShort(423'183'360), "423.2M");
   EXPECT_EQ(ParametersShort(969'411'840), "969.4M");
@@ -90,7 +90,7 @@ TEST(Parameters, are_millions_and_billions) {
   EXPECT_EQ(ParametersShort(640), "640");
 }
 
-TEST(Bytes, take_the_unit_that_leaves_three_digits) {
+TEST(Bytes, TakeTheUnitThatLeavesThreeDigits) {
   EXPECT_EQ(BytesShort(0), "0 B");
   EXPECT_EQ(BytesShort(1023), "1023 B");
   EXPECT_EQ(BytesShort(1536), "1.50 KiB");
@@ -99,7 +99,7 @@ TEST(Bytes, take_the_unit_that_leaves_three_digits) {
   EXPECT_EQ(BytesShort(27'254'476'800), "25.4 GiB");
 }
 
-TEST(Mebibytes, drop_the_fraction_where_it_does_not_matter) {
+TEST(Mebibytes, DropTheFractionWhereItDoesNotMatter) {
   EXPECT_EQ(Mebibytes(uint64_t{992} << 20), "992");
   EXPECT_EQ(Mebibytes(3'565'158), "3.4");
 }

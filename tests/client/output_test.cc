@@ -13,7 +13,7 @@
 namespace torchlap::client {
 namespace {
 
-using format::Format;
+using format::Content;
 using testing::HasSubstr;
 
 std::string Content(const std::filesystem::path& path) {
@@ -31,7 +31,7 @@ size_t FilesIn(const std::filesystem::path& folder) {
 
 std::string MessageOf(const absl::Status& status) { return std::string(status.message()); }
 
-TEST(Files, are_replaced_whole_and_nothing_else_is_left) {
+TEST(Files, AreReplacedWholeAndNothingElseIsLeft) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "a.csv";
   ASSERT_TRUE(WriteFileWhole(path, "one\n").ok());
@@ -41,7 +41,7 @@ TEST(Files, are_replaced_whole_and_nothing_else_is_left) {
   EXPECT_EQ(FilesIn(folder.path()), 1u);
 }
 
-TEST(Files, have_the_permissions_of_a_new_file) {
+TEST(Files, HaveThePermissionsOfANewFile) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "a.csv";
   const mode_t before = umask(027);
@@ -52,7 +52,7 @@ TEST(Files, have_the_permissions_of_a_new_file) {
   EXPECT_EQ(status.st_mode & 0777, 0640u);
 }
 
-TEST(Files, that_cannot_be_written_stay_as_they_were) {
+TEST(Files, ThatCannotBeWrittenStayAsTheyWere) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "missing" / "a.csv";
   const absl::Status status = WriteFileWhole(path, "x");
@@ -60,11 +60,11 @@ TEST(Files, that_cannot_be_written_stay_as_they_were) {
   EXPECT_EQ(FilesIn(folder.path()), 0u);
 }
 
-TEST(Files, on_a_full_device_are_an_error) {
+TEST(Files, OnAFullDeviceAreAnError) {
   EXPECT_THAT(MessageOf(WriteFileWhole("/dev/full", "x")), HasSubstr("No space left"));
 }
 
-TEST(Files, behind_a_link_are_replaced_and_the_link_stays) {
+TEST(Files, BehindALinkAreReplacedAndTheLinkStays) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "a.csv";
   ASSERT_TRUE(WriteFileWhole(path, "one\n").ok());
@@ -75,67 +75,68 @@ TEST(Files, behind_a_link_are_replaced_and_the_link_stays) {
   EXPECT_EQ(Content(path), "two\n");
 }
 
-TEST(Choice, is_a_table_on_stdout_without_words) {
-  const auto output = ChooseOutput({}, RunFormats());
+TEST(Choice, IsATableOnStdoutWithoutWords) {
+  const auto output = ChooseOutput({}, Content::kRuns);
   ASSERT_TRUE(output.ok());
-  EXPECT_EQ(output->format, Format::kTable);
+  EXPECT_EQ(output->format, &format::kTable);
   EXPECT_EQ(output->file, "");
 }
 
-TEST(Choice, follows_the_files_ending_unless_a_format_is_named) {
+TEST(Choice, FollowsTheFilesEndingUnlessAFormatIsNamed) {
   const TemporaryFolder folder;
   const auto format_of = [&](const char* name, std::optional<std::string> format) {
-    const auto output = ChooseOutput({std::move(format), folder.path() / name}, RunFormats());
+    const auto output = ChooseOutput({std::move(format), folder.path() / name}, Content::kRuns);
     EXPECT_TRUE(output.ok()) << output.status();
-    return output->format;
+    return output->format->name;
   };
-  EXPECT_EQ(format_of("a.csv", {}), Format::kCsv);
-  EXPECT_EQ(format_of("a.json", {}), Format::kJson);
-  EXPECT_EQ(format_of("a.jsonl", {}), Format::kJsonLines);
-  EXPECT_EQ(format_of("a.md", {}), Format::kMarkdown);
-  EXPECT_EQ(format_of("a.txt", {}), Format::kTable);
-  EXPECT_EQ(format_of("a.csv", "writeup"), Format::kWriteup);
+  EXPECT_EQ(format_of("a.csv", {}), "csv");
+  EXPECT_EQ(format_of("a.json", {}), "json");
+  EXPECT_EQ(format_of("a.jsonl", {}), "jsonl");
+  EXPECT_EQ(format_of("a.md", {}), "markdown");
+  EXPECT_EQ(format_of("a.txt", {}), "table");
+  EXPECT_EQ(format_of("a.csv", "writeup"), "writeup");
 }
 
-TEST(Choice, of_a_format_that_is_not_there_is_refused) {
-  EXPECT_EQ(MessageOf(ChooseOutput({"latex", ""}, RunFormats()).status()),
+TEST(Choice, OfAFormatThatIsNotThereIsRefused) {
+  EXPECT_EQ(MessageOf(ChooseOutput({"latex", ""}, Content::kRuns).status()),
             "--format is latex, must be one of table, markdown, writeup, csv, json, jsonl");
-  EXPECT_THAT(MessageOf(ChooseOutput({"writeup", ""}, ListFormats()).status()),
+  EXPECT_THAT(MessageOf(ChooseOutput({"writeup", ""}, Content::kList).status()),
               HasSubstr("--format is writeup, must be one of table, markdown, csv"));
-  EXPECT_EQ(MessageOf(ChooseOutput({{}, "x.csv"}, {Format::kTable, Format::kJson}).status()),
+  EXPECT_EQ(MessageOf(ChooseOutput({{}, "x.csv"}, Content::kDetails).status()),
             "-o x.csv asks for csv, must be one of table, json");
 }
 
-TEST(Choice, makes_the_folder_of_the_file_before_anything_is_measured) {
+TEST(Choice, MakesTheFolderOfTheFileBeforeAnythingIsMeasured) {
   const TemporaryFolder folder;
-  ASSERT_TRUE(ChooseOutput({{}, folder.path() / "results" / "a.csv"}, RunFormats()).ok());
+  ASSERT_TRUE(ChooseOutput({{}, folder.path() / "results" / "a.csv"}, Content::kRuns).ok());
   EXPECT_TRUE(std::filesystem::is_directory(folder.path() / "results"));
 }
 
-TEST(Choice, of_a_file_that_could_not_be_written_is_refused_at_once) {
+TEST(Choice, OfAFileThatCouldNotBeWrittenIsRefusedAtOnce) {
   const TemporaryFolder folder;
-  EXPECT_THAT(MessageOf(ChooseOutput({{}, folder.path()}, RunFormats()).status()),
+  EXPECT_THAT(MessageOf(ChooseOutput({{}, folder.path()}, Content::kRuns).status()),
               HasSubstr("is a folder, must be a file"));
   std::ofstream(folder.path() / "plain") << "";
   const absl::Status status =
-      ChooseOutput({{}, folder.path() / "plain" / "a.csv"}, RunFormats()).status();
+      ChooseOutput({{}, folder.path() / "plain" / "a.csv"}, Content::kRuns).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
 }
 
-TEST(Output, goes_to_stdout_or_to_the_file) {
+TEST(Output, GoesToStdoutOrToTheFile) {
   const TemporaryFolder folder;
   std::ostringstream out;
   std::ostringstream err;
   Console console;
   console.out = &out;
   console.err = &err;
-  const auto write = [](std::ostream& stream) { stream << "data\n"; };
-  ASSERT_TRUE(WriteOutput({Format::kCsv, ""}, console, write).ok());
+  format::Document document;
+  document.rows = format::RowsOf({{"data"}, {}});
+  ASSERT_TRUE(WriteOutput({&format::kCsv, ""}, console, document).ok());
   EXPECT_EQ(out.str(), "data\n");
   EXPECT_EQ(err.str(), "");
   out.str("");
   const std::string path = folder.path() / "a.csv";
-  ASSERT_TRUE(WriteOutput({Format::kCsv, path}, console, write).ok());
+  ASSERT_TRUE(WriteOutput({&format::kCsv, path}, console, document).ok());
   EXPECT_EQ(out.str(), "");
   EXPECT_EQ(err.str(), "wrote " + path + "\n");
   EXPECT_EQ(Content(path), "data\n");

@@ -50,7 +50,7 @@ v1::Run Started() {
   return run;
 }
 
-TEST(Progress, follows_jobs_from_the_snapshot_to_their_ends) {
+TEST(Progress, FollowsJobsFromTheSnapshotToTheirEnds) {
   SweepProgress progress;
   EXPECT_FALSE(progress.finished()) << "nothing is known yet";
   progress.Apply(
@@ -71,7 +71,7 @@ TEST(Progress, follows_jobs_from_the_snapshot_to_their_ends) {
   EXPECT_THAT(progress.job_ids(), ElementsAre(17, 18));
 }
 
-TEST(Progress, is_not_finished_before_the_snapshot_is_whole) {
+TEST(Progress, IsNotFinishedBeforeTheSnapshotIsWhole) {
   SweepProgress progress;
   progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_SUCCEEDED)}, 5, /*more=*/true));
   EXPECT_FALSE(progress.finished());
@@ -80,7 +80,7 @@ TEST(Progress, is_not_finished_before_the_snapshot_is_whole) {
   EXPECT_TRUE(progress.finished());
 }
 
-TEST(Progress, reports_a_job_once_over_repeated_events_and_snapshots) {
+TEST(Progress, ReportsAJobOnceOverRepeatedEventsAndSnapshots) {
   SweepProgress progress;
   progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED)}, 5));
   EXPECT_THAT(progress.Apply(Event(6, 17, v1::JOB_STATE_SUCCEEDED)), SizeIs(1));
@@ -88,14 +88,14 @@ TEST(Progress, reports_a_job_once_over_repeated_events_and_snapshots) {
   EXPECT_THAT(progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_SUCCEEDED)}, 9)), IsEmpty());
 }
 
-TEST(Progress, ignores_events_from_before_the_connection_broke) {
+TEST(Progress, IgnoresEventsFromBeforeTheConnectionBroke) {
   SweepProgress progress;
   progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_RUNNING)}, 9));
   progress.Apply(Event(8, 17, v1::JOB_STATE_QUEUED));
   EXPECT_EQ(progress.sequence(), 9u);
 }
 
-TEST(Progress, an_attempt_that_ran_out_of_memory_does_not_finish_the_job) {
+TEST(Progress, AnAttemptThatRanOutOfMemoryDoesNotFinishTheJob) {
   SweepProgress progress;
   progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_RUNNING)}, 5));
   const v1::Run attempt = OutOfMemoryRun();
@@ -103,13 +103,13 @@ TEST(Progress, an_attempt_that_ran_out_of_memory_does_not_finish_the_job) {
   EXPECT_EQ(progress.done(), 0u);
 }
 
-TEST(Estimate, is_unknown_before_the_first_step) {
+TEST(Estimate, IsUnknownBeforeTheFirstStep) {
   SweepProgress progress;
   progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED)}, 5));
   EXPECT_FALSE(progress.remaining_seconds().has_value());
 }
 
-TEST(Estimate, goes_by_the_steps_of_the_first_cell_and_then_by_finished_cells) {
+TEST(Estimate, GoesByTheStepsOfTheFirstCellAndThenByFinishedCells) {
   SweepProgress progress;
   progress.Apply(
       Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED), SmallJob(18, v1::JOB_STATE_QUEUED)}, 5));
@@ -123,7 +123,7 @@ TEST(Estimate, goes_by_the_steps_of_the_first_cell_and_then_by_finished_cells) {
   EXPECT_NEAR(*progress.remaining_seconds(), 4.0, 1e-9);
 }
 
-TEST(ProgressLine, shows_bar_step_and_time_left) {
+TEST(ProgressLine, ShowsBarStepAndTimeLeft) {
   SweepProgress progress;
   progress.Apply(
       Snapshot({SmallJob(17, v1::JOB_STATE_SUCCEEDED), SmallJob(18, v1::JOB_STATE_QUEUED)}, 5));
@@ -137,7 +137,7 @@ TEST(ProgressLine, shows_bar_step_and_time_left) {
       "batch 4, context 256");
 }
 
-TEST(ProgressLine, of_finished_jobs_has_no_estimate) {
+TEST(ProgressLine, OfFinishedJobsHasNoEstimate) {
   SweepProgress progress;
   progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED)}, 5));
   const v1::Run run = SmallRun();
@@ -145,7 +145,7 @@ TEST(ProgressLine, of_finished_jobs_has_no_estimate) {
   EXPECT_EQ(ProgressLine(progress, 80, false), "[====================] 1/1");
 }
 
-TEST(ProgressLine, is_cut_to_the_terminal_and_coloured_only_if_asked) {
+TEST(ProgressLine, IsCutToTheTerminalAndColouredOnlyIfAsked) {
   SweepProgress progress;
   progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED)}, 5));
   EXPECT_EQ(ProgressLine(progress, 30, false), "[                    ] 0/1  w");
@@ -153,7 +153,7 @@ TEST(ProgressLine, is_cut_to_the_terminal_and_coloured_only_if_asked) {
   EXPECT_THAT(ProgressLine(progress, 80, true), HasSubstr("\x1b[32m["));
 }
 
-TEST(FinishedLine, has_the_number_or_the_reason) {
+TEST(FinishedLine, HasTheNumberOrTheReason) {
   v1::Job job = SmallJob(17, v1::JOB_STATE_SUCCEEDED);
   EXPECT_EQ(FinishedLine({job, SmallRun()}, 1, 2),
             "17 small, forward-backward, batch 4, context 256: 458 ± 16 ms a step (1 of 2)");
@@ -172,7 +172,7 @@ TEST(FinishedLine, has_the_number_or_the_reason) {
   EXPECT_THAT(FinishedLine({job, {}}, 2, 2), HasSubstr(": CANCELLED: cancelled by ann (2 of 2)"));
 }
 
-TEST(Display, writes_a_line_a_cell_where_there_is_no_terminal) {
+TEST(Display, WritesALineACellWhereThereIsNoTerminal) {
   std::ostringstream err;
   Console console;
   console.err = &err;
@@ -186,7 +186,7 @@ TEST(Display, writes_a_line_a_cell_where_there_is_no_terminal) {
   EXPECT_THAT(err.str(), Not(HasSubstr("\x1b")));
 }
 
-TEST(Display, redraws_one_line_on_a_terminal_and_takes_it_off) {
+TEST(Display, RedrawsOneLineOnATerminalAndTakesItOff) {
   std::ostringstream err;
   Console console;
   console.err = &err;

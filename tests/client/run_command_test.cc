@@ -91,11 +91,11 @@ void ExpectSame(const v1::Run& run) {
   EXPECT_TRUE(differencer.Compare(parsed, Expected(run))) << command << "\n" << difference;
 }
 
-TEST(RunCommand, leaves_out_what_is_at_its_default) {
+TEST(RunCommand, LeavesOutWhatIsAtItsDefault) {
   EXPECT_EQ(RunCommand(SmallRun()), "torchlap run --model-sizes small --device cpu0");
 }
 
-TEST(RunCommand, parsed_back_is_the_same_workload_and_plan) {
+TEST(RunCommand, ParsedBackIsTheSameWorkloadAndPlan) {
   ExpectSame(SmallRun());
   ExpectSame(ShrunkRun());
   v1::Run run = SmallRun();
@@ -121,7 +121,7 @@ TEST(RunCommand, parsed_back_is_the_same_workload_and_plan) {
   ExpectSame(run);
 }
 
-TEST(RunCommand, of_a_stopping_rule_has_its_limits) {
+TEST(RunCommand, OfAStoppingRuleHasItsLimits) {
   v1::Run run = SmallRun();
   run.mutable_plan()->set_target_precision(0.005);
   run.mutable_plan()->set_max_steps(2000);
@@ -130,7 +130,7 @@ TEST(RunCommand, of_a_stopping_rule_has_its_limits) {
   EXPECT_THAT(RunCommand(run), HasSubstr("--target-precision 0.005 --max-steps 2000"));
 }
 
-TEST(RunCommand, of_a_declared_shape_gives_its_numbers) {
+TEST(RunCommand, OfADeclaredShapeGivesItsNumbers) {
   v1::Run run = SmallRun();
   ModelOf(&run)->clear_preset();
   ModelOf(&run)->clear_edition();
@@ -141,7 +141,7 @@ TEST(RunCommand, of_a_declared_shape_gives_its_numbers) {
   ExpectSame(run);
 }
 
-TEST(RunCommand, is_quoted_for_a_shell) {
+TEST(RunCommand, IsQuotedForAShell) {
   v1::Run run = SmallRun();
   run.set_device("it's a; device");
   EXPECT_THAT(RunCommand(run), HasSubstr("--device 'it'\\''s a; device'"));

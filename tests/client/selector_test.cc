@@ -18,7 +18,7 @@ std::string MessageOf(const absl::Status& status) {
   return std::string(status.message().data(), status.message().size());
 }
 
-TEST(Selectors, name_jobs_runs_and_sweeps) {
+TEST(Selectors, NameJobsRunsAndSweeps) {
   const auto selection = ParseSelectors({"17", "17.2", "sweep:3", "sweep:nightly", "last"});
   ASSERT_TRUE(selection.ok()) << selection.status();
   EXPECT_THAT(selection->selector.job_ids(), ElementsAre(17));
@@ -29,7 +29,7 @@ TEST(Selectors, name_jobs_runs_and_sweeps) {
   EXPECT_FALSE(selection->selector.all());
 }
 
-TEST(Selectors, labels_narrow) {
+TEST(Selectors, LabelsNarrow) {
   const auto selection = ParseSelectors({"label:card=A100", "label:k=a=b"});
   ASSERT_TRUE(selection.ok()) << selection.status();
   EXPECT_THAT(selection->labels, ElementsAre(Pair("card", "A100"), Pair("k", "a=b")));
@@ -37,7 +37,7 @@ TEST(Selectors, labels_narrow) {
   EXPECT_TRUE(ParseSelectors({})->empty());
 }
 
-TEST(Selectors, other_words_are_refused_with_the_forms_that_there_are) {
+TEST(Selectors, OtherWordsAreRefusedWithTheFormsThatThereAre) {
   for (const char* word :
        {"foo", "0", "17.0", "0.1", "-1", "17.", ".2", "1.2.3", "sweep:", "sweep", "LAST", ""}) {
     EXPECT_THAT(MessageOf(ParseSelectors({word}).status()), HasSubstr("must be a job (17)"))
@@ -49,25 +49,25 @@ TEST(Selectors, other_words_are_refused_with_the_forms_that_there_are) {
               HasSubstr("both 1 and 2"));
 }
 
-TEST(JobSelectors, mean_the_latest_sweep_where_none_is_given) {
+TEST(JobSelectors, MeanTheLatestSweepWhereNoneIsGiven) {
   EXPECT_TRUE(ParseJobSelectors({})->selector.last());
   EXPECT_FALSE(ParseJobSelectors({"17"})->selector.last());
   EXPECT_FALSE(ParseJobSelectors({"label:a=1"})->selector.last());
 }
 
-TEST(JobSelectors, a_run_is_not_a_job) {
+TEST(JobSelectors, ARunIsNotAJob) {
   EXPECT_THAT(MessageOf(ParseJobSelectors({"17.2"}).status()),
               HasSubstr("selector is 17.2, a run"));
   EXPECT_THAT(MessageOf(ParseJobSelectors({"all"}).status()), HasSubstr("selector is all"));
 }
 
-TEST(Filter, without_words_narrows_nothing) {
+TEST(Filter, WithoutWordsNarrowsNothing) {
   const auto filter = BuildFilter({}, kNow);
   ASSERT_TRUE(filter.ok());
   EXPECT_EQ(filter->ByteSizeLong(), 0u);
 }
 
-TEST(Filter, takes_comma_lists) {
+TEST(Filter, TakesCommaLists) {
   FilterWords words;
   words.model_size = "small,medium";
   words.pass_type = "forward,train-step";
@@ -96,7 +96,7 @@ TEST(Filter, takes_comma_lists) {
   EXPECT_FALSE(filter->has_selector());
 }
 
-TEST(Filter, joins_the_flag_and_the_selector_of_labels) {
+TEST(Filter, JoinsTheFlagAndTheSelectorOfLabels) {
   FilterWords words;
   words.selectors = {"17", "label:a=1"};
   words.labels = {"b=2", "a=1"};
@@ -106,7 +106,7 @@ TEST(Filter, joins_the_flag_and_the_selector_of_labels) {
   EXPECT_THAT(filter->selector().job_ids(), ElementsAre(17));
 }
 
-TEST(Filter, reads_periods_as_dates_times_and_ages) {
+TEST(Filter, ReadsPeriodsAsDatesTimesAndAges) {
   FilterWords words;
   words.since = "7d";
   words.until = "2026-01-31";
@@ -116,7 +116,7 @@ TEST(Filter, reads_periods_as_dates_times_and_ages) {
   EXPECT_EQ(filter->until_ns(), kNow - kDay / 2);
 }
 
-TEST(Filter, unknown_words_are_refused) {
+TEST(Filter, UnknownWordsAreRefused) {
   FilterWords words;
   words.outcome = "ok";
   EXPECT_THAT(MessageOf(BuildFilter(words, kNow).status()),
@@ -131,7 +131,7 @@ TEST(Filter, unknown_words_are_refused) {
               HasSubstr("--model-size has an empty value"));
 }
 
-TEST(Ids, are_jobs_or_runs) {
+TEST(Ids, AreJobsOrRuns) {
   EXPECT_EQ(ParseId("17")->job_id, 17u);
   EXPECT_EQ(ParseId("17")->run_id, "");
   EXPECT_EQ(ParseId("17.2")->run_id, "17.2");

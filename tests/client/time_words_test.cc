@@ -24,7 +24,7 @@ int64_t TimeNs(const std::string& text) {
   return time.ok() ? *time : -1;
 }
 
-TEST(Durations, have_units) {
+TEST(Durations, HaveUnits) {
   EXPECT_EQ(DurationNs("90s"), 90 * kSecond);
   EXPECT_EQ(DurationNs("15m"), 900 * kSecond);
   EXPECT_EQ(DurationNs("1h"), 3600 * kSecond);
@@ -34,12 +34,12 @@ TEST(Durations, have_units) {
   EXPECT_EQ(DurationNs("1.5h"), 5400 * kSecond);
 }
 
-TEST(Durations, are_seconds_without_a_unit) {
+TEST(Durations, AreSecondsWithoutAUnit) {
   EXPECT_EQ(DurationNs("30"), 30 * kSecond);
   EXPECT_EQ(DurationNs("0"), 0);
 }
 
-TEST(Durations, of_other_forms_are_refused) {
+TEST(Durations, OfOtherFormsAreRefused) {
   for (const char* text :
        {"", "x", "-1s", "1y", "1h30", "h", "1..5s", "1 h", "1e3s", "99999999d", "inf", "nan"}) {
     const auto duration = ParseDuration("--time-limit", text);
@@ -49,13 +49,13 @@ TEST(Durations, of_other_forms_are_refused) {
   }
 }
 
-TEST(Times, are_dates_in_utc) {
+TEST(Times, AreDatesInUtc) {
   EXPECT_EQ(TimeNs("2026-01-31"), kNow - 12 * 3600 * kSecond);
   EXPECT_EQ(TimeNs("1970-01-02"), 86400 * kSecond);
   EXPECT_EQ(TimeNs("2024-02-29"), 1'709'164'800 * kSecond);
 }
 
-TEST(Times, are_rfc_3339_with_zone_and_fraction) {
+TEST(Times, AreRfc3339WithZoneAndFraction) {
   EXPECT_EQ(TimeNs("2026-01-31T12:00:00Z"), kNow);
   EXPECT_EQ(TimeNs("2026-01-31t12:00:00z"), kNow);
   EXPECT_EQ(TimeNs("2026-01-31 12:00:00Z"), kNow);
@@ -64,12 +64,12 @@ TEST(Times, are_rfc_3339_with_zone_and_fraction) {
   EXPECT_EQ(TimeNs("2026-01-31T04:00:00-08:00"), kNow);
 }
 
-TEST(Times, are_ages_with_a_unit) {
+TEST(Times, AreAgesWithAUnit) {
   EXPECT_EQ(TimeNs("7d"), kNow - 7 * 86400 * kSecond);
   EXPECT_EQ(TimeNs("90m"), kNow - 5400 * kSecond);
 }
 
-TEST(Times, of_other_forms_are_refused) {
+TEST(Times, OfOtherFormsAreRefused) {
   for (const char* text : {"", "7", "2026-02-30", "2026-13-01", "2026-1-1", "2026-01-31T12:00:00",
                            "2026-01-31T25:00:00Z", "2026-01-31T12:00Z", "2026-01-31T12:00:00.Z",
                            "2026-01-31T12:00:00Zx", "20260131", "-7d", "tomorrow"}) {
@@ -77,14 +77,14 @@ TEST(Times, of_other_forms_are_refused) {
   }
 }
 
-TEST(Rfc3339, shows_microseconds_in_utc) {
+TEST(Rfc3339, ShowsMicrosecondsInUtc) {
   EXPECT_EQ(Rfc3339(kNow), "2026-01-31T12:00:00.000000Z");
   EXPECT_EQ(Rfc3339(kNow + 123'456'789), "2026-01-31T12:00:00.123456Z");
   EXPECT_EQ(Rfc3339(0), "1970-01-01T00:00:00.000000Z");
   EXPECT_EQ(Rfc3339(-1), "1969-12-31T23:59:59.999999Z");
 }
 
-TEST(ShortDurations, round_to_what_a_person_needs) {
+TEST(ShortDurations, RoundToWhatAPersonNeeds) {
   EXPECT_EQ(ShortDuration(nanoseconds(850'000'000)), "850 ms");
   EXPECT_EQ(ShortDuration(nanoseconds(999'600'000)), "1 s");
   EXPECT_EQ(ShortDuration(nanoseconds(12'400'000'000)), "12 s");

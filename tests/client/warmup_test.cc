@@ -10,6 +10,7 @@
 #include "tests/client/fake_service.h"
 #include "tests/client/golden.h"
 #include "tests/client/made_up_runs.h"
+#include "tests/client/printed.h"
 
 namespace torchlap::client {
 namespace {
@@ -62,13 +63,11 @@ v1::CompareWarmupsResponse ColdComparison() {
        Make(Finding::CODE_SETTLES, 0, 0, 3, 3, 3), Make(Finding::CODE_ENOUGH_WARMUP, 0, 0.013, 1)});
 }
 
-std::string Written(Format format, const v1::CompareWarmupsResponse& comparison) {
-  std::ostringstream out;
-  format::WriteWarmups(format, comparison, out);
-  return out.str();
+std::string Written(const Format& format, const v1::CompareWarmupsResponse& comparison) {
+  return Printed(format, format::ShowWarmups(comparison));
 }
 
-TEST(WarmupSentences, have_a_clause_and_its_numbers_for_each_finding) {
+TEST(WarmupSentences, HaveAClauseAndItsNumbersForEachFinding) {
   EXPECT_THAT(
       WarmupSentences(ColdComparison()),
       ElementsAre(
@@ -80,7 +79,7 @@ TEST(WarmupSentences, have_a_clause_and_its_numbers_for_each_finding) {
           "warm-up steps."));
 }
 
-TEST(WarmupSentences, say_that_nothing_changed) {
+TEST(WarmupSentences, SayThatNothingChanged) {
   EXPECT_THAT(WarmupSentences(Comparison({Make(Finding::CODE_SETTLES, 0, 0, 4, 2, 3),
                                           Make(Finding::CODE_NO_DIFFERENCE, 0.008, 0.013)})),
               ElementsAre("The slowest of the 2 runs (of 3) that do settles at step 4.",
@@ -88,7 +87,7 @@ TEST(WarmupSentences, say_that_nothing_changed) {
                           "%; the largest difference is 0.80 %."));
 }
 
-TEST(WarmupSentences, say_that_only_the_longest_is_enough) {
+TEST(WarmupSentences, SayThatOnlyTheLongestIsEnough) {
   EXPECT_THAT(WarmupSentences(Comparison({Make(Finding::CODE_SETTLES, 0, 0, 3, 3, 3),
                                           Make(Finding::CODE_ENOUGH_WARMUP, 0, 0.013, 10)})),
               ElementsAre("The slowest of 3 runs settles at step 3.",
@@ -96,12 +95,12 @@ TEST(WarmupSentences, say_that_only_the_longest_is_enough) {
                           "warm-up steps."));
 }
 
-TEST(WarmupSentences, say_that_times_do_not_settle) {
+TEST(WarmupSentences, SayThatTimesDoNotSettle) {
   EXPECT_THAT(WarmupSentences(Comparison({Make(Finding::CODE_NEVER_SETTLES, 0, 0, 0, 0, 3)})),
               ElementsAre("The time of a step does not settle in any of 3 runs."));
 }
 
-TEST(WarmupSentences, tell_about_settling_where_the_daemon_compares_nothing) {
+TEST(WarmupSentences, TellAboutSettlingWhereTheDaemonComparesNothing) {
   EXPECT_THAT(WarmupSentences(Comparison({})),
               ElementsAre("The slowest of 3 runs settles at step 3."));
   v1::CompareWarmupsResponse comparison = Comparison({});
@@ -112,28 +111,28 @@ TEST(WarmupSentences, tell_about_settling_where_the_daemon_compares_nothing) {
   EXPECT_THAT(WarmupSentences(comparison), IsEmpty());
 }
 
-TEST(WarmupTable, has_a_row_for_each_number_of_steps) {
-  ExpectGolden("warmup.table", Written(Format::kTable, ColdComparison()));
-  ExpectGolden("warmup.md", Written(Format::kMarkdown, ColdComparison()));
+TEST(WarmupTable, HasARowForEachNumberOfSteps) {
+  ExpectGolden("warmup.table", Written(format::kTable, ColdComparison()));
+  ExpectGolden("warmup.md", Written(format::kMarkdown, ColdComparison()));
 }
 
-TEST(WarmupTable, marks_what_failed_or_was_disturbed) {
+TEST(WarmupTable, MarksWhatFailedOrWasDisturbed) {
   v1::CompareWarmupsResponse comparison = ColdComparison();
   v1::Run disturbed = DisturbedRun();
   disturbed.mutable_plan()->set_warmup_steps(1);
   *comparison.mutable_runs(1) = disturbed;
   comparison.mutable_runs(0)->set_outcome(v1::OUTCOME_TIMED_OUT);
-  const std::string table = Written(Format::kTable, comparison);
+  const std::string table = Written(format::kTable, comparison);
   EXPECT_THAT(table, HasSubstr("| TIMED_OUT "));
   EXPECT_THAT(table, HasSubstr("| contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann)"));
   EXPECT_THAT(table, HasSubstr("| does not settle "));
 }
 
-TEST(WarmupJson, has_runs_and_findings) {
-  ExpectGolden("warmup.json", Written(Format::kJson, ColdComparison()));
+TEST(WarmupJson, HasRunsAndFindings) {
+  ExpectGolden("warmup.json", Written(format::kJson, ColdComparison()));
 }
 
-TEST(WarmupCommand, submits_in_random_order_follows_and_compares) {
+TEST(WarmupCommand, SubmitsInRandomOrderFollowsAndCompares) {
   FakeService service;
   service.on_submit = [](const v1::SubmitJobsRequest& request, v1::SubmitJobsResponse* response) {
     EXPECT_TRUE(request.shuffle());

@@ -220,12 +220,13 @@ class FakeRun {
   int64_t PhaseNs(const char* key, int64_t otherwise, uint32_t step) const;
   void SendBuilt() const;
   void FailIfTooLarge() const;
-  void AddStep(uint32_t step, v1::SampleBlock* block) const;
+  void AddStep(uint32_t step, v1::SampleBlock* block);
   void FlushSteps(v1::SampleBlock* block) const;
   void FillMemory(v1::MemoryUse* memory) const;
   void SendResult(const v1::SampleBlock& block) const;
 
   const json plan_;
+  int64_t ended_ns_ = 0;  // of the last step
   const v1::WorkerRequest request_;
 };
 
@@ -270,7 +271,7 @@ void FakeRun::FailIfTooLarge() const {
   std::_Exit(0);
 }
 
-void FakeRun::AddStep(uint32_t step, v1::SampleBlock* block) const {
+void FakeRun::AddStep(uint32_t step, v1::SampleBlock* block) {
   const bool combined = request_.plan().timing() == v1::TIMING_COMBINED;
   const bool backward = model().pass_type() != v1::PASS_TYPE_FORWARD;
   const bool optimizer = model().pass_type() == v1::PASS_TYPE_TRAIN_STEP;
@@ -288,7 +289,11 @@ void FakeRun::AddStep(uint32_t step, v1::SampleBlock* block) const {
   add(optimizer, "optimizer_ns", 500000, block->mutable_optimizer_ns());
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
-  block->add_start_ns(int64_t{now.tv_sec} * 1000000000 + now.tv_nsec);
+  // It does not take the time that it tells: the next step begins when this one would have ended.
+  const int64_t now_ns = int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
+  const int64_t start_ns = std::max(now_ns, ended_ns_);
+  ended_ns_ = start_ns + step_ns;
+  block->add_start_ns(start_ns);
   block->add_step_ns(step_ns);
   block->set_warmup_steps(request_.plan().warmup_steps());
 }

@@ -236,34 +236,32 @@ TEST(MemoryParts, OfASuccessComeFromTheLargestPeak) {
 }
 
 TEST(Forecast, ScalesWithTheBatchAndFasterWithTheContextOfExplicitAttention) {
-  v1::TransformerLm model =
-      RunOf("small", v1::PASS_TYPE_FORWARD, 4, 256).workload().transformer_lm();
+  v1::Workload workload = RunOf("small", v1::PASS_TYPE_FORWARD, 4, 256).workload();
   v1::MemoryParts parts;
-  EXPECT_EQ(ForecastBytes(model, parts, 2, 256), std::nullopt);
+  EXPECT_EQ(ForecastBytes(workload, parts, {2, 256}), std::nullopt);
   parts.set_weights_bytes(1000);
   parts.set_activations_bytes(800'000);
-  EXPECT_EQ(ForecastBytes(model, parts, 4, 256), 801'000U);
-  EXPECT_EQ(ForecastBytes(model, parts, 2, 256), 401'000U);
-  const uint64_t explicit_half = *ForecastBytes(model, parts, 4, 128) - 1000;
+  EXPECT_EQ(ForecastBytes(workload, parts, {4, 256}), 801'000U);
+  EXPECT_EQ(ForecastBytes(workload, parts, {2, 256}), 401'000U);
+  const uint64_t explicit_half = *ForecastBytes(workload, parts, {4, 128}) - 1000;
   EXPECT_LT(explicit_half, 400'000U);
   EXPECT_GT(explicit_half, 200'000U);
-  model.set_attention(v1::ATTENTION_SDPA);
-  EXPECT_EQ(ForecastBytes(model, parts, 4, 128), 401'000U);
+  workload.mutable_transformer_lm()->set_attention(v1::ATTENTION_SDPA);
+  EXPECT_EQ(ForecastBytes(workload, parts, {4, 128}), 401'000U);
 }
 
 TEST(Forecast, ShrinksTheContextOnceTheBatchIsOne) {
-  v1::TransformerLm model =
-      RunOf("small", v1::PASS_TYPE_FORWARD, 2, 256).workload().transformer_lm();
-  model.set_attention(v1::ATTENTION_SDPA);
+  v1::Workload workload = RunOf("small", v1::PASS_TYPE_FORWARD, 2, 256).workload();
+  workload.mutable_transformer_lm()->set_attention(v1::ATTENTION_SDPA);
   v1::MemoryParts parts;
   parts.set_weights_bytes(1000);
   parts.set_activations_bytes(8000);
-  const auto size = FindSizeThatFits(model, parts, 2500);
+  const auto size = FindSizeThatFits(workload, parts, 2500);
   ASSERT_TRUE(size);
-  EXPECT_EQ(size->batch_size, 1U);
-  EXPECT_EQ(size->context_length, 64U);
+  EXPECT_EQ(size->size.batch_size, 1U);
+  EXPECT_EQ(size->size.context_length, 64U);
   EXPECT_EQ(size->bytes, 2000U);
-  EXPECT_FALSE(FindSizeThatFits(model, parts, 1000));
+  EXPECT_FALSE(FindSizeThatFits(workload, parts, 1000));
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <limits>
 #include <string>
 
 namespace torchlap::measure {
@@ -142,44 +141,6 @@ TEST(ResolveShape, AnEditionWithoutAPresetIsRefused) {
   model.set_edition("cs336-2025");
   EXPECT_EQ(Refusal(model),
             "edition is cs336-2025 without a preset, must be empty for a declared shape");
-}
-
-TEST(StepFlops, FollowTheFormulaAndTripleWithABackward) {
-  v1::TransformerLm model = Shape(2, 1, 4, 8);
-  model.set_vocab_size(10);
-  model.set_batch_size(3);
-  model.set_context_length(5);
-  model.set_pass_type(v1::PASS_TYPE_FORWARD);
-  // 2*3*5*(2*(4*16 + 3*4*8) + 10*4) + 4*2*3*25*4
-  EXPECT_EQ(StepFlops(model), 30 * (2 * (64 + 96) + 40) + 2400);
-  const double forward = StepFlops(model);
-  model.set_pass_type(v1::PASS_TYPE_FORWARD_BACKWARD);
-  EXPECT_EQ(StepFlops(model), 3 * forward);
-  model.set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
-  EXPECT_EQ(StepFlops(model), 3 * forward) << "the optimizer is counted in bytes";
-}
-
-TEST(ResidentBytes, AreWeightsThenGradientsThenTwoMoments) {
-  v1::TransformerLm model = Named("2.7B");
-  ASSERT_TRUE(ResolveShape(&model).ok());
-  constexpr uint64_t kParameters = 3406809600;
-  model.set_pass_type(v1::PASS_TYPE_FORWARD);
-  EXPECT_EQ(ResidentBytes(model), 4 * kParameters);
-  model.set_pass_type(v1::PASS_TYPE_FORWARD_BACKWARD);
-  EXPECT_EQ(ResidentBytes(model), 8 * kParameters);
-  model.set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
-  EXPECT_EQ(ResidentBytes(model), 16 * kParameters);
-  model.set_precision(v1::PRECISION_BF16);
-  EXPECT_EQ(ResidentBytes(model), 16 * kParameters) << "autocast keeps fp32 weights";
-  model.set_precision(v1::PRECISION_BF16_WEIGHTS);
-  EXPECT_EQ(ResidentBytes(model), 8 * kParameters);
-}
-
-TEST(ResidentBytes, OfTheLargestShapeDoNotWrapAround) {
-  v1::TransformerLm model = Shape(1048576, 1, 1048576, 1048576);
-  ASSERT_TRUE(ResolveShape(&model).ok());
-  model.set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
-  EXPECT_EQ(ResidentBytes(model), std::numeric_limits<uint64_t>::max());
 }
 
 }  // namespace

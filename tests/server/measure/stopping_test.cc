@@ -255,7 +255,7 @@ TEST(StoppingRule, LeavesTheIntervalsCoverageNearlyWhatItSays) {
 }
 
 TEST(StoppingRule, CannotMakeADriftSteady) {
-  // Reached or not, the diagnosis has to say that the machine drifts; the interval does not.
+  // Reached or not, the causes of noise have to say that the machine drifts; the interval does not.
   const Stopped stopped = MeasureUntilStopped(
       PrecisionPlan(0.01), [](size_t i) { return kMean * (1 + 0.002 * static_cast<double>(i)); });
   EXPECT_NE(stopped.reason, v1::STOP_REASON_UNSPECIFIED);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/measure/presets.h"
+#include "server/measure/workload_kind.h"
 
 namespace torchlap::measure {
 namespace {
@@ -96,7 +97,7 @@ TEST(SummariseRun, GivesRatesFromTheMeanStep) {
   v1::Run run = TinyRun();
   SummariseRun(Samples(0, 0, {500000000}, {1500000000}), &run);
   EXPECT_DOUBLE_EQ(run.tokens_per_s(), 50);
-  EXPECT_DOUBLE_EQ(run.flops_per_s(), StepFlops(run.workload().transformer_lm()) / 2);
+  EXPECT_DOUBLE_EQ(run.flops_per_s(), KindOf(run.workload()).StepFlops(run.workload()) / 2);
 }
 
 TEST(SummariseRun, GivesNoRatesOfAWorkloadWithoutTokens) {

@@ -8,6 +8,7 @@
 
 #include "server/measure/presets.h"
 #include "server/measure/summary.h"
+#include "server/measure/workload_kind.h"
 
 namespace torchlap::measure {
 namespace {
@@ -223,7 +224,7 @@ TEST(Judge, SuspectsHalfTheFlopsOfASmallerSibling) {
 
 TEST(Judge, SuspectsAFractionOfTheMatmulPeakInLargeStepsOnly) {
   Surroundings around;
-  const double flops = StepFlops(OkRun().workload().transformer_lm());
+  const double flops = KindOf(OkRun().workload()).StepFlops(OkRun().workload());
   // At the peak the step would take 0.2 s; it takes 10 s.
   around.calibration = {flops / 0.2, "2.1"};
   EXPECT_EQ(Judged(Steps(15, 5, 10000), around).validity_reasons(), "low-efficiency");

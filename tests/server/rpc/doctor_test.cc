@@ -1,5 +1,6 @@
 #include "server/rpc/doctor.h"
 
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -63,40 +64,60 @@ host::GpuProcess Python(pid_t parent = 1) {
   return process;
 }
 
-// `problem cuda:0 DEVICE_LOST: detail [expected]`, without FINDING_.
+std::string ProcessText(const v1::ProcessUse& process) {
+  std::string text = absl::StrCat(" pid=", process.pid(), " user=", process.user());
+  if (!process.name().empty()) absl::StrAppend(&text, " name=", process.name());
+  if (process.has_used_bytes()) absl::StrAppend(&text, " used=", process.used_bytes());
+  return process.only_draws() ? text + " draws" : text;
+}
+
+// `problem cuda:0 DEVICE_LOST: detail [expected] celsius=87 [92]`, without FINDING_.
 std::string Text(const v1::Finding& finding) {
   std::string text(Word(finding.severity()));
   if (!finding.device().empty()) text += " " + finding.device();
   text += " " + v1::FindingCode_Name(finding.code()).substr(8);
   if (!finding.detail().empty()) text += ": " + finding.detail();
   if (!finding.expected().empty()) text += " [" + finding.expected() + "]";
-  return text;
+  const auto add = [&text](bool is_set, const char* name, auto value) {
+    if (is_set) absl::StrAppend(&text, " ", name, "=", value);
+  };
+  add(finding.has_bytes(), "bytes", finding.bytes());
+  add(finding.has_expected_bytes(), "expected", finding.expected_bytes());
+  add(finding.has_celsius(), "celsius", finding.celsius());
+  add(finding.has_expected_celsius(), "expected", finding.expected_celsius());
+  add(finding.has_load(), "load", finding.load());
+  add(finding.has_cores(), "cores", finding.cores());
+  add(finding.has_expected_load(), "expected", finding.expected_load());
+  for (const int cause : finding.causes()) {
+    text += " " + v1::ThrottleCause_Name(static_cast<v1::ThrottleCause>(cause));
+  }
+  return finding.has_process() ? text + ProcessText(finding.process()) : text;
 }
 
 std::vector<std::string> Texts(const MachineFacts& facts) {
   std::vector<std::string> texts;
-  for (const v1::Finding& finding : Diagnose(facts)) texts.push_back(Text(finding));
+  for (const v1::Finding& finding : Examine(facts)) texts.push_back(Text(finding));
   return texts;
 }
 
 // Without what is in order.
 std::vector<std::string> Complaints(const MachineFacts& facts) {
   std::vector<std::string> texts;
-  for (const v1::Finding& finding : Diagnose(facts)) {
+  for (const v1::Finding& finding : Examine(facts)) {
     if (finding.severity() != v1::SEVERITY_OK) texts.push_back(Text(finding));
   }
   return texts;
 }
 
-TEST(Diagnosis, OfAHealthyMachineHasNoComplaint) {
-  EXPECT_THAT(
-      Texts(Healthy()),
-      ElementsAre("ok DAEMON: " TORCHLAP_VERSION, "ok TORCH: /opt/torch", "ok DRIVER: 580.65.06",
-                  "ok LOAD: 0.25 on 8 cores", "ok DISK: 100.0 GiB",
-                  "ok cuda:0 DEVICE: NVIDIA A100, 40.0 GiB", "ok cuda:0 TEMPERATURE: 41 [92]"));
+TEST(Doctor, OfAHealthyMachineHasNoComplaint) {
+  EXPECT_THAT(Texts(Healthy()), ElementsAre("ok DAEMON: " TORCHLAP_VERSION, "ok TORCH: /opt/torch",
+                                            "ok DRIVER: 580.65.06", "ok LOAD load=0.25 cores=8",
+                                            "ok DISK bytes=107374182400",
+                                            "ok cuda:0 DEVICE: NVIDIA A100 bytes=42949672960",
+                                            "ok cuda:0 TEMPERATURE celsius=41 expected=92"));
 }
 
-TEST(Diagnosis, WithoutADriverIsNotedOnce) {
+TEST(Doctor, WithoutADriverIsNotedOnce) {
   MachineFacts facts = Healthy();
   facts.nvml = host::NvmlAnswer();
   facts.gpus.clear();
@@ -104,7 +125,7 @@ TEST(Diagnosis, WithoutADriverIsNotedOnce) {
   EXPECT_THAT(Complaints(facts), ElementsAre("note DRIVER_ABSENT"));
 }
 
-TEST(Diagnosis, NamesWhatIsWrongWithTheDriver) {
+TEST(Doctor, NamesWhatIsWrongWithTheDriver) {
   MachineFacts facts = Healthy();
   facts.devices.clear();
   facts.nvml = host::NvmlAnswer();
@@ -114,7 +135,7 @@ TEST(Diagnosis, NamesWhatIsWrongWithTheDriver) {
   EXPECT_THAT(Complaints(facts), ElementsAre("problem DRIVER_FAILED: x.so: Driver Not Loaded"));
 }
 
-TEST(Diagnosis, SaysWhichDriverIsNeeded) {
+TEST(Doctor, SaysWhichDriverIsNeeded) {
   MachineFacts facts = Healthy();
   facts.nvml.driver_version = "535.161";
   facts.nvml.driver_too_old = true;
@@ -125,20 +146,20 @@ TEST(Diagnosis, SaysWhichDriverIsNeeded) {
                           "problem cuda:0 DEVICE_LEFT_OUT: driver 535.161 is too old"));
 }
 
-TEST(Diagnosis, SaysThatLibTorchIsMissing) {
+TEST(Doctor, SaysThatLibTorchIsMissing) {
   MachineFacts facts = Healthy();
   facts.torch_problem = "no LibTorch was found";
   EXPECT_THAT(Complaints(facts), ElementsAre("problem TORCH_MISSING: no LibTorch was found"));
 }
 
-TEST(Diagnosis, ALostDeviceAndOneThatWasRefusedAreProblems) {
+TEST(Doctor, ALostDeviceAndOneThatWasRefusedAreProblems) {
   MachineFacts facts = Healthy();
   facts.nvml.left_out = {{"cuda:1", "GPU is lost", true}, {"cuda:2", "no permission", false}};
   EXPECT_THAT(Complaints(facts), ElementsAre("problem cuda:1 DEVICE_LOST: GPU is lost",
                                              "problem cuda:2 DEVICE_LEFT_OUT: no permission"));
 }
 
-TEST(Diagnosis, ADeviceThatCameOrWentSinceTheStartIsFound) {
+TEST(Doctor, ADeviceThatCameOrWentSinceTheStartIsFound) {
   MachineFacts facts = Healthy();
   facts.nvml.devices[0].uuid = "GPU-2";
   EXPECT_THAT(Complaints(facts),
@@ -146,56 +167,62 @@ TEST(Diagnosis, ADeviceThatCameOrWentSinceTheStartIsFound) {
                           "note cuda:0 DEVICE_LEFT_OUT: it was not there when the daemon started"));
 }
 
-TEST(Diagnosis, ADeviceOfAnotherDaemonIsNoted) {
+TEST(Doctor, ADeviceOfAnotherDaemonIsNoted) {
   MachineFacts facts = Healthy();
   facts.devices[0].set_state(v1::DEVICE_STATE_CLAIMED);
-  facts.devices[0].set_detail("claimed by pid 812, user ann");
-  EXPECT_THAT(Complaints(facts),
-              ElementsAre("note cuda:0 DEVICE_CLAIMED: claimed by pid 812, user ann"));
+  facts.devices[0].set_detail("claimed by somebody");
+  EXPECT_THAT(Complaints(facts), ElementsAre("note cuda:0 DEVICE_CLAIMED: claimed by somebody"));
+  facts.devices[0].set_claimed_by_pid(812);
+  facts.devices[0].set_claimed_by_user("ann");
+  EXPECT_THAT(Complaints(facts), ElementsAre("note cuda:0 DEVICE_CLAIMED pid=812 user=ann"));
 }
 
-TEST(Diagnosis, AHotDeviceIsAProblemBeforeItSlowsDown) {
+TEST(Doctor, AHotDeviceIsAProblemBeforeItSlowsDown) {
   MachineFacts facts = Healthy();
   facts.gpus[0].reading.set_temperature_celsius(86);
   EXPECT_THAT(Complaints(facts), IsEmpty());
   facts.gpus[0].reading.set_temperature_celsius(87);
-  EXPECT_THAT(Complaints(facts), ElementsAre("problem cuda:0 TEMPERATURE: 87 [92]"));
+  EXPECT_THAT(Complaints(facts), ElementsAre("problem cuda:0 TEMPERATURE celsius=87 expected=92"));
   facts.gpus[0].slowdown_celsius.reset();
   EXPECT_THAT(Complaints(facts), IsEmpty());
 }
 
-TEST(Diagnosis, ThrottlingIsNamedByItsCause) {
+TEST(Doctor, ThrottlingIsNamedByItsCause) {
   MachineFacts facts = Healthy();
   const auto with = [&facts](uint64_t reasons) {
     facts.gpus[0].reading.set_throttle_reasons(reasons);
     return Complaints(facts);
   };
   EXPECT_THAT(with(host::throttle::kHardwareSlowdown | host::throttle::kHardwareThermal),
-              ElementsAre("problem cuda:0 THROTTLED: heat (hardware)"));
+              ElementsAre("problem cuda:0 THROTTLED THROTTLE_HARDWARE_THERMAL"));
   EXPECT_THAT(with(host::throttle::kSoftwareThermal | host::throttle::kPowerBrake),
-              ElementsAre("problem cuda:0 THROTTLED: heat (driver), the power brake"));
+              ElementsAre("problem cuda:0 THROTTLED THROTTLE_DRIVER_THERMAL THROTTLE_POWER_BRAKE"));
   EXPECT_THAT(with(host::throttle::kHardwareSlowdown),
-              ElementsAre("problem cuda:0 THROTTLED: a hardware slowdown"));
+              ElementsAre("problem cuda:0 THROTTLED THROTTLE_HARDWARE"));
   EXPECT_THAT(with(host::throttle::kSoftwarePowerCap),
-              ElementsAre("note cuda:0 THROTTLED: its power limit"));
+              ElementsAre("note cuda:0 THROTTLED THROTTLE_POWER_LIMIT"));
   EXPECT_THAT(with(0x2), IsEmpty()) << "clocks that somebody set";
 }
 
-TEST(Diagnosis, AProcessThatComputesIsAProblemOneThatResidesIsNoted) {
+TEST(Doctor, AProcessThatComputesIsAProblemOneThatResidesIsNoted) {
   MachineFacts facts = Healthy();
   facts.gpus[0].processes = {Python()};
-  EXPECT_THAT(Complaints(facts),
-              ElementsAre("note cuda:0 FOREIGN_PROCESS: pid 4211 ann python3 11.2 GiB"));
+  EXPECT_THAT(
+      Complaints(facts),
+      ElementsAre("note cuda:0 FOREIGN_PROCESS pid=4211 user=ann name=python3 used=12079595520"));
   facts.gpus[0].reading.set_utilisation_ratio(0.9);
-  EXPECT_THAT(Complaints(facts),
-              ElementsAre("problem cuda:0 FOREIGN_PROCESS: pid 4211 ann python3 11.2 GiB"));
+  EXPECT_THAT(
+      Complaints(facts),
+      ElementsAre(
+          "problem cuda:0 FOREIGN_PROCESS pid=4211 user=ann name=python3 used=12079595520"));
   // It is ours that makes the device busy.
   facts.devices[0].set_state(v1::DEVICE_STATE_RUNNING);
-  EXPECT_THAT(Complaints(facts),
-              ElementsAre("note cuda:0 FOREIGN_PROCESS: pid 4211 ann python3 11.2 GiB"));
+  EXPECT_THAT(
+      Complaints(facts),
+      ElementsAre("note cuda:0 FOREIGN_PROCESS pid=4211 user=ann name=python3 used=12079595520"));
 }
 
-TEST(Diagnosis, ADesktopIsANoteEvenWhenItDraws) {
+TEST(Doctor, ADesktopIsANoteEvenWhenItDraws) {
   MachineFacts facts = Healthy();
   host::GpuProcess desktop;
   desktop.pid = 900;
@@ -204,10 +231,10 @@ TEST(Diagnosis, ADesktopIsANoteEvenWhenItDraws) {
   facts.gpus[0].processes = {desktop};
   facts.gpus[0].reading.set_utilisation_ratio(0.2);
   EXPECT_THAT(Complaints(facts),
-              ElementsAre("note cuda:0 FOREIGN_PROCESS: pid 900 root Xorg (graphics)"));
+              ElementsAre("note cuda:0 FOREIGN_PROCESS pid=900 user=root name=Xorg draws"));
 }
 
-TEST(Diagnosis, AWorkerOfThisDaemonIsNoNeighbour) {
+TEST(Doctor, AWorkerOfThisDaemonIsNoNeighbour) {
   MachineFacts facts = Healthy();
   facts.gpus[0].processes = {Python(/*parent=*/facts.daemon_pid)};
   EXPECT_THAT(Complaints(facts), IsEmpty());
@@ -218,45 +245,46 @@ TEST(Diagnosis, AWorkerOfThisDaemonIsNoNeighbour) {
   EXPECT_THAT(Complaints(facts), IsEmpty());
 }
 
-TEST(Diagnosis, LoadIsJudgedByTheCoresUnlessARunOfOursIsPartOfIt) {
+TEST(Doctor, LoadIsJudgedByTheCoresUnlessARunOfOursIsPartOfIt) {
   MachineFacts facts = Healthy();
   facts.load_average = 4.5;
-  EXPECT_THAT(Complaints(facts), ElementsAre("note LOAD_HIGH: 4.50 on 8 cores [4.0]"));
+  EXPECT_THAT(Complaints(facts), ElementsAre("note LOAD_HIGH load=4.5 cores=8 expected=4"));
   facts.load_average = 9;
-  EXPECT_THAT(Complaints(facts), ElementsAre("problem LOAD_HIGH: 9.00 on 8 cores [4.0]"));
+  EXPECT_THAT(Complaints(facts), ElementsAre("problem LOAD_HIGH load=9 cores=8 expected=4"));
   facts.devices[0].set_state(v1::DEVICE_STATE_RUNNING);
   EXPECT_THAT(Complaints(facts), IsEmpty());
 }
 
-TEST(Diagnosis, LittleDiskIsAProblemAndAnotherGovernorANote) {
+TEST(Doctor, LittleDiskIsAProblemAndAnotherGovernorANote) {
   MachineFacts facts = Healthy();
   facts.free_bytes = kGib / 2;
   facts.governors = {"performance", "powersave"};
-  EXPECT_THAT(Complaints(facts), ElementsAre("note GOVERNOR: performance, powersave [performance]",
-                                             "problem DISK_LOW: 512 MiB [1.0 GiB]"));
+  EXPECT_THAT(Complaints(facts),
+              ElementsAre("note GOVERNOR: performance, powersave [performance]",
+                          "problem DISK_LOW bytes=536870912 expected=1073741824"));
 }
 
-TEST(Diagnosis, FactsThatAreNotKnownAreNotJudged) {
+TEST(Doctor, FactsThatAreNotKnownAreNotJudged) {
   MachineFacts facts = Healthy();
   facts.load_average.reset();
   facts.governors.clear();
   facts.free_bytes.reset();
   facts.gpus[0] = {};
   facts.gpus[0].uuid = "GPU-1";
-  EXPECT_THAT(Texts(facts),
-              ElementsAre("ok DAEMON: " TORCHLAP_VERSION, "ok TORCH: /opt/torch",
-                          "ok DRIVER: 580.65.06", "ok cuda:0 DEVICE: NVIDIA A100, 40.0 GiB"));
+  EXPECT_THAT(Texts(facts), ElementsAre("ok DAEMON: " TORCHLAP_VERSION, "ok TORCH: /opt/torch",
+                                        "ok DRIVER: 580.65.06",
+                                        "ok cuda:0 DEVICE: NVIDIA A100 bytes=42949672960"));
 }
 
 class GatheredFacts : public testing::Test {
  protected:
   MachineFacts Gather(const std::string& machine) {
     machine_.Describe(machine);
-    DiagnosisQuestion question;
+    DoctorQuestion question;
     question.nvml_library = TORCHLAP_FAKE_NVML_LIBRARY;
     question.state_folder = machine_.root();
     question.root = machine_.root();
-    return GatherFacts(question);
+    return LookAtMachine(question);
   }
 
   host::FakeMachine machine_;

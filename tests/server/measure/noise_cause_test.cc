@@ -1,4 +1,4 @@
-#include "server/measure/diagnosis.h"
+#include "server/measure/noise_cause.h"
 
 #include <gtest/gtest.h>
 
@@ -56,102 +56,102 @@ TEST(SteadyBand, IsTwoPercentOrThreeStandardDeviations) {
   EXPECT_NEAR(band->median, kMean, 2);
 }
 
-TEST(Diagnosis, OfSteadyTimesFindsNothing) {
-  const SeriesDiagnosis diagnosis = Diagnose(Steady(20));
-  EXPECT_FALSE(diagnosis.cold_start || diagnosis.drift || diagnosis.two_modes || diagnosis.noise);
+TEST(NoiseCause, OfSteadyTimesFindsNothing) {
+  const NoiseCauses causes = FindNoiseCauses(Steady(20));
+  EXPECT_FALSE(causes.cold_start || causes.drift || causes.two_modes || causes.noise);
 }
 
-TEST(Diagnosis, OfFewTimesFindsNothingButNoise) {
-  const SeriesDiagnosis diagnosis = Diagnose(std::vector<double>{9000, 100, 5000, 20});
-  EXPECT_FALSE(diagnosis.cold_start || diagnosis.drift || diagnosis.two_modes);
-  EXPECT_TRUE(diagnosis.noise);
-  EXPECT_FALSE(Diagnose(std::vector<double>{9000}).noise);
-  EXPECT_FALSE(Diagnose({}).noise);
+TEST(NoiseCause, OfFewTimesFindsNothingButNoise) {
+  const NoiseCauses causes = FindNoiseCauses(std::vector<double>{9000, 100, 5000, 20});
+  EXPECT_FALSE(causes.cold_start || causes.drift || causes.two_modes);
+  EXPECT_TRUE(causes.noise);
+  EXPECT_FALSE(FindNoiseCauses(std::vector<double>{9000}).noise);
+  EXPECT_FALSE(FindNoiseCauses({}).noise);
 }
 
 TEST(ColdStart, IsTheFirstStepsAboveAllOthers) {
   std::vector<double> times = MadeUpTimes(3).Normal(10, kMean, 3);
   times[0] = 3 * kMean;
   times[1] = 1.2 * kMean;
-  const SeriesDiagnosis diagnosis = Diagnose(times);
-  ASSERT_TRUE(diagnosis.cold_start);
-  EXPECT_EQ(diagnosis.cold_start->first, 0U);
-  EXPECT_EQ(diagnosis.cold_start->last, 1U);
-  EXPECT_NEAR(diagnosis.cold_start->value, 2, 0.02);
-  EXPECT_GE(diagnosis.cold_start->threshold, 0.05);
+  const NoiseCauses causes = FindNoiseCauses(times);
+  ASSERT_TRUE(causes.cold_start);
+  EXPECT_EQ(causes.cold_start->first, 0U);
+  EXPECT_EQ(causes.cold_start->last, 1U);
+  EXPECT_NEAR(causes.cold_start->value, 2, 0.02);
+  EXPECT_GE(causes.cold_start->threshold, 0.05);
   // It is not told twice.
-  EXPECT_FALSE(diagnosis.drift);
-  EXPECT_FALSE(diagnosis.two_modes);
-  EXPECT_TRUE(diagnosis.noise);
+  EXPECT_FALSE(causes.drift);
+  EXPECT_FALSE(causes.two_modes);
+  EXPECT_TRUE(causes.noise);
 }
 
 TEST(ColdStart, IsNotASlowFirstStepAmongOtherSlowSteps) {
   std::vector<double> times = MadeUpTimes(3).Normal(10, kMean, 3);
   times[0] = 3 * kMean;
   times[6] = 2 * kMean;
-  EXPECT_FALSE(Diagnose(times).cold_start);
+  EXPECT_FALSE(FindNoiseCauses(times).cold_start);
 }
 
 TEST(ColdStart, IsNotAFirstStepThatIsFaster) {
   std::vector<double> times = MadeUpTimes(3).Normal(10, kMean, 3);
   times[0] = 0.5 * kMean;
-  EXPECT_FALSE(Diagnose(times).cold_start);
+  EXPECT_FALSE(FindNoiseCauses(times).cold_start);
 }
 
 TEST(Drift, IsASecondHalfUnlikeTheFirst) {
   std::vector<double> times = MadeUpTimes(4).Normal(20, kMean, 5);
   for (size_t i = 0; i < times.size(); ++i) times[i] += 4 * static_cast<double>(i);
-  const SeriesDiagnosis diagnosis = Diagnose(times);
-  ASSERT_TRUE(diagnosis.drift);
-  EXPECT_NEAR(diagnosis.drift->value, 0.04, 0.01);
-  EXPECT_EQ(diagnosis.drift->last, 19U);
+  const NoiseCauses causes = FindNoiseCauses(times);
+  ASSERT_TRUE(causes.drift);
+  EXPECT_NEAR(causes.drift->value, 0.04, 0.01);
+  EXPECT_EQ(causes.drift->last, 19U);
 }
 
 TEST(Drift, BelowOnePercentIsNone) {
   std::vector<double> times = MadeUpTimes(4).Normal(20, kMean, 0.1);
   for (size_t i = 0; i < times.size(); ++i) times[i] += 0.8 * static_cast<double>(i);
-  EXPECT_FALSE(Diagnose(times).drift);
+  EXPECT_FALSE(FindNoiseCauses(times).drift);
 }
 
 TEST(Drift, IsNotASingleSlowStep) {
   std::vector<double> times = MadeUpTimes(4).Normal(20, kMean, 5);
   times[15] = 5 * kMean;
-  EXPECT_FALSE(Diagnose(times).drift);
+  EXPECT_FALSE(FindNoiseCauses(times).drift);
 }
 
 TEST(TwoModes, AreFoundWhereTimesAreEitherShortOrLong) {
-  const SeriesDiagnosis diagnosis = Diagnose(MadeUpTimes(5).Bimodal(30, kMean, 1300, 0.4, 10));
-  ASSERT_TRUE(diagnosis.two_modes);
-  EXPECT_GT(diagnosis.two_modes->value, 0.95);
+  const NoiseCauses causes = FindNoiseCauses(MadeUpTimes(5).Bimodal(30, kMean, 1300, 0.4, 10));
+  ASSERT_TRUE(causes.two_modes);
+  EXPECT_GT(causes.two_modes->value, 0.95);
 }
 
 TEST(TwoModes, AreNotASingleSlowStepNorATinyDistance) {
   std::vector<double> times = MadeUpTimes(5).Normal(30, kMean, 5);
   times[15] = 5 * kMean;
-  EXPECT_FALSE(Diagnose(times).two_modes);
-  EXPECT_FALSE(Diagnose(MadeUpTimes(5).Bimodal(30, kMean, 1010, 0.4, 0.1)).two_modes);
+  EXPECT_FALSE(FindNoiseCauses(times).two_modes);
+  EXPECT_FALSE(FindNoiseCauses(MadeUpTimes(5).Bimodal(30, kMean, 1010, 0.4, 0.1)).two_modes);
 }
 
 TEST(Noise, IsACoefficientOfVariationAboveATenth) {
-  const SeriesDiagnosis diagnosis = Diagnose(MadeUpTimes(6).Normal(50, kMean, 200));
-  ASSERT_TRUE(diagnosis.noise);
-  EXPECT_NEAR(diagnosis.noise->value, 0.2, 0.05);
-  EXPECT_EQ(diagnosis.noise->threshold, 0.1);
-  EXPECT_FALSE(Diagnose(MadeUpTimes(6).Normal(50, kMean, 50)).noise);
+  const NoiseCauses causes = FindNoiseCauses(MadeUpTimes(6).Normal(50, kMean, 200));
+  ASSERT_TRUE(causes.noise);
+  EXPECT_NEAR(causes.noise->value, 0.2, 0.05);
+  EXPECT_EQ(causes.noise->threshold, 0.1);
+  EXPECT_FALSE(FindNoiseCauses(MadeUpTimes(6).Normal(50, kMean, 50)).noise);
 }
 
 // Share of 1000 series in which something is found that is not there.
 double FalseFindings(size_t steps,
-                     const std::function<std::optional<SeriesFinding>(const SeriesDiagnosis&)>& of,
+                     const std::function<std::optional<SeriesFinding>(const NoiseCauses&)>& of,
                      double rho) {
   int found = 0;
   for (int i = 0; i < 1000; ++i) {
-    found += of(Diagnose(MadeUpTimes(i).Autoregressive(steps, kMean, 50, rho))).has_value();
+    found += of(FindNoiseCauses(MadeUpTimes(i).Autoregressive(steps, kMean, 50, rho))).has_value();
   }
   return found / 1000.0;
 }
 
-TEST(Diagnosis, SeldomFindsInStationaryNoiseWhatIsNotThere) {
+TEST(NoiseCause, SeldomFindsInStationaryNoiseWhatIsNotThere) {
   for (const size_t steps : {10U, 20U, 100U}) {
     for (const double rho : {0.0, 0.5}) {
       const auto cold = FalseFindings(

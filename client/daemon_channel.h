@@ -19,16 +19,16 @@ namespace torchlap::client {
 using Deadline = std::optional<std::chrono::system_clock::time_point>;
 
 // Thread-compatible: one thread at a time.
-class Connection {
+class DaemonChannel {
  public:
   // Connects, or fails at the first refusal: a socket whose daemon is gone is an error at once.
   // UNAVAILABLE: nobody there, or no answer within `patience`.
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(
+  static absl::StatusOr<std::unique_ptr<DaemonChannel>> Open(
       const std::string& address, std::chrono::milliseconds patience = std::chrono::seconds(5));
 
-  virtual ~Connection() = default;
+  virtual ~DaemonChannel() = default;
 
-  // Connects anew, after the daemon went away. On failure the old connection stays, broken.
+  // Connects anew, after the daemon went away. On failure the old channel stays, broken.
   virtual absl::Status Reopen() = 0;
 
   virtual const std::string& address() const = 0;
@@ -43,7 +43,7 @@ class Connection {
   virtual absl::StatusOr<v1::ListDevicesResponse> ListDevices() = 0;
   virtual absl::StatusOr<v1::ListPresetsResponse> ListPresets() = 0;
   virtual absl::StatusOr<v1::GetDaemonStatusResponse> GetDaemonStatus() = 0;
-  virtual absl::StatusOr<v1::DiagnoseResponse> Diagnose() = 0;
+  virtual absl::StatusOr<v1::DoctorResponse> Doctor() = 0;
   virtual absl::StatusOr<v1::CompareWarmupsResponse> CompareWarmups(
       const v1::CompareWarmupsRequest& request) = 0;
 

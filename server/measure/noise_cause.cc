@@ -1,4 +1,4 @@
-#include "server/measure/diagnosis.h"
+#include "server/measure/noise_cause.h"
 
 #include <algorithm>
 #include <boost/math/distributions/students_t.hpp>
@@ -175,17 +175,17 @@ std::optional<size_t> FindSettling(std::span<const double> times) {
   return std::nullopt;
 }
 
-SeriesDiagnosis Diagnose(std::span<const double> measured) {
-  SeriesDiagnosis diagnosis;
-  diagnosis.cold_start = FindColdStart(measured);
-  const size_t cold = diagnosis.cold_start ? diagnosis.cold_start->last + 1 : 0;
+NoiseCauses FindNoiseCauses(std::span<const double> measured) {
+  NoiseCauses causes;
+  causes.cold_start = FindColdStart(measured);
+  const size_t cold = causes.cold_start ? causes.cold_start->last + 1 : 0;
   const std::span<const double> rest = measured.subspan(cold);
-  diagnosis.drift = FindDrift(rest);
-  diagnosis.two_modes = FindTwoModes(rest);
-  Shift(cold, &diagnosis.drift);
-  Shift(cold, &diagnosis.two_modes);
-  diagnosis.noise = FindNoise(measured);
-  return diagnosis;
+  causes.drift = FindDrift(rest);
+  causes.two_modes = FindTwoModes(rest);
+  Shift(cold, &causes.drift);
+  Shift(cold, &causes.two_modes);
+  causes.noise = FindNoise(measured);
+  return causes;
 }
 
 }  // namespace torchlap::measure

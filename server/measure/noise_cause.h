@@ -35,7 +35,7 @@ struct SeriesFinding {
 };
 
 // Findings about measured steps alone (without warm-up), independent of each other.
-struct SeriesDiagnosis {
+struct NoiseCauses {
   // The first times lie above all that follow and above the steady median by more than 5 % and six
   // standard deviations. Value: how far the first lies above it, a share of it. 6 times at least.
   std::optional<SeriesFinding> cold_start;
@@ -56,6 +56,6 @@ struct SeriesDiagnosis {
   std::optional<SeriesFinding> noise;
 };
 
-SeriesDiagnosis Diagnose(std::span<const double> measured);
+NoiseCauses FindNoiseCauses(std::span<const double> measured);
 
 }  // namespace torchlap::measure

@@ -1,4 +1,4 @@
-#include "client/connection.h"
+#include "client/daemon_channel.h"
 
 #include <fmt/format.h>
 #include <grpc/support/log.h>
@@ -87,10 +87,10 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const std::string& ad
   return channel;
 }
 
-class GrpcConnection : public Connection {
+class GrpcDaemonChannel : public DaemonChannel {
  public:
-  GrpcConnection(std::string address, std::chrono::milliseconds patience,
-                 std::shared_ptr<grpc::Channel> channel)
+  GrpcDaemonChannel(std::string address, std::chrono::milliseconds patience,
+                    std::shared_ptr<grpc::Channel> channel)
       : address_(std::move(address)), patience_(patience), stub_(v1::Torchlap::NewStub(channel)) {}
 
   absl::Status Reopen() override {
@@ -127,8 +127,8 @@ class GrpcConnection : public Connection {
     return Call<v1::GetDaemonStatusResponse>(&Stub::GetDaemonStatus, v1::GetDaemonStatusRequest());
   }
 
-  absl::StatusOr<v1::DiagnoseResponse> Diagnose() override {
-    return Call<v1::DiagnoseResponse>(&Stub::Diagnose, v1::DiagnoseRequest());
+  absl::StatusOr<v1::DoctorResponse> Doctor() override {
+    return Call<v1::DoctorResponse>(&Stub::Doctor, v1::DoctorRequest());
   }
 
   absl::StatusOr<v1::CompareWarmupsResponse> CompareWarmups(
@@ -215,11 +215,11 @@ class GrpcConnection : public Connection {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& address,
-                                                             std::chrono::milliseconds patience) {
+absl::StatusOr<std::unique_ptr<DaemonChannel>> DaemonChannel::Open(
+    const std::string& address, std::chrono::milliseconds patience) {
   auto channel = OpenChannel(address, patience);
   if (!channel.ok()) return channel.status();
-  return std::make_unique<GrpcConnection>(address, patience, *channel);
+  return std::make_unique<GrpcDaemonChannel>(address, patience, *channel);
 }
 
 }  // namespace torchlap::client

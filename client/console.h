@@ -1,0 +1,20 @@
+// Where the process speaks to its user.
+#pragma once
+
+#include <ostream>
+
+namespace torchlap::client {
+
+// Streams of the process and what stderr can do.
+struct Console {
+  std::ostream* out = nullptr;
+  std::ostream* err = nullptr;
+  bool live = false;   // stderr is a terminal that can redraw a line
+  bool color = false;  // and colour is wanted
+  int columns = 80;
+};
+
+// The console of this process. NO_COLOR and TERM=dumb are obeyed.
+Console ConsoleOfProcess();
+
+}  // namespace torchlap::client

@@ -1,0 +1,90 @@
+// What a command prints, before anybody asks in which format. A command makes one document; a
+// format (format.h) writes documents; nobody else asks which format it is.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "client/format/sheet.h"
+
+namespace torchlap::client::format {
+
+using Json = nlohmann::ordered_json;
+
+// A table for people: text in rows and columns.
+struct Grid {
+  std::string caption;  // one line; may be empty
+  std::vector<std::string> titles;
+  std::vector<std::vector<std::string>> rows;  // as many cells as titles
+};
+
+using Lines = std::vector<std::string>;
+
+// A thing and its values by name.
+struct Fields {
+  std::string heading;  // one line
+  std::vector<std::pair<std::string, std::string>> values;
+
+  // Nothing for an empty value.
+  void Add(const std::string& name, const std::string& value) {
+    if (!value.empty()) values.emplace_back(name, value);
+  }
+};
+
+// Findings, and what is to be done about those that are not in order.
+struct Checklist {
+  struct Item {
+    std::string severity;
+    std::string subject;
+    std::string finding;
+    std::string remedy;  // may be empty
+  };
+  std::vector<Item> items;
+  std::string summary;  // one line
+};
+
+using Block = std::variant<Grid, Lines, Fields, Checklist>;
+
+// Rows for programs, handed out one after another: neither who has them nor who writes them need
+// hold them all.
+struct Rows {
+  using Take = std::function<void(const std::vector<Value>&)>;
+
+  std::vector<std::string> names;
+  // Calls `take` for each row, in order, with as many values as names. An error: the rows before it
+  // are not all.
+  std::function<absl::Status(const Take& take)> each;
+  // There is one row, and it is all that there is: no list of one.
+  bool is_single = false;
+};
+
+Rows RowsOf(Sheet sheet);
+// One row a run with these columns.
+Rows RunRows(std::vector<v1::Run> runs, std::vector<RunColumn> columns);
+
+// Made where nlohmann/json.hpp is included, which is heavy.
+using MakeObject = std::function<Json()>;
+
+// The same told to several kinds of readers. Every function may be empty, is called once at most,
+// and only if the format has use for it.
+struct Document {
+  // For people, from top to bottom.
+  std::function<std::vector<Block>()> blocks;
+  // For people, where each thing is a paragraph of text: its lines.
+  std::function<std::vector<Lines>()> paragraphs;
+  // What to do next; below the rest.
+  std::function<Lines()> hints;
+  // For programs.
+  Rows rows;
+  // For programs that read one object rather than rows.
+  MakeObject object;
+  bool object_is_short = false;  // goes on one line
+};
+
+}  // namespace torchlap::client::format

@@ -1,0 +1,98 @@
+#include "server/measure/transformer_kind.h"
+
+#include <limits>
+
+#include "server/measure/presets.h"
+
+namespace torchlap::measure {
+namespace {
+
+constexpr uint64_t kMostBytes = std::numeric_limits<uint64_t>::max();
+
+const v1::TransformerLm& ModelOf(const v1::Workload& workload) { return workload.transformer_lm(); }
+
+bool HasBackward(const v1::TransformerLm& model) {
+  return model.pass_type() != v1::PASS_TYPE_FORWARD;
+}
+
+// Shapes beyond any memory are within the limits of a declared shape.
+uint64_t Times(uint64_t a, uint64_t b) { return a > kMostBytes / b ? kMostBytes : a * b; }
+
+// What a token keeps for the backward, apart from and in attention's scores.
+struct KeptPerToken {
+  double linear = 0;
+  double scores = 0;
+
+  double sum() const { return linear + scores; }
+};
+
+KeptPerToken Kept(const v1::TransformerLm& model, double context) {
+  const double d = model.d_model();
+  const double layers = model.layers();
+  KeptPerToken kept;
+  kept.linear = layers * (16 * d + 5.0 * model.d_ff()) + 3.0 * model.vocab_size();
+  if (model.attention() != v1::ATTENTION_SDPA) kept.scores = 3 * layers * model.heads() * context;
+  return kept;
+}
+
+class Transformer : public WorkloadKind {
+ public:
+  StepSize Size(const v1::Workload& workload) const override {
+    return {ModelOf(workload).batch_size(), ModelOf(workload).context_length()};
+  }
+
+  double StepTokens(const v1::Workload& workload) const override {
+    return double{1} * ModelOf(workload).batch_size() * ModelOf(workload).context_length();
+  }
+
+  double StepFlops(const v1::Workload& workload) const override {
+    const v1::TransformerLm& model = ModelOf(workload);
+    const double vocab = model.vocab_size();
+    const double d = model.d_model();
+    const double f = model.d_ff();
+    const double layers = model.layers();
+    const double batch = model.batch_size();
+    const double context = model.context_length();
+    const double forward = 2 * batch * context * (layers * (4 * d * d + 3 * d * f) + vocab * d) +
+                           4 * layers * batch * context * context * d;
+    return HasBackward(model) ? 3 * forward : forward;
+  }
+
+  v1::Precision Precision(const v1::Workload& workload) const override {
+    return ModelOf(workload).precision();
+  }
+
+  v1::MemoryParts Resident(const v1::Workload& workload) const override {
+    const v1::TransformerLm& model = ModelOf(workload);
+    const uint64_t entry_bytes = model.precision() == v1::PRECISION_BF16_WEIGHTS ? 2 : 4;
+    const uint64_t weights = Times(ParameterCount(model), entry_bytes);
+    v1::MemoryParts parts;
+    parts.set_weights_bytes(weights);
+    if (HasBackward(model)) parts.set_gradients_bytes(weights);
+    if (model.pass_type() == v1::PASS_TYPE_TRAIN_STEP) parts.set_optimizer_bytes(Times(weights, 2));
+    return parts;
+  }
+
+  double ActivationScale(const v1::Workload& workload, const StepSize& size) const override {
+    const v1::TransformerLm& model = ModelOf(workload);
+    const double tokens = double{1} * size.batch_size * size.context_length;
+    return tokens * Kept(model, size.context_length).sum() /
+           (StepTokens(workload) * Kept(model, model.context_length()).sum());
+  }
+
+  std::optional<v1::Workload> WithBf16Weights(const v1::Workload& workload) const override {
+    if (ModelOf(workload).precision() == v1::PRECISION_BF16_WEIGHTS) return std::nullopt;
+    v1::Workload other = workload;
+    other.mutable_transformer_lm()->set_precision(v1::PRECISION_BF16_WEIGHTS);
+    return other;
+  }
+};
+
+}  // namespace
+
+const WorkloadKind& TransformerKind() {
+  static const Transformer kind;
+  return kind;
+}
+
+}  // namespace torchlap::measure
