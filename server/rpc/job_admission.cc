@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "proto/ranges.h"
 #include "proto/words.h"
 #include "server/measure/identity.h"
 #include "server/measure/presets.h"
@@ -14,27 +15,21 @@
 namespace torchlap::rpc {
 namespace {
 
-constexpr int64_t kNsPerMs = 1'000'000;
-constexpr int64_t kDefaultTimeLimitNs = 15 * 60 * 1000 * kNsPerMs;
-constexpr int64_t kMaxTimeLimitNs = int64_t{7} * 24 * 3600 * 1000 * kNsPerMs;
-constexpr uint32_t kDefaultMaxSteps = 1000;
-constexpr int64_t kDefaultMaxMeasureNs = 5 * 60 * 1000 * kNsPerMs;
 // An interval of fewer steps says little (server/measure/README.md).
 constexpr uint32_t kLeastStepsWithTarget = 10;
-constexpr uint32_t kMaxBatch = 65536;
-constexpr uint32_t kMaxContext = 1048576;
-constexpr uint32_t kDefaultMinContext = 128;
 constexpr int kMaxLabels = 20;
 constexpr size_t kMaxLabelChars = 100;
 
-absl::Status OutOfRange(const char* field, int64_t value, int64_t low, int64_t high) {
+// Limits that other fields of the job set.
+absl::Status CheckBetween(const char* field, uint32_t value, uint32_t low, uint32_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("{} is {}, must be {} to {}", field, value, low, high));
 }
 
-absl::Status CheckRange(const char* field, int64_t value, int64_t low, int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return OutOfRange(field, value, low, high);
+absl::Status CheckOwnRanges(const v1::JobSpec& spec) {
+  const auto wrong = CheckRanges(spec);
+  return wrong ? absl::InvalidArgumentError(*wrong) : absl::OkStatus();
 }
 
 // The first that is not OK.
@@ -56,21 +51,16 @@ void FillModelDefaults(v1::TransformerLm* model) {
   } else if (model->optimizer() == v1::OPTIMIZER_UNSPECIFIED) {
     model->set_optimizer(v1::OPTIMIZER_COURSE);
   }
-  if (!model->has_batch_size()) model->set_batch_size(4);
-  if (!model->has_context_length()) model->set_context_length(256);
+  FillDefaults(model);
 }
 
 void FillPlanDefaults(v1::Plan* plan) {
-  if (!plan->has_warmup_steps()) plan->set_warmup_steps(5);
-  if (!plan->has_measure_steps()) plan->set_measure_steps(10);
   if (plan->timing() == v1::TIMING_UNSPECIFIED) plan->set_timing(v1::TIMING_SEPARATE);
-  if (!plan->has_launches()) plan->set_launches(1);
-  if (!plan->has_time_limit_ns()) plan->set_time_limit_ns(kDefaultTimeLimitNs);
   if (plan->execution() == v1::EXECUTION_UNSPECIFIED) plan->set_execution(v1::EXECUTION_EAGER);
-  if (!plan->has_target_precision()) return;
-  if (!plan->has_max_steps())
-    plan->set_max_steps(std::max(kDefaultMaxSteps, plan->measure_steps()));
-  if (!plan->has_max_measure_ns()) plan->set_max_measure_ns(kDefaultMaxMeasureNs);
+  const bool is_limited = plan->has_max_steps();
+  FillDefaults(plan);
+  if (is_limited || !plan->has_max_steps()) return;
+  plan->set_max_steps(std::max(plan->max_steps(), plan->measure_steps()));
 }
 
 // What depends on the kind of device.
@@ -81,27 +71,10 @@ void FillTelemetry(v1::DeviceKind kind, v1::Plan* plan) {
 
 void FillOomDefaults(const v1::TransformerLm& model, v1::OomPolicy* oom) {
   if (!oom->has_retry()) oom->set_retry(true);
-  if (!oom->has_min_batch_size()) oom->set_min_batch_size(1);
-  if (!oom->has_min_context_length()) {
-    oom->set_min_context_length(std::min(kDefaultMinContext, model.context_length()));
-  }
-}
-
-absl::Status CheckModel(const v1::TransformerLm& model) {
-  return First({CheckRange("batch_size", model.batch_size(), 1, kMaxBatch),
-                CheckRange("context_length", model.context_length(), 1, kMaxContext)});
-}
-
-absl::Status CheckSeconds(const char* field, int64_t ns) {
-  if (ns >= kNsPerMs && ns <= kMaxTimeLimitNs) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("{} is {:g} s, must be 0.001 s to 7 days", field, static_cast<double>(ns) / 1e9));
-}
-
-absl::Status CheckShare(const char* field, double value, double low, double high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("{} is {:g}, must be {:g} to {:g}", field, value, low, high));
+  const bool has_floor = oom->has_min_context_length();
+  FillDefaults(oom);
+  if (has_floor) return;
+  oom->set_min_context_length(std::min(oom->min_context_length(), model.context_length()));
 }
 
 absl::Status CheckStopping(const v1::Plan& plan) {
@@ -111,10 +84,9 @@ absl::Status CheckStopping(const v1::Plan& plan) {
         "max_steps or max_seconds is given without target_precision, which they limit; must be "
         "given with it");
   }
-  return First({CheckShare("target_precision", plan.target_precision(), 0.0001, 0.5),
-                CheckRange("measure_steps", plan.measure_steps(), kLeastStepsWithTarget, 1000000),
-                CheckRange("max_steps", plan.max_steps(), plan.measure_steps(), 1000000),
-                CheckSeconds("max_seconds", plan.max_measure_ns())});
+  const auto most = static_cast<uint32_t>(RangeOf<v1::Plan>(v1::Plan::kMaxStepsFieldNumber).max);
+  return First({CheckBetween("measure_steps", plan.measure_steps(), kLeastStepsWithTarget, most),
+                CheckBetween("max_steps", plan.max_steps(), plan.measure_steps(), most)});
 }
 
 absl::Status CheckGraph(const v1::TransformerLm& model, const v1::Plan& plan) {
@@ -133,21 +105,10 @@ absl::Status CheckGraph(const v1::TransformerLm& model, const v1::Plan& plan) {
   return absl::OkStatus();
 }
 
-absl::Status CheckPlan(const v1::Plan& plan) {
-  return First({CheckRange("warmup_steps", plan.warmup_steps(), 0, 100000),
-                CheckRange("measure_steps", plan.measure_steps(), 1, 1000000),
-                CheckRange("launches", plan.launches(), 1, 1000),
-                CheckRange("retry_contaminated", plan.retry_contaminated(), 0, 10),
-                CheckSeconds("time_limit", plan.time_limit_ns()), CheckStopping(plan),
-                plan.has_memory_fraction()
-                    ? CheckShare("memory_fraction", plan.memory_fraction(), 1e-4, 1)
-                    : absl::OkStatus()});
-}
-
 absl::Status CheckOom(const v1::TransformerLm& model, const v1::OomPolicy& oom) {
   return First(
-      {CheckRange("min_batch_size", oom.min_batch_size(), 1, model.batch_size()),
-       CheckRange("min_context_length", oom.min_context_length(), 1, model.context_length())});
+      {CheckBetween("min_batch_size", oom.min_batch_size(), 1, model.batch_size()),
+       CheckBetween("min_context_length", oom.min_context_length(), 1, model.context_length())});
 }
 
 bool IsLabelText(const std::string& text) {
@@ -170,12 +131,10 @@ absl::Status CheckLabels(const v1::JobSpec& spec) {
 }
 
 absl::Status CheckPriority(const v1::JobSpec& spec, const storage::Caller& caller) {
-  if (absl::Status range = CheckRange("priority", spec.priority(), -100, 100); !range.ok()) {
-    return range;
-  }
   if (spec.priority() <= 0 || caller.is_admin) return absl::OkStatus();
   return absl::PermissionDeniedError(
-      fmt::format("priority is {}, above 0 only for admins; must be -100 to 0", spec.priority()));
+      fmt::format("priority is {}, above 0 only for admins; must be {:g} to 0", spec.priority(),
+                  RangeOf<v1::JobSpec>(v1::JobSpec::kPriorityFieldNumber).min));
 }
 
 std::string DeviceNames(const std::vector<host::HostDevice>& devices) {
@@ -281,10 +240,7 @@ absl::Status CheckSingle(const v1::JobSpec& spec) {
 absl::StatusOr<storage::NewJob> AdmitCalibration(storage::NewJob job, const Place& place) {
   FillPlanDefaults(job.spec.mutable_plan());
   FillTelemetry(place.kind, job.spec.mutable_plan());
-  const uint32_t size = job.spec.workload().calibration().matrix_size();
-  const absl::Status checks =
-      First({CheckPlan(job.spec.plan()), CheckSingle(job.spec),
-             size == 0 ? absl::OkStatus() : CheckRange("matrix_size", size, 64, 32768)});
+  const absl::Status checks = First({CheckStopping(job.spec.plan()), CheckSingle(job.spec)});
   if (!checks.ok()) return checks;
   return job;
 }
@@ -298,7 +254,7 @@ absl::StatusOr<storage::NewJob> AdmitTransformer(storage::NewJob job, const Plac
   FillTelemetry(place.kind, plan);
   FillOomDefaults(*model, job.spec.mutable_oom());
   const absl::Status checks =
-      First({CheckModel(*model), CheckPlan(*plan), CheckGraph(*model, *plan), CheckSingle(job.spec),
+      First({CheckStopping(*plan), CheckGraph(*model, *plan), CheckSingle(job.spec),
              CheckOom(*model, job.spec.oom()), CheckPlace(*model, *plan, place)});
   if (!checks.ok()) return checks;
   job.parameters = measure::ParameterCount(*model);
@@ -317,8 +273,8 @@ absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
         "workload is not given, must be a transformer_lm or a calibration");
   }
   if (job.spec.purpose() == v1::PURPOSE_UNSPECIFIED) job.spec.set_purpose(v1::PURPOSE_MEASURE);
-  const absl::Status checks =
-      First({CheckPurpose(job.spec), CheckLabels(job.spec), CheckPriority(job.spec, caller)});
+  const absl::Status checks = First({CheckPurpose(job.spec), CheckLabels(job.spec),
+                                     CheckOwnRanges(job.spec), CheckPriority(job.spec, caller)});
   if (!checks.ok()) return checks;
   const auto place = FindPlace(asked.device(), devices);
   if (!place.ok()) return place.status();

@@ -13,7 +13,8 @@
 
 namespace torchlap::rpc {
 
-// Defaults: server/measure/README.md. INVALID_ARGUMENT names field, value and allowed range;
+// Limits and defaults of numbers: the `range` options of the contract; other defaults:
+// server/measure/README.md. INVALID_ARGUMENT names field, value and allowed range;
 // NOT_FOUND a device or class that `devices` does not have; PERMISSION_DENIED a priority that only
 // an admin may ask for.
 absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,

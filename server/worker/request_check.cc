@@ -1,10 +1,12 @@
 #include "server/worker/request_check.h"
 
-#include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
 
+#include "proto/ranges.h"
 #include "proto/words.h"
 #include "server/worker/errors.h"
 
@@ -22,9 +24,13 @@ std::string Print(double value) {
   return text.str();
 }
 
-void CheckRange(std::string_view field, uint64_t value, uint64_t smallest, uint64_t largest) {
-  if (value >= smallest && value <= largest) return;
-  Refuse(field, std::to_string(value), std::to_string(smallest) + " to " + std::to_string(largest));
+void RefuseIf(const std::optional<std::string>& wrong) {
+  if (wrong) throw InvalidRequest(*wrong);
+}
+
+// Nothing is left to default: every one of the fields must be given, and lie in its range.
+void CheckAllGiven(const google::protobuf::Message& message, std::initializer_list<int> fields) {
+  for (const int field : fields) RefuseIf(CheckGiven(message, field));
 }
 
 // Refuses a value without a word: UNSPECIFIED, or one of a newer daemon.
@@ -34,12 +40,8 @@ void CheckWord(std::string_view field, Enum value) {
 }
 
 void CheckShape(const v1::TransformerLm& model) {
-  constexpr uint64_t kLargest = uint64_t{1} << 20;
-  CheckRange("vocab_size", model.vocab_size(), 1, kLargest);
-  CheckRange("d_model", model.d_model(), 1, kLargest);
-  CheckRange("d_ff", model.d_ff(), 1, kLargest);
-  CheckRange("layers", model.layers(), 1, kLargest);
-  CheckRange("heads", model.heads(), 1, kLargest);
+  CheckAllGiven(model, {model.kVocabSizeFieldNumber, model.kDModelFieldNumber,
+                        model.kDFfFieldNumber, model.kLayersFieldNumber, model.kHeadsFieldNumber});
   // Rotary embeddings turn pairs, so a head's width is even.
   if (model.d_model() % (2 * uint64_t{model.heads()}) != 0) {
     Refuse("d_model", std::to_string(model.d_model()),
@@ -53,21 +55,14 @@ void CheckModel(const v1::TransformerLm& model) {
   CheckWord("precision", model.precision());
   CheckWord("attention", model.attention());
   if (model.pass_type() == v1::PASS_TYPE_TRAIN_STEP) CheckWord("optimizer", model.optimizer());
-  CheckRange("batch_size", model.batch_size(), 1, 65536);
-  CheckRange("context_length", model.context_length(), 1, uint64_t{1} << 20);
+  CheckAllGiven(model, {model.kBatchSizeFieldNumber, model.kContextLengthFieldNumber});
 }
 
 void CheckPlan(const v1::Plan& plan) {
-  if (!plan.has_warmup_steps()) Refuse("warmup_steps", "unset", "0 to 100000");
-  CheckRange("warmup_steps", plan.warmup_steps(), 0, 100'000);
-  CheckRange("measure_steps", plan.measure_steps(), 1, 1'000'000);
+  CheckAllGiven(plan, {plan.kWarmupStepsFieldNumber, plan.kMeasureStepsFieldNumber});
+  RefuseIf(CheckRanges(plan));
   CheckWord("timing", plan.timing());
   if (plan.execution() != v1::EXECUTION_UNSPECIFIED) CheckWord("execution", plan.execution());
-  if (!plan.has_memory_fraction()) return;
-  // Not `<= 0`: NaN is refused too.
-  if (!(plan.memory_fraction() > 0 && plan.memory_fraction() <= 1)) {
-    Refuse("memory_fraction", Print(plan.memory_fraction()), "above 0 and up to 1");
-  }
 }
 
 // What only a GPU can do.
@@ -105,7 +100,7 @@ void CheckForGraph(const v1::WorkerRequest& request) {
 
 void CheckGrant(const v1::DeviceGrant& device) {
   CheckWord("device.kind", device.kind());
-  CheckRange("device.threads", device.threads(), 1, 65536);
+  CheckAllGiven(device, {device.kThreadsFieldNumber});
   if (device.kind() == v1::DEVICE_KIND_CUDA && device.uuid().empty()) {
     Refuse("device.uuid", "empty", "the UUID of a GPU or MIG instance");
   }
@@ -113,8 +108,7 @@ void CheckGrant(const v1::DeviceGrant& device) {
 
 // It has a plan of its own: of that of the request only the seed is used.
 void CheckCalibration(const v1::WorkerRequest& request) {
-  const uint32_t size = request.workload().calibration().matrix_size();
-  if (size != 0) CheckRange("matrix_size", size, 64, 32768);
+  RefuseIf(CheckRanges(request.workload()));
   CheckGrant(request.device());
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/ranges.h"
+
 namespace torchlap::rpc {
 namespace {
 
@@ -97,6 +99,73 @@ TEST(JobAdmissionTest, ValuesOutOfRangeAreRefusedWithFieldValueAndRange) {
   v1::JobSpec label = Small();
   (*label.mutable_labels())["k"] = std::string(101, 'v');
   ExpectRefused(label, absl::StatusCode::kInvalidArgument, {"label `k="});
+}
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+void SetNumber(Message* message, const FieldDescriptor& field, double value) {
+  const auto& reflection = *message->GetReflection();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32:
+      return reflection.SetInt32(message, &field, static_cast<int32_t>(value));
+    case FieldDescriptor::CPPTYPE_INT64:
+      return reflection.SetInt64(message, &field, static_cast<int64_t>(value));
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return reflection.SetUInt32(message, &field, static_cast<uint32_t>(value));
+    default:
+      return reflection.SetDouble(message, &field, value);
+  }
+}
+
+// A job that is right but for `value` in the field, whichever message of it has that.
+v1::JobSpec WithNumber(const FieldDescriptor& field, double value) {
+  v1::JobSpec spec = Small();
+  for (Message* message :
+       std::vector<Message*>{&spec, spec.mutable_plan(), spec.mutable_oom(),
+                             spec.mutable_workload()->mutable_transformer_lm()}) {
+    if (message->GetDescriptor() != field.containing_type()) continue;
+    SetNumber(message, field, value);
+    return spec;
+  }
+  spec.set_purpose(v1::PURPOSE_CALIBRATE);
+  SetNumber(spec.mutable_workload()->mutable_calibration(), field, value);
+  return spec;
+}
+
+TEST(JobAdmissionTest, BeyondEveryLimitOfTheContractAJobIsRefused) {
+  for (const auto* type :
+       {v1::JobSpec::descriptor(), v1::Plan::descriptor(), v1::OomPolicy::descriptor(),
+        v1::TransformerLm::descriptor(), v1::Calibration::descriptor()}) {
+    for (int i = 0; i < type->field_count(); ++i) {
+      const FieldDescriptor& field = *type->field(i);
+      const auto range = RangeOf(field);
+      if (!range) continue;
+      SCOPED_TRACE(field.full_name());
+      ExpectRefused(WithNumber(field, range->max + 1), absl::StatusCode::kInvalidArgument,
+                    {RangeWords(field)});
+      const bool has_lower = field.cpp_type() != FieldDescriptor::CPPTYPE_UINT32 ||
+                             (range->min > 0 && field.has_presence());
+      if (!has_lower) continue;
+      ExpectRefused(WithNumber(field, range->min - 1), absl::StatusCode::kInvalidArgument,
+                    {RangeWords(field)});
+    }
+  }
+}
+
+TEST(JobAdmissionTest, WithATargetTheLimitsOfMeasuringAreFilled) {
+  v1::JobSpec spec = Small();
+  EXPECT_FALSE(Admit(spec, kOneCpu, kUser)->spec.plan().has_max_steps());
+  spec.mutable_plan()->set_target_precision(0.01);
+  EXPECT_EQ(Admit(spec, kOneCpu, kUser)->spec.plan().max_steps(), 1000U);
+  EXPECT_EQ(Admit(spec, kOneCpu, kUser)->spec.plan().max_measure_ns(), 300'000'000'000);
+  spec.mutable_plan()->set_measure_steps(2000);
+  EXPECT_EQ(Admit(spec, kOneCpu, kUser)->spec.plan().max_steps(), 2000U);
+  spec.mutable_plan()->set_max_steps(1999);
+  ExpectRefused(spec, absl::StatusCode::kInvalidArgument,
+                {"max_steps is 1999, must be 2000 to 1000000"});
+  spec.mutable_plan()->clear_target_precision();
+  ExpectRefused(spec, absl::StatusCode::kInvalidArgument, {"without target_precision"});
 }
 
 TEST(JobAdmissionTest, AnEmptyWorkloadIsRefused) {

@@ -115,11 +115,11 @@ TEST(RequestCheckTest, WhatOnlyAGpuHasIsAcceptedOnOne) {
 TEST(RequestCheckTest, AMemoryFractionIsAShare) {
   v1::WorkerRequest request = CudaRequest();
   request.mutable_plan()->set_memory_fraction(1.5);
-  EXPECT_EQ(Refusal(request), "memory_fraction is 1.5, must be above 0 and up to 1");
+  EXPECT_EQ(Refusal(request), "memory_fraction is 1.5, must be 0.0001 to 1");
   request.mutable_plan()->set_memory_fraction(0);
-  EXPECT_EQ(Refusal(request), "memory_fraction is 0, must be above 0 and up to 1");
+  EXPECT_EQ(Refusal(request), "memory_fraction is 0, must be 0.0001 to 1");
   request.mutable_plan()->set_memory_fraction(std::nan(""));
-  EXPECT_EQ(Refusal(request), "memory_fraction is nan, must be above 0 and up to 1");
+  EXPECT_EQ(Refusal(request), "memory_fraction is nan, must be 0.0001 to 1");
 }
 
 TEST(RequestCheckTest, AGraphIsTimedAsAWholeAndCountsItsStepsOnTheDevice) {
