@@ -7,12 +7,11 @@
 
 #include "client/format/evidence.h"
 #include "client/format/numbers.h"
+#include "proto/ranges.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
 namespace {
-
-constexpr uint32_t kUsualVocabulary = 10000;
 
 std::string Join(const std::vector<std::string>& parts, const char* separator) {
   return fmt::format("{}", fmt::join(parts, separator));
@@ -38,7 +37,8 @@ std::string SizeName(const v1::TransformerLm& model) {
   if (!model.preset().empty()) return model.preset();
   std::string name =
       fmt::format("L{} h{} d{} f{}", model.layers(), model.heads(), model.d_model(), model.d_ff());
-  if (model.vocab_size() != 0 && model.vocab_size() != kUsualVocabulary) {
+  if (model.vocab_size() != 0 &&
+      model.vocab_size() != DefaultOf<v1::TransformerLm>(model.kVocabSizeFieldNumber)) {
     name += fmt::format(" V{}", model.vocab_size());
   }
   return name;
