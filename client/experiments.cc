@@ -8,13 +8,12 @@
 #include "client/parse_words.h"
 #include "client/sweep_plan.h"
 #include "client/value_list.h"
+#include "proto/ranges.h"
 
 namespace torchlap::client {
 namespace {
 
 constexpr char kUsualWarmups[] = "0,1,2,5,10";
-constexpr uint32_t kSmallestMatrix = 64;
-constexpr uint32_t kLargestMatrix = 32768;
 
 struct AxisWords {
   const char* flag;
@@ -87,9 +86,10 @@ absl::StatusOr<v1::SubmitJobsRequest> BuildCalibration(
     const absl::Status status =
         Assign(ParseInteger<uint32_t>("--matrix-size", *matrix_size), &size);
     if (!status.ok()) return status;
-    if (size < kSmallestMatrix || size > kLargestMatrix) {
-      return Invalid(fmt::format("--matrix-size is {}, must be {} to {}", size, kSmallestMatrix,
-                                 kLargestMatrix));
+    const Range sizes = RangeOf<v1::Calibration>(v1::Calibration::kMatrixSizeFieldNumber);
+    if (size < sizes.min || size > sizes.max) {
+      return Invalid(fmt::format("--matrix-size is {}, must be {:.15g} to {:.15g}", size, sizes.min,
+                                 sizes.max));
     }
   }
   auto spec = ParseShared(words, std::nullopt);

@@ -23,7 +23,7 @@ absl::StatusOr<v1::SubmitJobsRequest> BuildFit(const SweepWords& words,
                                                const std::optional<std::string>& axis);
 
 // One job of purpose calibrate. Of the words only device, name, labels, priority and time limit are
-// read. `matrix_size` is 64 to 32768.
+// read. `matrix_size` lies in its range.
 absl::StatusOr<v1::SubmitJobsRequest> BuildCalibration(
     const SweepWords& words, const std::optional<std::string>& matrix_size);
 

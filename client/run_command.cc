@@ -5,22 +5,20 @@
 #include <algorithm>
 #include <cctype>
 
+#include "proto/ranges.h"
 #include "proto/words.h"
 
 namespace torchlap::client {
 namespace {
 
+using Model = v1::TransformerLm;
+using Plan = v1::Plan;
+
 // The edition that a preset's bare name means, wherever the edition has the name.
 constexpr char kBareEdition[] = "cs336-2025";
-// What the daemon puts where nothing is asked for.
-constexpr uint32_t kUsualVocabulary = 10000;
-constexpr uint32_t kUsualBatch = 4;
-constexpr uint32_t kUsualContext = 256;
-constexpr uint32_t kUsualWarmup = 5;
-constexpr uint32_t kUsualSteps = 10;
-constexpr uint32_t kUsualMaxSteps = 1000;
-constexpr int64_t kUsualMaxMeasureNs = 300'000'000'000;
-constexpr int64_t kUsualTimeLimitNs = 900'000'000'000;
+
+// Is it what the daemon puts where nothing is asked for?
+bool IsUsual(int field, int64_t ns) { return static_cast<double>(ns) == DefaultOf<Plan>(field); }
 
 std::string Quoted(const std::string& word) {
   const bool is_plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
@@ -44,6 +42,15 @@ class CommandLine {
   template <typename Value>
   void AddUnless(const Value& usual, const char* flag, const Value& value) {
     if (value != usual) Add(flag, value);
+  }
+
+  // A number of the contract; one that is unset, or at its default, says nothing.
+  void AddNumber(const char* flag, const google::protobuf::Message& message, int number) {
+    const auto& field = *message.GetDescriptor()->FindFieldByNumber(number);
+    const auto& reflection = *message.GetReflection();
+    if (!reflection.HasField(message, &field)) return;
+    const uint32_t value = reflection.GetUInt32(message, &field);
+    if (value != RangeOf(field)->unset) Add(flag, value);
   }
 
   // A word of the contract; one that is unset says nothing.
@@ -76,32 +83,27 @@ void AddModel(const v1::TransformerLm& model, CommandLine* line) {
   line->Add("--heads", model.heads());
   line->Add("--d-model", model.d_model());
   line->Add("--d-ff", model.d_ff());
-  if (model.vocab_size() != 0) line->AddUnless(kUsualVocabulary, "--vocab", model.vocab_size());
+  line->AddNumber("--vocab", model, Model::kVocabSizeFieldNumber);
 }
 
 void AddWorkload(const v1::TransformerLm& model, CommandLine* line) {
   AddModel(model, line);
   line->AddWord(v1::PASS_TYPE_FORWARD_BACKWARD, "--pass-type", model.pass_type());
-  if (model.has_batch_size()) line->AddUnless(kUsualBatch, "--batch-size", model.batch_size());
-  if (model.has_context_length()) {
-    line->AddUnless(kUsualContext, "--context-length", model.context_length());
-  }
+  line->AddNumber("--batch-size", model, Model::kBatchSizeFieldNumber);
+  line->AddNumber("--context-length", model, Model::kContextLengthFieldNumber);
   line->AddWord(v1::PRECISION_FP32, "--precision", model.precision());
   line->AddWord(v1::ATTENTION_EXPLICIT, "--attention", model.attention());
   line->AddWord(v1::OPTIMIZER_COURSE, "--optimizer", model.optimizer());
 }
 
 void AddStopping(const v1::Plan& plan, CommandLine* line) {
-  if (plan.has_warmup_steps()) {
-    line->AddUnless(kUsualWarmup, "--warmup-steps", plan.warmup_steps());
-  }
-  if (plan.has_measure_steps()) {
-    line->AddUnless(kUsualSteps, "--measure-steps", plan.measure_steps());
-  }
+  line->AddNumber("--warmup-steps", plan, Plan::kWarmupStepsFieldNumber);
+  line->AddNumber("--measure-steps", plan, Plan::kMeasureStepsFieldNumber);
   if (!plan.has_target_precision()) return;
   line->Add("--target-precision", plan.target_precision());
-  if (plan.has_max_steps()) line->AddUnless(kUsualMaxSteps, "--max-steps", plan.max_steps());
-  if (plan.has_max_measure_ns() && plan.max_measure_ns() != kUsualMaxMeasureNs) {
+  line->AddNumber("--max-steps", plan, Plan::kMaxStepsFieldNumber);
+  if (plan.has_max_measure_ns() &&
+      !IsUsual(Plan::kMaxMeasureNsFieldNumber, plan.max_measure_ns())) {
     line->Add("--max-seconds", Duration(plan.max_measure_ns()));
   }
 }
@@ -109,13 +111,13 @@ void AddStopping(const v1::Plan& plan, CommandLine* line) {
 void AddPlan(const v1::Plan& plan, CommandLine* line) {
   line->AddWord(v1::TIMING_SEPARATE, "--timing", plan.timing());
   AddStopping(plan, line);
-  if (plan.has_launches()) line->AddUnless(1U, "--launches", plan.launches());
+  line->AddNumber("--launches", plan, Plan::kLaunchesFieldNumber);
   line->AddUnless(uint64_t{0}, "--seed", uint64_t{plan.seed()});
   if (plan.execution() == v1::EXECUTION_CUDA_GRAPH) line->AddSwitch("--cuda-graph");
   if (plan.has_memory_fraction()) {
     line->AddUnless(1.0, "--memory-fraction", plan.memory_fraction());
   }
-  if (plan.has_time_limit_ns() && plan.time_limit_ns() != kUsualTimeLimitNs) {
+  if (plan.has_time_limit_ns() && !IsUsual(Plan::kTimeLimitNsFieldNumber, plan.time_limit_ns())) {
     line->Add("--time-limit", Duration(plan.time_limit_ns()));
   }
   line->AddUnless(0U, "--retry-contaminated", plan.retry_contaminated());

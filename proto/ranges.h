@@ -27,6 +27,12 @@ Range RangeOf(int number) {
   return RangeOf(*M::descriptor()->FindFieldByNumber(number)).value();
 }
 
+// Of a field that has one: what unset means.
+template <typename M>
+double DefaultOf(int number) {
+  return RangeOf<M>(number).unset.value();
+}
+
 // "1 to 65536", "0.001 s to 7 days": for messages and help. Empty for a field without a range.
 std::string RangeWords(const google::protobuf::FieldDescriptor& field);
 

@@ -7,6 +7,7 @@
 #include "client/format/show.h"
 #include "client/format/subject.h"
 #include "client/format/words.h"
+#include "proto/samples.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
@@ -52,37 +53,15 @@ Json AssessmentObject(const v1::Run& run) {
   return object;
 }
 
-struct TimedPhase {
-  const char* key;
-  const google::protobuf::RepeatedField<int64_t>& (v1::SampleBlock::*times)() const;
-};
-
-constexpr TimedPhase kTimedPhases[] = {
-    {"start_ns", &v1::SampleBlock::start_ns},
-    {"forward_ns", &v1::SampleBlock::forward_ns},
-    {"loss_ns", &v1::SampleBlock::loss_ns},
-    {"backward_ns", &v1::SampleBlock::backward_ns},
-    {"optimizer_ns", &v1::SampleBlock::optimizer_ns},
-    {"step_ns", &v1::SampleBlock::step_ns},
-    {"device_forward_ns", &v1::SampleBlock::device_forward_ns},
-    {"device_loss_ns", &v1::SampleBlock::device_loss_ns},
-    {"device_backward_ns", &v1::SampleBlock::device_backward_ns},
-    {"device_optimizer_ns", &v1::SampleBlock::device_optimizer_ns},
-    {"device_step_ns", &v1::SampleBlock::device_step_ns},
-    {"foreign_cpu_ns", &v1::SampleBlock::foreign_cpu_ns},
-    {"run_delay_ns", &v1::SampleBlock::run_delay_ns},
-};
-
 void AppendSamples(const v1::SampleBlock& block, Json* samples) {
   for (int i = 0; i < block.step_ns_size(); ++i) {
     const uint32_t step = block.first_step() + static_cast<uint32_t>(i);
     Json sample = Json::object();
     sample["step"] = step;
     sample["warmup"] = step < block.warmup_steps();
-    for (const TimedPhase& phase : kTimedPhases) {
-      const auto& times = (block.*phase.times)();
-      if (i < times.size()) sample[phase.key] = times[i];
-    }
+    ForEachColumn(block, [&](const std::string& column, const SampleTimes& times) {
+      if (i < times.size()) sample[column] = times[i];
+    });
     samples->push_back(std::move(sample));
   }
 }

@@ -3,18 +3,18 @@
 #include <fmt/format.h>
 
 #include "client/format/numbers.h"
+#include "proto/ranges.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
 namespace {
 
-constexpr uint32_t kUsualVocabulary = 10000;
-
 std::string ModelName(const v1::TransformerLm& model) {
   if (!model.preset().empty()) return model.preset();
   std::string name =
       fmt::format("L{} h{} d{} f{}", model.layers(), model.heads(), model.d_model(), model.d_ff());
-  if (model.vocab_size() != 0 && model.vocab_size() != kUsualVocabulary) {
+  if (model.vocab_size() != 0 &&
+      model.vocab_size() != DefaultOf<v1::TransformerLm>(model.kVocabSizeFieldNumber)) {
     name += fmt::format(" V{}", model.vocab_size());
   }
   return name;

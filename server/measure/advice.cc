@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "proto/ranges.h"
 #include "proto/words.h"
 #include "server/measure/statistics.h"
 #include "server/measure/summary.h"
@@ -15,7 +16,6 @@ namespace torchlap::measure {
 namespace {
 
 constexpr uint64_t kLaunchesAgainstDrift = 7;
-constexpr uint64_t kMostSteps = 1000;
 constexpr double kTargets[] = {0.01, 0.02, 0.05, 0.1};
 
 // Saturates, as ResidentBytes does.
@@ -175,8 +175,9 @@ class Adviser {
 
   double Target(double reached, double steps) const {
     if (run_.plan().has_target_precision()) return run_.plan().target_precision();
+    const double most = DefaultOf<v1::Plan>(v1::Plan::kMaxStepsFieldNumber);
     for (const double target : kTargets) {
-      if (StepsFor(target, reached, steps) <= kMostSteps) return target;
+      if (static_cast<double>(StepsFor(target, reached, steps)) <= most) return target;
     }
     return *std::rbegin(kTargets);
   }

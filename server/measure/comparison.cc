@@ -8,11 +8,13 @@
 #include <numeric>
 #include <random>
 
+#include "proto/ranges.h"
+#include "torchlap/v1/workload.pb.h"
+
 namespace torchlap::measure {
 namespace {
 
 constexpr size_t kMostExact = 60;
-constexpr uint32_t kMostLaunches = 1000;
 constexpr double kPower = 0.8;
 constexpr uint32_t kSeed = 20261123;
 
@@ -206,9 +208,10 @@ std::vector<double> HolmAdjust(std::span<const double> p) {
 std::optional<uint32_t> LaunchesToDecide(double log_ratio, double log_std, double min_effect) {
   const double limit = std::log1p(min_effect);
   if (log_std == 0) return 2;
-  if (!Decides(kMostLaunches, log_ratio, log_std, limit)) return std::nullopt;
+  const auto most = static_cast<uint32_t>(RangeOf<v1::Plan>(v1::Plan::kLaunchesFieldNumber).max);
+  if (!Decides(most, log_ratio, log_std, limit)) return std::nullopt;
   uint32_t too_few = 1;
-  uint32_t enough = kMostLaunches;
+  uint32_t enough = most;
   while (enough - too_few > 1) {
     const uint32_t middle = (too_few + enough) / 2;
     (Decides(middle, log_ratio, log_std, limit) ? enough : too_few) = middle;

@@ -1,15 +1,18 @@
 #include "server/measure/presets.h"
 
+#include <limits>
+
+#include "proto/ranges.h"
+
 namespace torchlap::measure {
 namespace {
 
-constexpr uint32_t kDefaultVocab = 10000;
-constexpr uint32_t kMaxDimension = uint32_t{1} << 20;
+constexpr uint32_t kVocab = 10000;  // of every preset
 
 v1::Preset MakePreset(const char* edition, const char* name, uint32_t d_model, uint32_t d_ff,
                       uint32_t layers, uint32_t heads, bool is_default) {
   v1::TransformerLm shape;
-  shape.set_vocab_size(kDefaultVocab);
+  shape.set_vocab_size(kVocab);
   shape.set_d_model(d_model);
   shape.set_d_ff(d_ff);
   shape.set_layers(layers);
@@ -17,7 +20,7 @@ v1::Preset MakePreset(const char* edition, const char* name, uint32_t d_model, u
   v1::Preset preset;
   preset.set_edition(edition);
   preset.set_name(name);
-  preset.set_vocab_size(kDefaultVocab);
+  preset.set_vocab_size(kVocab);
   preset.set_d_model(d_model);
   preset.set_d_ff(d_ff);
   preset.set_layers(layers);
@@ -46,10 +49,13 @@ const v1::Preset* Find(const std::string& edition, const std::string& name) {
   return nullptr;
 }
 
-absl::Status CheckDimension(const char* field, uint32_t value) {
-  if (value >= 1 && value <= kMaxDimension) return absl::OkStatus();
-  return absl::InvalidArgumentError(std::string(field) + " is " + std::to_string(value) +
-                                    ", must be 1 to " + std::to_string(kMaxDimension));
+absl::Status CheckDimensions(const v1::TransformerLm& model) {
+  for (const int field :
+       {model.kVocabSizeFieldNumber, model.kDModelFieldNumber, model.kDFfFieldNumber,
+        model.kLayersFieldNumber, model.kHeadsFieldNumber}) {
+    if (const auto wrong = CheckGiven(model, field)) return absl::InvalidArgumentError(*wrong);
+  }
+  return absl::OkStatus();
 }
 
 // A number beside a preset's name must be 0 (not given) or the preset's own, as in a job that is
@@ -119,6 +125,11 @@ absl::Status CheckHeads(const v1::TransformerLm& model) {
   return absl::OkStatus();
 }
 
+uint32_t DefaultVocab() {
+  return static_cast<uint32_t>(
+      DefaultOf<v1::TransformerLm>(v1::TransformerLm::kVocabSizeFieldNumber));
+}
+
 absl::Status CheckDeclaredShape(v1::TransformerLm* model) {
   if (model->layers() == 0 && model->heads() == 0 && model->d_model() == 0 && model->d_ff() == 0) {
     return absl::InvalidArgumentError("neither preset nor shape is given, name one of " +
@@ -128,12 +139,8 @@ absl::Status CheckDeclaredShape(v1::TransformerLm* model) {
     return absl::InvalidArgumentError("edition is " + model->edition() +
                                       " without a preset, must be empty for a declared shape");
   }
-  if (model->vocab_size() == 0) model->set_vocab_size(kDefaultVocab);
-  absl::Status status = CheckDimension("vocab_size", model->vocab_size());
-  status.Update(CheckDimension("d_model", model->d_model()));
-  status.Update(CheckDimension("d_ff", model->d_ff()));
-  status.Update(CheckDimension("layers", model->layers()));
-  status.Update(CheckDimension("heads", model->heads()));
+  if (model->vocab_size() == 0) model->set_vocab_size(DefaultVocab());
+  const absl::Status status = CheckDimensions(*model);
   if (!status.ok()) return status;
   return CheckHeads(*model);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "proto/ranges.h"
 #include "server/measure/statistics.h"
 
 namespace torchlap::measure {
@@ -14,8 +15,6 @@ constexpr double kSettledWithin = 0.02;
 constexpr double kMedianOfThreeError = 0.947;
 
 constexpr uint64_t kFewestSteps = 10;
-constexpr uint64_t kDefaultMostSteps = 1000;
-constexpr int64_t kDefaultMostNs = int64_t{300} * 1000 * 1000 * 1000;
 constexpr uint64_t kSettlesFrom = 30;
 constexpr double kSettledCvChange = 0.1;
 
@@ -29,6 +28,16 @@ double MiddleOf(double a, double b, double c) {
 std::optional<double> TargetOf(const v1::Plan& plan) {
   if (!plan.has_target_precision()) return std::nullopt;
   return plan.target_precision();
+}
+
+uint64_t MostSteps(const v1::Plan& plan) {
+  if (plan.has_max_steps()) return plan.max_steps();
+  return static_cast<uint64_t>(DefaultOf<v1::Plan>(v1::Plan::kMaxStepsFieldNumber));
+}
+
+int64_t MostNs(const v1::Plan& plan) {
+  if (plan.has_max_measure_ns()) return plan.max_measure_ns();
+  return static_cast<int64_t>(DefaultOf<v1::Plan>(v1::Plan::kMaxMeasureNsFieldNumber));
 }
 
 }  // namespace
@@ -67,11 +76,11 @@ StoppingRule::StoppingRule(const v1::Plan& plan)
     : target_(TargetOf(plan)),
       least_steps_(target_ ? std::max<uint64_t>(plan.measure_steps(), kFewestSteps)
                            : plan.measure_steps()),
-      most_steps_(plan.has_max_steps() ? plan.max_steps() : kDefaultMostSteps),
-      most_ns_(plan.has_max_measure_ns() ? plan.max_measure_ns() : kDefaultMostNs),
+      most_steps_(MostSteps(plan)),
+      most_ns_(MostNs(plan)),
       next_look_(least_steps_) {
   // No allocation between two steps.
-  if (target_) times_.reserve(std::min<uint64_t>(most_steps_, 1000000));
+  if (target_) times_.reserve(most_steps_);
 }
 
 v1::StopReason StoppingRule::Add(int64_t step_ns) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string_view>
+#include <vector>
 
 #include "proto/samples.h"
 
@@ -24,15 +26,47 @@ constexpr int64_t kLongestRunNs = int64_t{7} * 24 * 3600 * 1'000'000'000;
 // Times that add up over threads or cores may be larger than what the clock on the wall says.
 constexpr int64_t kMostCores = 4096;
 
+// Of a warm-up that lasts a given time: what is more than this is no step of a model.
+constexpr uint64_t kMostStepsByTime = 2'000'000;
+
 using Problem = std::optional<std::string>;
 
-std::string Printable(std::string text) {
-  if (text.size() > kMostTextBytes) text.resize(kMostTextBytes);
-  for (char& c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n') || byte > 0x7e) c = '?';
-  }
+// Cut between two characters.
+std::string Cut(std::string text) {
+  if (text.size() <= kMostTextBytes) return text;
+  size_t end = kMostTextBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  text.resize(end);
   return text;
+}
+
+// How many bytes from `i` on are a character that must reach nobody's terminal: controls (C0, DEL,
+// C1) and those that turn the direction of writing. The text is UTF-8, as protobuf has checked.
+size_t ControlBytes(std::string_view text, size_t i) {
+  const auto at = [&](size_t k) {
+    return k < text.size() ? static_cast<unsigned char>(text[k]) : 0U;
+  };
+  if (at(i) < 0x20 || at(i) == 0x7F) return 1;
+  if (at(i) == 0xC2 && at(i + 1) < 0xA0) return 2;
+  if (at(i) != 0xE2) return 0;
+  const bool turns = (at(i + 1) == 0x80 && at(i + 2) >= 0xAA && at(i + 2) <= 0xAE) ||
+                     (at(i + 1) == 0x81 && at(i + 2) >= 0xA6 && at(i + 2) <= 0xA9);
+  return turns ? 3 : 0;
+}
+
+std::string Printable(const std::string& whole, bool keeps_lines) {
+  const std::string text = Cut(whole);
+  std::string printable;
+  for (size_t i = 0; i < text.size();) {
+    const size_t control = ControlBytes(text, i);
+    if (control == 0 || (keeps_lines && text[i] == '\n')) {
+      printable += text[i++];
+    } else {
+      printable += '?';
+      i += control;
+    }
+  }
+  return printable;
 }
 
 Problem CheckNumber(const std::string& path, double value) {
@@ -74,7 +108,10 @@ Problem WalkOne(const std::string& path, Message* message, const FieldDescriptor
   const Reflection* reflection = message->GetReflection();
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING:
-      reflection->SetString(message, field, Printable(reflection->GetString(*message, field)));
+      // Only its first line is kept of a failure, and it is cut there by who keeps it.
+      reflection->SetString(message, field,
+                            Printable(reflection->GetString(*message, field),
+                                      message->GetDescriptor() == v1::Failure::descriptor()));
       return std::nullopt;
     case FieldDescriptor::CPPTYPE_DOUBLE:
       // A loss: it may be negative.
@@ -134,26 +171,38 @@ bool IsPhaseOfHost(const std::string& column) {
          column == "optimizer_ns";
 }
 
-// Of step number `i` of the part.
-Problem CheckTime(const std::string& column, const SampleTimes& times, int i, uint64_t step,
-                  int64_t most_ns) {
-  if (i >= times.size() || (times[i] >= 0 && times[i] <= most_ns)) return std::nullopt;
-  return fmt::format("{} of step {} is {}, must be 0 to {}", column, step, times[i], most_ns);
+// Of a column whose sum over all steps must be a number still.
+int64_t MostOfASum(const v1::Run& run, int64_t most_ns) {
+  constexpr uint64_t kLargestSum = uint64_t{1} << 62;
+  return std::min(most_ns,
+                  static_cast<int64_t>(kLargestSum / std::max<uint64_t>(1, MostSteps(run))));
 }
 
+struct Limits {
+  int64_t least_ns = 0;
+  int64_t most_ns = 0;
+};
+
+// Of one entry. Steps cannot overlap, so that their sum is bounded by their stamps.
+Limits LimitsOf(const v1::Run& run, const std::string& column, int64_t step_ns) {
+  const int64_t longest_ns = LongestNs(run);
+  if (column == "start_ns") return {0, std::numeric_limits<int64_t>::max() - longest_ns};
+  if (column == "step_ns") return {1, longest_ns};
+  if (IsPhaseOfHost(column)) return {0, std::clamp<int64_t>(step_ns, 0, longest_ns)};
+  const bool adds_up = column == "foreign_cpu_ns" || column == "run_delay_ns";
+  return {0, MostOfASum(run, adds_up ? longest_ns * kMostCores : longest_ns)};
+}
+
+// Of step number `i` of the part.
 Problem CheckColumns(const v1::Run& run, const v1::SampleBlock& part, int i) {
   Problem problem;
   const uint64_t step = uint64_t{part.first_step()} + static_cast<uint64_t>(i);
-  const int64_t longest_ns = LongestNs(run);
   ForEachColumn(part, [&](const std::string& column, const SampleTimes& times) {
-    if (problem) return;
-    int64_t most_ns = longest_ns;
-    if (column == "start_ns") most_ns = std::numeric_limits<int64_t>::max() - longest_ns;
-    if (column == "foreign_cpu_ns" || column == "run_delay_ns") most_ns = longest_ns * kMostCores;
-    if (IsPhaseOfHost(column) && i < part.step_ns_size()) {
-      most_ns = std::clamp<int64_t>(part.step_ns(i), 0, longest_ns);
-    }
-    problem = CheckTime(column, times, i, step, most_ns);
+    if (problem || i >= times.size()) return;
+    const auto [least_ns, most_ns] = LimitsOf(run, column, part.step_ns(i));
+    if (times[i] >= least_ns && times[i] <= most_ns) return;
+    problem = fmt::format("{} of step {} is {}, must be {} to {}", column, step, times[i], least_ns,
+                          most_ns);
   });
   return problem;
 }
@@ -167,6 +216,7 @@ int64_t EndOf(const v1::SampleBlock& before) {
 }  // namespace
 
 Problem MakeFit(v1::WorkerEvent* event) {
+  event->DiscardUnknownFields();
   LeaveOut(event);
   return Walk("", event);
 }
@@ -176,6 +226,8 @@ uint64_t MostSteps(const v1::Run& run) {
   const v1::Plan& plan = run.plan();
   uint64_t warmup = plan.warmup_steps();
   if (plan.warmup_until_settled()) warmup += 10 * warmup + 100;
+  // Then time decides, however short the steps are.
+  if (plan.warmup_until_settled() && plan.min_warmup_ns() > 0) warmup += kMostStepsByTime;
   const uint64_t measured = plan.has_target_precision()
                                 ? std::max(plan.max_steps(), plan.measure_steps())
                                 : plan.measure_steps();

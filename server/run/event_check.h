@@ -13,17 +13,17 @@ namespace torchlap::run {
 // Texts of a worker are cut to this many bytes.
 constexpr size_t kMostTextBytes = 4096;
 
-// Makes an event fit to be stored and shown, in place: texts are cut and what is not printable
-// becomes `?` (a newline stays), a loss that is no number is left out, and what only the daemon may
-// say (exit status, signal) too. Returns, in one line with field, value and what would be right,
-// what cannot be mended: a number that is none, is negative or larger than the database holds, an
-// enum that is not known, too many entries.
+// Makes an event fit to be stored and shown, in place: texts are cut and control characters become
+// `?`, a loss that is no number is left out, and so is what only the daemon may say (exit status,
+// signal) and what this program does not know. Returns, in one line with field, value and what
+// would be right, what cannot be mended: a number that is none, is negative or larger than the
+// database holds, an enum that is not known, too many entries.
 std::optional<std::string> MakeFit(v1::WorkerEvent* event);
 
 // Whether `part`, which came after `before` (the steps so far), can be what a run of `run`'s plan
-// did: no more steps than the plan can have, times of 0 up to the time limit, phases within their
-// step, steps one after the other. Nothing: it can; else one line. Lengths of columns are not
-// looked at (proto/samples.h).
+// did: no more steps than the plan can have, times up to the time limit, sums that stay numbers,
+// phases within their step, steps one after the other. Nothing: it can; else one line. Lengths of
+// columns are not looked at (proto/samples.h).
 std::optional<std::string> CheckTimes(const v1::Run& run, const v1::SampleBlock& before,
                                       const v1::SampleBlock& part);
 

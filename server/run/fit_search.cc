@@ -3,22 +3,23 @@
 #include <algorithm>
 #include <optional>
 
-#include "proto/words.h"
+#include "proto/ranges.h"
 #include "server/measure/workload_kind.h"
 
 namespace torchlap::run {
 namespace {
 
-constexpr uint32_t kMostBatch = 65536;
-constexpr uint32_t kMostContext = 1048576;
 constexpr uint32_t kContextGrain = 16;
+
+uint32_t MostOf(int field) { return static_cast<uint32_t>(RangeOf<v1::TransformerLm>(field).max); }
 
 // The axis that is searched.
 struct Axis {
   explicit Axis(const v1::JobSpec& spec)
       : is_context(spec.fit_axis() == v1::FIT_AXIS_CONTEXT),
         asked(SizeOf(spec.workload())),
-        most(is_context ? kMostContext : kMostBatch),
+        most(MostOf(is_context ? v1::TransformerLm::kContextLengthFieldNumber
+                               : v1::TransformerLm::kBatchSizeFieldNumber)),
         grain(is_context ? kContextGrain : 1) {}
 
   uint32_t SizeOf(const v1::Workload& workload) const {

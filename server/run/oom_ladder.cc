@@ -2,14 +2,12 @@
 
 #include <algorithm>
 
+#include "proto/ranges.h"
 #include "proto/words.h"
 #include "server/measure/workload_kind.h"
 
 namespace torchlap::run {
 namespace {
-
-constexpr uint32_t kDefaultMinBatch = 1;
-constexpr uint32_t kDefaultMinContext = 128;
 
 // One of the two sizes, and how far it may shrink.
 struct Axis {
@@ -25,23 +23,24 @@ struct Axis {
 
 // A default floor above the size is the size: sizes only ever shrink down to the floor, so one
 // below it was requested.
-uint32_t Floor(bool given, uint32_t value, uint32_t otherwise, uint32_t size) {
-  return given ? std::max<uint32_t>(value, 1) : std::min(otherwise, size);
+uint32_t Floor(bool given, uint32_t value, int field, uint32_t size) {
+  if (given) return std::max<uint32_t>(value, 1);
+  return std::min(static_cast<uint32_t>(DefaultOf<v1::OomPolicy>(field)), size);
 }
 
 Axis BatchAxis(const FailedTry& from) {
   const v1::OomPolicy& policy = from.policy;
   return {"batch", "--min-batch", from.batch_size,
-          Floor(policy.has_min_batch_size(), policy.min_batch_size(), kDefaultMinBatch,
-                from.batch_size),
+          Floor(policy.has_min_batch_size(), policy.min_batch_size(),
+                policy.kMinBatchSizeFieldNumber, from.batch_size),
           policy.batch_is_swept()};
 }
 
 Axis ContextAxis(const FailedTry& from) {
   const v1::OomPolicy& policy = from.policy;
   return {"context", "--min-context", from.context_length,
-          Floor(policy.has_min_context_length(), policy.min_context_length(), kDefaultMinContext,
-                from.context_length),
+          Floor(policy.has_min_context_length(), policy.min_context_length(),
+                policy.kMinContextLengthFieldNumber, from.context_length),
           policy.context_is_swept()};
 }
 

@@ -10,6 +10,7 @@ namespace {
 constexpr int64_t kBetweenBatchesNs = 500'000'000;
 // All columns of at most ten bytes a step stay below a frame.
 constexpr int kLargestBatch = 6'500;
+// Those of a block (proto/samples.h) and room for two more.
 constexpr size_t kColumns = 15;
 static_assert(size_t{kLargestBatch} * kColumns * 10 < kMaxFrameBytes);
 

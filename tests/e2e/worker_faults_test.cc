@@ -49,6 +49,11 @@ json AtStep2(json action) {
   return {{"runs", {{"1", action}}}};
 }
 
+// Reports that cannot be, in events of two steps.
+json Spoilt(const std::string& what) {
+  return {{"runs", {{"1", {{"spoil", what}, {"steps_per_event", 2}}}}}};
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, WorkerFaultsTest,
     testing::Values(
@@ -65,6 +70,11 @@ INSTANTIATE_TEST_SUITE_P(
             "CudaError",
             AtStep2({{"do", "fail"}, {"outcome", "CUDA_ERROR"}, {"detail", "device-side assert"}}),
             "CUDA_ERROR", "device-side assert"},
+        Fault{"ShortColumn", Spoilt("short-column"), "CRASHED",
+              "forward_ns has 0 entries for 2 steps, must have 2"},
+        Fault{"AbsurdTime", Spoilt("absurd-time"), "CRASHED", "step_ns of step 0 is"},
+        Fault{"InfinitePeak", Spoilt("infinite-peak"), "CRASHED", "memory_bytes_per_s is inf"},
+        Fault{"SecondResult", Spoilt("second-result"), "CRASHED", "went on after its result"},
         Fault{"NoHello", {{"start", {{"do", "hang"}}}}, "TIMED_OUT", "0 of 15 steps"},
         Fault{"OtherProtocol", {{"protocol_version", 99}}, "CRASHED", "protocol version 99"}),
     [](const auto& parameter) { return parameter.param.name; });

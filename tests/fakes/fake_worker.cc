@@ -12,6 +12,9 @@
 //         "steps_per_event": 0,           // 0: all steps come with the result
 //         "out_of_memory_above_batch": 2, "out_of_memory_above_context": 128,
 //         "stderr_bytes": 0,              // written before the first step
+//         "spoil": "short-column",        // what it reports: a column that ends after its first
+//         event
+//                  "absurd-time", "infinite-peak", "second-result"
 //         "at_step": 0, "do": ..., ...}   // an ACTION before that step
 //
 //   ACTION: {"do": "crash", "signal": 11}           dies by the signal
@@ -38,6 +41,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -217,6 +221,7 @@ class FakeRun {
 
  private:
   const v1::TransformerLm& model() const { return request_.workload().transformer_lm(); }
+  bool spoils(const char* what) const { return plan_.value("spoil", "") == what; }
   int64_t PhaseNs(const char* key, int64_t otherwise, uint32_t step) const;
   void SendBuilt() const;
   void FailIfTooLarge() const;
@@ -302,6 +307,9 @@ void FakeRun::FlushSteps(v1::SampleBlock* block) const {
   if (block->step_ns().empty()) return;
   v1::WorkerEvent event;
   event.mutable_steps()->mutable_samples()->Swap(block);
+  v1::SampleBlock* samples = event.mutable_steps()->mutable_samples();
+  if (spoils("short-column") && samples->first_step() > 0) samples->clear_forward_ns();
+  if (spoils("absurd-time")) samples->set_step_ns(0, std::numeric_limits<int64_t>::max());
   SendEvent(event);
 }
 
@@ -326,7 +334,11 @@ void FakeRun::SendResult(const v1::SampleBlock& block) const {
     result.set_first_loss(9.5);
     result.set_last_loss(9.25);
   }
+  if (spoils("infinite-peak")) {
+    result.mutable_calibration()->set_memory_bytes_per_s(std::numeric_limits<double>::infinity());
+  }
   SendEvent(event);
+  if (spoils("second-result")) SendEvent(event);
 }
 
 void FakeRun::Work() {

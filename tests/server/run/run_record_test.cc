@@ -305,6 +305,22 @@ std::vector<UnfitCase> UnfitCases() {
       {"a negative time",
        [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_step_ns(0, -1); }); },
        "of step 1 is"},
+      {"a step of no time",
+       [] {
+         return Changed(StepsEvent(1, 1), [](Block* b) {
+           b->set_step_ns(0, 0);
+           b->set_forward_ns(0, 0);
+         });
+       },
+       "step_ns of step 1 is 0, must be 1 to 2000000000"},
+      {"times of others whose sum is no number",
+       [] {
+         return Changed(Result(1, 2), [](Block* b) {
+           b->add_foreign_cpu_ns(kHuge / 2);
+           b->add_foreign_cpu_ns(kHuge / 2);
+         });
+       },
+       "foreign_cpu_ns"},
       {"a negative phase",
        [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_forward_ns(0, -20); }); },
        "forward_ns of step 1 is -20, must be 0 to 20"},
@@ -313,7 +329,7 @@ std::vector<UnfitCase> UnfitCases() {
        "forward_ns of step 1 is 21, must be 0 to 20"},
       {"a step longer than the time limit",
        [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_step_ns(0, 2'000'000'001); }); },
-       "step_ns of step 1 is 2000000001, must be 0 to 2000000000"},
+       "step_ns of step 1 is 2000000001, must be 1 to 2000000000"},
       {"an absurd time",
        [] { return Changed(StepsEvent(1, 1), [](Block* b) { b->set_step_ns(0, kHuge); }); },
        "step_ns of step 1 is 9223372036854775807"},
@@ -488,6 +504,38 @@ TEST(RunRecordTest, TextsOfAWorkerAreCutAndPrintable) {
   EXPECT_EQ(finished.run.failure().detail().size(), 4096U);
   EXPECT_EQ(finished.run.failure().detail().substr(0, 10), "?]0;title?");
   EXPECT_FALSE(finished.run.failure().has_exit_status()) << "the kernel's word, not the worker's";
+}
+
+TEST(RunRecordTest, TextsKeepTheirLettersAndAreCutBetweenThem) {
+  RunRecord record(StartedRun());
+  ASSERT_TRUE(record.Take(Hello()).ok());
+  v1::WorkerEvent built = Built();
+  std::string name;
+  while (name.size() < 4095) name += "\u00e9";  // two bytes each: 4096 is the end of one
+  built.mutable_built()->mutable_environment()->set_cpu_model("x" + name);
+  built.mutable_built()->mutable_environment()->set_cpu_capability(
+      "K\u00e4the\n\u202eevil\u0085\x7f");
+  ASSERT_TRUE(record.Take(built).ok());
+  const storage::FinishedRun finished = Finish(std::move(record), Stopped(StopCause::kCancel));
+  EXPECT_EQ(finished.environment->cpu_capability(), "K\u00e4the??evil??");
+  EXPECT_EQ(finished.environment->cpu_model().size(), 4095U) << "no half letter at its end";
+}
+
+TEST(RunRecordTest, AWarmUpThatLastsATimeMayHaveManySteps) {
+  v1::Run run = StartedRun();
+  run.mutable_plan()->set_warmup_until_settled(true);
+  run.mutable_plan()->set_min_warmup_ns(3'000'000'000);
+  run.mutable_plan()->set_time_limit_ns(900'000'000'000);
+  RunRecord record(run);
+  ASSERT_TRUE(record.Take(Hello()).ok());
+  ASSERT_TRUE(record.Take(Built()).ok());
+  v1::WorkerEvent steps;
+  v1::SampleBlock* block = steps.mutable_steps()->mutable_samples();
+  for (int i = 0; i < 3000; ++i) {
+    block->add_start_ns(2'000'000 * int64_t{i});
+    block->add_step_ns(1'000'000);
+  }
+  EXPECT_TRUE(record.Take(steps).ok());
 }
 
 TEST(RunRecordTest, ProgressCountsFromTheMomentTheModelStands) {
