@@ -18,7 +18,10 @@ struct PhaseColumn {
   bool (*expected)(const v1::Run&);  // whether a run with these settings times the phase
 };
 
-bool IsSplit(const v1::Run& run) { return run.plan().timing() != v1::TIMING_COMBINED; }
+// A calibration has no passes.
+bool IsSplit(const v1::Run& run) {
+  return SubjectOf(run).has_parameters && run.plan().timing() != v1::TIMING_COMBINED;
+}
 
 bool HasOptimizer(const v1::Run& run) { return IsSplit(run) && SubjectOf(run).has_optimizer_step; }
 

@@ -49,9 +49,15 @@ void AddNumbers(const v1::Run& cell, Lines* lines) {
   if (cell.pooled_launches() > 1) lines->push_back(LaunchesLine(cell));
 }
 
+// `small model (128.6M parameters)`, `calibration`.
+std::string Title(const v1::Run& cell) {
+  const Subject subject = SubjectOf(cell);
+  if (!subject.has_parameters) return subject.name;
+  return fmt::format("{} model ({} parameters)", subject.name, ParametersShort(cell.parameters()));
+}
+
 Lines Paragraph(const v1::Run& cell, const std::vector<const Trait*>& varying) {
-  Lines lines = {fmt::format("{} model ({} parameters){}:", SubjectName(cell.workload()),
-                             ParametersShort(cell.parameters()), Distinction(cell, varying))};
+  Lines lines = {Title(cell) + Distinction(cell, varying) + ":"};
   if (cell.outcome() == v1::OUTCOME_OK) AddNumbers(cell, &lines);
   const std::string note = NoteWords(cell);
   if (!note.empty()) lines.push_back("  Note: " + note);

@@ -201,6 +201,17 @@ TEST(Table, OfNothingIsEmpty) {
   EXPECT_EQ(Written(kWriteup, {}), "");
 }
 
+TEST(Calibration, IsCalledByItsNameAmongCellsAndHasNoPasses) {
+  v1::Run run;
+  run.set_run_id("9.1");
+  run.set_outcome(v1::OUTCOME_OK);
+  run.mutable_workload()->mutable_calibration()->set_matrix_size(1024);
+  EXPECT_EQ(Written(kWriteup, {run}), "calibration:\n");
+  EXPECT_THAT(Written(kTable, {run}), HasSubstr("| calibration |"));
+  EXPECT_THAT(Written(kTable, {run}), Not(HasSubstr("ward (ms)")));
+  EXPECT_THAT(Written(kWriteup, {run, SmallRun()}), Not(HasSubstr("L0 h0 d0 f0")));
+}
+
 TEST(Markdown, EscapesBars) {
   v1::Run run = SmallRun();
   run.set_outcome(v1::OUTCOME_CRASHED);
