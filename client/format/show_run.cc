@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
-#include <optional>
 #include <vector>
 
 #include "client/format/advice.h"
@@ -10,6 +8,7 @@
 #include "client/format/evidence.h"
 #include "client/format/fields.h"
 #include "client/format/numbers.h"
+#include "client/format/run_tables.h"
 #include "client/format/show.h"
 #include "client/format/subject.h"
 #include "client/format/traits.h"
@@ -20,97 +19,6 @@
 
 namespace torchlap::client::format {
 namespace {
-
-struct NamedPhase {
-  const char* name;
-  const v1::PhaseSummary& (v1::Run::*summary)() const;
-};
-
-constexpr NamedPhase kPhases[] = {{"forward", &v1::Run::forward},
-                                  {"loss", &v1::Run::loss},
-                                  {"backward", &v1::Run::backward},
-                                  {"optimizer", &v1::Run::optimizer},
-                                  {"step", &v1::Run::step}};
-
-std::string MsText(bool known, double ns) { return known ? Significant(ns / 1e6, 5) : "-"; }
-
-// With its interval where there is one.
-std::string MedianText(const v1::PhaseSummary& summary) {
-  const bool has_interval = summary.has_median_low_ns() && summary.has_median_high_ns() &&
-                            summary.median_high_ns() > summary.median_low_ns();
-  if (!has_interval) return MsText(summary.has_median_ns(), summary.median_ns());
-  return InInterval(summary.median_ns() / 1e6, summary.median_low_ns() / 1e6,
-                    summary.median_high_ns() / 1e6);
-}
-
-Grid PhaseGrid(const v1::Run& run) {
-  Grid grid;
-  grid.titles = {"phase", "mean (ms)", "median (ms) [95 %]", "min (ms)", "max (ms)", "p95 (ms)",
-                 "CV",    "outliers"};
-  for (const NamedPhase& phase : kPhases) {
-    const v1::PhaseSummary& summary = (run.*phase.summary)();
-    if (!summary.has_mean_ns()) continue;
-    std::optional<double> std_ms;
-    if (summary.has_std_ns()) std_ms = summary.std_ns() / 1e6;
-    grid.rows.push_back({phase.name, Measured(summary.mean_ns() / 1e6, std_ms), MedianText(summary),
-                         MsText(summary.has_min_ns(), summary.min_ns()),
-                         MsText(summary.has_max_ns(), summary.max_ns()),
-                         MsText(summary.has_p95_ns(), summary.p95_ns()),
-                         summary.has_cv() ? Percent(summary.cv()) : "-",
-                         summary.has_outliers() ? std::to_string(summary.outliers()) : "-"});
-  }
-  return grid;
-}
-
-struct SampleColumn {
-  const char* title;
-  const google::protobuf::RepeatedField<int64_t>& (v1::SampleBlock::*times)() const;
-};
-
-constexpr SampleColumn kSampleColumns[] = {
-    {"forward (ms)", &v1::SampleBlock::forward_ns},
-    {"loss (ms)", &v1::SampleBlock::loss_ns},
-    {"backward (ms)", &v1::SampleBlock::backward_ns},
-    {"optimizer (ms)", &v1::SampleBlock::optimizer_ns},
-    {"step (ms)", &v1::SampleBlock::step_ns},
-    {"others' CPU (ms)", &v1::SampleBlock::foreign_cpu_ns},
-    {"waited (ms)", &v1::SampleBlock::run_delay_ns},
-};
-
-using SampleBlocks = std::vector<v1::SampleBlock>;
-
-bool IsTimed(const SampleColumn& column, const SampleBlocks& blocks) {
-  return std::any_of(blocks.begin(), blocks.end(), [&column](const v1::SampleBlock& block) {
-    return !(block.*column.times)().empty();
-  });
-}
-
-void AppendSampleRows(const v1::SampleBlock& block, const std::vector<SampleColumn>& columns,
-                      Grid* grid) {
-  for (int i = 0; i < block.step_ns_size(); ++i) {
-    const uint32_t step = block.first_step() + static_cast<uint32_t>(i);
-    std::vector<std::string>& row = grid->rows.emplace_back();
-    row = {std::to_string(step), step < block.warmup_steps() ? "warm-up" : "-"};
-    for (const SampleColumn& column : columns) {
-      const auto& times = (block.*column.times)();
-      row.push_back(i < times.size() ? fmt::format("{:.3f}", static_cast<double>(times[i]) / 1e6)
-                                     : "-");
-    }
-  }
-}
-
-Grid SampleGrid(const SampleBlocks& blocks) {
-  std::vector<SampleColumn> columns;
-  Grid grid;
-  grid.titles = {"step", "warm-up"};
-  for (const SampleColumn& column : kSampleColumns) {
-    if (!IsTimed(column, blocks)) continue;
-    columns.push_back(column);
-    grid.titles.emplace_back(column.title);
-  }
-  for (const v1::SampleBlock& block : blocks) AppendSampleRows(block, columns, &grid);
-  return grid;
-}
 
 Fields EnvironmentFields(const v1::Environment& environment) {
   Fields fields;
@@ -163,30 +71,6 @@ void AddReadings(const v1::Readings& readings, Fields* fields) {
     fields->Add("temperature", fmt::format("{:.0f} C", readings.temperature_celsius()));
   }
   fields->Add("neighbour", NeighbourText(readings));
-}
-
-// `12.5`, or `-` where the device does not tell.
-template <typename Number>
-std::string Reading(bool known, Number number) {
-  return known ? fmt::format("{}", number) : "-";
-}
-
-// The counters are of use as differences only; they are in json.
-Grid DeviceGrid(const v1::Readings& readings) {
-  Grid grid;
-  grid.titles = {"at (s)", "SM (MHz)", "power (W)", "C", "utilisation", "used", "throttled"};
-  for (const v1::DeviceReading& reading : readings.device()) {
-    const int64_t since_first = reading.at_ns() - readings.device(0).at_ns();
-    grid.rows.push_back(
-        {fmt::format("{:.2f}", static_cast<double>(since_first) / 1e9),
-         Reading(reading.has_sm_mhz(), reading.sm_mhz()),
-         Reading(reading.has_power_watts(), reading.power_watts()),
-         Reading(reading.has_temperature_celsius(), reading.temperature_celsius()),
-         reading.has_utilisation_ratio() ? PercentShort(reading.utilisation_ratio()) : "-",
-         reading.has_used_bytes() ? BytesShort(reading.used_bytes()) : "-",
-         reading.has_throttle_reasons() ? fmt::format("{:#x}", reading.throttle_reasons()) : "-"});
-  }
-  return grid;
 }
 
 // `fp32 products in ieee, autocast off, weights float32`

@@ -1,0 +1,21 @@
+// The tables of one run: its phases, its steps, its device.
+#pragma once
+
+#include <vector>
+
+#include "client/format/document.h"
+#include "torchlap/v1/run.pb.h"
+
+namespace torchlap::client::format {
+
+// A row a phase that has times.
+Grid PhaseGrid(const v1::Run& run);
+
+// A row a step, warm-up included, with the columns that any step has. Blocks in the order of their
+// steps.
+Grid SampleGrid(const std::vector<v1::SampleBlock>& blocks);
+
+// A row a reading. The counters are of use as differences only; they are in json.
+Grid DeviceGrid(const v1::Readings& readings);
+
+}  // namespace torchlap::client::format
