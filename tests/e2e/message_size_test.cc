@@ -41,7 +41,7 @@ TEST_F(MessageSizeTest, TenThousandCellsWithFourLongLabelsAreTakenShownAndCancel
   const Finished submit = world_.Client(TenThousandCells(4, 100));
   ASSERT_EQ(submit.status, 0) << submit.err;
   EXPECT_EQ(world_.Query("SELECT COUNT(*) FROM job"), std::vector<std::string>{"10000"});
-  const Finished queue = world_.Client({"queue", "--format", "json"});
+  const Finished queue = world_.Client({"queue", "--limit", "0", "--format", "json"});
   ASSERT_EQ(queue.status, 0) << queue.err;
   EXPECT_EQ(nlohmann::json::parse(queue.out).size(), 10'000U);
   EXPECT_EQ(world_.Client({"cancel", "last"}).status, 0);
