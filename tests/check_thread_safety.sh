@@ -20,6 +20,8 @@ if ((${#sources[@]} == 0)); then
   echo "$build knows no source that sees proto/base/mutex.h: build it first" >&2
   exit 1
 fi
+# Last of all folders: it has a copy of fmt.
+torch=$(sed -n 's/^TORCHLAP_TORCH_DIR:PATH=//p' "$build/CMakeCache.txt")
 printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 1 clang++ -fsyntax-only -std=c++20 -I. -isystem "$build/proto" \
-  -DTORCHLAP_VERSION='""' -Wthread-safety -Werror=thread-safety
+  -idirafter "$torch/include" -DTORCHLAP_VERSION='""' -Wthread-safety -Werror=thread-safety
 echo "${#sources[@]} files keep their locks"
