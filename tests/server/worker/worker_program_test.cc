@@ -262,24 +262,26 @@ TEST(WorkerProgramTest, AFixedPlanStopsByCount) {
   EXPECT_EQ(result.measured_steps(), 3u);
 }
 
-TEST(WorkerProgramTest, AnEasyTargetIsReachedAfterTheFewestSteps) {
+// The loosest target that a request may have; a step that the machine delayed may ask for some more.
+TEST(WorkerProgramTest, AnEasyTargetIsReachedAfterFewSteps) {
   v1::WorkerRequest request = TinyRequest();
   request.mutable_plan()->set_warmup_until_settled(true);
-  request.mutable_plan()->set_target_precision(1e6);
+  request.mutable_plan()->set_target_precision(0.5);
   const Events events = EventsOf(request);
   const v1::WorkerResult& result = events.back().result();
   EXPECT_EQ(result.stop_reason(), v1::STOP_REASON_REACHED);
   EXPECT_GE(result.warmup_steps(), 6u) << "three steps against three";
-  EXPECT_EQ(result.measured_steps(), 10u);
+  EXPECT_GE(result.measured_steps(), 10u);
+  EXPECT_LE(result.measured_steps(), 100u);
   const v1::SampleBlock samples = Samples(events);
-  EXPECT_EQ(static_cast<uint32_t>(samples.step_ns_size()), result.warmup_steps() + 10);
+  EXPECT_EQ(static_cast<uint32_t>(samples.step_ns_size()), result.warmup_steps() + result.measured_steps());
   EXPECT_EQ(samples.warmup_steps(), result.warmup_steps());
   EXPECT_LT(result.last_loss(), result.first_loss());
 }
 
 TEST(WorkerProgramTest, AnImpossibleTargetEndsAtTheLimit) {
   v1::WorkerRequest request = TinyRequest();
-  request.mutable_plan()->set_target_precision(1e-9);
+  request.mutable_plan()->set_target_precision(0.0001);
   request.mutable_plan()->set_max_steps(20);
   const v1::WorkerResult result = EventsOf(request).back().result();
   EXPECT_EQ(result.stop_reason(), v1::STOP_REASON_LIMIT);
