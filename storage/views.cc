@@ -27,6 +27,7 @@ const std::map<std::string, std::string>& Elsewhere() {
       {"workload_hash", "workload.workload_hash"},  // of what was computed
       {"series_key", "series.series_key"},
       {"environment_hash", "environment.environment_hash"},
+      {"job_state", "job.state"},
       {"labels", "(SELECT json_group_object(k, v) FROM label WHERE label.job_id = run.job_id)"},
   };
   return places;

@@ -1,6 +1,6 @@
-// Schema 3: what a pinned launch was asked for; sums of a launch's last try alone. From here on
-// migrations hold tables only: views are made from the contract when the file is opened
-// (storage/views.h).
+// Schema 3: what a pinned launch was asked for; resident memory of workers; sums of a launch's last
+// try alone. From here on migrations hold tables only: views are made from the contract when the
+// file is opened (storage/views.h).
 #include "storage/schema.h"
 
 namespace torchlap::storage {
@@ -9,6 +9,8 @@ const char kHomeOfLaunches[] = R"sql(
 -- The device key that the launch was asked for, while device_key is that of the device that it was
 -- pinned to; NULL: device_key is what was asked for (or it was pinned by schema 2).
 ALTER TABLE launch ADD COLUMN home_key TEXT;
+
+ALTER TABLE run ADD COLUMN peak_resident_bytes INTEGER;
 
 -- `runs` counts finished runs. The phases' counts and sums are of those that stand for their launch:
 -- not of an OK run that was run again.

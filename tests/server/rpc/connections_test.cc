@@ -237,7 +237,7 @@ TEST_F(ConnectionsTest, ManyConnectionsAreAllAnsweredAndClosed) {
 TEST_F(ConnectionsTest, ThoseWhoAskAtOnceAreEachAnswered) {
   Listen();
   constexpr int kCallers = 4;
-  constexpr uint32_t kJobsOfACaller = 20;
+  constexpr uint32_t kJobsOfACaller = 5;
   Mutex fixture;  // is not for threads
   {
     std::vector<std::jthread> callers;
@@ -326,7 +326,7 @@ TEST_F(ConnectionsTest, WatchersThatEndWhileTheyAreToldHarmNobody) {
   v1::WatchJobsRequest request;
   request.mutable_selector()->set_all(true);
   const auto stub = StubOf(socket_);
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 20; ++i) {
     grpc::ClientContext context;
     const auto stream = stub->WatchJobs(&context, request);
     v1::WatchJobsResponse message;
