@@ -1,5 +1,5 @@
-// The columns of a SampleBlock: the one place that knows which there are. They are its repeated
-// int64 fields, found through the descriptor, so that a new one cannot be forgotten.
+// The columns of a SampleBlock: the one place that knows which there are. A test holds the list to
+// the repeated int64 fields of the contract, so that a new one cannot be forgotten.
 #pragma once
 
 #include <google/protobuf/repeated_field.h>

@@ -26,7 +26,7 @@ namespace {
 
 constexpr int kStorageThreads = 2;
 constexpr int kStreamThreads = 4;
-constexpr int kWithoutDescriptorsMs = 100;
+constexpr int kWithoutRoomMs = 100;
 constexpr std::chrono::milliseconds kLastAnswers{500};
 
 absl::Status CannotListen(const std::filesystem::path& socket, const char* what) {
@@ -113,9 +113,10 @@ void Connections::TakeOne() {
   FileDescriptor connection(
       ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!connection) {
-    // Without descriptors the connection stays in the queue: give others time to close theirs.
+    // Without descriptors or memory the connection stays in the queue: give others time to let go.
     pollfd stop = {stop_.fd(), POLLIN, 0};
-    if (errno == EMFILE || errno == ENFILE) ::poll(&stop, 1, kWithoutDescriptorsMs);
+    const bool is_gone = errno == EAGAIN || errno == ECONNABORTED || errno == EINTR;
+    if (!is_gone) ::poll(&stop, 1, kWithoutRoomMs);
     return;
   }
   ucred peer = {};

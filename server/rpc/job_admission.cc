@@ -11,13 +11,13 @@
 #include "proto/words.h"
 #include "server/measure/identity.h"
 #include "server/measure/presets.h"
+#include "storage/filter_limits.h"
 
 namespace torchlap::rpc {
 namespace {
 
 // An interval of fewer steps says little (server/measure/README.md).
 constexpr uint32_t kLeastStepsWithTarget = 10;
-constexpr int kMaxLabels = 20;
 constexpr size_t kMaxLabelChars = 100;
 
 // Limits that other fields of the job set.
@@ -117,9 +117,9 @@ bool IsLabelText(const std::string& text) {
 }
 
 absl::Status CheckLabels(const v1::JobSpec& spec) {
-  if (spec.labels_size() > kMaxLabels) {
-    return absl::InvalidArgumentError(
-        fmt::format("there are {} labels, must be at most {}", spec.labels_size(), kMaxLabels));
+  if (spec.labels_size() > storage::kMostLabels) {
+    return absl::InvalidArgumentError(fmt::format("there are {} labels, must be at most {}",
+                                                  spec.labels_size(), storage::kMostLabels));
   }
   for (const auto& [key, value] : spec.labels()) {
     if (IsLabelText(key) && IsLabelText(value)) continue;

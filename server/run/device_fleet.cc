@@ -4,18 +4,16 @@
 
 namespace torchlap::run {
 
-DeviceFleet::DeviceFleet(std::vector<std::unique_ptr<Place>> places, DispatcherSetting setting) {
-  setting.queue_changed = [this] { WakeAll(); };
+DeviceFleet::DeviceFleet(std::vector<std::unique_ptr<Place>> places,
+                         const DispatcherSetting& setting) {
   for (std::unique_ptr<Place>& place : places) {
     devices_.push_back(place->device());
     dispatchers_.push_back(std::make_unique<Dispatcher>(std::move(place), setting));
   }
 }
 
-DeviceFleet::~DeviceFleet() {
-  Stop();
-  for (auto& dispatcher : dispatchers_) dispatcher->Join();
-}
+// All workers end at the same time, not one after the other.
+DeviceFleet::~DeviceFleet() { Stop(); }
 
 void DeviceFleet::Start() {
   for (auto& dispatcher : dispatchers_) dispatcher->Start();

@@ -12,10 +12,8 @@ namespace torchlap::run {
 // Thread-safe after construction: the set of devices does not change.
 class DeviceFleet {
  public:
-  // `setting.queue_changed` is filled here.
-  DeviceFleet(std::vector<std::unique_ptr<Place>> places, DispatcherSetting setting);
-  // Stops all dispatchers and waits for their threads before any is destroyed: each may still wake
-  // the others.
+  DeviceFleet(std::vector<std::unique_ptr<Place>> places, const DispatcherSetting& setting);
+  // Stops all dispatchers and waits for them.
   ~DeviceFleet();
 
   void Start();

@@ -100,8 +100,10 @@ void Dispatcher::Run() {
   while (!stopping_) {
     const absl::StatusOr<bool> worked = WorkOnce();
     if (!worked.ok()) {
-      // Others wake this thread meanwhile, and so does what it stored itself: that heals nothing.
+      // Others wake this thread meanwhile: that heals nothing.
+      SetState(v1::DEVICE_STATE_UNAVAILABLE, "", std::string(worked.status().message()));
       Pause(backoff_.NextNs());
+      if (held_) SetIdle();
       continue;
     }
     backoff_.Succeeded();
@@ -175,16 +177,15 @@ absl::StatusOr<bool> Dispatcher::RunNext() {
 
 absl::Status Dispatcher::RunStarted(storage::StartedRun started) {
   SetState(v1::DEVICE_STATE_RUNNING, started.run.run_id(), "");
+  setting_.hub->EventsCommitted();
   const std::optional<std::vector<v1::Run>> earlier = EarlierRuns(started);
   // Its run stays without an outcome: the next daemon queues the launch again.
   if (!earlier) return absl::OkStatus();
   Prepare(*earlier, &started);
-  setting_.hub->EventsCommitted();
   const auto [finished, instead] = runner_.Run(started);
   Store(finished, instead ? TryInstead(*instead) : Next(started, finished.run, *earlier));
   SetIdle();
   setting_.hub->EventsCommitted();
-  setting_.queue_changed();
   const bool no_room = finished.run.outcome() == v1::OUTCOME_INTERRUPTED && !stopping_;
   return no_room ? absl::ResourceExhaustedError(finished.run.failure().detail()) : absl::OkStatus();
 }

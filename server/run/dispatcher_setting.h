@@ -2,7 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 
 #include "proto/base/clock.h"
 #include "server/run/event_hub.h"
@@ -19,8 +18,6 @@ struct DispatcherSetting {
   EventHub* hub = nullptr;
   // Between TERM and KILL of a worker.
   std::chrono::milliseconds grace{3000};
-  // Called when the queue changed by what a dispatcher stored: another one may have work now.
-  std::function<void()> queue_changed;
 };
 
 }  // namespace torchlap::run

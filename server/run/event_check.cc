@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <string_view>
 #include <vector>
 
@@ -91,15 +92,26 @@ Problem CheckEnum(const std::string& path, const FieldDescriptor* field, int val
 
 Problem Walk(const std::string& path, Message* message);
 
-Problem WalkMap(const std::string& path, Message* message, const FieldDescriptor* field) {
+// Entry `i`. A map is a list of messages, too.
+Problem WalkEntry(const std::string& path, Message* message, const FieldDescriptor* field, int i) {
   const Reflection* reflection = message->GetReflection();
-  if (reflection->FieldSize(*message, field) > kMostEntries) {
-    return fmt::format("{} has {} entries, must have at most {}", path,
-                       reflection->FieldSize(*message, field), kMostEntries);
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return Walk(path, reflection->MutableRepeatedMessage(message, field, i));
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return CheckEnum(path, field, reflection->GetRepeatedEnumValue(*message, field, i));
+    default:
+      return fmt::format("{} has entries of a kind that this program does not check", path);
   }
-  for (int i = 0; i < reflection->FieldSize(*message, field); ++i) {
-    Message* entry = reflection->MutableRepeatedMessage(message, field, i);
-    if (Problem problem = Walk(path, entry)) return problem;
+}
+
+Problem WalkEntries(const std::string& path, Message* message, const FieldDescriptor* field) {
+  const int entries = message->GetReflection()->FieldSize(*message, field);
+  if (entries > kMostEntries) {
+    return fmt::format("{} has {} entries, must have at most {}", path, entries, kMostEntries);
+  }
+  for (int i = 0; i < entries; ++i) {
+    if (Problem problem = WalkEntry(path, message, field, i)) return problem;
   }
   return std::nullopt;
 }
@@ -140,7 +152,7 @@ Problem Walk(const std::string& path, Message* message) {
   for (const FieldDescriptor* field : fields) {
     const std::string name = path.empty() ? field->name() : path + "." + field->name();
     Problem problem =
-        field->is_repeated() ? WalkMap(name, message, field) : WalkOne(name, message, field);
+        field->is_repeated() ? WalkEntries(name, message, field) : WalkOne(name, message, field);
     if (problem) return problem;
   }
   return std::nullopt;
@@ -171,13 +183,6 @@ bool IsPhaseOfHost(const std::string& column) {
          column == "optimizer_ns";
 }
 
-// Of a column whose sum over all steps must be a number still.
-int64_t MostOfASum(const v1::Run& run, int64_t most_ns) {
-  constexpr uint64_t kLargestSum = uint64_t{1} << 62;
-  return std::min(most_ns,
-                  static_cast<int64_t>(kLargestSum / std::max<uint64_t>(1, MostSteps(run))));
-}
-
 struct Limits {
   int64_t least_ns = 0;
   int64_t most_ns = 0;
@@ -190,21 +195,42 @@ Limits LimitsOf(const v1::Run& run, const std::string& column, int64_t step_ns) 
   if (column == "step_ns") return {1, longest_ns};
   if (IsPhaseOfHost(column)) return {0, std::clamp<int64_t>(step_ns, 0, longest_ns)};
   const bool adds_up = column == "foreign_cpu_ns" || column == "run_delay_ns";
-  return {0, MostOfASum(run, adds_up ? longest_ns * kMostCores : longest_ns)};
+  return {0, adds_up ? longest_ns * kMostCores : longest_ns};
 }
 
 // Of step number `i` of the part.
 Problem CheckColumns(const v1::Run& run, const v1::SampleBlock& part, int i) {
-  Problem problem;
-  const uint64_t step = uint64_t{part.first_step()} + static_cast<uint64_t>(i);
-  ForEachColumn(part, [&](const std::string& column, const SampleTimes& times) {
-    if (problem || i >= times.size()) return;
-    const auto [least_ns, most_ns] = LimitsOf(run, column, part.step_ns(i));
-    if (times[i] >= least_ns && times[i] <= most_ns) return;
-    problem = fmt::format("{} of step {} is {}, must be {} to {}", column, step, times[i], least_ns,
-                          most_ns);
-  });
-  return problem;
+  for (const SampleColumn& column : SampleColumns()) {
+    const SampleTimes& times = (part.*column.times)();
+    if (i >= times.size()) continue;
+    const auto [least_ns, most_ns] = LimitsOf(run, column.name, part.step_ns(i));
+    if (times[i] >= least_ns && times[i] <= most_ns) continue;
+    const uint64_t step = uint64_t{part.first_step()} + static_cast<uint64_t>(i);
+    return fmt::format("{} of step {} is {}, must be {} to {}", column.name, step, times[i],
+                       least_ns, most_ns);
+  }
+  return std::nullopt;
+}
+
+double SumOf(const SampleTimes& times) { return std::accumulate(times.begin(), times.end(), 0.0); }
+
+// Whoever adds the column up must get a number still: the sum is at most 2^62. Looked at where an
+// entry is so large that as many as the plan has steps could pass it; together with entries that
+// are not, the sum stays below 2^63. Stamps are not added up.
+Problem CheckSums(const v1::Run& run, const v1::SampleBlock& before, const v1::SampleBlock& part) {
+  constexpr double kLargestSum = 1ULL << 62;
+  const double harmless = kLargestSum / static_cast<double>(std::max<uint64_t>(1, MostSteps(run)));
+  for (const SampleColumn& column : SampleColumns()) {
+    const SampleTimes& times = (part.*column.times)();
+    const auto largest = std::max_element(times.begin(), times.end());
+    if (largest == times.end() || static_cast<double>(*largest) <= harmless) continue;
+    if (column.name == std::string_view("start_ns")) continue;
+    const double sum = SumOf((before.*column.times)()) + SumOf(times);
+    if (sum <= kLargestSum) continue;
+    return fmt::format("the sum of {} is {:.0f}, must be at most {:.0f}", column.name, sum,
+                       kLargestSum);
+  }
+  return std::nullopt;
 }
 
 // When the last step before `part` ended; the first may begin at any time.
@@ -251,7 +277,7 @@ Problem CheckTimes(const v1::Run& run, const v1::SampleBlock& before, const v1::
     }
     end_ns = part.start_ns(i) + part.step_ns(i);
   }
-  return std::nullopt;
+  return CheckSums(run, before, part);
 }
 
 }  // namespace torchlap::run

@@ -45,7 +45,6 @@ class RunRecord {
   // protocol, or says what cannot be (server/run/event_check.h); nothing of it is taken then.
   absl::Status Take(v1::WorkerEvent event);
 
-  bool said_hello() const { return said_hello_; }
   // Result or Failed has come: nothing more is expected but the end.
   bool is_complete() const { return result_ || failed_; }
   // Where the run is. Steps of 0 while it is built.

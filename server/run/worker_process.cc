@@ -87,11 +87,10 @@ absl::Status CannotStart(const WorkerCommand& command, const char* what, int err
 void SetNonBlocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
 // Descriptors above the worker's own, so that dup2 in the child never overwrites one that is still
-// needed.
+// needed. Empty, with errno: there is no room for another one.
 FileDescriptor AboveTheWorkers(int fd) {
-  FileDescriptor moved(::fcntl(fd, F_DUPFD_CLOEXEC, kWorkerSocketFd + 1));
-  ::close(fd);
-  return moved;
+  FileDescriptor from(fd);
+  return FileDescriptor(::fcntl(from.get(), F_DUPFD_CLOEXEC, kWorkerSocketFd + 1));
 }
 
 }  // namespace
@@ -103,10 +102,12 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(const Worker
   }
   FileDescriptor ours(sockets[0]);
   FileDescriptor theirs = AboveTheWorkers(sockets[1]);
+  if (!theirs) return CannotStart(command, "fcntl", errno);
   std::array<int, 2> pipe;
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return CannotStart(command, "pipe", errno);
   FileDescriptor log_read(pipe[0]);
   FileDescriptor log_write = AboveTheWorkers(pipe[1]);
+  if (!log_write) return CannotStart(command, "fcntl", errno);
   // Without one (a full disk) the run goes on: a log is not worth a measurement.
   FileDescriptor log_file(
       ::open(command.log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));

@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/e2e/programs.h"
 
@@ -80,6 +81,59 @@ TEST(CrashRecoveryTest, AJobThatTakesTheDaemonDownTooOftenFails) {
   const json job = world.Json({"show", "1"});
   EXPECT_EQ(job["state"], "FAILED");
   EXPECT_EQ(job["runs"].size(), 2U);
+}
+
+// cpu0 on core 0 is no more: cpu1 is on core 1.
+std::string OtherCore() {
+  std::string configuration = World::FakeWorker();
+  configuration.replace(configuration.find("cpu0"), 4, "cpu1");
+  configuration.replace(configuration.find("cores = \"0\""), 11, "cores = \"1\"");
+  return configuration;
+}
+
+bool HasTwoCores() { return std::thread::hardware_concurrency() >= 2; }
+
+TEST(CrashRecoveryTest, LaunchesOfADeviceThatIsGoneGoOnOnAnotherOfTheirClass) {
+  if (!HasTwoCores()) GTEST_SKIP() << "needs two cores";
+  World world(World::FakeWorker());
+  const std::string go = world.folder() / "go";
+  world.TellFakeWorker({{"runs", {{"1.2", {{"at_step", 1}, {"do", "wait"}, {"file", go}}}}}});
+  ASSERT_TRUE(world.Start()) << world.daemon_log();
+  std::vector<std::string> submit = Tiny({"--launches", "3", "--device", "cpu"});
+  submit.insert(submit.begin(), "submit");
+  ASSERT_EQ(world.Client(submit).status, 0);
+  // The first launch has pinned the others to cpu0.
+  ASSERT_TRUE(Eventually([&] { return world.Json({"show", "1"})["runs"].size() == 2; }));
+  ASSERT_EQ(world.Stop(), 0);
+  world.Configure(OtherCore());
+  std::ofstream(go) << "go";
+  ASSERT_TRUE(world.Start()) << world.daemon_log();
+  EXPECT_EQ(world.Client({"wait", "1", "--timeout", "60s"}).status, 0);
+  const json job = world.Json({"show", "1"});
+  EXPECT_EQ(job["state"], "SUCCEEDED");
+  ASSERT_EQ(job["runs"].size(), 4U);  // the second launch was interrupted by the stop
+  EXPECT_EQ(job["runs"][0]["device"], "cpu0");
+  EXPECT_EQ(job["runs"][3]["device"], "cpu1");
+}
+
+TEST(CrashRecoveryTest, AJobForADeviceThatIsGoneFailsWithThatReason) {
+  if (!HasTwoCores()) GTEST_SKIP() << "needs two cores";
+  World world(World::FakeWorker());
+  world.TellFakeWorker({{"runs", {{"*", {{"at_step", 1}, {"do", "hang"}}}}}});
+  ASSERT_TRUE(world.Start()) << world.daemon_log();
+  std::vector<std::string> submit = Tiny({"--device", "cpu0"});
+  submit.insert(submit.begin(), "submit");
+  ASSERT_EQ(world.Client(submit).status, 0);
+  ASSERT_EQ(world.Client(submit).status, 0);
+  ASSERT_TRUE(Eventually([&] { return AnyRunning(world); }));
+  ASSERT_EQ(world.Stop(), 0);
+  world.Configure(OtherCore());
+  ASSERT_TRUE(world.Start()) << world.daemon_log();
+  for (const std::string id : {"1", "2"}) {
+    const json job = world.Json({"show", id});
+    EXPECT_EQ(job["state"], "FAILED") << id;
+    EXPECT_NE(job["reason"].get<std::string>().find("cpu0"), std::string::npos) << job["reason"];
+  }
 }
 
 }  // namespace

@@ -111,8 +111,12 @@ World::World(const std::string& configuration) {
   std::string pattern = std::filesystem::temp_directory_path() / "torchlap-e2e-XXXXXX";
   folder_ = ::mkdtemp(pattern.data());
   std::filesystem::create_directories(folder_ / "config" / "torchlap");
-  std::ofstream(folder_ / "config" / "torchlap" / "torchlapd.toml") << configuration;
+  Configure(configuration);
   TellFakeWorker(nlohmann::json::object());
+}
+
+void World::Configure(const std::string& configuration) {
+  std::ofstream(folder_ / "config" / "torchlap" / "torchlapd.toml") << configuration;
 }
 
 World::~World() {

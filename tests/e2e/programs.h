@@ -71,6 +71,8 @@ class World {
   // A configuration with GPUs of a fake libnvidia-ml, none until DescribeGpus().
   static std::string FakeGpus(const std::string& configuration = FakeWorker());
 
+  // What the daemon finds at its next start.
+  void Configure(const std::string& configuration);
   // Starts the daemon and waits until it listens. False (with its stderr in daemon_log()) if it
   // ended instead.
   bool Start();

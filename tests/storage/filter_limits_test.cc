@@ -46,7 +46,7 @@ TEST_F(FilterLimits, ATooLargeFieldIsRefusedWithItsName) {
   EXPECT_EQ(List(names),
             absl::InvalidArgumentError("devices has 101 entries, must have at most 100"));
   EXPECT_EQ(List(ids),
-            absl::InvalidArgumentError("run_ids has 10001 entries, must have at most 10000"));
+            absl::InvalidArgumentError("run_ids has 100001 entries, must have at most 100000"));
   EXPECT_EQ(List(words),
             absl::InvalidArgumentError("pass_types has 101 entries, must have at most 100"));
   EXPECT_EQ(runs_->Export(WithLabels(21), {}, nullptr),
@@ -57,7 +57,7 @@ TEST_F(FilterLimits, ATooLargeSelectorIsRefused) {
   v1::Selector jobs;
   for (int i = 0; i <= kMostIds; ++i) jobs.add_job_ids(1);
   EXPECT_EQ(jobs_->Resolve(jobs, ann_).status(),
-            absl::InvalidArgumentError("job_ids has 10001 entries, must have at most 10000"));
+            absl::InvalidArgumentError("job_ids has 100001 entries, must have at most 100000"));
   v1::Selector names;
   for (int i = 0; i <= kMostNames; ++i) names.add_sweep_names("s");
   EXPECT_EQ(jobs_->Resolve(names, ann_).status(),

@@ -57,23 +57,6 @@ TEST_F(DeviceFleetTest, ASweepStaysOnTheDeviceThatTookItFirst) {
   EXPECT_EQ(devices.size(), 1U);
 }
 
-TEST_F(DeviceFleetTest, WhatOneDispatcherQueuesAgainWakesTheOthers) {
-  // cpu0 has no room for a worker and pauses; the launch is queued again, but as its sweep is there
-  // now, it waits for cpu0. A launch that is for cpu1 alone goes on meanwhile.
-  const auto fleet = MakeFleet({"cpu0", "cpu1"});
-  storage::NewJob other = storage::MakeJob();
-  other.device_key = "uuid:CPU-1";
-  fleet->Start();
-  const uint64_t job = SubmitOne(other);
-  fleet->WakeAll();
-  const auto worker = stage_.AwaitWorker();
-  ASSERT_NE(worker, nullptr);
-  ASSERT_TRUE(worker->AwaitRequest());
-  LiveWell(worker.get(), worker->request());
-  ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
-  EXPECT_EQ(Get(job).runs(0).device(), "cpu1");
-}
-
 TEST_F(DeviceFleetTest, AStopEndsAllWorkersAndQueuesTheirLaunchesAgain) {
   auto fleet = MakeFleet({"cpu0", "cpu1"});
   fleet->Start();

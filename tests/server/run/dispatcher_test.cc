@@ -44,8 +44,6 @@ TEST_F(DispatcherTest, ALaunchIsRunAndStored) {
 TEST_F(DispatcherTest, WithoutRoomForAWorkerItPausesHoweverOftenItIsWoken) {
   stage_.FailNextStarts(absl::ResourceExhaustedError("socketpair: Too many open files"), 3);
   const auto dispatcher = MakeDispatcher();
-  // What a fleet does: every dispatcher is woken, the one that stored the change too.
-  queue_changed_ = [&] { dispatcher->Wake(); };
   const uint64_t job = SubmitOne(storage::MakeJob());
   const int64_t began_ns = clock_.MonotonicNs();
   dispatcher->Start();
@@ -57,6 +55,8 @@ TEST_F(DispatcherTest, WithoutRoomForAWorkerItPausesHoweverOftenItIsWoken) {
     ASSERT_TRUE(clock_.AwaitSleeps(sleeps + 1));
   }
   EXPECT_EQ(stage_.starts(), 1);
+  EXPECT_EQ(dispatcher->Describe().state(), v1::DEVICE_STATE_UNAVAILABLE);
+  EXPECT_THAT(dispatcher->Describe().detail(), HasSubstr("Too many open files"));
 
   clock_.Advance(2 * kSecondNs);
   ASSERT_TRUE(stage_.AwaitStarts(2));
@@ -70,6 +70,8 @@ TEST_F(DispatcherTest, WithoutRoomForAWorkerItPausesHoweverOftenItIsWoken) {
   ASSERT_TRUE(worker->AwaitRequest());
   LiveWell(worker.get(), worker->request());
   ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  ASSERT_TRUE(Await([&] { return dispatcher->Describe().state() == v1::DEVICE_STATE_IDLE; }));
+  EXPECT_EQ(dispatcher->Describe().detail(), "");
   EXPECT_EQ(Get(job).interruptions(), 0U) << "lack of room is no fault of the job";
   EXPECT_EQ(Get(job).runs_size(), 4);
   EXPECT_THAT(Get(job).runs(0).failure().detail(), HasSubstr("Too many open files"));
@@ -185,7 +187,6 @@ TEST_F(DispatcherTest, ARunThatCannotBeStoredIsKeptUntilItCan) {
   stage_.PlayByThemselves();
   const int64_t began_ns = clock_.MonotonicNs();
   const auto dispatcher = MakeDispatcher();
-  queue_changed_ = [&] { dispatcher->Wake(); };
   dispatcher->Start();
   ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns + 2 * kSecondNs));
   EXPECT_EQ(dispatcher->Describe().state(), v1::DEVICE_STATE_RUNNING);

@@ -24,7 +24,6 @@ DispatcherSetting RunTest::Setting() {
   setting.jobs = jobs_.get();
   setting.runs = runs_.get();
   setting.hub = &hub_;
-  setting.queue_changed = [this] { queue_changed_(); };
   return setting;
 }
 

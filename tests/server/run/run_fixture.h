@@ -38,8 +38,6 @@ class RunTest : public storage::StoreTest {
   SettableClock clock_;
   EventHub hub_;
   Stage stage_;
-  // Called where a fleet would wake its dispatchers.
-  std::function<void()> queue_changed_ = [] {};
 
  private:
   std::mutex mutex_;
