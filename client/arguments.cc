@@ -16,10 +16,11 @@ using Word1 = std::optional<std::string>;
 
 constexpr char kCvAndExitCodes[] =
     "The table's CV is the largest of the row's columns. Exit codes: 0 all succeeded, 1 usage, 2 "
-    "some job failed,\n3 daemon not reached, 4 not found or refused, 130 interrupted.";
+    "some job failed,\n3 daemon not reached, 4 not found or refused, 6 result not written, 130 "
+    "interrupted.";
 constexpr char kExitCodes[] =
     "Exit codes: 0 succeeded, 1 usage, 2 the job failed, 3 daemon not reached, 4 not found or "
-    "refused,\n130 interrupted.";
+    "refused,\n6 result not written, 130 interrupted.";
 
 void AddSelectors(CLI::App* app, Words* words, const std::string& help) {
   app->add_option("SELECTOR", *words, help)->type_name("");
@@ -154,6 +155,35 @@ CommandOptions Chosen(const std::string& name, const AllOptions& all) {
   return all.status;
 }
 
+// For the list of commands; the words behind it are read by HelpOf.
+void AddHelp(CLI::App* app) {
+  auto* help = app->add_subcommand("help", "what --help prints of a command, or of all");
+  help->add_option("COMMAND")->type_name("");
+}
+
+// The words behind `help`; nothing for another command.
+std::optional<Words> AskedHelp(const Words& words) {
+  const bool has_address = words.size() > 2 && words.front() == "--address";
+  const auto place = words.begin() + (has_address ? 2 : 0);
+  if (place == words.end() || *place != "help") return std::nullopt;
+  return Words(place + 1, words.end());
+}
+
+absl::StatusOr<InformationText> HelpOf(const Words& commands, const CLI::App& app) {
+  if (commands.empty()) return InformationText{app.help()};
+  if (commands.size() > 1) {
+    return absl::InvalidArgumentError(
+        fmt::format("help takes one command, got {}", fmt::join(commands, " and ")));
+  }
+  const std::string name = commands.front() == "--help" ? "help" : commands.front();
+  const auto found =
+      app.get_subcommands([&name](const CLI::App* one) { return one->get_name() == name; });
+  if (found.empty()) {
+    return absl::InvalidArgumentError(fmt::format("{} is not a command, see torchlap help", name));
+  }
+  return InformationText{found.front()->help(app.get_name())};
+}
+
 void AddGlobals(CLI::App* app, AllOptions* all) {
   app->add_option("--address", all->address,
                   "unix:/path or host:port; default: TORCHLAP_ADDRESS, else the system's socket, "
@@ -222,6 +252,8 @@ absl::StatusOr<std::variant<InformationText, Arguments>> ParseArguments(const Wo
   AddFollowing(&app, &all);
   AddRunQueries(&app, &all);
   AddServiceQueries(&app, &all);
+  AddHelp(&app);
+  if (const std::optional<Words> commands = AskedHelp(words)) return HelpOf(*commands, app);
   try {
     app.parse(Words(words.rbegin(), words.rend()));  // CLI11 takes them from the back
   } catch (const CLI::CallForHelp&) {

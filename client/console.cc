@@ -13,6 +13,7 @@ Console ConsoleOfProcess() {
   Console console;
   console.out = &std::cout;
   console.err = &std::cerr;
+  console.out_is_terminal = isatty(STDOUT_FILENO) == 1;
   const char* terminal = std::getenv("TERM");
   const char* no_color = std::getenv("NO_COLOR");
   console.live = isatty(STDERR_FILENO) == 1 && terminal != nullptr &&

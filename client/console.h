@@ -9,6 +9,7 @@ namespace torchlap::client {
 struct Console {
   std::ostream* out = nullptr;
   std::ostream* err = nullptr;
+  bool out_is_terminal = false;
   bool live = false;   // stderr is a terminal that can redraw a line
   bool color = false;  // and colour is wanted
   int columns = 80;

@@ -1,10 +1,34 @@
 #include "client/exit_code.h"
 
+#include <absl/strings/cord.h>
+
 #include <algorithm>
 
 namespace torchlap::client {
+namespace {
+
+// No answer of a daemon has it: they come as a code and a message.
+constexpr char kOutputMark[] = "torchlap.client/output";
+
+}  // namespace
+
+absl::Status OutputError(const std::string& message) {
+  absl::Status status = absl::DataLossError(message);
+  status.SetPayload(kOutputMark, absl::Cord());
+  return status;
+}
+
+bool IsOutputError(const absl::Status& status) {
+  return status.GetPayload(kOutputMark).has_value();
+}
+
+absl::Status WithRemark(const absl::Status& status, const std::string& remark) {
+  const std::string message = OneLine(status) + "; " + remark;
+  return IsOutputError(status) ? OutputError(message) : absl::Status(status.code(), message);
+}
 
 int ExitCodeOf(const absl::Status& status) {
+  if (IsOutputError(status)) return kExitOutput;
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return kExitOk;

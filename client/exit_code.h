@@ -1,4 +1,4 @@
-// What the program's exit code says (cli.md, "Exit codes").
+// What the program's exit code says; README.md lists them for people.
 #pragma once
 
 #include <absl/status/status.h>
@@ -12,10 +12,20 @@ inline constexpr int kExitUsage = 1;
 inline constexpr int kExitJobFailed = 2;
 inline constexpr int kExitUnavailable = 3;
 inline constexpr int kExitRefused = 4;
+// The result could not be written. What was done all the same stands on stderr.
+inline constexpr int kExitOutput = 6;
 inline constexpr int kExitTimedOut = 124;
 inline constexpr int kExitInterrupted = 130;
 
-// OK is 0, INVALID_ARGUMENT 1, UNAVAILABLE 3, everything else 4.
+// An error of the place that results are written to: a full disk, a folder that is not there. It
+// keeps its mark under WithRemark.
+absl::Status OutputError(const std::string& message);
+bool IsOutputError(const absl::Status& status);
+
+// The same error with more behind its message: `MESSAGE; REMARK`.
+absl::Status WithRemark(const absl::Status& status, const std::string& remark);
+
+// OK is 0, an output error 6, INVALID_ARGUMENT 1, UNAVAILABLE 3, everything else 4.
 int ExitCodeOf(const absl::Status& status);
 
 // The status' message on one line: control characters become spaces; a status without a message

@@ -45,12 +45,13 @@ absl::StatusOr<v1::SubmitJobsRequest> BuildCell(const SweepWords& words) {
 }  // namespace
 
 absl::StatusOr<v1::SubmitJobsRequest> BuildWarmups(const SweepWords& words,
-                                                   const std::optional<std::string>& steps) {
-  auto numbers = ParseNumbers("--steps", {steps.value_or(kUsualWarmups)});
+                                                   const std::vector<std::string>& steps) {
+  const std::vector<std::string> usual = {kUsualWarmups};
+  auto numbers = ParseNumbers("--steps", steps.empty() ? usual : steps);
   if (!numbers.ok()) return numbers.status();
   if (numbers->size() < 2) {
     return Invalid(fmt::format("--steps is {}, must be two numbers or more to compare, such as {}",
-                               *steps, kUsualWarmups));
+                               fmt::join(steps, " "), kUsualWarmups));
   }
   auto cell = BuildCell(words);
   if (!cell.ok()) return cell;

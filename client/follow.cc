@@ -60,8 +60,12 @@ class Follower {
     if (options_.run_line) SayEndedRun(change);
     std::vector<FinishedCell> finished = progress_->Apply(change);
     if (progress_->sequence()) PinSelector();
-    if (options_.run_line) finished.clear();
-    display_->Show(*progress_, finished);
+    std::vector<NextTry> tries = progress_->TakeTries();
+    if (options_.run_line) {
+      finished.clear();
+      tries.clear();
+    }
+    display_->Show(*progress_, finished, tries);
     return !progress_->finished();
   }
 

@@ -12,6 +12,9 @@
 #include <sstream>
 #include <string_view>
 #include <system_error>
+#include <utility>
+
+#include "client/exit_code.h"
 
 namespace torchlap::client {
 namespace {
@@ -19,7 +22,7 @@ namespace {
 using format::Format;
 
 absl::Status CannotWrite(const std::string& path, const std::string& reason) {
-  return absl::InternalError(fmt::format("cannot write {}: {}", path, reason));
+  return OutputError(fmt::format("cannot write {}: {}", path, reason));
 }
 
 std::filesystem::path FolderOf(const std::string& path) {
@@ -42,15 +45,15 @@ absl::Status CheckWritable(const std::string& path) {
   const std::filesystem::path folder = FolderOf(path);
   std::filesystem::create_directories(folder, error);
   if (error) {
-    return absl::InvalidArgumentError(fmt::format("-o {}: cannot make the folder {}: {}", path,
-                                                  folder.native(), error.message()));
+    return OutputError(fmt::format("-o {}: cannot make the folder {}: {}", path, folder.native(),
+                                   error.message()));
   }
   if (std::filesystem::is_directory(path, error)) {
-    return absl::InvalidArgumentError(fmt::format("-o {} is a folder, must be a file", path));
+    return OutputError(fmt::format("-o {} is a folder, must be a file", path));
   }
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
-    return absl::InvalidArgumentError(fmt::format("-o {}: cannot write into {}: {}", path,
-                                                  folder.native(), std::strerror(errno)));
+    return OutputError(fmt::format("-o {}: cannot write into {}: {}", path, folder.native(),
+                                   std::strerror(errno)));
   }
   return absl::OkStatus();
 }
@@ -120,7 +123,31 @@ absl::Status WriteSpecialFile(const std::string& path, const std::string& conten
   return done == content.size() ? absl::OkStatus() : CannotWrite(path, std::strerror(error));
 }
 
+absl::Status WriteStdout(const Format& format, const Console& console,
+                         const format::Document& document) {
+  errno = 0;
+  if (absl::Status status = format.write(document, *console.out); !status.ok()) return status;
+  return FlushStdout(console);
+}
+
+absl::Status WriteFile(const Format& format, const std::string& path, const Console& console,
+                       const format::Document& document) {
+  std::ostringstream content;
+  if (absl::Status status = format.write(document, content); !status.ok()) return status;
+  if (absl::Status status = WriteFileWhole(path, content.str()); !status.ok()) return status;
+  *console.err << "wrote " << path << '\n';
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::Status FlushStdout(const Console& console) {
+  console.out->flush();
+  if (console.out->good()) return absl::OkStatus();
+  const int error = errno;
+  return CannotWrite("the result to standard output",
+                     error == 0 ? "the stream is broken" : std::strerror(error));
+}
 
 absl::StatusOr<Output> ChooseOutput(const OutputWords& words, format::Content content,
                                     format::FormatList formats) {
@@ -129,17 +156,40 @@ absl::StatusOr<Output> ChooseOutput(const OutputWords& words, format::Content co
   if (!words.file.empty()) {
     if (absl::Status status = CheckWritable(words.file); !status.ok()) return status;
   }
-  return Output{*format, words.file};
+  return Output{*format, words.file, /*with_advice=*/true};
 }
 
 absl::Status WriteOutput(const Output& output, const Console& console,
                          const format::Document& document) {
-  if (output.file.empty()) return output.format->write(document, *console.out);
-  std::ostringstream content;
-  if (absl::Status status = output.format->write(document, content); !status.ok()) return status;
-  if (absl::Status status = WriteFileWhole(output.file, content.str()); !status.ok()) return status;
-  *console.err << "wrote " << output.file << '\n';
+  format::Document result = document;
+  format::Lines advice;
+  if (output.format->advice == format::Advice::kAside || !output.file.empty()) {
+    const auto hints = std::exchange(result.hints, nullptr);
+    const bool is_said = output.with_advice && output.format->advice != format::Advice::kNone;
+    if (hints && is_said) advice = hints();
+  }
+  const absl::Status written = output.file.empty()
+                                   ? WriteStdout(*output.format, console, result)
+                                   : WriteFile(*output.format, output.file, console, result);
+  if (!written.ok()) return written;
+  for (const std::string& line : advice) *console.err << line << '\n';
   return absl::OkStatus();
+}
+
+absl::Status WriteOutputAndTable(const Output& output, const Console& console,
+                                 const format::Document& document) {
+  if (!ShowsTableToo(output, console)) return WriteOutput(output, console, document);
+  const absl::Status written = WriteOutput(WithoutAdvice(output), console, document);
+  return written.ok() ? WriteOutput(Output{}, console, document) : written;
+}
+
+Output WithoutAdvice(Output output) {
+  output.with_advice = false;
+  return output;
+}
+
+bool ShowsTableToo(const Output& output, const Console& console) {
+  return !output.file.empty() && console.out_is_terminal;
 }
 
 absl::Status WriteFileWhole(const std::string& path, const std::string& content) {

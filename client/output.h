@@ -21,19 +21,36 @@ struct OutputWords {
 struct Output {
   const format::Format* format = format::kFormats.front();
   std::string file;
+  bool with_advice = true;  // what to do next is said beside the result
 };
 
 // The format that was named, else the one that the file's name ends in, else the first.
-// INVALID_ARGUMENT: a format that is not there or cannot write such content, or a file that could
-// not be written. Makes the file's folder.
+// INVALID_ARGUMENT: a format that is not there or cannot write such content. An output error
+// (exit_code.h): a file that could not be written. Makes the file's folder.
 absl::StatusOr<Output> ChooseOutput(const OutputWords& words, format::Content content,
                                     format::FormatList formats = format::kFormats);
 
 // Writes the document to stdout or as the file's new content. A file appears, or is replaced, only
 // when all of it is on the disk; otherwise it is left as it was. Says on stderr which file was
-// written.
+// written. What to do next stands below a table on stdout; beside a file, and beside the formats
+// that are made to be pasted, it goes to stderr. What cannot be written is an output error
+// (exit_code.h).
 absl::Status WriteOutput(const Output& output, const Console& console,
                          const format::Document& document);
+
+// The same at the end of something that was followed: with a file a terminal is shown the table
+// too.
+absl::Status WriteOutputAndTable(const Output& output, const Console& console,
+                                 const format::Document& document);
+
+// The same output for a result that is shown once more, with the advice below it.
+Output WithoutAdvice(Output output);
+
+// Whether the result goes to a file while somebody sits before stdout, who is shown the table too.
+bool ShowsTableToo(const Output& output, const Console& console);
+
+// An output error if anything that was written to stdout could not be.
+absl::Status FlushStdout(const Console& console);
 
 // Replaces `path` by `content`, whole or not at all, with the permissions that a new file would
 // have.

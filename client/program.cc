@@ -6,6 +6,7 @@
 #include "client/address.h"
 #include "client/arguments.h"
 #include "client/exit_code.h"
+#include "client/output.h"
 #include "client/utf8.h"
 
 namespace torchlap::client {
@@ -38,10 +39,7 @@ absl::StatusOr<int> ParseAndCarry(const std::vector<std::string>& words, const C
 
 int RunProgram(const std::vector<std::string>& words, const Console& console) {
   absl::StatusOr<int> code = ParseAndCarry(words, console);
-  console.out->flush();
-  if (code.ok() && !console.out->good()) {
-    code = absl::DataLossError("cannot write the result to standard output");
-  }
+  if (absl::Status flushed = FlushStdout(console); code.ok() && !flushed.ok()) code = flushed;
   if (code.ok()) return *code;
   *console.err << "torchlap: " << OneLine(code.status()) << '\n';
   return ExitCodeOf(code.status());

@@ -4,9 +4,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <ostream>
+#include <string_view>
+#include <utility>
 
 #include "client/format/calibration.h"
+#include "client/format/evidence.h"
+#include "client/format/fit.h"
 #include "client/format/numbers.h"
 #include "client/format/run_columns.h"
 #include "client/format/subject.h"
@@ -42,21 +47,72 @@ std::string ResultWords(const FinishedCell& cell) {
   return note.empty() ? words : words + ", " + note;
 }
 
-// What tells the jobs of a warm-up comparison apart.
-std::string WarmupWords(const v1::JobSpec& spec) {
-  if (spec.purpose() != v1::PURPOSE_WARMUP) return "";
-  return fmt::format(", {} warm-up", spec.plan().warmup_steps());
+// A job as traits look at it.
+v1::Run AskedFor(const v1::JobSpec& spec) {
+  v1::Run run;
+  *run.mutable_workload() = spec.workload();
+  *run.mutable_plan() = spec.plan();
+  const format::Subject subject = format::SubjectOf(spec.workload());
+  run.set_requested_batch_size(subject.batch_size);
+  run.set_requested_context_length(subject.context_length);
+  return run;
+}
+
+// The sizes and the pass stand in WorkloadWords.
+bool IsInWorkloadWords(const format::Trait& trait) {
+  const std::string_view title = trait.title;
+  return title == "pass" || title == "batch" || title == "context";
+}
+
+// `batch 150`, `context 128`; empty if the sizes are the same.
+std::string ChangedSizes(const v1::Run& before, const v1::Run& after) {
+  const format::Subject old_subject = format::SubjectOf(before);
+  const format::Subject subject = format::SubjectOf(after);
+  std::vector<std::string> sizes;
+  if (subject.batch_size != old_subject.batch_size) {
+    sizes.push_back(fmt::format("batch {}", subject.batch_size));
+  }
+  if (subject.context_length != old_subject.context_length) {
+    sizes.push_back(fmt::format("context {}", subject.context_length));
+  }
+  return fmt::format("{}", fmt::join(sizes, ", "));
+}
+
+// Why there is another try: what became of the one before. Short: `show` has the rest.
+std::string EndWords(const v1::Run& run) {
+  if (run.outcome() == v1::OUTCOME_OK) {
+    const std::string verdict = format::VerdictWords(run);
+    return verdict.empty() ? "OK" : verdict;
+  }
+  std::string words = format::OutcomeName(run.outcome());
+  if (run.failure().phase() != v1::PHASE_UNSPECIFIED) {
+    words += fmt::format(" in {}", Word(run.failure().phase()));
+  }
+  return words;
+}
+
+// Launches follow each other as planned; everything else is another try.
+bool IsAnotherTry(v1::Cause cause) {
+  return cause != v1::CAUSE_UNSPECIFIED && cause != v1::CAUSE_FIRST;
 }
 
 std::string StepWords(const v1::Progress& progress) {
   if (progress.steps_done() == 0 && progress.steps_total() == 0) return "building";
-  std::string words = progress.steps_total() == 0 ? fmt::format("step {}", progress.steps_done())
-                                                  : fmt::format("step {}/{}", progress.steps_done(),
-                                                                progress.steps_total());
+  // A count, not the number of a step: those begin with 0.
+  std::string words =
+      progress.steps_total() == 0
+          ? fmt::format("{} steps", progress.steps_done())
+          : fmt::format("{}/{} steps", progress.steps_done(), progress.steps_total());
   if (progress.has_step_ns()) {
     words += ", " + format::Significant(static_cast<double>(progress.step_ns()) / 1e6, 4) + " ms";
   }
   return words;
+}
+
+// `launch 2 of 7, `.
+std::string LaunchWords(const SweepProgress::Current& current) {
+  const uint32_t launches = current.job.spec().plan().launches();
+  return launches > 1 ? fmt::format("launch {} of {}, ", current.launch + 1, launches) : "";
 }
 
 // Only while there is something left.
@@ -90,11 +146,16 @@ std::vector<FinishedCell> SweepProgress::Apply(const v1::WatchJobsResponse& chan
   std::vector<FinishedCell> finished;
   if (change.has_snapshot()) ApplySnapshot(change.snapshot(), &finished);
   if (change.has_event()) ApplyEvent(change.event(), &finished);
+  if (change.has_snapshot() && snapshot_is_whole_) Compare();
   if (change.has_progress()) {
     const auto cell = cells_.find(change.progress().job_id());
     // A late report of a run that has ended says nothing any more.
     if (cell != cells_.end() && cell->second.job.state() == v1::JOB_STATE_RUNNING) {
       cell->second.progress = change.progress();
+      if (change.progress().has_step_ns()) {
+        pace_.LearnStep(cell->second.job.spec().workload(),
+                        static_cast<double>(change.progress().step_ns()) / 1e9);
+      }
     }
   }
   return finished;
@@ -122,15 +183,12 @@ void SweepProgress::ApplyEvent(const v1::JobEvent& event, std::vector<FinishedCe
   const bool run_ended = event.has_run() && event.run().outcome() != v1::OUTCOME_UNSPECIFIED;
   if (run_ended) {
     cell.progress.reset();
-    if (event.run().has_duration_ns() && IsFinished(event.state())) {
-      finished_seconds_ += static_cast<double>(event.run().duration_ns()) / 1e9;
-      ++timed_cells_;
-    }
+    // What is ruled out by arithmetic ends without having begun.
+    if (cell.ended && cell.ended->run_id() != event.run().run_id()) AddTry(event.run(), cell);
+    cell.ended = event.run();
+    Learn(event.run(), IsFinished(event.state()));
   } else if (event.has_run()) {
-    // The display names the sizes that are being tried.
-    *cell.job.mutable_spec()->mutable_workload() = event.run().workload();
-    cell.progress.emplace();
-    cell.progress->set_job_id(event.job_id());
+    Begin(event.run(), &cell);
   }
   if (run_ended && event.run().purpose() != v1::PURPOSE_TRACE) cell.measured = event.run();
   if (!IsFinished(event.state())) return;
@@ -141,11 +199,62 @@ void SweepProgress::ApplyEvent(const v1::JobEvent& event, std::vector<FinishedCe
   Report(&cell, run_ended ? &event.run() : nullptr, finished);
 }
 
+void SweepProgress::Begin(const v1::Run& run, Cell* cell) {
+  // The display names the sizes that are being tried.
+  *cell->job.mutable_spec()->mutable_workload() = run.workload();
+  cell->progress.emplace();
+  cell->progress->set_job_id(cell->job.job_id());
+  cell->launch = run.launch();
+  if (cell->ended) AddTry(run, *cell);
+  cell->ended.reset();
+}
+
+void SweepProgress::AddTry(const v1::Run& run, const Cell& cell) {
+  if (IsAnotherTry(run.cause())) tries_.push_back({*cell.ended, run, DistinctionOf(cell)});
+}
+
+void SweepProgress::Learn(const v1::Run& run, bool ends_job) {
+  pace_.Learn(run);
+  if (!run.has_duration_ns() || !ends_job) return;
+  finished_seconds_ += static_cast<double>(run.duration_ns()) / 1e9;
+  ++timed_cells_;
+}
+
+void SweepProgress::Compare() {
+  varying_.clear();
+  if (cells_.empty()) return;
+  const v1::Run first = AskedFor(cells_.begin()->second.job.spec());
+  const auto differs = [&](const auto& value) {
+    return std::any_of(cells_.begin(), cells_.end(), [&](const auto& entry) {
+      return value(AskedFor(entry.second.job.spec())) != value(first);
+    });
+  };
+  for (const format::Trait& trait : format::Traits()) {
+    if (differs(trait.value)) varying_.push_back(&trait);
+  }
+}
+
+std::string SweepProgress::DistinctionOf(const Cell& cell) const {
+  std::vector<const format::Trait*> others;
+  std::copy_if(varying_.begin(), varying_.end(), std::back_inserter(others),
+               [](const format::Trait* trait) { return !IsInWorkloadWords(*trait); });
+  return format::Distinction(AskedFor(cell.job.spec()), others);
+}
+
+std::string SweepProgress::ShortName(const Cell& cell) const {
+  const v1::Workload& workload = cell.job.spec().workload();
+  if (varying_.empty()) return format::WorkloadWords(workload);
+  return format::SubjectName(workload) + format::Distinction(AskedFor(cell.job.spec()), varying_);
+}
+
+std::vector<NextTry> SweepProgress::TakeTries() { return std::exchange(tries_, {}); }
+
 void SweepProgress::Report(Cell* cell, const v1::Run* run, std::vector<FinishedCell>* finished) {
   if (cell->reported) return;
   cell->reported = true;
   FinishedCell& done = finished->emplace_back();
   done.job = cell->job;
+  done.distinction = DistinctionOf(*cell);
   if (run != nullptr) done.run = *run;
 }
 
@@ -170,36 +279,48 @@ std::vector<uint64_t> SweepProgress::job_ids() const {
   return ids;
 }
 
+std::optional<v1::Job> SweepProgress::first_job() const {
+  if (cells_.empty()) return std::nullopt;
+  return cells_.begin()->second.job;
+}
+
 std::optional<SweepProgress::Current> SweepProgress::current() const {
   for (const auto& [id, cell] : cells_) {
     if (cell.job.state() == v1::JOB_STATE_RUNNING && cell.progress) {
-      return Current{cell.job, *cell.progress};
+      return Current{cell.job, *cell.progress, cell.launch, ShortName(cell)};
     }
   }
   return std::nullopt;
 }
 
-std::optional<double> SweepProgress::SecondsLeftInCurrent() const {
-  const auto now = current();
-  if (!now || !now->progress.has_step_ns() || now->progress.steps_total() == 0) {
-    return std::nullopt;
-  }
-  const uint32_t left = now->progress.steps_total() - now->progress.steps_done();
-  return left * static_cast<double>(now->progress.step_ns()) / 1e9;
+std::optional<double> SweepProgress::SecondsOfLaunch(const v1::JobSpec& spec) const {
+  if (const std::optional<double> seconds = pace_.LaunchSeconds(spec)) return seconds;
+  if (timed_cells_ == 0) return std::nullopt;
+  return finished_seconds_ / static_cast<double>(timed_cells_);
+}
+
+std::optional<double> SweepProgress::SecondsLeft(const Cell& cell) const {
+  const v1::JobSpec& spec = cell.job.spec();
+  const std::optional<double> launch = SecondsOfLaunch(spec);
+  if (!launch) return std::nullopt;
+  const double launches = std::max(spec.plan().launches(), 1U);
+  if (!cell.progress || cell.job.state() != v1::JOB_STATE_RUNNING) return launches * *launch;
+  const double after = std::max(launches - 1 - cell.launch, 0.0) * *launch;
+  const v1::Progress& now = *cell.progress;
+  if (!now.has_step_ns() || now.steps_total() == 0) return after + *launch;
+  const uint32_t steps = now.steps_total() - std::min(now.steps_done(), now.steps_total());
+  return after + steps * static_cast<double>(now.step_ns()) / 1e9;
 }
 
 std::optional<double> SweepProgress::remaining_seconds() const {
-  const std::optional<double> in_current = SecondsLeftInCurrent();
-  const size_t waiting = total() - done() - (current() ? 1 : 0);
-  if (timed_cells_ > 0) {
-    const double typical = finished_seconds_ / static_cast<double>(timed_cells_);
-    return in_current.value_or(current() ? typical : 0) + typical * static_cast<double>(waiting);
+  double sum = 0;
+  for (const auto& [id, cell] : cells_) {
+    if (IsFinished(cell.job.state())) continue;
+    const std::optional<double> seconds = SecondsLeft(cell);
+    if (!seconds) return std::nullopt;
+    sum += *seconds;
   }
-  if (!in_current) return std::nullopt;
-  const auto now = current();
-  const double whole =
-      now->progress.steps_total() * static_cast<double>(now->progress.step_ns()) / 1e9;
-  return *in_current + whole * static_cast<double>(waiting);
+  return sum;
 }
 
 std::string FinishedLine(const FinishedCell& cell, size_t done, size_t total) {
@@ -210,8 +331,16 @@ std::string FinishedLine(const FinishedCell& cell, size_t done, size_t total) {
                      &workload);
   }
   return fmt::format("{} {}: {} ({} of {})", cell.job.job_id(),
-                     format::WorkloadWords(workload) + WarmupWords(cell.job.spec()),
-                     ResultWords(cell), done, total);
+                     format::WorkloadWords(workload) + cell.distinction, ResultWords(cell), done,
+                     total);
+}
+
+std::string NextTryLine(const NextTry& next) {
+  if (next.begun.purpose() == v1::PURPOSE_FIT) return format::TryLine(next.ended);
+  const std::string sizes = ChangedSizes(next.ended, next.begun);
+  return fmt::format("{} {}: {}, trying {}", next.ended.job_id(),
+                     format::WorkloadWords(next.ended.workload()) + next.distinction,
+                     EndWords(next.ended), sizes.empty() ? "again" : sizes);
 }
 
 std::string ProgressLine(const SweepProgress& progress, int columns, bool color) {
@@ -219,29 +348,26 @@ std::string ProgressLine(const SweepProgress& progress, int columns, bool color)
   std::string rest = fmt::format(" {}/{}", progress.done(), progress.total());
   if (progress.failed() > 0) rest += fmt::format(", {} failed", progress.failed());
   const auto current = progress.current();
-  if (!progress.finished()) rest += "  " + (current ? StepWords(current->progress) : "waiting");
+  if (!progress.finished())
+    rest += "  " + (current ? LaunchWords(*current) + StepWords(current->progress) : "waiting");
   rest += EstimateWords(progress);
   // Last, as it is what a narrow terminal can do without.
-  if (current) {
-    const v1::JobSpec& spec = current->job.spec();
-    rest += "  " + format::WorkloadWords(spec.workload()) + WarmupWords(spec);
-  }
+  if (current) rest += "  " + current->name;
   // The last column stays free: writing to it wraps on some terminals.
   const size_t room = static_cast<size_t>(std::max(columns - 1, kBarWidth + 2)) - bar.size();
   return Colored(bar, progress.failed() > 0 ? "31" : "32", color) + Shortened(rest, room);
 }
 
-void ProgressDisplay::Show(const SweepProgress& progress,
-                           const std::vector<FinishedCell>& finished) {
+void ProgressDisplay::Show(const SweepProgress& progress, const std::vector<FinishedCell>& finished,
+                           const std::vector<NextTry>& tries) {
   if (quiet_) return;
-  if (console_.live) {
-    *console_.err << kEraseLine << ProgressLine(progress, console_.columns, console_.color)
-                  << std::flush;
-    drawn_ = true;
-    return;
-  }
+  for (const NextTry& next : tries) Say(NextTryLine(next));
   size_t number = progress.done() - std::min(finished.size(), progress.done());
   for (const FinishedCell& cell : finished) Say(FinishedLine(cell, ++number, progress.total()));
+  if (!console_.live) return;
+  *console_.err << kEraseLine << ProgressLine(progress, console_.columns, console_.color)
+                << std::flush;
+  drawn_ = true;
 }
 
 void ProgressDisplay::Say(const std::string& line) {

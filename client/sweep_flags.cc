@@ -178,8 +178,8 @@ void AddWarmupFlags(CLI::App* app, WarmupOptions* options) {
   SweepWords* sweep = &options->sweep;
   AddWorkload(app, sweep, BatchHelp("sequences in a step"), ContextHelp("tokens in a sequence"));
   SetGroup(app, "Measuring");
-  AddWord(app, "--steps", &options->steps, "numbers of warm-up steps to compare (0,1,2,5,10)",
-          "N,...");
+  AddAxis(app, "--steps", &options->steps,
+          "numbers of warm-up steps to compare: 0 1 2, 0,1,2, 0..4 (0,1,2,5,10)");
   AddSingle(app, "--measure-steps", &sweep->measure_steps, StepsHelp("measured steps"));
   AddTiming(app, sweep);
   AddLaunches(app, sweep);

@@ -19,7 +19,7 @@ END
 }
 
 torch=()
-checks=(layers format scripts thread_safety tidy)
+checks=(layers format scripts readme thread_safety tidy)
 while (($# > 0)); do
   case $1 in
     --fast) checks=() && shift ;;

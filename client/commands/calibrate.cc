@@ -10,7 +10,7 @@ namespace {
 absl::Status Print(const v1::Job& job, const Output& output, const Console& console) {
   for (const v1::Run& run : job.runs()) {
     if (run.outcome() != v1::OUTCOME_OK) continue;
-    return WriteOutput(output, console, format::ShowCalibration(run));
+    return WriteOutputAndTable(output, console, format::ShowCalibration(run));
   }
   *console.err << "nothing was calibrated: "
                << (job.reason().empty() ? "the job has no run that ended OK" : job.reason())

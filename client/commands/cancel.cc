@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "client/commands/commands.h"
 #include "client/commands/job_choice.h"
 #include "client/exit_code.h"
@@ -27,7 +29,11 @@ absl::StatusOr<int> Execute(const CancelOptions& options, const Invocation& invo
   if (!response.ok()) return response.status();
   const absl::Status written =
       WriteOutput(*output, invocation.console, format::ListCancelled(*response));
-  if (!written.ok()) return written;
+  if (!written.ok()) {
+    return WithRemark(written, fmt::format("cancelled all the same: {} queued, {} running",
+                                           response->cancelled_job_ids_size(),
+                                           response->cancelling_job_ids_size()));
+  }
   return kExitOk;
 }
 

@@ -40,7 +40,7 @@ absl::StatusOr<int> Execute(const SubmitOptions& options, const Invocation& invo
 // order; prints what that shows. Follows as `run` does.
 struct WarmupOptions {
   SweepWords sweep;  // one value an axis; without warm-up steps
-  std::optional<std::string> steps;
+  std::vector<std::string> steps;
   OutputWords output;
 };
 absl::StatusOr<int> Execute(const WarmupOptions& options, const Invocation& invocation);
@@ -69,8 +69,8 @@ struct WaitOptions {
 };
 absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invocation);
 
-// Follows jobs that were submitted before, and prints their result table. Ctrl-C ends it, the jobs
-// go on.
+// Follows jobs that were submitted before, and prints their result table. Ctrl-C ends it and says
+// how to follow or cancel the jobs, which go on.
 struct WatchOptions {
   std::vector<std::string> selectors;
   OutputWords output;

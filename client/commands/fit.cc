@@ -2,6 +2,7 @@
 
 #include "client/commands/commands.h"
 #include "client/commands/followed_sweep.h"
+#include "client/commands/results.h"
 #include "client/experiments.h"
 
 namespace torchlap::client {
@@ -16,7 +17,10 @@ absl::StatusOr<int> Execute(const FitOptions& options, const Invocation& invocat
   const auto report = [&](const v1::SubmitJobsResponse& submitted, DaemonChannel* channel) {
     const auto job = FetchJob(submitted.job_ids(0), channel);
     if (!job.ok()) return job.status();
-    return WriteOutput(*output, invocation.console, format::ShowFit(*job));
+    const auto find_devices = [&] {
+      return FetchDeviceNotes({job->runs().begin(), job->runs().end()}, channel);
+    };
+    return WriteOutputAndTable(*output, invocation.console, format::ShowFit(*job, find_devices));
   };
   return SubmitAndFollow(*std::move(request), follow, invocation, report);
 }

@@ -30,10 +30,9 @@ void CancelSweep(uint64_t sweep_id, const Console& console, DaemonChannel* chann
 
 int Detach(uint64_t sweep_id, const Console& console, Interrupts* interrupts,
            DaemonChannel* channel) {
-  *console.err << fmt::format(
-                      "detached: sweep:{0} goes on; follow it: torchlap watch sweep:{0}; cancel "
-                      "it: torchlap cancel sweep:{0}, or Ctrl-C again within {1} s\n",
-                      sweep_id, kSecondInterrupt.count())
+  const std::string sweep = fmt::format("sweep:{}", sweep_id);
+  *console.err << fmt::format("{}, or Ctrl-C again within {} s\n",
+                              DetachedWords(sweep + " goes on", sweep), kSecondInterrupt.count())
                << std::flush;
   if (interrupts->WaitForSecond(kSecondInterrupt)) CancelSweep(sweep_id, console, channel);
   return kExitInterrupted;
@@ -42,12 +41,25 @@ int Detach(uint64_t sweep_id, const Console& console, Interrupts* interrupts,
 // A daemon that does not come back leaves the user with a sweep to look for.
 absl::Status WithSweep(const absl::Status& status, uint64_t sweep_id) {
   if (status.code() != absl::StatusCode::kUnavailable) return status;
-  return absl::UnavailableError(
-      fmt::format("{}; sweep:{} stays queued, follow it later: torchlap watch sweep:{}",
-                  OneLine(status), sweep_id, sweep_id));
+  return WithRemark(
+      status,
+      fmt::format("sweep:{0} stays queued, follow it later: torchlap watch sweep:{0}", sweep_id));
 }
 
 }  // namespace
+
+std::string DetachedWords(const std::string& what, const std::string& selectors) {
+  return fmt::format("detached: {0}; follow it: torchlap watch {1}; cancel it: torchlap cancel {1}",
+                     what, selectors);
+}
+
+std::string DetachedLine(const std::vector<std::string>& typed, const std::optional<v1::Job>& job) {
+  const bool is_last = typed.empty() || (typed.size() == 1 && typed.front() == "last");
+  const std::string selectors = is_last && job ? fmt::format("sweep:{}", job->sweep_id())
+                                : is_last      ? "last"
+                                               : fmt::format("{}", fmt::join(typed, " "));
+  return DetachedWords("what was followed goes on", selectors) + '\n';
+}
 
 v1::Selector SweepSelector(uint64_t sweep_id) {
   v1::Selector selector;
@@ -82,7 +94,12 @@ absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowO
     return Detach(sweep_id, invocation.console, &interrupts, channel->get());
   }
   interrupts.LetThemEnd();
-  if (absl::Status status = report(*submitted, channel->get()); !status.ok()) return status;
+  if (absl::Status status = report(*submitted, channel->get()); !status.ok()) {
+    return WithRemark(status,
+                      fmt::format("sweep:{0} has ended all the same, print it again: torchlap "
+                                  "export sweep:{0}",
+                                  sweep_id));
+  }
   return progress.failed() == 0 ? kExitOk : kExitJobFailed;
 }
 

@@ -5,6 +5,9 @@
 #include <absl/status/statusor.h>
 
 #include <functional>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "client/commands/commands.h"
 #include "client/daemon_channel.h"
@@ -19,9 +22,18 @@ using ReportSweep =
 
 // Submits, shows progress until all jobs are finished, and calls `report`. The first Ctrl-C
 // detaches (and says how to go on), a second one within 3 s cancels the sweep. Returns the exit
-// code: 0, 2 if a job failed, 130 after Ctrl-C. UNAVAILABLE names the sweep that stays queued.
+// code: 0, 2 if a job failed, 130 after Ctrl-C. Every error names the sweep once there is one, and
+// how to go on with it.
 absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowOptions& options,
                                     const Invocation& invocation, const ReportSweep& report);
+
+// What Ctrl-C leaves, and how to go on: `detached: WHAT; follow it: torchlap watch SELECTORS; ...`,
+// without an end.
+std::string DetachedWords(const std::string& what, const std::string& selectors);
+
+// The same for jobs that were chosen and not submitted here. `typed`: as the user chose them; what
+// may mean others tomorrow (`last`) becomes the sweep of `job`.
+std::string DetachedLine(const std::vector<std::string>& typed, const std::optional<v1::Job>& job);
 
 // The selector of the sweep alone.
 v1::Selector SweepSelector(uint64_t sweep_id);

@@ -22,12 +22,33 @@ absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::RunFilter& filter, v1::
   return rows;
 }
 
+std::vector<format::DeviceNote> FetchDeviceNotes(const std::vector<v1::Run>& rows,
+                                                 DaemonChannel* channel) {
+  std::vector<format::DeviceNote> notes = format::NotesOf(format::RowOfEachDevice(rows));
+  for (format::DeviceNote& note : notes) {
+    v1::GetRunRequest request;
+    request.set_run_id(note.run.run_id());
+    const absl::Status ignored = channel->GetRun(request, [&note](const v1::GetRunResponse& part) {
+      if (part.has_detail()) note.environment = part.detail().environment();
+    });
+  }
+  return notes;
+}
+
 absl::Status PrintResults(const v1::RunFilter& filter, const Output& output, const Console& console,
                           DaemonChannel* channel) {
   auto rows = FetchRows(filter, output.format->rows, channel);
   if (!rows.ok()) return rows.status();
   if (rows->empty()) *console.err << "no runs match\n";
-  return WriteOutput(output, console, format::ShowResults(*std::move(rows)));
+  const auto find_devices = [&rows, channel] { return FetchDeviceNotes(*rows, channel); };
+  return WriteOutput(output, console, format::ShowResults(*rows, find_devices));
+}
+
+absl::Status PrintResultsAndTable(const v1::RunFilter& filter, const Output& output,
+                                  const Console& console, DaemonChannel* channel) {
+  if (!ShowsTableToo(output, console)) return PrintResults(filter, output, console, channel);
+  const absl::Status printed = PrintResults(filter, WithoutAdvice(output), console, channel);
+  return printed.ok() ? PrintResults(filter, Output{}, console, channel) : printed;
 }
 
 }  // namespace torchlap::client

@@ -18,7 +18,7 @@ absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocat
   const auto report = [&](const v1::SubmitJobsResponse& submitted, DaemonChannel* channel) {
     v1::RunFilter filter;
     *filter.mutable_selector() = SweepSelector(submitted.sweep_id());
-    absl::Status status = PrintResults(filter, *output, invocation.console, channel);
+    absl::Status status = PrintResultsAndTable(filter, *output, invocation.console, channel);
     if (!status.ok() || !trace_folder) return status;
     return FetchTraces(filter.selector(), *trace_folder, invocation.console, channel);
   };

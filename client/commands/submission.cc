@@ -24,4 +24,13 @@ absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
   return channel->SubmitJobs(request);
 }
 
+std::string SubmittedWords(const v1::SubmitJobsResponse& submitted) {
+  const int jobs = submitted.job_ids_size();
+  std::string ids = jobs == 0 ? "" : fmt::format(", job {}", submitted.job_ids(0));
+  if (jobs > 1) {
+    ids = fmt::format(", jobs {} to {}", submitted.job_ids(0), submitted.job_ids(jobs - 1));
+  }
+  return fmt::format("submitted all the same: sweep:{}{}", submitted.sweep_id(), ids);
+}
+
 }  // namespace torchlap::client

@@ -3,6 +3,8 @@
 
 #include <absl/status/statusor.h>
 
+#include <string>
+
 #include "client/daemon_channel.h"
 #include "torchlap/v1/service.pb.h"
 
@@ -12,5 +14,9 @@ namespace torchlap::client {
 // by its id the daemon knows whether it has it already.
 absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
                                                   DaemonChannel* channel);
+
+// What a submit that cannot print its result leaves its caller with, on one line, so that nobody
+// submits twice.
+std::string SubmittedWords(const v1::SubmitJobsResponse& submitted);
 
 }  // namespace torchlap::client

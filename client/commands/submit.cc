@@ -16,7 +16,7 @@ absl::StatusOr<int> Execute(const SubmitOptions& options, const Invocation& invo
   if (!submitted.ok()) return submitted.status();
   const absl::Status written =
       WriteOutput(*output, invocation.console, format::ShowSubmitted(*submitted));
-  if (!written.ok()) return written;
+  if (!written.ok()) return WithRemark(written, SubmittedWords(*submitted));
   return kExitOk;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "client/commands/results.h"
+#include "client/exit_code.h"
 
 namespace torchlap::client {
 namespace {
@@ -29,9 +30,8 @@ absl::Status MakeTraceFolder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (std::filesystem::is_directory(folder, error)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("--trace is {}, must be a folder that can be made and written to",
-                  folder.empty() ? "''" : folder));
+  return OutputError(fmt::format("--trace is {}, must be a folder that can be made and written to",
+                                 folder.empty() ? "''" : folder));
 }
 
 absl::Status FetchTraces(const v1::Selector& selector, const std::string& folder,

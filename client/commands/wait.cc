@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "client/commands/commands.h"
+#include "client/commands/followed_sweep.h"
 #include "client/commands/job_choice.h"
 #include "client/commands/traces.h"
 #include "client/exit_code.h"
@@ -49,7 +50,10 @@ absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invoca
   ProgressDisplay display(invocation.console, /*quiet=*/true);
   auto end = Follow(*selector, follow, channel->get(), &interrupts, &progress, &display);
   if (!end.ok()) return end.status();
-  if (*end == FollowEnd::kInterrupted) return kExitInterrupted;
+  if (*end == FollowEnd::kInterrupted) {
+    *invocation.console.err << DetachedLine(options.selectors, progress.first_job());
+    return kExitInterrupted;
+  }
   if (*end == FollowEnd::kTimedOut) {
     Say(progress, "timed out", invocation.console);
     return kExitTimedOut;

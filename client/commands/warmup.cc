@@ -2,6 +2,7 @@
 
 #include "client/commands/commands.h"
 #include "client/commands/followed_sweep.h"
+#include "client/commands/results.h"
 #include "client/experiments.h"
 
 namespace torchlap::client {
@@ -16,7 +17,11 @@ absl::StatusOr<int> Execute(const WarmupOptions& options, const Invocation& invo
     comparison.set_sweep_id(submitted.sweep_id());
     const auto response = channel->CompareWarmups(comparison);
     if (!response.ok()) return response.status();
-    return WriteOutput(*output, invocation.console, format::ShowWarmups(*response));
+    const auto find_devices = [&] {
+      return FetchDeviceNotes({response->runs().begin(), response->runs().end()}, channel);
+    };
+    return WriteOutputAndTable(*output, invocation.console,
+                               format::ShowWarmups(*response, find_devices));
   };
   return SubmitAndFollow(*std::move(request), {}, invocation, report);
 }

@@ -1,4 +1,5 @@
 #include "client/commands/commands.h"
+#include "client/commands/followed_sweep.h"
 #include "client/commands/job_choice.h"
 #include "client/commands/results.h"
 #include "client/exit_code.h"
@@ -24,12 +25,16 @@ absl::StatusOr<int> Execute(const WatchOptions& options, const Invocation& invoc
   auto end = Follow(*selector, {}, channel->get(), &interrupts, &progress, &display);
   display.Clear();
   if (!end.ok()) return end.status();
-  if (*end == FollowEnd::kInterrupted) return kExitInterrupted;
+  if (*end == FollowEnd::kInterrupted) {
+    *invocation.console.err << DetachedLine(options.selectors, progress.first_job());
+    return kExitInterrupted;
+  }
 
   interrupts.LetThemEnd();
   v1::RunFilter filter;
   for (const uint64_t id : progress.job_ids()) filter.mutable_selector()->add_job_ids(id);
-  const absl::Status printed = PrintResults(filter, *output, invocation.console, channel->get());
+  const absl::Status printed =
+      PrintResultsAndTable(filter, *output, invocation.console, channel->get());
   if (!printed.ok()) return printed;
   return progress.failed() == 0 ? kExitOk : kExitJobFailed;
 }

@@ -71,8 +71,8 @@ Rows RunRows(std::vector<v1::Run> runs, std::vector<RunColumn> columns);
 // Made where nlohmann/json.hpp is included, which is heavy.
 using MakeObject = std::function<Json()>;
 
-// The same told to several kinds of readers. Every function may be empty, is called once at most,
-// and only if the format has use for it.
+// The same told to several kinds of readers. Every function may be empty, is called once at most
+// for each format, and only if the format has use for it.
 struct Document {
   // For people, from top to bottom.
   std::function<std::vector<Block>()> blocks;

@@ -125,11 +125,16 @@ std::string FitLine(const v1::Job& job) {
   return line;
 }
 
-Document ShowFit(const v1::Job& job) {
+Document ShowFit(const v1::Job& job, FindDevices find_devices) {
   const std::vector<v1::Run> runs(job.runs().begin(), job.runs().end());
   Document document;
-  document.blocks = [job] {
-    return std::vector<Block>{Lines{Heading(job)}, Lines{FitLine(job)}, TryGrid(job)};
+  document.blocks = [job, runs, find_devices] {
+    std::vector<Block> blocks = {Lines{Heading(job)}, Lines{FitLine(job)}, TryGrid(job)};
+    const std::string legend =
+        LegendLine(runs, find_devices ? find_devices() : NotesOf(RowOfEachDevice(runs)),
+                   /*has_cv=*/false);
+    if (!legend.empty()) blocks.emplace_back(Lines{legend});
+    return blocks;
   };
   if (!runs.empty() && !ResultOf(job).largest) {
     document.hints = [last = runs.back()] { return AdviceLines({last}); };

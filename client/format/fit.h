@@ -5,6 +5,7 @@
 #include <string>
 
 #include "client/format/document.h"
+#include "client/format/legend.h"
 #include "torchlap/v1/job.pb.h"
 
 namespace torchlap::client::format {
@@ -28,7 +29,7 @@ std::string FitLine(const v1::Job& job);
 
 // The line and the tries, and what to do where nothing fits; for programs the tries as runs, or one
 // object with the result and the runs.
-Document ShowFit(const v1::Job& job);
+Document ShowFit(const v1::Job& job, FindDevices find_devices = nullptr);
 MakeObject FitObject(const v1::Job& job);
 
 }  // namespace torchlap::client::format

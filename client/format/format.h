@@ -33,6 +33,10 @@ class Contents {
   unsigned bits_ = 0;
 };
 
+// Where what to do next (Document::hints) goes: nowhere, below the rest (in a file: to stderr), or
+// to stderr, as the rest is made to be pasted into a text.
+enum class Advice { kNone, kBelow, kAside };
+
 struct Format {
   std::string_view name;    // as --format has it
   std::string_view ending;  // of files that ask for it by their name, without dot; may be empty
@@ -41,6 +45,7 @@ struct Format {
   v1::RowKind rows;
   // Errors are those of the document's rows.
   absl::Status (*write)(const Document& document, std::ostream& out);
+  Advice advice = Advice::kNone;
 };
 
 // One declaration for each file.

@@ -1,5 +1,5 @@
 // `markdown`: GitHub's, to be pasted into a text. A blank line between blocks, bars inside of cells
-// escaped. What to do next is no part of the result and is left out.
+// escaped. What to do next is no part of the text.
 #include "client/format/aligned.h"
 #include "client/format/format.h"
 
@@ -74,6 +74,7 @@ absl::Status Write(const Document& document, std::ostream& out) {
 }  // namespace
 
 constinit const Format kMarkdown = {
-    "markdown", "md", {Content::kRuns, Content::kList, Content::kResult}, v1::ROW_KIND_CELL, Write};
+    "markdown",        "md",  {Content::kRuns, Content::kList, Content::kResult},
+    v1::ROW_KIND_CELL, Write, Advice::kAside};
 
 }  // namespace torchlap::client::format

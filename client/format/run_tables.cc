@@ -98,6 +98,7 @@ Grid PhaseGrid(const v1::Run& run) {
 Grid SampleGrid(const std::vector<v1::SampleBlock>& blocks) {
   std::vector<SampleColumn> columns;
   Grid grid;
+  grid.caption = "steps are counted from 0";
   grid.titles = {"step", "warm-up"};
   for (const SampleColumn& column : kSampleColumns) {
     if (!IsTimed(column, blocks)) continue;

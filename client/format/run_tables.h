@@ -11,8 +11,8 @@ namespace torchlap::client::format {
 // A row a phase that has times.
 Grid PhaseGrid(const v1::Run& run);
 
-// A row a step, warm-up included, with the columns that any step has. Blocks in the order of their
-// steps.
+// A row a step, from 0 and with warm-up, with the columns that any step has. Blocks in the order of
+// their steps.
 Grid SampleGrid(const std::vector<v1::SampleBlock>& blocks);
 
 // A row a reading. The counters are of use as differences only; they are in json.

@@ -15,10 +15,16 @@ std::vector<Block> ListBlocks(const std::vector<v1::Run>& runs,
 
 }  // namespace
 
-Document ShowResults(std::vector<v1::Run> rows) {
+Document ShowResults(std::vector<v1::Run> rows, FindDevices find_devices) {
   const auto kept = std::make_shared<const std::vector<v1::Run>>(rows);
   Document document;
-  document.blocks = [kept] { return std::vector<Block>{CellGrid(*kept)}; };
+  document.blocks = [kept, find_devices] {
+    std::vector<Block> blocks = {CellGrid(*kept)};
+    const std::string legend =
+        LegendLine(*kept, find_devices ? find_devices() : NotesOf(RowOfEachDevice(*kept)));
+    if (!legend.empty()) blocks.emplace_back(Lines{legend});
+    return blocks;
+  };
   document.paragraphs = [kept] { return RunParagraphs(*kept); };
   document.hints = [kept] { return AdviceLines(*kept); };
   document.rows = RunRows(std::move(rows), RunColumns());

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "client/format/document.h"
+#include "client/format/legend.h"
 #include "proto/columns.h"
 #include "torchlap/v1/run.pb.h"
 
@@ -25,8 +26,9 @@ Grid ColumnGrid(const std::vector<v1::Run>& runs, const std::vector<RunColumn>& 
 std::vector<Lines> RunParagraphs(const std::vector<v1::Run>& cells);
 
 // The result of a sweep: CellGrid, and what to do about it (advice.h). `rows` are cells or runs, as
-// the format shows them.
-Document ShowResults(std::vector<v1::Run> rows);
+// the format shows them. Below a table stands what its numbers are (legend.h); without
+// `find_devices` the rows alone say what they were measured on.
+Document ShowResults(std::vector<v1::Run> rows, FindDevices find_devices = nullptr);
 
 // What `runs` prints: RunListGrid, or ColumnGrid of the columns that were chosen.
 Document ListRuns(std::vector<v1::Run> runs, const std::vector<RunColumn>& columns);

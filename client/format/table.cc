@@ -54,10 +54,7 @@ absl::Status Write(const Document& document, std::ostream& out) {
 }  // namespace
 
 constinit const Format kTable = {
-    "table",
-    "",
-    {Content::kRuns, Content::kList, Content::kResult, Content::kDetails},
-    v1::ROW_KIND_CELL,
-    Write};
+    "table",           "",    {Content::kRuns, Content::kList, Content::kResult, Content::kDetails},
+    v1::ROW_KIND_CELL, Write, Advice::kBelow};
 
 }  // namespace torchlap::client::format

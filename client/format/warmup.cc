@@ -142,10 +142,15 @@ std::vector<std::string> WarmupSentences(const v1::CompareWarmupsResponse& compa
   return sentences;
 }
 
-Document ShowWarmups(const v1::CompareWarmupsResponse& comparison) {
+Document ShowWarmups(const v1::CompareWarmupsResponse& comparison, FindDevices find_devices) {
   Document document;
-  document.blocks = [comparison] {
-    return std::vector<Block>{WarmupGrid(RunsOf(comparison)), WarmupSentences(comparison)};
+  document.blocks = [comparison, find_devices] {
+    const std::vector<v1::Run> runs = RunsOf(comparison);
+    const std::string legend =
+        LegendLine(runs, find_devices ? find_devices() : NotesOf(RowOfEachDevice(runs)));
+    Lines below = WarmupSentences(comparison);
+    if (!legend.empty()) below.insert(below.begin(), legend);
+    return std::vector<Block>{WarmupGrid(runs), below};
   };
   document.rows = RunRows(RunsOf(comparison), RunColumns());
   document.object = WarmupsObject(comparison);

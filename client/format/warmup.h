@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "client/format/document.h"
+#include "client/format/legend.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::client::format {
@@ -23,7 +24,8 @@ std::vector<std::string> WarmupSentences(const v1::CompareWarmupsResponse& compa
 
 // The rows, then the sentences; for programs the runs, or `{"runs": [...], "findings": [...]}`,
 // each finding with its sentence as `text`.
-Document ShowWarmups(const v1::CompareWarmupsResponse& comparison);
+Document ShowWarmups(const v1::CompareWarmupsResponse& comparison,
+                     FindDevices find_devices = nullptr);
 MakeObject WarmupsObject(const v1::CompareWarmupsResponse& comparison);
 
 // `settles at step 3` or `does not settle`.

@@ -1,4 +1,5 @@
-// `writeup`: paragraphs of text, as the course's own benchmark prints them.
+// `writeup`: paragraphs of text, as the course's own benchmark prints them. What to do next is no
+// part of the text.
 #include "client/format/format.h"
 
 namespace torchlap::client::format {
@@ -15,12 +16,12 @@ absl::Status Write(const Document& document, std::ostream& out) {
     WriteLines(paragraph, out);
     separator = "\n";
   }
-  if (document.hints) WriteLines(document.hints(), out);
   return absl::OkStatus();
 }
 
 }  // namespace
 
-constinit const Format kWriteup = {"writeup", "", {Content::kRuns}, v1::ROW_KIND_CELL, Write};
+constinit const Format kWriteup = {"writeup",         "",    {Content::kRuns},
+                                   v1::ROW_KIND_CELL, Write, Advice::kAside};
 
 }  // namespace torchlap::client::format

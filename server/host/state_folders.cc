@@ -71,6 +71,19 @@ absl::Status CheckOwnerAndMode(const fs::path& folder, const struct stat& info, 
   return absl::OkStatus();
 }
 
+absl::Status MakeOwnFolder(const fs::path& folder) {
+  absl::Status status = MakeWithParents(folder, kPrivate);
+  if (!status.ok()) return status;
+  struct stat info {};
+  if (stat(folder.c_str(), &info) != 0) return CannotMake(folder, errno);
+  status = CheckOwnerAndMode(folder, info, 0022);
+  if (!status.ok()) return status;
+  if (access(folder.c_str(), R_OK | W_OK | X_OK) != 0) {
+    return Refused(folder, "cannot be written: " + std::generic_category().message(errno));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status MakeRuntimeFolder(const fs::path& folder, RuntimeAccess access) {
@@ -84,16 +97,11 @@ absl::Status MakeRuntimeFolder(const fs::path& folder, RuntimeAccess access) {
 }
 
 absl::Status MakeStateFolder(const fs::path& folder) {
-  absl::Status status = MakeWithParents(folder, kPrivate);
-  if (!status.ok()) return status;
-  struct stat info {};
-  if (stat(folder.c_str(), &info) != 0) return CannotMake(folder, errno);
-  status = CheckOwnerAndMode(folder, info, 0022);
-  if (!status.ok()) return status;
-  if (access(folder.c_str(), R_OK | W_OK | X_OK) != 0) {
-    return Refused(folder, "cannot be written: " + std::generic_category().message(errno));
-  }
-  return absl::OkStatus();
+  const absl::Status status = MakeOwnFolder(folder);
+  if (status.ok()) return status;
+  // An account without a home folder gets one that nobody can make.
+  const std::string message(status.message().data(), status.message().size());
+  return absl::Status(status.code(), message + "; torchlapd --state DIR takes another one");
 }
 
 std::filesystem::path LogFile(const std::filesystem::path& state_folder,

@@ -18,7 +18,7 @@ absl::Status MakeRuntimeFolder(const std::filesystem::path& folder, RuntimeAcces
 
 // Makes the folder (0700) and its missing parents. A folder that is there already may be readable
 // by others, but PERMISSION_DENIED: another user's, writable by others, or not writable by this
-// one.
+// one. Every error names the flag that takes another folder: an account without a home has `/`.
 absl::Status MakeStateFolder(const std::filesystem::path& folder);
 
 // What a run leaves in the state folder: its worker's words, and the Chrome trace of a trace run.

@@ -36,7 +36,7 @@ SHAPE = {"layers": 2, "heads": 4, "d_model": 128, "d_ff": 512, "vocab": 1000, "b
 WARMUP_STEPS = 5
 ENDLESS_STEPS = 1_000_000
 RUN_SECONDS = 600
-# Until the spare worker is parked and the first steps are done.
+# Until the first steps are done.
 SETTLING_SECONDS = 3
 OWN_THREADS = "torchlapd"
 

@@ -38,6 +38,17 @@ TEST(Help, OfEveryCommandIsAsTheManualHasIt) {
   }
 }
 
+TEST(Help, IsACommandToo) {
+  EXPECT_EQ(TextOf({"help"}), TextOf({"--help"}));
+  for (const char* command : {"run", "wait", "doctor"}) {
+    EXPECT_EQ(TextOf({"help", command}), TextOf({command, "--help"}));
+    EXPECT_EQ(TextOf({"--address", "unix:/x", "help", command}), TextOf({command, "--help"}));
+  }
+  EXPECT_THAT(TextOf({"help", "--help"}), HasSubstr("torchlap help"));
+  EXPECT_EQ(Refusal({"help", "frob"}), "frob is not a command, see torchlap help");
+  EXPECT_EQ(Refusal({"help", "run", "fit"}), "help takes one command, got run and fit");
+}
+
 TEST(Version, IsTheProjects) {
   EXPECT_EQ(TextOf({"--version"}), "torchlap " TORCHLAP_VERSION "\n");
 }
@@ -61,10 +72,10 @@ TEST(Axes, ModelSizeIsModelSizes) {
 
 TEST(Axes, OfWarmupAndFitTakeOneValue) {
   const auto warmup = std::get<WarmupOptions>(
-      Parsed({"warmup", "--model-size", "small", "--steps", "0,4", "--measure-steps", "8"})
+      Parsed({"warmup", "--model-size", "small", "--steps", "0", "4", "--measure-steps", "8"})
           .command);
   EXPECT_THAT(warmup.sweep.model_sizes, ElementsAre("small"));
-  EXPECT_EQ(warmup.steps, "0,4");
+  EXPECT_THAT(warmup.steps, ElementsAre("0", "4"));
   EXPECT_THAT(warmup.sweep.measure_steps, ElementsAre("8"));
   const auto fit =
       std::get<FitOptions>(Parsed({"fit", "--model-size", "small", "--axis", "context"}).command);

@@ -96,6 +96,20 @@ TEST_F(Commands, RunSubmitsFollowsAndPrintsTheTable) {
   EXPECT_EQ(service_.exports()[0].rows(), v1::ROW_KIND_CELL);
 }
 
+TEST_F(Commands, ATableSaysWhatStandsBehindItsDevice) {
+  service_.on_get_run = [](const v1::GetRunRequest& request) {
+    v1::GetRunResponse part;
+    *part.mutable_detail()->mutable_run() = SmallRun();
+    part.mutable_detail()->mutable_environment()->set_torch_version("2.11.0+" + request.run_id());
+    return std::vector<v1::GetRunResponse>{part};
+  };
+  EXPECT_EQ(Program({"export"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("torch 2.11.0+17.1"));
+  service_.on_get_run = nullptr;
+  EXPECT_EQ(Program({"export"}), 0) << "a daemon that has it no more";
+  EXPECT_THAT(out_.str(), HasSubstr("not of the mean; CV is the largest"));
+}
+
 TEST_F(Commands, RunWritesOneRowARunToACsvFile) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "results" / "a.csv";
@@ -150,7 +164,7 @@ TEST_F(Commands, RunAndWaitWriteTheTracesOfTheirJobs) {
 }
 
 TEST_F(Commands, ATraceFolderThatCannotBeMadeIsSaidBeforeAnythingRuns) {
-  EXPECT_EQ(Program({"run", "--model-sizes", "small", "--trace", "/dev/null/x"}), 1);
+  EXPECT_EQ(Program({"run", "--model-sizes", "small", "--trace", "/dev/null/x"}), 6);
   EXPECT_EQ(err_.str(),
             "torchlap: --trace is /dev/null/x, must be a folder that can be made and written to\n");
   EXPECT_THAT(service_.submits(), SizeIs(0));
@@ -493,14 +507,84 @@ TEST_F(Commands, CtrlCEndsWaitAndWatchAndLeavesTheJobsAlone) {
     ASSERT_TRUE(service_.WaitForWatches(before + 1));
     child.Interrupt();
     EXPECT_EQ(child.Wait(), 130) << command;
+    EXPECT_EQ(child.out(), "");
+    EXPECT_THAT(child.err(),
+                testing::EndsWith("detached: what was followed goes on; follow it: "
+                                  "torchlap watch 17; cancel it: torchlap cancel 17\n"));
   }
   EXPECT_THAT(service_.cancels(), SizeIs(0));
 }
 
 TEST_F(Commands, AFullDiskBehindStdoutIsNotASuccess) {
   ChildProcess child({"--address", service_.address(), "export"}, "/dev/full");
-  EXPECT_EQ(child.Wait(), 4);
-  EXPECT_EQ(child.err(), "torchlap: cannot write the result to standard output\n");
+  EXPECT_EQ(child.Wait(), 6);
+  EXPECT_EQ(child.err(),
+            "torchlap: cannot write the result to standard output: No space left on device\n");
+}
+
+TEST_F(Commands, WhatWasDoneIsSaidWhereItsResultCannotBeWritten) {
+  service_.on_cancel = [](const v1::CancelJobsRequest&, v1::CancelJobsResponse* response) {
+    response->add_cancelled_job_ids(17);
+    return grpc::Status::OK;
+  };
+  service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse* response) {
+    response->set_sweep_id(3);
+    for (const uint64_t id : {17, 18, 19}) response->add_job_ids(id);
+    return grpc::Status::OK;
+  };
+  const std::pair<std::vector<std::string>, std::string> cases[] = {
+      {{"submit", "--model-sizes", "small"}, "submitted all the same: sweep:3, jobs 17 to 19"},
+      {{"run", "--model-sizes", "small"},
+       "sweep:3 has ended all the same, print it again: torchlap export sweep:3"},
+      {{"cancel", "17"}, "cancelled all the same: 1 queued, 0 running"},
+  };
+  for (const auto& [words, remark] : cases) {
+    std::vector<std::string> all = {"--address", service_.address()};
+    all.insert(all.end(), words.begin(), words.end());
+    ChildProcess child(all, "/dev/full");
+    EXPECT_EQ(child.Wait(), 6) << words[0];
+    EXPECT_THAT(child.err(), HasSubstr("standard output: No space left on device; " + remark));
+    // The same where a file cannot take it.
+    EXPECT_EQ(Program([&words] {
+                std::vector<std::string> to_file = words;
+                to_file.insert(to_file.end(), {"-o", "/dev/full"});
+                return to_file;
+              }()),
+              6);
+    EXPECT_THAT(err_.str(),
+                HasSubstr("cannot write /dev/full: No space left on device; " + remark));
+  }
+}
+
+TEST_F(Commands, AFileThatCannotBeMadeIsSaidBeforeAnythingIsSubmitted) {
+  for (const char* command : {"run", "submit", "warmup", "fit"}) {
+    EXPECT_EQ(Program({command, "--model-size", "small", "-o", "/proc/nowhere/a.json"}), 6);
+    EXPECT_THAT(err_.str(), HasSubstr("cannot make the folder /proc/nowhere"));
+  }
+  EXPECT_THAT(service_.submits(), SizeIs(0));
+}
+
+TEST_F(Commands, HelpThatCannotBePrintedIsNotASuccess) {
+  ChildProcess child({"--help"}, "/dev/full");
+  EXPECT_EQ(child.Wait(), 6);
+}
+
+TEST_F(Commands, ATerminalIsShownTheTableBesideTheFile) {
+  const TemporaryFolder folder;
+  console_.out_is_terminal = true;
+  const std::string path = folder.path() / "a.csv";
+  for (const std::string command : {"run", "watch"}) {
+    const std::vector<std::string> words = command == "run"
+                                               ? std::vector<std::string>{"--model-sizes", "small"}
+                                               : std::vector<std::string>{"17"};
+    std::vector<std::string> all = {command, "-o", path};
+    all.insert(all.end(), words.begin(), words.end());
+    EXPECT_EQ(Program(all), 0) << err_.str();
+    EXPECT_THAT(out_.str(), HasSubstr("| medium |")) << command;
+    EXPECT_EQ(service_.exports().back().rows(), v1::ROW_KIND_CELL);
+    EXPECT_TRUE(std::filesystem::exists(path));
+    std::filesystem::remove(path);
+  }
 }
 
 TEST(NoDaemon, ASocketThatIsNotThereIsNamed) {

@@ -24,6 +24,17 @@ TEST(ExitCode, Is4ForEveryOtherStatus) {
   }
 }
 
+TEST(ExitCode, Is6ForAResultThatCouldNotBeWrittenWhateverIsSaidBesides) {
+  EXPECT_EQ(ExitCodeOf(OutputError("cannot write a.csv")), 6);
+  EXPECT_EQ(ExitCodeOf(WithRemark(OutputError("cannot write a.csv"), "sweep:3 has ended")), 6);
+  EXPECT_EQ(ExitCodeOf(absl::DataLossError("the daemon lost it")), 4);
+}
+
+TEST(Remark, StandsBehindTheMessageAndKeepsTheCode) {
+  const absl::Status status = WithRemark(absl::UnavailableError("gone\naway"), "sweep:3 stays");
+  EXPECT_EQ(status, absl::UnavailableError("gone away; sweep:3 stays"));
+}
+
 TEST(OneLine, HasNoLineBreaksAndIsNeverEmpty) {
   EXPECT_EQ(OneLine(absl::InternalError("a\nb\tc")), "a b c");
   EXPECT_EQ(OneLine(absl::NotFoundError("")), "NOT_FOUND");

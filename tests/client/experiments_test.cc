@@ -21,7 +21,7 @@ std::vector<uint32_t> WarmupSteps(const v1::SubmitJobsRequest& request) {
 }
 
 TEST(Warmups, AreAJobForEachNumberOfStepsInRandomOrder) {
-  const auto request = BuildWarmups(Small(), std::nullopt);
+  const auto request = BuildWarmups(Small(), {});
   ASSERT_TRUE(request.ok()) << request.status();
   EXPECT_TRUE(request->shuffle());
   EXPECT_THAT(WarmupSteps(*request), ElementsAre(0, 1, 2, 5, 10));
@@ -36,7 +36,7 @@ TEST(Warmups, TakeThePlanAndOtherSteps) {
   words.measure_steps = {"20"};
   words.timing = "combined";
   words.name = "cold";
-  const auto request = BuildWarmups(words, "0,3..4");
+  const auto request = BuildWarmups(words, {"0", "3..4"});
   ASSERT_TRUE(request.ok()) << request.status();
   EXPECT_THAT(WarmupSteps(*request), ElementsAre(0, 3, 4));
   EXPECT_EQ(request->sweep_name(), "cold");
@@ -45,10 +45,10 @@ TEST(Warmups, TakeThePlanAndOtherSteps) {
 }
 
 TEST(Warmups, CompareTwoNumbersAtLeast) {
-  EXPECT_EQ(BuildWarmups(Small(), "5").status().message(),
+  EXPECT_EQ(BuildWarmups(Small(), {"5"}).status().message(),
             "--steps is 5, must be two numbers or more to compare, such as 0,1,2,5,10");
-  EXPECT_EQ(BuildWarmups(Small(), "5,5").status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(BuildWarmups(Small(), "a").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(BuildWarmups(Small(), {"5,5"}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(BuildWarmups(Small(), {"a"}).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(Experiments, AreAboutOneWorkload) {
@@ -57,8 +57,7 @@ TEST(Experiments, AreAboutOneWorkload) {
   EXPECT_EQ(BuildFit(words, std::nullopt).status().message(),
             "--batch-size is 1,2, must be one value");
   words.batch_sizes = {"1..4"};
-  EXPECT_EQ(BuildWarmups(words, std::nullopt).status().message(),
-            "--batch-size is 1..4, must be one value");
+  EXPECT_EQ(BuildWarmups(words, {}).status().message(), "--batch-size is 1..4, must be one value");
   EXPECT_EQ(BuildFit({}, std::nullopt).status().code(), absl::StatusCode::kInvalidArgument);
 }
 

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "client/exit_code.h"
 #include "tests/client/temporary_folder.h"
 
 namespace torchlap::client {
@@ -57,11 +58,14 @@ TEST(Files, ThatCannotBeWrittenStayAsTheyWere) {
   const std::string path = folder.path() / "missing" / "a.csv";
   const absl::Status status = WriteFileWhole(path, "x");
   EXPECT_THAT(MessageOf(status), HasSubstr("cannot write " + path + ": No such file"));
+  EXPECT_EQ(ExitCodeOf(status), kExitOutput);
   EXPECT_EQ(FilesIn(folder.path()), 0u);
 }
 
 TEST(Files, OnAFullDeviceAreAnError) {
-  EXPECT_THAT(MessageOf(WriteFileWhole("/dev/full", "x")), HasSubstr("No space left"));
+  const absl::Status status = WriteFileWhole("/dev/full", "x");
+  EXPECT_EQ(MessageOf(status), "cannot write /dev/full: No space left on device");
+  EXPECT_EQ(ExitCodeOf(status), kExitOutput);
 }
 
 TEST(Files, BehindALinkAreReplacedAndTheLinkStays) {
@@ -119,7 +123,7 @@ TEST(Choice, OfAFileThatCouldNotBeWrittenIsRefusedAtOnce) {
   std::ofstream(folder.path() / "plain") << "";
   const absl::Status status =
       ChooseOutput({{}, folder.path() / "plain" / "a.csv"}, Content::kRuns).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_EQ(ExitCodeOf(status), kExitOutput) << status;
 }
 
 TEST(Output, GoesToStdoutOrToTheFile) {
@@ -140,6 +144,77 @@ TEST(Output, GoesToStdoutOrToTheFile) {
   EXPECT_EQ(out.str(), "");
   EXPECT_EQ(err.str(), "wrote " + path + "\n");
   EXPECT_EQ(Content(path), "data\n");
+}
+
+class Advised : public testing::Test {
+ protected:
+  Advised() {
+    console_.out = &out_;
+    console_.err = &err_;
+    document_.blocks = [] { return std::vector<format::Block>{format::Lines{"a table"}}; };
+    document_.paragraphs = [] { return std::vector<format::Lines>{{"a text"}}; };
+    document_.hints = [] { return format::Lines{"do this"}; };
+    document_.rows = format::RowsOf({{"data"}, {}});
+  }
+
+  // What a document in this format writes where, `OUT|ERR`.
+  std::string Written(const format::Format& format, const std::string& file = "") {
+    out_.str("");
+    err_.str("");
+    EXPECT_TRUE(WriteOutput({&format, file}, console_, document_).ok());
+    return out_.str() + "|" + err_.str();
+  }
+
+  const TemporaryFolder folder_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+  Console console_;
+  format::Document document_;
+};
+
+TEST_F(Advised, ATableOnStdoutHasItsAdviceBelow) {
+  EXPECT_EQ(Written(format::kTable), "a table\ndo this\n|");
+}
+
+TEST_F(Advised, WhatIsPastedIntoATextHasItOnStderr) {
+  EXPECT_EQ(Written(format::kMarkdown), "a table\n|do this\n");
+  EXPECT_EQ(Written(format::kWriteup), "a text\n|do this\n");
+}
+
+TEST_F(Advised, NoFileHasIt) {
+  for (const format::Format* format : {&format::kTable, &format::kMarkdown, &format::kWriteup}) {
+    const std::string path = folder_.path() / std::string(format->name);
+    EXPECT_EQ(Written(*format, path), "|wrote " + path + "\ndo this\n");
+    EXPECT_THAT(Content(path), testing::Not(HasSubstr("do this")));
+  }
+}
+
+TEST_F(Advised, ProgramsAreNotAdvised) { EXPECT_EQ(Written(format::kCsv), "data\n|"); }
+
+TEST_F(Advised, ATerminalIsShownTheTableBesideTheFileAndTheAdviceOnce) {
+  console_.out_is_terminal = true;
+  const std::string path = folder_.path() / "a.md";
+  ASSERT_TRUE(WriteOutputAndTable({&format::kMarkdown, path}, console_, document_).ok());
+  EXPECT_EQ(Content(path), "a table\n");
+  EXPECT_EQ(out_.str(), "a table\ndo this\n");
+  EXPECT_EQ(err_.str(), "wrote " + path + "\n");
+}
+
+TEST_F(Advised, AProgramBehindAPipeIsNotShownIt) {
+  const std::string path = folder_.path() / "a.md";
+  ASSERT_TRUE(WriteOutputAndTable({&format::kMarkdown, path}, console_, document_).ok());
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_EQ(err_.str(), "wrote " + path + "\ndo this\n");
+}
+
+TEST(Stdout, ThatIsBrokenIsAnOutputError) {
+  std::ostringstream out;
+  out.setstate(std::ios::badbit);
+  Console console;
+  console.out = &out;
+  format::Document document;
+  document.blocks = [] { return std::vector<format::Block>{}; };
+  EXPECT_EQ(ExitCodeOf(WriteOutput(Output{}, console, document)), kExitOutput);
 }
 
 }  // namespace

@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <functional>
 #include <sstream>
 
+#include "client/commands/followed_sweep.h"
+#include "client/cost.h"
 #include "tests/client/made_up_runs.h"
 
 namespace torchlap::client {
@@ -71,6 +75,15 @@ TEST(Progress, FollowsJobsFromTheSnapshotToTheirEnds) {
   EXPECT_THAT(progress.job_ids(), ElementsAre(17, 18));
 }
 
+TEST(Detached, NamesWhatWasTypedUnlessItMeansAnotherSweepTomorrow) {
+  const v1::Job job = SmallJob(17, v1::JOB_STATE_RUNNING);
+  EXPECT_THAT(DetachedLine({"17", "sweep:nightly"}, job),
+              HasSubstr("torchlap watch 17 sweep:nightly; cancel it: torchlap cancel 17 sweep:n"));
+  EXPECT_THAT(DetachedLine({}, job), HasSubstr("torchlap watch sweep:3;"));
+  EXPECT_THAT(DetachedLine({"last"}, job), HasSubstr("torchlap cancel sweep:3\n"));
+  EXPECT_THAT(DetachedLine({}, std::nullopt), HasSubstr("torchlap watch last;"));
+}
+
 TEST(Progress, IsNotFinishedBeforeTheSnapshotIsWhole) {
   SweepProgress progress;
   progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_SUCCEEDED)}, 5, /*more=*/true));
@@ -123,6 +136,221 @@ TEST(Estimate, GoesByTheStepsOfTheFirstCellAndThenByFinishedCells) {
   EXPECT_NEAR(*progress.remaining_seconds(), 4.0, 1e-9);
 }
 
+// `small` with another setting.
+v1::Job Other(uint64_t job_id, const std::function<void(v1::JobSpec*)>& change) {
+  v1::Job job = SmallJob(job_id, v1::JOB_STATE_QUEUED);
+  change(job.mutable_spec());
+  return job;
+}
+
+v1::Run OfJob(const v1::Job& job, uint32_t number, uint32_t batch, v1::Outcome outcome,
+              v1::Cause cause) {
+  v1::Run run;
+  run.set_job_id(job.job_id());
+  run.set_run_id(std::to_string(job.job_id()) + "." + std::to_string(number));
+  *run.mutable_workload() = job.spec().workload();
+  run.mutable_workload()->mutable_transformer_lm()->set_batch_size(batch);
+  *run.mutable_plan() = job.spec().plan();
+  run.set_outcome(outcome);
+  run.set_cause(cause);
+  return run;
+}
+
+// A run of this job that took `step_seconds` a step and `beside_seconds` beside them.
+v1::Run OkRun(const v1::Job& job, double step_seconds, double beside_seconds) {
+  v1::Run run = OfJob(job, 1, job.spec().workload().transformer_lm().batch_size(), v1::OUTCOME_OK,
+                      v1::CAUSE_FIRST);
+  const v1::Plan& plan = run.plan();
+  const double steps = plan.warmup_steps() + plan.measure_steps();
+  run.mutable_step()->set_mean_ns(step_seconds * 1e9);
+  run.set_duration_ns(std::llround((steps * step_seconds + beside_seconds) * 1e9));
+  return run;
+}
+
+void SetContext(uint32_t context, v1::JobSpec* spec) {
+  spec->mutable_workload()->mutable_transformer_lm()->set_context_length(context);
+}
+
+TEST(Estimate, KnowsSizesAndWhatAProcessTakesBesideItsSteps) {
+  const v1::Job small = SmallJob(17, v1::JOB_STATE_QUEUED);
+  const v1::Job large = Other(18, [](v1::JobSpec* spec) { SetContext(1024, spec); });
+  SweepProgress progress;
+  progress.Apply(Snapshot({small, large}, 5));
+  const v1::Run ended = OkRun(small, 0.1, 2);
+  progress.Apply(Event(6, 17, v1::JOB_STATE_SUCCEEDED, &ended));
+  const double growth = *StepFlops(large.spec().workload()) / *StepFlops(small.spec().workload());
+  EXPECT_GT(growth, 4);
+  EXPECT_NEAR(*progress.remaining_seconds(), 2 + 15 * 0.1 * growth, 1e-6);
+}
+
+TEST(Estimate, CountsStepsAndLaunches) {
+  const v1::Job small = SmallJob(17, v1::JOB_STATE_QUEUED);
+  const v1::Job longer = Other(18, [](v1::JobSpec* spec) {
+    spec->mutable_plan()->set_measure_steps(95);
+    spec->mutable_plan()->set_launches(3);
+  });
+  SweepProgress progress;
+  progress.Apply(Snapshot({small, longer}, 5));
+  const v1::Run ended = OkRun(small, 0.1, 1);
+  progress.Apply(Event(6, 17, v1::JOB_STATE_SUCCEEDED, &ended));
+  EXPECT_NEAR(*progress.remaining_seconds(), 3 * (1 + 100 * 0.1), 1e-6);
+  v1::Run second = OfJob(longer, 2, 4, v1::OUTCOME_UNSPECIFIED, v1::CAUSE_FIRST);
+  second.set_launch(1);
+  progress.Apply(Event(7, 18, v1::JOB_STATE_RUNNING, &second));
+  EXPECT_NEAR(*progress.remaining_seconds(), 2 * (1 + 100 * 0.1), 1e-6);
+  progress.Apply(Steps(18, 60, 100, 100'000'000));
+  EXPECT_NEAR(*progress.remaining_seconds(), 40 * 0.1 + 1 + 100 * 0.1, 1e-6);
+  EXPECT_THAT(ProgressLine(progress, 200, false), HasSubstr("launch 2 of 3, 60/100 steps"));
+}
+
+TEST(Estimate, HasAPaceForEachPrecision) {
+  const auto in = [](v1::Precision precision) {
+    return [precision](v1::JobSpec* spec) {
+      spec->mutable_workload()->mutable_transformer_lm()->set_precision(precision);
+    };
+  };
+  const v1::Job fp32 = Other(17, in(v1::PRECISION_FP32));
+  const v1::Job bf16 = Other(18, in(v1::PRECISION_BF16));
+  SweepProgress progress;
+  progress.Apply(Snapshot(
+      {fp32, bf16, Other(19, in(v1::PRECISION_BF16)), Other(20, in(v1::PRECISION_FP16))}, 5));
+  const v1::Run slow = OkRun(fp32, 0.3, 0);
+  const v1::Run fast = OkRun(bf16, 0.1, 0);
+  progress.Apply(Event(6, 17, v1::JOB_STATE_SUCCEEDED, &slow));
+  progress.Apply(Event(7, 18, v1::JOB_STATE_SUCCEEDED, &fast));
+  EXPECT_NEAR(*progress.remaining_seconds(), 15 * 0.1 + 15 * 0.2, 1e-6) << "fp16: of both";
+}
+
+TEST(Estimate, LearnsNothingFromARunThatFailedAtOnce) {
+  const v1::Job job = SmallJob(17, v1::JOB_STATE_QUEUED);
+  SweepProgress progress;
+  progress.Apply(Snapshot({job, SmallJob(18, v1::JOB_STATE_QUEUED)}, 5));
+  const v1::Run skipped = OfJob(job, 1, 4, v1::OUTCOME_SKIPPED, v1::CAUSE_FIRST);
+  progress.Apply(Event(6, 17, v1::JOB_STATE_FAILED, &skipped));
+  EXPECT_FALSE(progress.remaining_seconds().has_value());
+}
+
+TEST(Work, OfAStepGrowsWithPassAndSizes) {
+  v1::Workload workload = SmallJob(17, v1::JOB_STATE_QUEUED).spec().workload();
+  v1::TransformerLm* model = workload.mutable_transformer_lm();
+  const double both = *StepFlops(workload);
+  model->set_pass_type(v1::PASS_TYPE_FORWARD);
+  EXPECT_NEAR(*StepFlops(workload) * 3, both, both * 1e-12);
+  // Two FLOPs a weight and token, and attention's scores on top: the usual rule of thumb.
+  EXPECT_NEAR(*StepFlops(workload) / (2.0 * 128'625'408 * 4 * 256), 1, 0.1);
+  EXPECT_FALSE(StepFlops(v1::Workload()).has_value());
+  v1::JobSpec fit = SmallJob(17, v1::JOB_STATE_QUEUED).spec();
+  EXPECT_TRUE(LaunchFlops(fit).has_value());
+  fit.set_purpose(v1::PURPOSE_FIT);
+  EXPECT_FALSE(LaunchFlops(fit).has_value()) << "nobody knows how many tries it takes";
+}
+
+// What a watcher sees of the ladder: 300 runs out, 150 is ruled out, 75 begins.
+struct Ladder {
+  v1::Job job = SmallJob(17, v1::JOB_STATE_QUEUED);
+  SweepProgress progress;
+
+  Ladder() { progress.Apply(Snapshot({job}, 5)); }
+  std::vector<std::string> Lines() {
+    std::vector<std::string> lines;
+    for (const NextTry& next : progress.TakeTries()) lines.push_back(NextTryLine(next));
+    return lines;
+  }
+  void Change(uint64_t sequence, v1::JobState state, const v1::Run& run) {
+    progress.Apply(Event(sequence, 17, state, &run));
+  }
+};
+
+TEST(Tries, OfTheLadderAreLines) {
+  Ladder ladder;
+  ladder.Change(6, v1::JOB_STATE_RUNNING,
+                OfJob(ladder.job, 1, 300, v1::OUTCOME_UNSPECIFIED, v1::CAUSE_FIRST));
+  v1::Run out = OfJob(ladder.job, 1, 300, v1::OUTCOME_OUT_OF_MEMORY, v1::CAUSE_FIRST);
+  out.mutable_failure()->set_phase(v1::PHASE_BACKWARD);
+  ladder.Change(7, v1::JOB_STATE_QUEUED, out);
+  EXPECT_THAT(ladder.Lines(), IsEmpty()) << "what comes next is not known yet";
+  ladder.Change(8, v1::JOB_STATE_QUEUED,
+                OfJob(ladder.job, 2, 150, v1::OUTCOME_SKIPPED, v1::CAUSE_OOM_RETRY));
+  EXPECT_THAT(ladder.Lines(),
+              ElementsAre("17 small, forward-backward, batch 300, context 256: OUT_OF_MEMORY in "
+                          "backward, trying batch 150"));
+  v1::Run begun = OfJob(ladder.job, 3, 75, v1::OUTCOME_UNSPECIFIED, v1::CAUSE_OOM_RETRY);
+  begun.mutable_workload()->mutable_transformer_lm()->set_context_length(128);
+  ladder.Change(9, v1::JOB_STATE_RUNNING, begun);
+  EXPECT_THAT(ladder.Lines(), ElementsAre("17 small, forward-backward, batch 150, context 256: "
+                                          "SKIPPED, trying batch 75, context 128"));
+  EXPECT_THAT(ladder.Lines(), IsEmpty()) << "once each";
+}
+
+TEST(Tries, AfterAnInterruptionOrANeighbourAreTheSameOnceMore) {
+  Ladder ladder;
+  ladder.Change(6, v1::JOB_STATE_QUEUED,
+                OfJob(ladder.job, 1, 4, v1::OUTCOME_INTERRUPTED, v1::CAUSE_FIRST));
+  v1::Run disturbed = DisturbedRun();
+  ladder.Change(7, v1::JOB_STATE_RUNNING,
+                OfJob(ladder.job, 2, 4, v1::OUTCOME_UNSPECIFIED, v1::CAUSE_INTERRUPTION));
+  EXPECT_THAT(ladder.Lines(), ElementsAre("17 small, forward-backward, batch 4, context 256: "
+                                          "INTERRUPTED, trying again"));
+  ladder.Change(8, v1::JOB_STATE_QUEUED, disturbed);
+  ladder.Change(9, v1::JOB_STATE_RUNNING,
+                OfJob(ladder.job, 3, 4, v1::OUTCOME_UNSPECIFIED, v1::CAUSE_CONTAMINATION));
+  EXPECT_THAT(ladder.Lines(), ElementsAre(testing::AllOf(HasSubstr(": contaminated: foreign-cpu"),
+                                                         HasSubstr("stress-ng"),
+                                                         testing::EndsWith(", trying again"))));
+}
+
+TEST(Tries, AreNotTheLaunchesThatFollowEachOther) {
+  Ladder ladder;
+  ladder.Change(6, v1::JOB_STATE_QUEUED, OkRun(ladder.job, 0.1, 1));
+  ladder.Change(7, v1::JOB_STATE_RUNNING,
+                OfJob(ladder.job, 2, 4, v1::OUTCOME_UNSPECIFIED, v1::CAUSE_FIRST));
+  EXPECT_THAT(ladder.Lines(), IsEmpty());
+}
+
+TEST(Tries, OfAFitSayWhatFits) {
+  Ladder ladder;
+  v1::Run fits = OkRun(ladder.job, 0.1, 1);
+  fits.set_purpose(v1::PURPOSE_FIT);
+  ladder.Change(6, v1::JOB_STATE_QUEUED, fits);
+  v1::Run next = OfJob(ladder.job, 2, 8, v1::OUTCOME_UNSPECIFIED, v1::CAUSE_FIT);
+  next.set_purpose(v1::PURPOSE_FIT);
+  ladder.Change(7, v1::JOB_STATE_RUNNING, next);
+  EXPECT_THAT(ladder.Lines(), ElementsAre(HasSubstr("17.1 batch 4, context 256: fits")));
+}
+
+TEST(Cells, AreNamedByWhatDiffersAmongThem) {
+  const auto set = [](v1::JobSpec* spec, v1::Precision precision, v1::Attention attention,
+                      uint32_t steps) {
+    v1::TransformerLm* model = spec->mutable_workload()->mutable_transformer_lm();
+    model->set_precision(precision);
+    model->set_attention(attention);
+    spec->mutable_plan()->set_measure_steps(steps);
+  };
+  SweepProgress progress;
+  progress.Apply(Snapshot(
+      {Other(17, [&](auto* spec) { set(spec, v1::PRECISION_FP32, v1::ATTENTION_EXPLICIT, 10); }),
+       Other(18, [&](auto* spec) { set(spec, v1::PRECISION_BF16, v1::ATTENTION_SDPA, 20); })},
+      5));
+  const v1::Run started = Started();
+  progress.Apply(Event(6, 17, v1::JOB_STATE_RUNNING, &started));
+  EXPECT_THAT(ProgressLine(progress, 200, false),
+              testing::EndsWith("  small, fp32, explicit attention, 10 steps"))
+      << "what is the same everywhere would be cut off first on a narrow terminal";
+  const auto finished = progress.Apply(Event(7, 18, v1::JOB_STATE_FAILED));
+  ASSERT_THAT(finished, SizeIs(1));
+  EXPECT_THAT(
+      FinishedLine(finished[0], 1, 2),
+      HasSubstr("18 small, forward-backward, batch 4, context 256, bf16, sdpa attention, 20 "
+                "steps: FAILED"));
+}
+
+TEST(Cells, ThatAgreeAreNamedBySizeAndPass) {
+  SweepProgress progress;
+  progress.Apply(
+      Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED), SmallJob(18, v1::JOB_STATE_QUEUED)}, 5));
+  EXPECT_EQ(progress.Apply(Event(7, 18, v1::JOB_STATE_FAILED))[0].distinction, "");
+}
+
 TEST(ProgressLine, ShowsBarStepAndTimeLeft) {
   SweepProgress progress;
   progress.Apply(
@@ -133,7 +361,7 @@ TEST(ProgressLine, ShowsBarStepAndTimeLeft) {
   progress.Apply(Steps(18, 4, 15, 152'300'000));
   EXPECT_EQ(
       ProgressLine(progress, 200, false),
-      "[==========          ] 1/2  step 4/15, 152.3 ms, about 2 s left  small, forward-backward, "
+      "[==========          ] 1/2  4/15 steps, 152.3 ms, about 2 s left  small, forward-backward, "
       "batch 4, context 256");
 }
 
@@ -160,10 +388,8 @@ TEST(FinishedLine, HasTheNumberOrTheReason) {
   EXPECT_EQ(FinishedLine({job, ShrunkRun()}, 1, 2),
             "17 small, forward-backward, batch 4, context 256: 4810 ± 160 ms a step, batch 4 -> 2 "
             "(OOM) (1 of 2)");
-  job.mutable_spec()->set_purpose(v1::PURPOSE_WARMUP);
-  job.mutable_spec()->mutable_plan()->set_warmup_steps(2);
-  EXPECT_THAT(FinishedLine({job, SmallRun()}, 1, 2), HasSubstr("context 256, 2 warm-up: 458 ± 16"));
-  job.mutable_spec()->set_purpose(v1::PURPOSE_MEASURE);
+  EXPECT_THAT(FinishedLine({job, SmallRun(), ", 2 warm-up"}, 1, 2),
+              HasSubstr("context 256, 2 warm-up: 458 ± 16"));
   job.set_state(v1::JOB_STATE_FAILED);
   EXPECT_THAT(FinishedLine({job, OutOfMemoryRun()}, 2, 2),
               HasSubstr("OUT_OF_MEMORY in backward: asked 2.31 GiB, free 410 MiB"));
@@ -184,6 +410,33 @@ TEST(Display, WritesALineACellWhereThereIsNoTerminal) {
   display.Show(progress, progress.Apply(Event(6, 17, v1::JOB_STATE_SUCCEEDED, &run)));
   EXPECT_THAT(err.str(), HasSubstr("(1 of 1)\n"));
   EXPECT_THAT(err.str(), Not(HasSubstr("\x1b")));
+}
+
+TEST(Display, KeepsTheLinesOfFinishedCellsAboveTheBar) {
+  std::ostringstream err;
+  Console console;
+  console.err = &err;
+  console.live = true;
+  SweepProgress progress;
+  ProgressDisplay display(console);
+  display.Show(progress,
+               progress.Apply(Snapshot(
+                   {SmallJob(17, v1::JOB_STATE_QUEUED), SmallJob(18, v1::JOB_STATE_QUEUED)}, 5)));
+  err.str("");
+  const v1::Run run = SmallRun();
+  display.Show(progress, progress.Apply(Event(6, 17, v1::JOB_STATE_SUCCEEDED, &run)));
+  EXPECT_THAT(err.str(), testing::StartsWith("\r\x1b[K17 small, forward-backward"));
+  EXPECT_THAT(err.str(), HasSubstr("(1 of 2)\n\r\x1b[K[=====")) << "the bar stands below";
+}
+
+TEST(Display, OfAQuietCommandShowsNoTries) {
+  std::ostringstream err;
+  Console console;
+  console.err = &err;
+  Ladder ladder;
+  ProgressDisplay display(console, /*quiet=*/true);
+  display.Show(ladder.progress, {}, {{OutOfMemoryRun(), SmallRun()}});
+  EXPECT_EQ(err.str(), "");
 }
 
 TEST(Display, RedrawsOneLineOnATerminalAndTakesItOff) {

@@ -12,6 +12,9 @@
 namespace torchlap::host {
 namespace {
 
+// What an account without a home folder can do.
+constexpr char kAnotherOne[] = "; torchlapd --state DIR takes another one";
+
 mode_t ModeOf(const std::filesystem::path& path) {
   struct stat info {};
   EXPECT_EQ(stat(path.c_str(), &info), 0) << path;
@@ -78,15 +81,16 @@ TEST_F(StateFolders, AnothersFolderIsRefused) {
   const std::string wanted =
       "folder " + folder.string() + " belongs to uid 12345, must belong to uid 0";
   EXPECT_EQ(MakeRuntimeFolder(folder, RuntimeAccess::kOwnerOnly).message(), wanted);
-  EXPECT_EQ(MakeStateFolder(folder).message(), wanted);
+  EXPECT_EQ(MakeStateFolder(folder).message(), wanted + kAnotherOne);
 }
 
 TEST_F(StateFolders, AFileInTheWayIsRefused) {
   const auto file = temporary_.Write("file", "");
   EXPECT_EQ(MakeRuntimeFolder(file, RuntimeAccess::kOwnerOnly).message(),
             "folder " + file.string() + " is not a folder");
-  EXPECT_EQ(MakeStateFolder(file / "below").message(),
-            "folder " + (file / "below").string() + " cannot be made: Not a directory");
+  EXPECT_EQ(
+      MakeStateFolder(file / "below").message(),
+      "folder " + (file / "below").string() + " cannot be made: Not a directory" + kAnotherOne);
 }
 
 TEST_F(StateFolders, TheStateFolderIsMadePrivateAndOneThatOthersMayReadIsKept) {
@@ -103,7 +107,7 @@ TEST_F(StateFolders, AStateFolderThatCannotBeWrittenIsRefused) {
   if (geteuid() == 0) GTEST_SKIP() << "root writes everywhere";
   const auto folder = Made("readonly", 0500);
   EXPECT_EQ(MakeStateFolder(folder).message(),
-            "folder " + folder.string() + " cannot be written: Permission denied");
+            "folder " + folder.string() + " cannot be written: Permission denied" + kAnotherOne);
   EXPECT_EQ(MakeStateFolder(folder / "below").code(), absl::StatusCode::kPermissionDenied);
 }
 
