@@ -42,6 +42,7 @@ void AddFilter(CLI::App* app, FilterWords* filter) {
   AddWord(app, "--until", &filter->until, "the same; exclusive", "TIME");
   AddWord(app, "--outcome", &filter->outcome, torchlap::Words<v1::Outcome>(), "OUTCOME,...");
   AddWord(app, "--purpose", &filter->purpose, torchlap::Words<v1::Purpose>(), "PURPOSE,...");
+  AddWord(app, "--verdict", &filter->verdict, torchlap::Words<v1::Validity>(), "VERDICT,...");
   AddSwitch(app, "--exclude-contaminated", &filter->exclude_contaminated,
             "leave out runs that other work disturbed");
   SetGroup(app, "Output");
@@ -65,6 +66,7 @@ struct AllOptions {
   ShowOptions show;
   RunsOptions runs;
   ExportOptions export_runs;
+  SweepsOptions sweeps;
   PresetsOptions presets;
   DevicesOptions devices;
   StatusOptions status;
@@ -104,9 +106,9 @@ void AddFollowing(CLI::App* app, AllOptions* all) {
 
 void AddRunQueries(CLI::App* app, AllOptions* all) {
   auto* show = app->add_subcommand("show",
-                                   "a job (17) with its attempts, or a run (17.2) with "
-                                   "samples and environment");
-  show->add_option("ID", all->show.id, "17 or 17.2")->type_name("");
+                                   "a job (17) with its attempts, a run (17.2) with samples and "
+                                   "environment, or the jobs of a sweep");
+  show->add_option("ID", all->show.id, "17, 17.2, last, sweep:3, sweep:NAME")->type_name("");
   AddOutput(show, &all->show.output, format::Content::kDetails);
   auto* runs = app->add_subcommand("runs", "finished runs of every outcome, newest first");
   AddSelectors(runs, &all->runs.filter.selectors, kRunSelectors);
@@ -114,11 +116,18 @@ void AddRunQueries(CLI::App* app, AllOptions* all) {
   AddWord(runs, "--columns", &all->runs.columns, "names as in --format csv", "NAME,...");
   AddWord(runs, "--order", &all->runs.order, "newest (default), oldest", "ORDER");
   AddWord(runs, "--limit", &all->runs.limit, "at most so many (50)", "N");
+  AddSwitch(runs, "--wide", &all->runs.wide, "every column, also beyond 80 characters");
   AddOutput(runs, &all->runs.output, format::Content::kRuns);
+  auto* sweeps = app->add_subcommand("sweeps", "what was submitted, newest first");
+  AddWord(sweeps, "--user", &all->sweeps.user, "account, or uid:N", "USER");
+  AddWord(sweeps, "--limit", &all->sweeps.limit, "at most so many (50)", "N");
+  AddOutput(sweeps, &all->sweeps.output, format::Content::kList);
   auto* exporting =
       app->add_subcommand("export", "results of a sweep (default: your latest) as a table or file");
   AddSelectors(exporting, &all->export_runs.filter.selectors, kRunSelectors);
   AddFilter(exporting, &all->export_runs.filter);
+  AddSwitch(exporting, "--samples", &all->export_runs.samples,
+            "a row for each step instead of each run (csv, jsonl)");
   AddOutput(exporting, &all->export_runs.output, format::Content::kRuns);
 }
 
@@ -149,6 +158,7 @@ CommandOptions Chosen(const std::string& name, const AllOptions& all) {
   if (name == "show") return all.show;
   if (name == "runs") return all.runs;
   if (name == "export") return all.export_runs;
+  if (name == "sweeps") return all.sweeps;
   if (name == "presets") return all.presets;
   if (name == "devices") return all.devices;
   if (name == "doctor") return all.doctor;

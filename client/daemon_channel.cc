@@ -117,6 +117,9 @@ class GrpcDaemonChannel : public DaemonChannel {
   absl::StatusOr<v1::ListRunsResponse> ListRuns(const v1::ListRunsRequest& request) override {
     return Call<v1::ListRunsResponse>(&Stub::ListRuns, request);
   }
+  absl::StatusOr<v1::ListSweepsResponse> ListSweeps(const v1::ListSweepsRequest& request) override {
+    return Call<v1::ListSweepsResponse>(&Stub::ListSweeps, request);
+  }
   absl::StatusOr<v1::ListDevicesResponse> ListDevices() override {
     return Call<v1::ListDevicesResponse>(&Stub::ListDevices, v1::ListDevicesRequest());
   }

@@ -40,6 +40,8 @@ class DaemonChannel {
   virtual absl::StatusOr<v1::CancelJobsResponse> CancelJobs(
       const v1::CancelJobsRequest& request) = 0;
   virtual absl::StatusOr<v1::ListRunsResponse> ListRuns(const v1::ListRunsRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListSweepsResponse> ListSweeps(
+      const v1::ListSweepsRequest& request) = 0;
   virtual absl::StatusOr<v1::ListDevicesResponse> ListDevices() = 0;
   virtual absl::StatusOr<v1::ListPresetsResponse> ListPresets() = 0;
   virtual absl::StatusOr<v1::GetDaemonStatusResponse> GetDaemonStatus() = 0;

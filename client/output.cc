@@ -5,12 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <sstream>
-#include <string_view>
+#include <ostream>
+#include <streambuf>
 #include <system_error>
 #include <utility>
 
@@ -62,13 +63,67 @@ absl::StatusOr<const Format*> ChooseFormat(const OutputWords& words, format::Con
                                            format::FormatList formats) {
   const Format* choice = words.format ? format::FormatByName(*words.format, formats)
                                       : format::FormatOfFile(words.file, formats);
-  if (choice == nullptr && !words.format) choice = formats.front();
-  if (choice != nullptr && choice->contents.Has(content)) return choice;
   const std::string names = format::FormatNames(content, formats);
+  if (choice == nullptr && !words.format) {
+    // Not a text in silence where a spreadsheet was meant.
+    const std::string ending = format::EndingOfFile(words.file);
+    if (!ending.empty()) {
+      return absl::InvalidArgumentError(
+          fmt::format("-o {} ends in .{}, must end in one of {}, or --format be one of {}",
+                      words.file, ending, format::Endings(content, formats), names));
+    }
+    choice = format::FirstFor(content, formats);
+  }
+  if (choice != nullptr && choice->contents.Has(content)) return choice;
   return absl::InvalidArgumentError(
       words.format
           ? fmt::format("--format is {}, must be one of {}", *words.format, names)
           : fmt::format("-o {} asks for {}, must be one of {}", words.file, choice->name, names));
+}
+
+// What is written goes to a descriptor in large pieces; the first error stays.
+class DescriptorBuffer : public std::streambuf {
+ public:
+  explicit DescriptorBuffer(int fd) : fd_(fd) {
+    setp(bytes_.data(), bytes_.data() + bytes_.size());
+  }
+
+  int error() const { return error_; }
+
+ protected:
+  int_type overflow(int_type c) override {
+    if (sync() != 0) return traits_type::eof();
+    if (c != traits_type::eof()) sputc(static_cast<char>(c));
+    return traits_type::not_eof(c);
+  }
+
+  int sync() override {
+    const char* begin = pbase();
+    while (error_ == 0 && begin < pptr()) {
+      const ssize_t written = write(fd_, begin, static_cast<size_t>(pptr() - begin));
+      if (written > 0) {
+        begin += written;
+      } else if (written == 0 || errno != EINTR) {
+        error_ = written == 0 ? EIO : errno;
+      }
+    }
+    setp(bytes_.data(), bytes_.data() + bytes_.size());
+    return error_ == 0 ? 0 : -1;
+  }
+
+ private:
+  const int fd_;
+  std::array<char, 1 << 16> bytes_;
+  int error_ = 0;
+};
+
+// Runs `body` with a stream to the descriptor.
+absl::Status WriteTo(int fd, const std::string& path, const WriteContent& body) {
+  DescriptorBuffer buffer(fd);
+  std::ostream out(&buffer);
+  if (absl::Status status = body(out); !status.ok()) return status;
+  out.flush();
+  return buffer.error() == 0 ? absl::OkStatus() : CannotWrite(path, std::strerror(buffer.error()));
 }
 
 // Closes and, unless it was kept, removes the file.
@@ -83,13 +138,8 @@ class TemporaryFile {
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
 
-  bool Fill(std::string_view content) {
-    while (!content.empty()) {
-      const ssize_t written = write(fd_, content.data(), content.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written <= 0) return false;
-      content.remove_prefix(static_cast<size_t>(written));
-    }
+  // With the permissions that a new file would have, on the disk.
+  bool Complete() {
     const mode_t mask = umask(0);
     umask(mask);
     return fchmod(fd_, 0666 & ~mask) == 0 && fsync(fd_) == 0;
@@ -100,7 +150,7 @@ class TemporaryFile {
     return kept_;
   }
 
-  bool is_open() const { return fd_ >= 0; }
+  int fd() const { return fd_; }
 
  private:
   std::string path_;
@@ -108,19 +158,12 @@ class TemporaryFile {
   bool kept_ = false;
 };
 
-absl::Status WriteSpecialFile(const std::string& path, const std::string& content) {
+absl::Status WriteSpecialFile(const std::string& path, const WriteContent& body) {
   const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return CannotWrite(path, std::strerror(errno));
-  size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t written = write(fd, content.data() + done, content.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) break;
-    done += static_cast<size_t>(written);
-  }
-  const int error = errno;
+  absl::Status status = WriteTo(fd, path, body);
   close(fd);
-  return done == content.size() ? absl::OkStatus() : CannotWrite(path, std::strerror(error));
+  return status;
 }
 
 absl::Status WriteStdout(const Format& format, const Console& console,
@@ -132,9 +175,8 @@ absl::Status WriteStdout(const Format& format, const Console& console,
 
 absl::Status WriteFile(const Format& format, const std::string& path, const Console& console,
                        const format::Document& document) {
-  std::ostringstream content;
-  if (absl::Status status = format.write(document, content); !status.ok()) return status;
-  if (absl::Status status = WriteFileWhole(path, content.str()); !status.ok()) return status;
+  const auto write = [&](std::ostream& out) { return format.write(document, out); };
+  if (absl::Status status = WriteFileWhole(path, write); !status.ok()) return status;
   *console.err << "wrote " << path << '\n';
   return absl::OkStatus();
 }
@@ -192,17 +234,25 @@ bool ShowsTableToo(const Output& output, const Console& console) {
   return !output.file.empty() && console.out_is_terminal;
 }
 
-absl::Status WriteFileWhole(const std::string& path, const std::string& content) {
-  if (IsSpecialFile(path)) return WriteSpecialFile(path, content);
+absl::Status WriteFileWhole(const std::string& path, const WriteContent& write) {
+  if (IsSpecialFile(path)) return WriteSpecialFile(path, write);
   // Through a link its target is replaced, not the link.
   std::error_code ignored;
   const std::filesystem::path real = std::filesystem::weakly_canonical(path, ignored);
   const std::string target = real.empty() ? path : real.native();
   TemporaryFile file(target + ".XXXXXX");
-  if (!file.is_open()) return CannotWrite(path, std::strerror(errno));
-  if (!file.Fill(content)) return CannotWrite(path, std::strerror(errno));
+  if (file.fd() < 0) return CannotWrite(path, std::strerror(errno));
+  if (absl::Status status = WriteTo(file.fd(), path, write); !status.ok()) return status;
+  if (!file.Complete()) return CannotWrite(path, std::strerror(errno));
   if (!file.MoveTo(target)) return CannotWrite(path, std::strerror(errno));
   return absl::OkStatus();
+}
+
+absl::Status WriteFileWhole(const std::string& path, const std::string& content) {
+  return WriteFileWhole(path, [&content](std::ostream& out) {
+    out.write(content.data(), static_cast<std::streamsize>(content.size()));
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace torchlap::client

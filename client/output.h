@@ -4,7 +4,9 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <functional>
 #include <optional>
+#include <ostream>
 #include <string>
 
 #include "client/console.h"
@@ -24,9 +26,10 @@ struct Output {
   bool with_advice = true;  // what to do next is said beside the result
 };
 
-// The format that was named, else the one that the file's name ends in, else the first.
-// INVALID_ARGUMENT: a format that is not there or cannot write such content. An output error
-// (exit_code.h): a file that could not be written. Makes the file's folder.
+// The format that was named, else the one that the file's name ends in, else the first that can
+// write the content. INVALID_ARGUMENT: a format or an ending that is not there or cannot write such
+// content. An output error (exit_code.h): a file that could not be written. Makes the file's
+// folder.
 absl::StatusOr<Output> ChooseOutput(const OutputWords& words, format::Content content,
                                     format::FormatList formats = format::kFormats);
 
@@ -52,8 +55,10 @@ bool ShowsTableToo(const Output& output, const Console& console);
 // An output error if anything that was written to stdout could not be.
 absl::Status FlushStdout(const Console& console);
 
-// Replaces `path` by `content`, whole or not at all, with the permissions that a new file would
-// have.
+// Replaces `path` by what `write` writes, whole or not at all, with the permissions that a new file
+// would have. An error of `write` leaves the file as it was. What is written is not gathered first.
+using WriteContent = std::function<absl::Status(std::ostream&)>;
+absl::Status WriteFileWhole(const std::string& path, const WriteContent& write);
 absl::Status WriteFileWhole(const std::string& path, const std::string& content);
 
 }  // namespace torchlap::client

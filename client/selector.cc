@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <string_view>
+#include <utility>
 
 #include "client/parse_words.h"
 #include "client/time_words.h"
@@ -125,6 +126,7 @@ absl::Status AddAll(const FilterWords& words, int64_t now_ns, v1::RunFilter* fil
       AddPeriod(words, now_ns, filter),
       AddWords<v1::Outcome>("--outcome", words.outcome, filter->mutable_outcomes()),
       AddWords<v1::Purpose>("--purpose", words.purpose, filter->mutable_purposes()),
+      AddWords<v1::Validity>("--verdict", words.verdict, filter->mutable_validities()),
   };
   for (const absl::Status& result : results) {
     if (!result.ok()) return result;
@@ -182,18 +184,23 @@ absl::StatusOr<v1::RunFilter> BuildFilter(const FilterWords& words, int64_t now_
 absl::StatusOr<Id> ParseId(const std::string& word) {
   Id id;
   if (word.empty()) {
-    return absl::InvalidArgumentError("show needs an id: a job (17) or a run (17.2)");
+    return absl::InvalidArgumentError(
+        "show needs an id: a job (17), a run (17.2), last or a sweep (sweep:3, sweep:NAME)");
   }
-  if (const auto job = ReadNumber(word)) {
-    id.job_id = *job;
-    return id;
+  v1::Selector selector;
+  const bool is_known = AddName(word, &selector) && !selector.all();
+  if (!is_known) {
+    return absl::InvalidArgumentError(fmt::format(
+        "id is {}, must be a job (17), a run (17.2), last or a sweep (sweep:3, sweep:NAME)", word));
   }
-  if (const auto run = ReadRunId(word)) {
-    id.run_id = *run;
-    return id;
+  if (selector.job_ids_size() > 0) {
+    id.job_id = selector.job_ids(0);
+  } else if (selector.run_ids_size() > 0) {
+    id.run_id = selector.run_ids(0);
+  } else {
+    id.sweep = std::move(selector);
   }
-  return absl::InvalidArgumentError(
-      fmt::format("id is {}, must be a job (17) or a run (17.2)", word));
+  return id;
 }
 
 }  // namespace torchlap::client

@@ -37,6 +37,7 @@ struct FilterWords {
   std::optional<std::string> until;
   std::optional<std::string> outcome;
   std::optional<std::string> purpose;
+  std::optional<std::string> verdict;
   bool exclude_contaminated = false;
 };
 
@@ -49,10 +50,12 @@ absl::StatusOr<Selection> ParseJobSelectors(const std::vector<std::string>& word
 // A filter of what was given; nothing is added. `now_ns` is what --since 7d counts from.
 absl::StatusOr<v1::RunFilter> BuildFilter(const FilterWords& words, int64_t now_ns);
 
-// A job's or a run's id: exactly one of job_id (17) and run_id (`17.2`) is set.
+// What `show` is about: exactly one of a job (17), a run (`17.2`), and a sweep (`last`, `sweep:3`,
+// `sweep:NAME`) is set.
 struct Id {
   uint64_t job_id = 0;
   std::string run_id;
+  std::optional<v1::Selector> sweep;
 };
 absl::StatusOr<Id> ParseId(const std::string& word);
 

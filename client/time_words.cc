@@ -54,6 +54,17 @@ std::optional<double> ReadSeconds(std::string_view text, bool unit_needed) {
   return seconds;
 }
 
+// `7d` of `7d ago`.
+std::string_view WithoutAgo(std::string_view text) {
+  constexpr std::string_view kAgo = "ago";
+  if (!text.ends_with(kAgo)) return text;
+  std::string_view before = text.substr(0, text.size() - kAgo.size());
+  const size_t spaces = before.size() - (before.find_last_not_of(' ') + 1);
+  if (spaces == 0) return text;
+  before.remove_suffix(spaces);
+  return before;
+}
+
 // Reads exactly `width` digits.
 std::optional<int> TakeNumber(std::string_view* text, size_t width) {
   if (text->size() < width) return std::nullopt;
@@ -150,14 +161,14 @@ absl::StatusOr<std::chrono::nanoseconds> ParseDuration(const std::string& what,
 absl::StatusOr<int64_t> ParseTime(const std::string& what, const std::string& text,
                                   int64_t now_ns) {
   if (const auto time = ReadTime(text)) return *time;
-  const std::optional<double> seconds = ReadSeconds(text, /*unit_needed=*/true);
+  const std::optional<double> seconds = ReadSeconds(WithoutAgo(text), /*unit_needed=*/true);
   if (seconds && *seconds <= kLongestSeconds) {
     const int64_t then_ns = now_ns - std::llround(*seconds * 1e9);
     return then_ns > 0 ? then_ns : 1;  // 0 would mean that the filter is open
   }
   return absl::InvalidArgumentError(
       fmt::format("{} is {}, must be a date (2026-01-31), a time (2026-01-31T12:00:00Z) or a time "
-                  "ago (7d, 12h)",
+                  "ago (7d, 12h, 7d ago)",
                   what, text));
 }
 

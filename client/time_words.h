@@ -16,8 +16,8 @@ absl::StatusOr<std::chrono::nanoseconds> ParseDuration(const std::string& what,
                                                        const std::string& text);
 
 // Nanoseconds since 1970 of an RFC 3339 time (`2026-01-31T12:00:00Z`, a zone is needed), a date
-// (its first moment in UTC), or a duration before `now_ns` (`7d`, with a unit). INVALID_ARGUMENT
-// for anything else.
+// (its first moment in UTC), or a duration before `now_ns` (`7d` or `7d ago`, with a unit).
+// INVALID_ARGUMENT for anything else.
 absl::StatusOr<int64_t> ParseTime(const std::string& what, const std::string& text, int64_t now_ns);
 
 // The clock of this host.

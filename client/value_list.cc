@@ -117,4 +117,12 @@ absl::StatusOr<std::vector<uint32_t>> ParseNumbers(const std::string& what,
   return numbers;
 }
 
+absl::StatusOr<uint32_t> ParseLimit(const std::optional<std::string>& text, uint32_t unset) {
+  if (!text) return unset;
+  uint32_t limit = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
+  if (error == std::errc() && end == text->data() + text->size() && limit > 0) return limit;
+  return Invalid(fmt::format("--limit is {}, must be a whole number from 1", *text));
+}
+
 }  // namespace torchlap::client

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,5 +26,9 @@ absl::StatusOr<std::vector<std::string>> ParseList(const std::string& what,
 // range, more than 10,000 values.
 absl::StatusOr<std::vector<uint32_t>> ParseNumbers(const std::string& what,
                                                    const std::vector<std::string>& words);
+
+// What --limit says: a whole number from 1; `unset` where it is not given. INVALID_ARGUMENT:
+// anything else.
+absl::StatusOr<uint32_t> ParseLimit(const std::optional<std::string>& text, uint32_t unset);
 
 }  // namespace torchlap::client

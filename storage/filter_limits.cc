@@ -37,7 +37,8 @@ absl::Status CheckLimits(const v1::RunFilter& filter) {
                 AtMost("precisions", filter.precisions_size(), kMostNames),
                 AtMost("attentions", filter.attentions_size(), kMostNames),
                 AtMost("outcomes", filter.outcomes_size(), kMostNames),
-                AtMost("purposes", filter.purposes_size(), kMostNames)});
+                AtMost("purposes", filter.purposes_size(), kMostNames),
+                AtMost("validities", filter.validities_size(), kMostNames)});
 }
 
 }  // namespace torchlap::storage

@@ -4,6 +4,7 @@
 #include <absl/strings/str_join.h>
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -14,9 +15,9 @@
 namespace torchlap::storage {
 namespace {
 
-// Up to so many workloads each gives its own newest runs, which are then merged; above, enough runs
-// match for a walk through all of them by start to end soon.
-constexpr size_t kMostMerged = 24;
+// Up to so many places are fetched to be merged, each kind giving its own newest runs; above,
+// enough runs match for a walk through all of them by start to end soon.
+constexpr int64_t kMostMerged = 10'000;
 
 std::string In(const std::string& column) { return absl::StrCat(column, " IN (", kListed, ")"); }
 
@@ -48,6 +49,42 @@ std::string SelectedJobs() {
   return absl::StrCat(kListed, " UNION SELECT id FROM job WHERE ", In("sweep_id"));
 }
 
+constexpr char kHasLabel[] = "job_id IN (SELECT job_id FROM label WHERE k = ? AND v = ?)";
+
+// The first `limit` of both, sorted, each once.
+std::vector<uint64_t> Merged(const std::vector<uint64_t>& a, const std::vector<uint64_t>& b,
+                             uint32_t limit) {
+  std::vector<uint64_t> merged;
+  std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(merged));
+  if (merged.size() > limit) merged.resize(limit);
+  return merged;
+}
+
+std::vector<uint64_t> NumbersOf(Query* query) {
+  std::vector<uint64_t> numbers;
+  while (query->Step()) numbers.push_back(query->Uint(0));
+  return numbers;
+}
+
+std::vector<uint64_t> JobsOfSweep(SQLite::Database& database, uint64_t sweep, uint64_t behind,
+                                  uint32_t limit) {
+  Query query(database,
+              "SELECT id FROM job INDEXED BY job_by_sweep WHERE sweep_id = ? AND id > ? "
+              "ORDER BY id LIMIT ?",
+              sweep, behind, limit);
+  return NumbersOf(&query);
+}
+
+std::vector<uint64_t> JobsWithLabel(SQLite::Database& database,
+                                    const std::pair<std::string, std::string>& label,
+                                    uint64_t behind, uint32_t limit) {
+  Query query(database,
+              "SELECT job_id FROM label INDEXED BY label_by_value WHERE k = ? AND v = ? "
+              "AND job_id > ? ORDER BY job_id LIMIT ?",
+              label.first, label.second, behind, limit);
+  return NumbersOf(&query);
+}
+
 }  // namespace
 
 // Nothing besides, so that the index covers it.
@@ -61,6 +98,13 @@ void RunQuery::Conditions::Add(std::string text, std::initializer_list<Value> pa
   values.insert(values.end(), parameters);
 }
 
+void RunQuery::Conditions::Add(const Conditions& others) {
+  texts.insert(texts.end(), others.texts.begin(), others.texts.end());
+  values.insert(values.end(), others.values.begin(), others.values.end());
+}
+
+std::string RunQuery::Conditions::All() const { return absl::StrJoin(texts, " AND "); }
+
 RunQuery::RunQuery(SQLite::Database& database, const v1::RunFilter& filter,
                    const JobFilter& selected)
     : database_(database) {
@@ -69,6 +113,7 @@ RunQuery::RunQuery(SQLite::Database& database, const v1::RunFilter& filter,
   AddWorkloads(filter);
   AddNames(filter);
   AddValues(filter);
+  if (!of_kind_.texts.empty() && selection_.texts.empty()) FindKinds();
 }
 
 // Any of the jobs, sweeps and runs; all of the labels.
@@ -84,16 +129,19 @@ void RunQuery::AddSelection(const v1::RunFilter& filter, const JobFilter& select
       ids.push_back(run.id);
     }
     // The first condition alone leads through the index.
-    conditions_.Add(absl::StrCat("job_id IN (", SelectedJobs(), " UNION ", kListed, ") AND (",
-                                 In("id"), " OR job_id IN (", SelectedJobs(), "))"),
-                    {jobs, sweeps, IdList(jobs_of_runs), IdList(ids), jobs, sweeps});
+    selection_.Add(absl::StrCat("job_id IN (", SelectedJobs(), " UNION ", kListed, ") AND (",
+                                In("id"), " OR job_id IN (", SelectedJobs(), "))"),
+                   {jobs, sweeps, IdList(jobs_of_runs), IdList(ids), jobs, sweeps});
   } else if (!selected.job_ids.empty() || !selected.sweep_ids.empty()) {
-    conditions_.Add(absl::StrCat("job_id IN (", SelectedJobs(), ")"), {jobs, sweeps});
+    selection_.Add(absl::StrCat("job_id IN (", SelectedJobs(), ")"), {jobs, sweeps});
   }
   for (const auto& [key, value] : filter.labels()) {
-    conditions_.Add("job_id IN (SELECT job_id FROM label WHERE k = ? AND v = ?)", {key, value});
+    selection_.Add(kHasLabel, {key, value});
+    labels_.emplace_back(key, value);
   }
-  by_job_ = conditions_.texts.size() > 1;
+  selected_ = selected;
+  std::sort(selected_.job_ids.begin(), selected_.job_ids.end());
+  selects_jobs_ = !names_runs && !selection_.texts.empty();
 }
 
 void RunQuery::AddWorkloads(const v1::RunFilter& filter) {
@@ -116,64 +164,104 @@ void RunQuery::AddWorkloads(const v1::RunFilter& filter) {
   require("precision", filter.precisions());
   require("attention", filter.attentions());
   if (lists.empty()) return;
-  workloads_.emplace();
   Query query(database_, Once{absl::StrCat("SELECT id FROM workload WHERE ",
                                            absl::StrJoin(of_workload, " AND "))});
   for (const std::string& list : lists) query.Bind(list);
-  while (query.Step()) workloads_->push_back(query.Int(0));
-  nothing_ = nothing_ || workloads_->empty();
+  const std::vector<uint64_t> workloads = NumbersOf(&query);
+  nothing_ = nothing_ || workloads.empty();
+  Require("asked_workload_id", "workload_id", IdList(workloads));
 }
 
 void RunQuery::AddNames(const v1::RunFilter& filter) {
   if (filter.devices_size() > 0) {
-    Require("device_id",
-            IdsOf(database_, "SELECT id FROM device WHERE name = ? OR uuid = ?", filter.devices()));
+    const auto ids =
+        IdsOf(database_, "SELECT id FROM device WHERE name = ? OR uuid = ?", filter.devices());
+    nothing_ = nothing_ || ids.empty();
+    Require("device_id", "device_id", IdList(ids));
   }
   if (filter.users_size() > 0) {
-    Require("owner_id", IdsOf(database_, "SELECT id FROM principal WHERE name = ? OR principal = ?",
-                              filter.users()));
+    const auto ids = IdsOf(database_, "SELECT id FROM principal WHERE name = ? OR principal = ?",
+                           filter.users());
+    nothing_ = nothing_ || ids.empty();
+    Require("owner_id", "owner_id", IdList(ids));
   }
 }
 
-void RunQuery::Require(const std::string& column, const std::vector<int64_t>& ids) {
-  nothing_ = nothing_ || ids.empty();
-  conditions_.Add(In(column), {IdList(ids)});
+void RunQuery::Require(const std::string& column, const std::string& of_job,
+                       const std::string& list) {
+  conditions_.Add(In(column), {list});
+  of_kind_.Add(In(column), {list});
+  of_job_.Add(In(of_job), {list});
 }
 
 void RunQuery::AddValues(const v1::RunFilter& filter) {
-  if (filter.timings_size() > 0) conditions_.Add(In("timing"), {IdList(filter.timings())});
-  if (filter.outcomes_size() > 0) conditions_.Add(In("outcome"), {IdList(filter.outcomes())});
-  if (filter.purposes_size() > 0) conditions_.Add(In("purpose"), {IdList(filter.purposes())});
+  if (filter.timings_size() > 0) Require("timing", "timing", IdList(filter.timings()));
+  if (filter.purposes_size() > 0) Require("purpose", "purpose", IdList(filter.purposes()));
+  if (filter.outcomes_size() > 0) {
+    conditions_.Add(In("outcome"), {IdList(filter.outcomes())});
+    of_kind_.Add(In("outcome"), {IdList(filter.outcomes())});
+  }
+  if (filter.validities_size() > 0) {
+    conditions_.Add(In("validity"), {IdList(filter.validities())});
+    of_kind_.Add(In("validity"), {IdList(filter.validities())});
+  }
   if (filter.exclude_contaminated()) {
     conditions_.Add("validity IS NOT ?", {int64_t{v1::VALIDITY_CONTAMINATED}});
+    of_kind_.Add("validity IS NOT ?", {int64_t{v1::VALIDITY_CONTAMINATED}});
   }
-  if (filter.since_ns() != 0) conditions_.Add("started_at_ns >= ?", {filter.since_ns()});
-  if (filter.until_ns() != 0) conditions_.Add("started_at_ns < ?", {filter.until_ns()});
+  if (filter.since_ns() != 0) times_.Add("started_at_ns >= ?", {filter.since_ns()});
+  if (filter.until_ns() != 0) times_.Add("started_at_ns < ?", {filter.until_ns()});
+  conditions_.Add(times_);
+  of_finished_ = filter.outcomes_size() > 0 || filter.validities_size() > 0 ||
+                 filter.since_ns() != 0 || filter.until_ns() != 0;
+}
+
+void RunQuery::FindKinds() {
+  kinds_.emplace();
+  Query query(database_,
+              Once{absl::StrCat("SELECT id, runs FROM run_kind WHERE ", of_kind_.All())});
+  for (const Value& value : of_kind_.values) {
+    std::visit([&query](const auto& bound) { query.Bind(bound); }, value);
+  }
+  while (query.Step()) {
+    kinds_->push_back(query.Int(0));
+    runs_of_kinds_ += query.Int(1);
+  }
+  nothing_ = nothing_ || kinds_->empty();
 }
 
 std::vector<RunPlace> RunQuery::ByStart(bool ascending, const std::optional<RunPlace>& after,
                                         uint32_t limit) const {
-  Conditions conditions = conditions_;
+  Conditions behind;
   if (after) {
-    conditions.Add(absl::StrCat("(started_at_ns, id) ", ascending ? ">" : "<", " (?, ?)"),
-                   {after->started_at_ns, after->id});
+    behind.Add(absl::StrCat("(started_at_ns, id) ", ascending ? ">" : "<", " (?, ?)"),
+               {after->started_at_ns, after->id});
   }
-  if (workloads_ && !by_job_ && workloads_->size() <= kMostMerged) {
-    return OfEachWorkload(conditions, ascending, limit);
+  // That a run is of its kind says all but when it started.
+  Conditions of_kinds = times_;
+  of_kinds.Add(behind);
+  if (kinds_ && static_cast<int64_t>(kinds_->size()) * limit <= kMostMerged) {
+    return OfEachKind(of_kinds, ascending, limit);
   }
-  if (workloads_) conditions.Add(In("asked_workload_id"), {IdList(*workloads_)});
-  return Select(InOrderOfStart(by_job_ ? "run_by_job" : "run_by_start", ascending), conditions,
-                limit);
+  if (kinds_ && runs_of_kinds_ <= kMostMerged) {
+    of_kinds.Add(In("kind_id"), {IdList(*kinds_)});
+    return Select(InOrderOfStart("run_by_kind", ascending), of_kinds, limit);
+  }
+  Conditions conditions = conditions_;
+  conditions.Add(behind);
+  conditions.Add(selection_);
+  return Select(InOrderOfStart(selection_.texts.empty() ? "run_by_start" : "run_by_job", ascending),
+                conditions, limit);
 }
 
-// Each workload's first runs, merged.
-std::vector<RunPlace> RunQuery::OfEachWorkload(const Conditions& conditions, bool ascending,
-                                               uint32_t limit) const {
+// Each kind's first runs, merged.
+std::vector<RunPlace> RunQuery::OfEachKind(const Conditions& conditions, bool ascending,
+                                           uint32_t limit) const {
   std::vector<RunPlace> all;
-  for (const int64_t workload : *workloads_) {
+  for (const int64_t kind : *kinds_) {
     Conditions of_one = conditions;
-    of_one.Add("asked_workload_id = ?", {workload});
-    const auto places = Select(InOrderOfStart("run_by_workload", ascending), of_one, limit);
+    of_one.Add("kind_id = ?", {kind});
+    const auto places = Select(InOrderOfStart("run_by_kind", ascending), of_one, limit);
     all.insert(all.end(), places.begin(), places.end());
   }
   std::sort(all.begin(), all.end(), [ascending](const RunPlace& a, const RunPlace& b) {
@@ -185,21 +273,94 @@ std::vector<RunPlace> RunQuery::OfEachWorkload(const Conditions& conditions, boo
   return all;
 }
 
-std::vector<RunPlace> RunQuery::ByJob(const RunPlace& after, uint32_t limit) const {
+std::vector<RunPlace> RunQuery::ByJob(const RunPlace& after, uint32_t limit,
+                                      bool with_unfinished) const {
+  if (selects_jobs_) {
+    return nothing_ ? std::vector<RunPlace>()
+                    : OfSelectedJobs(after.job_id, limit, with_unfinished && !of_finished_);
+  }
   Conditions conditions = conditions_;
+  conditions.Add(selection_);
   conditions.Add("(job_id, number) > (?, ?)",
                  {static_cast<int64_t>(after.job_id), int64_t{after.number}});
-  if (workloads_) conditions.Add(In("asked_workload_id"), {IdList(*workloads_)});
+  if (kinds_ && runs_of_kinds_ <= kMostMerged) {
+    conditions.Add(In("kind_id"), {IdList(*kinds_)});
+    return Select({"run_by_kind", "job_id, number", "job_id, number"}, conditions, limit);
+  }
   return Select({"run_by_job", "job_id, number", "job_id, number"}, conditions, limit);
+}
+
+// Whole jobs, so that what a job becomes between two batches is not seen twice or never.
+std::vector<RunPlace> RunQuery::OfSelectedJobs(uint64_t after_job, uint32_t limit,
+                                               bool with_unfinished) const {
+  const auto bind = [](const Conditions& conditions, Query* query) {
+    for (const Value& value : conditions.values) {
+      std::visit([query](const auto& bound) { query->Bind(bound); }, value);
+    }
+  };
+  Query runs(database_, Once{absl::StrCat("SELECT id, number FROM run INDEXED BY run_by_job "
+                                          "WHERE job_id = ? AND ",
+                                          conditions_.All(), " ORDER BY number")});
+  Query unfinished(
+      database_,
+      Once{absl::StrCat("SELECT 1 FROM job WHERE id = ? AND NOT EXISTS (SELECT 1 FROM run "
+                        "INDEXED BY run_by_job WHERE job_id = job.id AND outcome IS NOT NULL)",
+                        of_job_.texts.empty() ? "" : " AND ", of_job_.All())});
+  std::vector<RunPlace> places;
+  while (places.size() < limit) {
+    const std::vector<uint64_t> jobs = JobsBehind(after_job, limit);
+    for (const uint64_t job : jobs) {
+      after_job = job;
+      if (!HasLabels(job)) continue;
+      const size_t before = places.size();
+      runs.Restart(job);
+      bind(conditions_, &runs);
+      while (runs.Step()) {
+        places.push_back({runs.Int(0), 0, job, static_cast<uint32_t>(runs.Int(1))});
+      }
+      if (places.size() >= limit) break;
+      if (places.size() > before || !with_unfinished) continue;
+      unfinished.Restart(job);
+      bind(of_job_, &unfinished);
+      if (unfinished.Step()) places.push_back({.job_id = job});
+    }
+    if (jobs.empty()) break;
+  }
+  return places;
+}
+
+bool RunQuery::HasLabels(uint64_t job) const {
+  return std::all_of(labels_.begin(), labels_.end(), [&](const auto& label) {
+    return SelectInt(database_, "SELECT 1 FROM label WHERE job_id = ? AND k = ? AND v = ?", job,
+                     label.first, label.second)
+        .has_value();
+  });
+}
+
+// At most `limit` of the selected jobs above a number, in order; their labels are not looked at,
+// but for the first where nothing else was selected.
+std::vector<uint64_t> RunQuery::JobsBehind(uint64_t job_id, uint32_t limit) const {
+  std::vector<uint64_t> jobs;
+  const bool by_label_alone = selected_.job_ids.empty() && selected_.sweep_ids.empty();
+  if (by_label_alone) {
+    jobs = JobsWithLabel(database_, labels_.front(), job_id, limit);
+  } else {
+    const auto& listed = selected_.job_ids;
+    const auto first = std::upper_bound(listed.begin(), listed.end(), job_id);
+    jobs = Merged({first, listed.end()}, {}, limit);
+    for (const uint64_t sweep : selected_.sweep_ids) {
+      jobs = Merged(jobs, JobsOfSweep(database_, sweep, job_id, limit), limit);
+    }
+  }
+  return jobs;
 }
 
 std::vector<RunPlace> RunQuery::Select(const Way& how, const Conditions& conditions,
                                        uint32_t limit) const {
   if (nothing_) return {};
-  Query query(database_,
-              Once{absl::StrCat("SELECT id, started_at_ns, ", how.also, " FROM run ", "INDEXED BY ",
-                                how.index, " WHERE ", absl::StrJoin(conditions.texts, " AND "),
-                                " ORDER BY ", how.order, " LIMIT ?")});
+  Query query(database_, Once{absl::StrCat("SELECT id, started_at_ns, ", how.also,
+                                           " FROM run INDEXED BY ", how.index, " WHERE ",
+                                           conditions.All(), " ORDER BY ", how.order, " LIMIT ?")});
   for (const Value& value : conditions.values) {
     std::visit([&query](const auto& bound) { query.Bind(bound); }, value);
   }

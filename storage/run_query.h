@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace torchlap::storage {
 
 // A run as lists know it: enough to load it, and to go on behind it.
 struct RunPlace {
-  int64_t id = 0;  // run.id
+  int64_t id = 0;  // run.id; 0: stands for a job that has no finished run
   int64_t started_at_ns = 0;
   uint64_t job_id = 0;
   uint32_t number = 0;
@@ -33,8 +34,12 @@ class RunQuery {
   // Finished runs by (start, id), at most `limit`, behind `after`.
   std::vector<RunPlace> ByStart(bool ascending, const std::optional<RunPlace>& after,
                                 uint32_t limit) const;
-  // Finished runs by (job, number), at most `limit`, behind `after`.
-  std::vector<RunPlace> ByJob(const RunPlace& after, uint32_t limit) const;
+
+  // Finished runs by (job, number) behind `after`: `limit` of them or some more, fewer if these are
+  // the last. With `with_unfinished`, and where jobs were selected (by number, sweep or label),
+  // each of those that has no finished run has a place, too; a filter that speaks of outcomes,
+  // verdicts or times leaves it out.
+  std::vector<RunPlace> ByJob(const RunPlace& after, uint32_t limit, bool with_unfinished) const;
 
  private:
   // A parameter of a condition.
@@ -44,6 +49,8 @@ class RunQuery {
     std::vector<Value> values;  // in the order of the texts' marks
 
     void Add(std::string text, std::initializer_list<Value> parameters = {});
+    void Add(const Conditions& others);
+    std::string All() const;
   };
 
   // How to walk: the index is named, as the planner has no statistics, and each is right for its
@@ -59,19 +66,36 @@ class RunQuery {
   void AddWorkloads(const v1::RunFilter& filter);
   void AddNames(const v1::RunFilter& filter);
   void AddValues(const v1::RunFilter& filter);
-  void Require(const std::string& column, const std::vector<int64_t>& ids);
-  std::vector<RunPlace> OfEachWorkload(const Conditions& conditions, bool ascending,
-                                       uint32_t limit) const;
+  void FindKinds();
+  // Of the run, of its kind, and, as `of_job`, of a job.
+  void Require(const std::string& column, const std::string& of_job, const std::string& list);
+  std::vector<RunPlace> OfEachKind(const Conditions& conditions, bool ascending,
+                                   uint32_t limit) const;
+  std::vector<RunPlace> OfSelectedJobs(uint64_t after_job, uint32_t limit,
+                                       bool with_unfinished) const;
+  bool HasLabels(uint64_t job) const;
+  std::vector<uint64_t> JobsBehind(uint64_t job_id, uint32_t limit) const;
   std::vector<RunPlace> Select(const Way& how, const Conditions& conditions, uint32_t limit) const;
 
   SQLite::Database& database_;
+  // Which jobs and runs were chosen. Empty: all.
+  Conditions selection_;
+  // What the filter says of them, and of that when they started.
   Conditions conditions_;
+  Conditions times_;
+  Conditions of_kind_;
+  Conditions of_job_;
   // A name in the filter is not there: nothing can match.
   bool nothing_ = false;
-  // Selected by job, run or label: found through their jobs.
-  bool by_job_ = false;
-  // The workloads that match; nothing: the filter does not speak of them.
-  std::optional<std::vector<int64_t>> workloads_;
+  // Selected by job, sweep or label, and not by run: JobsBehind knows them.
+  bool selects_jobs_ = false;
+  JobFilter selected_;
+  std::vector<std::pair<std::string, std::string>> labels_;
+  // The filter speaks of what only a finished run has.
+  bool of_finished_ = false;
+  // The kinds that match, and how many runs they have; nothing: the filter does not speak of them.
+  std::optional<std::vector<int64_t>> kinds_;
+  int64_t runs_of_kinds_ = 0;
 };
 
 }  // namespace torchlap::storage

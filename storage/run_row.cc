@@ -6,9 +6,14 @@
 #include <google/protobuf/message.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
 #include <variant>
 
+#include "proto/column_tree.h"
 #include "proto/words.h"
+#include "storage/job_row.h"
 #include "torchlap/v1/job.pb.h"
 
 namespace torchlap::storage {
@@ -40,39 +45,142 @@ struct BindValue {
   void operator()(const std::map<std::string, std::string>&) const { query->Bind(std::nullopt); }
 };
 
-void Set(Message* message, const FieldDescriptor* field, const Query& row, int index) {
-  const auto& reflection = *message->GetReflection();
+void Set(Message* message, const google::protobuf::Reflection& reflection,
+         const FieldDescriptor* field, SqliteValue value) {
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING:
-      return reflection.SetString(message, field, row.Text(index));
+      return reflection.SetString(message, field, std::string(value.Text()));
     case FieldDescriptor::CPPTYPE_ENUM:
-      return reflection.SetEnumValue(message, field, static_cast<int>(row.Int(index)));
+      return reflection.SetEnumValue(message, field, static_cast<int>(value.Int()));
     case FieldDescriptor::CPPTYPE_INT32:
-      return reflection.SetInt32(message, field, static_cast<int32_t>(row.Int(index)));
+      return reflection.SetInt32(message, field, static_cast<int32_t>(value.Int()));
     case FieldDescriptor::CPPTYPE_INT64:
-      return reflection.SetInt64(message, field, row.Int(index));
+      return reflection.SetInt64(message, field, value.Int());
     case FieldDescriptor::CPPTYPE_UINT32:
-      return reflection.SetUInt32(message, field, static_cast<uint32_t>(row.Int(index)));
+      return reflection.SetUInt32(message, field, static_cast<uint32_t>(value.Int()));
     case FieldDescriptor::CPPTYPE_UINT64:
-      return reflection.SetUInt64(message, field, row.Uint(index));
+      return reflection.SetUInt64(message, field, static_cast<uint64_t>(value.Int()));
     case FieldDescriptor::CPPTYPE_DOUBLE:
-      return reflection.SetDouble(message, field, row.Real(index));
+      return reflection.SetDouble(message, field, value.Real());
     default:
       throw SQLite::Exception("column type that run_row.cc does not know: " + field->full_name());
   }
 }
 
-void SetColumn(const RunColumn& column, const Query& row, int index, v1::Run* run) {
-  if (row.IsNull(index)) return;
-  Message* message = run;
-  for (size_t i = 0; i + 1 < column.path.size(); ++i) {
-    message = message->GetReflection()->MutableMessage(message, column.path[i]);
-  }
-  Set(message, column.path.back(), row, index);
+// In the order of RunPlaceInRow.
+std::string SelectRuns(const std::string& condition) {
+  static const std::string select = absl::StrCat(
+      "SELECT number, boot_id, spec, assessment, calibration, workload_kind, job_id, ",
+      absl::StrJoin(ScalarColumns(), ", ",
+                    [](std::string* out, const RunColumn* c) { out->append(c->stored_name); }),
+      " FROM run_row WHERE ");
+  return select + condition;
 }
 
-// What a run has that is no column, then all columns but the labels.
-constexpr int kFirstColumn = 6;
+void Parse(std::string_view bytes, const char* column, Message* message) {
+  if (message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+  throw SQLite::Exception(absl::StrCat(column, " is not a ", message->GetTypeName()));
+}
+
+// Where each column of a run goes: found out once, as exports have 100,000 rows.
+struct RunPlan {
+  struct Column {
+    const FieldDescriptor* field;
+    size_t node;
+  };
+  ColumnTree tree = TreeOf(ScalarColumns());
+  std::vector<Column> columns;
+
+  RunPlan() {
+    for (size_t i = 0; i < ScalarColumns().size(); ++i) {
+      columns.push_back({ScalarColumns()[i]->path.back(), tree.node_of_column[i]});
+    }
+  }
+};
+
+// The messages of one run, each made when the first of its columns is not NULL.
+class RunMessages {
+ public:
+  struct Known {
+    Message* message = nullptr;
+    const google::protobuf::Reflection* reflection = nullptr;
+  };
+
+  RunMessages(const ColumnTree& tree, v1::Run* run) : tree_(tree) {
+    if (tree.nodes.size() > known_.size()) throw SQLite::Exception("a run has too many messages");
+    known_[0] = {run, run->GetReflection()};
+  }
+
+  const Known& At(size_t node) {
+    Known& known = known_[node];
+    if (known.message != nullptr) return known;
+    const Known& parent = At(tree_.nodes[node].parent);
+    known.message = parent.reflection->MutableMessage(parent.message, tree_.nodes[node].field);
+    known.reflection = known.message->GetReflection();
+    return known;
+  }
+
+ private:
+  const ColumnTree& tree_;
+  std::array<Known, 32> known_{};
+};
+
+void SetColumns(const Query& row, v1::Run* run) {
+  static const RunPlan plan;
+  RunMessages messages(plan.tree, run);
+  int index = kFirstRunColumn;
+  for (const RunPlan::Column& column : plan.columns) {
+    const SqliteValue value = row.Value(index++);
+    if (value.IsNull()) continue;
+    const RunMessages::Known& place = messages.At(column.node);
+    Set(place.message, *place.reflection, column.field, value);
+  }
+}
+
+void ReadRow(const Query& row, v1::Run* run) {
+  run->set_number(static_cast<uint32_t>(row.Int(kRunNumber)));
+  run->set_boot_id(row.Text(kRunBootId));
+  // Also what is no column of the plan.
+  v1::JobSpec spec;
+  Parse(row.TextView(kRunSpec), "job.spec", &spec);
+  run->mutable_plan()->Swap(spec.mutable_plan());
+  if (!row.IsNull(kRunAssessment)) {
+    Parse(row.TextView(kRunAssessment), "assessment.message", run->mutable_assessment());
+  }
+  if (!row.IsNull(kRunCalibration)) {
+    Parse(row.TextView(kRunCalibration), "calibration.message", run->mutable_calibration());
+  }
+  SetColumns(row, run);
+  if (row.Int(kRunWorkloadKind) == v1::Workload::kCalibration) {
+    *run->mutable_workload()->mutable_calibration() = spec.workload().calibration();
+  }
+}
+
+constexpr char kLabelsOf[] = "SELECT k, v FROM label WHERE job_id = ?";
+
+void TakeLabels(Query* labels, v1::Run* run) {
+  while (labels->Step()) (*run->mutable_labels())[labels->Text(0)] = labels->Text(1);
+}
+
+template <typename... Values>
+std::vector<v1::Run> LoadRuns(SQLite::Database& database, const std::string& condition,
+                              const Values&... values) {
+  std::vector<v1::Run> runs;
+  Query query(database, SelectRuns(condition), values...);
+  while (query.Step()) {
+    ReadRow(query, &runs.emplace_back());
+    Query labels(database, kLabelsOf, runs.back().job_id());
+    TakeLabels(&labels, &runs.back());
+  }
+  return runs;
+}
+
+std::optional<v1::Run> FirstOf(std::vector<v1::Run> runs) {
+  if (runs.empty()) return std::nullopt;
+  return std::move(runs.front());
+}
+
+}  // namespace
 
 const std::vector<const RunColumn*>& ScalarColumns() {
   static const std::vector<const RunColumn*> columns = [] {
@@ -85,61 +193,10 @@ const std::vector<const RunColumn*>& ScalarColumns() {
   return columns;
 }
 
-std::string SelectRuns(const std::string& condition) {
-  static const std::string select = absl::StrCat(
-      "SELECT number, boot_id, spec, assessment, calibration, workload_kind, ",
-      absl::StrJoin(ScalarColumns(), ", ",
-                    [](std::string* out, const RunColumn* c) { out->append(c->stored_name); }),
-      " FROM run_row WHERE ");
-  return select + condition;
+const std::string& SelectRunById() {
+  static const std::string select = SelectRuns("id = ?");
+  return select;
 }
-
-void Parse(const std::string& bytes, const char* column, Message* message) {
-  if (message->ParseFromString(bytes)) return;
-  throw SQLite::Exception(absl::StrCat(column, " is not a ", message->GetTypeName()));
-}
-
-v1::Run ReadRow(const Query& row) {
-  v1::Run run;
-  run.set_number(static_cast<uint32_t>(row.Int(0)));
-  run.set_boot_id(row.Text(1));
-  // Also what is no column of the plan.
-  v1::JobSpec spec;
-  Parse(row.Text(2), "job.spec", &spec);
-  *run.mutable_plan() = spec.plan();
-  if (!row.IsNull(3)) Parse(row.Text(3), "assessment.message", run.mutable_assessment());
-  if (!row.IsNull(4)) Parse(row.Text(4), "calibration.message", run.mutable_calibration());
-  int index = kFirstColumn;
-  for (const RunColumn* column : ScalarColumns()) SetColumn(*column, row, index++, &run);
-  if (row.Int(5) == v1::Workload::kCalibration) {
-    *run.mutable_workload()->mutable_calibration() = spec.workload().calibration();
-  }
-  return run;
-}
-
-void ReadLabels(SQLite::Database& database, v1::Run* run) {
-  Query query(database, "SELECT k, v FROM label WHERE job_id = ?", run->job_id());
-  while (query.Step()) (*run->mutable_labels())[query.Text(0)] = query.Text(1);
-}
-
-template <typename... Values>
-std::vector<v1::Run> LoadRuns(SQLite::Database& database, const std::string& condition,
-                              const Values&... values) {
-  std::vector<v1::Run> runs;
-  Query query(database, SelectRuns(condition), values...);
-  while (query.Step()) {
-    runs.push_back(ReadRow(query));
-    ReadLabels(database, &runs.back());
-  }
-  return runs;
-}
-
-std::optional<v1::Run> FirstOf(std::vector<v1::Run> runs) {
-  if (runs.empty()) return std::nullopt;
-  return std::move(runs.front());
-}
-
-}  // namespace
 
 RunColumnSet::RunColumnSet(SQLite::Database& database, const std::string& table,
                            const std::vector<std::string>& but) {
@@ -189,6 +246,41 @@ std::optional<RunKey> ParseRunId(const std::string& run_id) {
 
 std::optional<v1::Run> LoadRun(SQLite::Database& database, int64_t id) {
   return FirstOf(LoadRuns(database, "id = ?", id));
+}
+
+void AppendRunsById(SQLite::Database& database, const std::vector<int64_t>& ids, RunRows* rows) {
+  Query query(database, SelectRunById());
+  Query labels(database, kLabelsOf);
+  for (const int64_t id : ids) {
+    query.Restart(id);
+    if (!query.Step()) continue;
+    v1::Run* run = rows->Add();
+    ReadRow(query, run);
+    labels.Restart(run->job_id());
+    TakeLabels(&labels, run);
+  }
+}
+
+v1::Run WithoutRun(SQLite::Database& database, uint64_t job_id) {
+  v1::Run run;
+  const std::optional<v1::Job> job = LoadJob(database, job_id);
+  if (!job) return run;
+  run.set_job_id(job_id);
+  run.set_sweep_id(job->sweep_id());
+  run.set_sweep_name(job->sweep_name());
+  run.set_user(job->user());
+  run.set_device(job->device());
+  *run.mutable_workload() = job->spec().workload();
+  run.set_parameters(job->parameters());
+  const v1::TransformerLm& model = job->spec().workload().transformer_lm();
+  run.set_requested_batch_size(model.batch_size());
+  run.set_requested_context_length(model.context_length());
+  *run.mutable_plan() = job->spec().plan();
+  run.set_purpose(job->spec().purpose());
+  *run.mutable_labels() = job->spec().labels();
+  run.set_job_state(job->state());
+  if (!job->reason().empty()) run.mutable_failure()->set_detail(job->reason());
+  return run;
 }
 
 std::optional<v1::Run> LoadRun(SQLite::Database& database, const RunKey& key) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proto/columns.h"
+#include "storage/run_rows.h"
 #include "storage/sqlite_connection.h"
 #include "torchlap/v1/run.pb.h"
 
@@ -32,6 +33,23 @@ class RunColumnSet {
   std::vector<const RunColumn*> columns_;
 };
 
+// All columns but the labels, which are no column of run_row's tables.
+const std::vector<const RunColumn*>& ScalarColumns();
+
+// A row of run_row by run.id, one parameter: what a run has that is no column, then
+// ScalarColumns().
+const std::string& SelectRunById();
+enum RunPlaceInRow {
+  kRunNumber,
+  kRunBootId,
+  kRunSpec,
+  kRunAssessment,
+  kRunCalibration,
+  kRunWorkloadKind,
+  kRunJobId,
+  kFirstRunColumn
+};
+
 struct RunKey {
   uint64_t job_id = 0;
   uint32_t number = 0;
@@ -43,6 +61,11 @@ std::optional<RunKey> ParseRunId(const std::string& run_id);
 // Complete rows, also of runs that are not finished. `id` is run.id.
 std::optional<v1::Run> LoadRun(SQLite::Database& database, int64_t id);
 std::optional<v1::Run> LoadRun(SQLite::Database& database, const RunKey& key);
+// In the order of the ids; one that is not there is left out. Straight into what is sent.
+void AppendRunsById(SQLite::Database& database, const std::vector<int64_t>& ids, RunRows* rows);
+// What stands for a job that has no finished run: what it asks for, its state, and in
+// failure.detail why it ended. Without run id and outcome.
+v1::Run WithoutRun(SQLite::Database& database, uint64_t job_id);
 // By number.
 std::vector<v1::Run> LoadRunsOfJob(SQLite::Database& database, uint64_t job_id);
 

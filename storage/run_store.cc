@@ -2,11 +2,14 @@
 
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
+#include <google/protobuf/unknown_field_set.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "storage/filter_limits.h"
+#include "storage/run_encoder.h"
 #include "storage/run_query.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
@@ -42,13 +45,41 @@ absl::StatusOr<std::optional<RunPlace>> ParseToken(const std::string& token) {
   return place;
 }
 
-std::vector<v1::Run> LoadAll(SQLite::Database& database, const std::vector<RunPlace>& places) {
-  std::vector<v1::Run> runs;
-  runs.reserve(places.size());
+// A place may stand for a job without a finished run.
+RunRows LoadRows(SQLite::Database& database, const std::vector<RunPlace>& places) {
+  RunRows rows;
+  rows.Reserve(static_cast<int>(places.size()));
+  std::vector<int64_t> ids;
+  const auto load = [&] {
+    AppendRunsById(database, ids, &rows);
+    ids.clear();
+  };
   for (const RunPlace& place : places) {
-    if (std::optional<v1::Run> run = LoadRun(database, place.id)) runs.push_back(std::move(*run));
+    if (place.id != 0) {
+      ids.push_back(place.id);
+      continue;
+    }
+    load();
+    *rows.Add() = WithoutRun(database, place.job_id);
   }
-  return runs;
+  load();
+  return rows;
+}
+
+// Protobuf writes fields that it does not know as they came: rows that are encoded already go out
+// as those that it encodes itself.
+void EncodeRows(SQLite::Database& database, const std::vector<RunPlace>& places,
+                v1::ExportRunsResponse* message) {
+  auto* fields = message->GetReflection()->MutableUnknownFields(message);
+  RunEncoder encoder(database);
+  for (const RunPlace& place : places) {
+    std::string* row = fields->AddLengthDelimited(v1::ExportRunsResponse::kRowsFieldNumber);
+    if (place.id != 0) {
+      encoder.Append(place.id, row);
+    } else {
+      WithoutRun(database, place.job_id).AppendToString(row);
+    }
+  }
 }
 
 // run.id, by the run's name.
@@ -149,31 +180,47 @@ absl::StatusOr<RunPage> RunStore::List(const v1::RunFilter& filter, const JobFil
       places.resize(size);
       page.next_page_token = TokenOf(places.back());
     }
-    page.runs = LoadAll(database, places);
+    page.runs = LoadRows(database, places);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
   return page;
 }
 
-absl::Status RunStore::Export(
-    const v1::RunFilter& filter, const JobFilter& selected,
-    const std::function<absl::Status(std::vector<v1::Run>)>& consume) const {
+template <typename Batch, typename Load>
+absl::Status RunStore::ForEachBatch(const v1::RunFilter& filter, const JobFilter& selected,
+                                    bool with_unfinished, const Load& load,
+                                    const std::function<absl::Status(Batch)>& consume) const {
   if (absl::Status limits = CheckLimits(filter); !limits.ok()) return limits;
   RunPlace last;
   while (true) {
     std::vector<RunPlace> places;
-    std::vector<v1::Run> runs;
+    Batch batch;
     absl::Status status = database_->Read([&](SQLite::Database& database) {
-      places = RunQuery(database, filter, selected).ByJob(last, kExportBatch);
-      runs = LoadAll(database, places);
+      places = RunQuery(database, filter, selected).ByJob(last, kExportBatch, with_unfinished);
+      load(database, places, &batch);
       return absl::OkStatus();
     });
     if (!status.ok() || places.empty()) return status;
     last = places.back();
-    if (absl::Status consumed = consume(std::move(runs)); !consumed.ok()) return consumed;
+    if (absl::Status consumed = consume(std::move(batch)); !consumed.ok()) return consumed;
     if (places.size() < kExportBatch) return absl::OkStatus();
   }
+}
+
+absl::Status RunStore::Export(const v1::RunFilter& filter, const JobFilter& selected,
+                              bool with_unfinished,
+                              const std::function<absl::Status(RunRows)>& consume) const {
+  const auto load = [](SQLite::Database& database, const std::vector<RunPlace>& places,
+                       RunRows* rows) { *rows = LoadRows(database, places); };
+  return ForEachBatch<RunRows>(filter, selected, with_unfinished, load, consume);
+}
+
+absl::Status RunStore::ExportEncoded(
+    const v1::RunFilter& filter, const JobFilter& selected, bool with_unfinished,
+    const std::function<absl::Status(v1::ExportRunsResponse)>& consume) const {
+  return ForEachBatch<v1::ExportRunsResponse>(filter, selected, with_unfinished, EncodeRows,
+                                              consume);
 }
 
 absl::StatusOr<v1::RunDetail> RunStore::Get(const std::string& run_id) const {

@@ -13,13 +13,14 @@
 
 #include "storage/database.h"
 #include "storage/records.h"
+#include "storage/run_rows.h"
 #include "torchlap/v1/run.pb.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::storage {
 
 struct RunPage {
-  std::vector<v1::Run> runs;
+  RunRows runs;
   std::string next_page_token;  // empty: no more
 };
 
@@ -38,10 +39,18 @@ class RunStore {
                                const std::string& page_token) const;
 
   // Runs in the order (job, number), batch by batch of 100 or more; each batch is a short read
-  // transaction, so that a stalled consumer does not pin the WAL. Stops with the status that
-  // `consume` returns if not OK. INVALID_ARGUMENT as List.
-  absl::Status Export(const v1::RunFilter& filter, const JobFilter& selected,
-                      const std::function<absl::Status(std::vector<v1::Run>)>& consume) const;
+  // transaction, so that a stalled consumer does not pin the WAL. `with_unfinished`: where jobs
+  // were selected (by number, sweep or label), each of them that has no finished run has a row, too
+  // (WithoutRun in run_row.h), if the filter does not speak of outcomes, verdicts or times. Stops
+  // with the status that `consume` returns if not OK. INVALID_ARGUMENT as List.
+  absl::Status Export(const v1::RunFilter& filter, const JobFilter& selected, bool with_unfinished,
+                      const std::function<absl::Status(RunRows)>& consume) const;
+
+  // The same rows as messages that are ready to be sent: serialized they are those of Export, but
+  // `rows` cannot be looked at before they are parsed again. For exports of any length.
+  absl::Status ExportEncoded(
+      const v1::RunFilter& filter, const JobFilter& selected, bool with_unfinished,
+      const std::function<absl::Status(v1::ExportRunsResponse)>& consume) const;
 
   // With environment and readings; also of a run that is not finished. NOT_FOUND; INVALID_ARGUMENT
   // if run_id is not
@@ -74,6 +83,11 @@ class RunStore {
   absl::StatusOr<v1::SampleBlock> Samples(const std::string& run_id) const;
 
  private:
+  template <typename Batch, typename Load>
+  absl::Status ForEachBatch(const v1::RunFilter& filter, const JobFilter& selected,
+                            bool with_unfinished, const Load& load,
+                            const std::function<absl::Status(Batch)>& consume) const;
+
   const Database* const database_;
 };
 

@@ -21,7 +21,7 @@ SqliteConnection::SqliteConnection(const std::filesystem::path& file, int flags)
 // What can fail comes before what is kept.
 std::shared_ptr<SqliteConnection::Prepared> SqliteConnection::Prepare(const std::string& sql) {
   if (const auto kept = prepared_.find(sql); kept != prepared_.end()) return kept->second;
-  std::shared_ptr<Prepared> made(new Prepared{SQLite::Statement(*this, sql)});
+  std::shared_ptr<Prepared> made(new Prepared(*this, sql));
   if (prepared_.size() >= kMostPrepared) {
     std::erase_if(prepared_, [](const auto& entry) { return !entry.second->in_use; });
   }
@@ -53,7 +53,7 @@ std::shared_ptr<SqliteConnection::Prepared> Query::Take(SQLite::Database& databa
 std::shared_ptr<SqliteConnection::Prepared> Query::Take(SQLite::Database& database,
                                                         const Once& text) {
   return std::shared_ptr<SqliteConnection::Prepared>(
-      new SqliteConnection::Prepared{SQLite::Statement(database, text.sql)});
+      new SqliteConnection::Prepared(database, text.sql));
 }
 
 Query::Lease::Lease(std::shared_ptr<SqliteConnection::Prepared> prepared)
@@ -62,19 +62,15 @@ Query::Lease::Lease(std::shared_ptr<SqliteConnection::Prepared> prepared)
 }
 
 Query::Lease::~Lease() {
-  statement().tryReset();
-  statement().clearBindings();  // always succeeds; frees what was bound
+  statement().Reset();
+  statement().ClearBindings();
   prepared_->in_use = false;
-}
-
-void Query::Bind(const Blob& value) {
-  statement().bind(++bound_, value.bytes.data(), static_cast<int>(value.bytes.size()));
 }
 
 int Query::Run() {
   while (Step()) {
   }
-  return statement().getChanges();
+  return statement().Changes();
 }
 
 }  // namespace torchlap::storage

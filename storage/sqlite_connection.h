@@ -2,16 +2,18 @@
 #pragma once
 
 #include <SQLiteCpp/Database.h>
-#include <SQLiteCpp/Statement.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <unordered_map>
 #include <vector>
+
+#include "storage/sqlite_statement.h"
 
 namespace torchlap::storage {
 
@@ -32,7 +34,8 @@ class SqliteConnection : public SQLite::Database {
  private:
   friend class Query;
   struct Prepared {
-    SQLite::Statement statement;
+    Prepared(SQLite::Database& database, const std::string& sql) : statement(database, sql) {}
+    SqliteStatement statement;
     bool in_use = false;
   };
   // The kept statement of this text, made if it is not there. A text that cannot be prepared leaves
@@ -69,13 +72,13 @@ class Query {
   // Binds the next parameter. Absent values and empty optionals are NULL.
   template <typename Integer>
   requires(std::is_integral_v<Integer> || std::is_enum_v<Integer>) void Bind(Integer value) {
-    statement().bind(++bound_, static_cast<int64_t>(value));
+    statement().Bind(++bound_, static_cast<int64_t>(value));
   }
-  void Bind(double value) { statement().bind(++bound_, value); }
-  void Bind(const std::string& value) { statement().bind(++bound_, value); }
-  void Bind(const char* value) { statement().bind(++bound_, value); }
-  void Bind(const Blob& value);
-  void Bind(std::nullopt_t) { statement().bind(++bound_); }
+  void Bind(double value) { statement().Bind(++bound_, value); }
+  void Bind(const std::string& value) { statement().BindText(++bound_, value); }
+  void Bind(const char* value) { statement().BindText(++bound_, value); }
+  void Bind(const Blob& value) { statement().BindBlob(++bound_, value.bytes); }
+  void Bind(std::nullopt_t) { statement().BindNull(++bound_); }
   template <typename T>
   void Bind(const std::optional<T>& value) {
     if (value) {
@@ -86,16 +89,26 @@ class Query {
   }
 
   // The next row; false: there are no more.
-  bool Step() { return statement().executeStep(); }
+  bool Step() { return statement().Step(); }
+  // The same text once more, with other parameters.
+  template <typename... Values>
+  void Restart(const Values&... values) {
+    statement().Reset();
+    bound_ = 0;
+    (Bind(values), ...);
+  }
   // Runs it to its end. Returns how many rows were changed.
   int Run();
 
-  bool IsNull(int column) const { return statement().isColumnNull(column); }
-  int64_t Int(int column) const { return statement().getColumn(column).getInt64(); }
+  SqliteValue Value(int column) const { return statement().Value(column); }
+  bool IsNull(int column) const { return Value(column).IsNull(); }
+  int64_t Int(int column) const { return Value(column).Int(); }
   uint64_t Uint(int column) const { return static_cast<uint64_t>(Int(column)); }
-  double Real(int column) const { return statement().getColumn(column).getDouble(); }
+  double Real(int column) const { return Value(column).Real(); }
   // NULL reads as "".
-  std::string Text(int column) const { return statement().getColumn(column).getString(); }
+  std::string Text(int column) const { return std::string(TextView(column)); }
+  // Until the next step.
+  std::string_view TextView(int column) const { return Value(column).Text(); }
 
  private:
   // Marks a statement as in use, and resets it at its end. A member of its own: ~Query does not run
@@ -106,7 +119,7 @@ class Query {
     ~Lease();
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
-    SQLite::Statement& statement() const { return prepared_->statement; }
+    SqliteStatement& statement() const { return prepared_->statement; }
 
    private:
     const std::shared_ptr<SqliteConnection::Prepared> prepared_;
@@ -115,7 +128,7 @@ class Query {
                                                           const std::string& sql);
   static std::shared_ptr<SqliteConnection::Prepared> Take(SQLite::Database& database,
                                                           const Once& text);
-  SQLite::Statement& statement() const { return lease_.statement(); }
+  SqliteStatement& statement() const { return lease_.statement(); }
 
   const Lease lease_;
   int bound_ = 0;

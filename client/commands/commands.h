@@ -100,6 +100,7 @@ absl::StatusOr<int> Execute(const ShowOptions& options, const Invocation& invoca
 // Finished runs, newest first.
 struct RunsOptions {
   FilterWords filter;
+  bool wide = false;  // every column, however long the lines become
   std::optional<std::string> columns;
   std::optional<std::string> order;
   std::optional<std::string> limit;
@@ -107,12 +108,21 @@ struct RunsOptions {
 };
 absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invocation);
 
-// Without a selector the caller's latest sweep; purpose measure unless another is asked for.
+// Without a selector the caller's latest sweep.
 struct ExportOptions {
   FilterWords filter;
+  bool samples = false;  // a row a step instead of a row a run
   OutputWords output;
 };
 absl::StatusOr<int> Execute(const ExportOptions& options, const Invocation& invocation);
+
+// What was submitted, newest first.
+struct SweepsOptions {
+  std::optional<std::string> user;
+  std::optional<std::string> limit;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const SweepsOptions& options, const Invocation& invocation);
 
 struct PresetsOptions {
   OutputWords output;
@@ -139,6 +149,7 @@ absl::StatusOr<int> Execute(const DoctorOptions& options, const Invocation& invo
 using CommandOptions =
     std::variant<RunOptions, SubmitOptions, WarmupOptions, FitOptions, CalibrateOptions,
                  WaitOptions, WatchOptions, CancelOptions, QueueOptions, ShowOptions, RunsOptions,
-                 ExportOptions, PresetsOptions, DevicesOptions, StatusOptions, DoctorOptions>;
+                 ExportOptions, SweepsOptions, PresetsOptions, DevicesOptions, StatusOptions,
+                 DoctorOptions>;
 
 }  // namespace torchlap::client

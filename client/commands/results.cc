@@ -1,23 +1,133 @@
 #include "client/commands/results.h"
 
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "client/commands/chosen_results.h"
 #include "client/format/runs.h"
+#include "client/format/samples.h"
+#include "proto/columns.h"
+#include "proto/words.h"
 
 namespace torchlap::client {
+namespace {
 
-absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::RunFilter& filter, v1::RowKind kind,
-                                               DaemonChannel* channel) {
+using OnPart = std::function<void(const v1::ExportRunsResponse&)>;
+
+// Hands on each message. A service that went away before the first one is asked once more.
+absl::Status ForEachPart(const v1::ExportRunsRequest& request, DaemonChannel* channel,
+                         const OnPart& on_part) {
+  bool has_begun = false;
+  const auto take = [&](const v1::ExportRunsResponse& part) {
+    has_begun = true;
+    on_part(part);
+  };
+  absl::Status status = channel->ExportRuns(request, take);
+  if (absl::IsUnavailable(status) && !has_begun && channel->Reopen().ok()) {
+    status = channel->ExportRuns(request, take);
+  }
+  return status;
+}
+
+v1::ExportRunsRequest Request(const v1::RunFilter& filter, v1::RowKind kind) {
   v1::ExportRunsRequest request;
   *request.mutable_filter() = filter;
   request.set_rows(kind);
-  std::vector<v1::Run> rows;
-  const auto take = [&rows](const v1::ExportRunsResponse& part) {
-    rows.insert(rows.end(), part.rows().begin(), part.rows().end());
-  };
-  absl::Status status = channel->ExportRuns(request, take);
-  if (status.code() == absl::StatusCode::kUnavailable && channel->Reopen().ok()) {
-    rows.clear();
-    status = channel->ExportRuns(request, take);
+  request.set_with_unfinished(true);
+  return request;
+}
+
+// `2 warmup OK, 1 warmup QUEUED`
+std::string Counted(const std::map<std::string, uint64_t>& counts) {
+  std::string text;
+  for (const auto& [what, count] : counts) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, what);
   }
+  return text;
+}
+
+std::string KindOf(const v1::Run& row) {
+  const bool is_finished = row.outcome() != v1::OUTCOME_UNSPECIFIED;
+  return fmt::format("{} {}", Word(row.purpose()),
+                     is_finished ? Word(row.outcome()) : Word(row.job_state()));
+}
+
+// The line of an export that would be empty: what its selector has without the filters beside it.
+absl::Status NothingMatches(const v1::RunFilter& filter, DaemonChannel* channel) {
+  v1::RunFilter chosen;
+  *chosen.mutable_selector() = filter.selector();
+  *chosen.mutable_labels() = filter.labels();
+  std::map<std::string, uint64_t> counts;
+  const absl::Status status = ForEachPart(Request(chosen, v1::ROW_KIND_RUN), channel,
+                                          [&counts](const v1::ExportRunsResponse& part) {
+                                            for (const v1::Run& row : part.rows())
+                                              ++counts[KindOf(row)];
+                                          });
+  if (!status.ok()) return status;
+  if (counts.empty()) return absl::NotFoundError("no run matches: there is none yet");
+  return absl::NotFoundError(
+      fmt::format("no run matches; without the filters there are: {}", Counted(counts)));
+}
+
+// Rows that are asked for when the format takes them.
+format::Rows RowsAsTheyCome(const v1::RunFilter& filter, DaemonChannel* channel) {
+  format::Rows rows;
+  for (const RunColumn& column : RunColumns()) rows.names.push_back(column.shown_name);
+  rows.each = [filter, channel](const format::Rows::Take& take) {
+    format::RunValues values(RunColumns());
+    bool is_empty = true;
+    const auto take_part = [&](const v1::ExportRunsResponse& part) {
+      is_empty = is_empty && part.rows().empty();
+      for (const v1::Run& run : part.rows()) take(values.Of(run));
+    };
+    const absl::Status status = ForEachPart(Request(filter, v1::ROW_KIND_RUN), channel, take_part);
+    return status.ok() && is_empty ? NothingMatches(filter, channel) : status;
+  };
+  return rows;
+}
+
+bool IsExperiment(v1::Purpose purpose) {
+  return purpose == v1::PURPOSE_WARMUP || purpose == v1::PURPOSE_FIT ||
+         purpose == v1::PURPOSE_CALIBRATE;
+}
+
+// By its first job, as the jobs of a submit are of one purpose. A selector without jobs (all,
+// labels, runs) is none.
+bool BeginsWithExperiment(const v1::RunFilter& filter, DaemonChannel* channel) {
+  v1::ListJobsRequest request;
+  *request.mutable_selector() = filter.selector();
+  if (filter.selector().all() || request.selector().ByteSizeLong() == 0) return false;
+  request.set_page_size(1);
+  const auto jobs = channel->ListJobs(request);
+  return jobs.ok() && jobs->jobs_size() > 0 && IsExperiment(jobs->jobs(0).spec().purpose());
+}
+
+absl::StatusOr<format::Document> Gathered(const v1::RunFilter& filter, DaemonChannel* channel) {
+  const auto rows = FetchRows(Request(filter, v1::ROW_KIND_CELL), channel);
+  if (!rows.ok()) return rows.status();
+  if (rows->empty()) return NothingMatches(filter, channel);
+  auto results = SortResults(*rows, channel);
+  if (!results.ok()) return results.status();
+  results->find_devices = [channel](const std::vector<v1::Run>& table) {
+    return FetchDeviceNotes(table, channel);
+  };
+  return format::ShowResults(*results);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::ExportRunsRequest& request,
+                                               DaemonChannel* channel) {
+  std::vector<v1::Run> rows;
+  const absl::Status status =
+      ForEachPart(request, channel, [&rows](const v1::ExportRunsResponse& part) {
+        rows.insert(rows.end(), part.rows().begin(), part.rows().end());
+      });
   if (!status.ok()) return status;
   return rows;
 }
@@ -35,13 +145,18 @@ std::vector<format::DeviceNote> FetchDeviceNotes(const std::vector<v1::Run>& row
   return notes;
 }
 
+// A long history goes through as it comes; what people read is gathered.
 absl::Status PrintResults(const v1::RunFilter& filter, const Output& output, const Console& console,
                           DaemonChannel* channel) {
-  auto rows = FetchRows(filter, output.format->rows, channel);
-  if (!rows.ok()) return rows.status();
-  if (rows->empty()) *console.err << "no runs match\n";
-  const auto find_devices = [&rows, channel] { return FetchDeviceNotes(*rows, channel); };
-  return WriteOutput(output, console, format::ShowResults(*rows, find_devices));
+  format::Document document;
+  const bool is_for_people = output.format->rows == v1::ROW_KIND_CELL;
+  if (is_for_people || BeginsWithExperiment(filter, channel)) {
+    auto gathered = Gathered(filter, channel);
+    if (!gathered.ok()) return gathered.status();
+    document = *std::move(gathered);
+  }
+  document.rows = RowsAsTheyCome(filter, channel);
+  return WriteOutput(output, console, document);
 }
 
 absl::Status PrintResultsAndTable(const v1::RunFilter& filter, const Output& output,
@@ -49,6 +164,25 @@ absl::Status PrintResultsAndTable(const v1::RunFilter& filter, const Output& out
   if (!ShowsTableToo(output, console)) return PrintResults(filter, output, console, channel);
   const absl::Status printed = PrintResults(filter, WithoutAdvice(output), console, channel);
   return printed.ok() ? PrintResults(filter, Output{}, console, channel) : printed;
+}
+
+absl::Status PrintSamples(const v1::RunFilter& filter, const Output& output, const Console& console,
+                          DaemonChannel* channel) {
+  format::Document document;
+  document.rows.names = format::SampleNames();
+  document.rows.each = [filter, channel](const format::Rows::Take& take) {
+    v1::ExportRunsRequest request = Request(filter, v1::ROW_KIND_RUN);
+    request.set_with_unfinished(false);
+    request.set_with_samples(true);
+    format::SampleRows rows(take);
+    const absl::Status status = ForEachPart(
+        request, channel, [&rows](const v1::ExportRunsResponse& part) { rows.Take(part); });
+    if (!status.ok() || rows.count() > 0) return status;
+    if (rows.runs() == 0) return NothingMatches(filter, channel);
+    return absl::NotFoundError(fmt::format("no steps were measured in the {} run{} chosen",
+                                           rows.runs(), rows.runs() == 1 ? "" : "s"));
+  };
+  return WriteOutput(output, console, document);
 }
 
 }  // namespace torchlap::client

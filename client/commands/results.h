@@ -1,11 +1,11 @@
-// What several commands do at their end: fetch rows and print them.
+// The results of jobs, as a table or a file.
 #pragma once
 
-#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include <vector>
 
+#include "client/console.h"
 #include "client/daemon_channel.h"
 #include "client/format/legend.h"
 #include "client/output.h"
@@ -13,8 +13,8 @@
 
 namespace torchlap::client {
 
-// All rows that the filter chooses; connects anew once if the daemon went away in between.
-absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::RunFilter& filter, v1::RowKind kind,
+// All rows that match: runs, or cells. Asks once more if the service went away in between.
+absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::ExportRunsRequest& request,
                                                DaemonChannel* channel);
 
 // What ran the rows, asked once for each of their devices. An answer that does not come leaves its
@@ -22,13 +22,21 @@ absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::RunFilter& filter, v1::
 std::vector<format::DeviceNote> FetchDeviceNotes(const std::vector<v1::Run>& rows,
                                                  DaemonChannel* channel);
 
-// Fetches the rows that the format shows (cells, or runs) and prints them. No rows: says so on
-// stderr.
+// Prints, or writes to a file, what the filter chooses: for people measurements as tables, the
+// experiments among them (warm-up, fit, calibration) as their own commands show them; for programs
+// a row a run, as they come, or the object of the one experiment that was chosen. Jobs without a
+// finished run are rows, too, where the filter names jobs. NOT_FOUND: nothing matches; nothing was
+// written, and the message says what is there.
 absl::Status PrintResults(const v1::RunFilter& filter, const Output& output, const Console& console,
                           DaemonChannel* channel);
 
-// The same at the end of something that was followed: with -o a terminal is shown the table too.
+// PrintResults at the end of something that was followed: with -o a terminal is shown the table
+// too.
 absl::Status PrintResultsAndTable(const v1::RunFilter& filter, const Output& output,
                                   const Console& console, DaemonChannel* channel);
+
+// PrintResults with a row for each step of the chosen runs.
+absl::Status PrintSamples(const v1::RunFilter& filter, const Output& output, const Console& console,
+                          DaemonChannel* channel);
 
 }  // namespace torchlap::client

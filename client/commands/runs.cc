@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "client/commands/commands.h"
 #include "client/daemon_channel.h"
@@ -17,15 +16,6 @@ namespace {
 
 constexpr uint32_t kUsualLimit = 50;
 constexpr uint32_t kLargestPage = 1000;
-
-absl::StatusOr<uint32_t> ParseLimit(const std::optional<std::string>& text) {
-  if (!text) return kUsualLimit;
-  uint32_t limit = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
-  if (error == std::errc() && end == text->data() + text->size() && limit > 0) return limit;
-  return absl::InvalidArgumentError(
-      fmt::format("--limit is {}, must be a whole number from 1", *text));
-}
 
 absl::StatusOr<bool> ParseAscending(const std::optional<std::string>& text) {
   if (!text || *text == "newest") return false;
@@ -75,7 +65,7 @@ absl::StatusOr<std::vector<v1::Run>> List(const v1::RunFilter& filter, bool asce
 absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invocation) {
   auto filter = BuildFilter(options.filter, UnixNowNs());
   if (!filter.ok()) return filter.status();
-  auto limit = ParseLimit(options.limit);
+  auto limit = ParseLimit(options.limit, kUsualLimit);
   if (!limit.ok()) return limit.status();
   auto ascending = ParseAscending(options.order);
   if (!ascending.ok()) return ascending.status();
@@ -89,8 +79,8 @@ absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invoca
   auto runs = List(*filter, *ascending, *limit, channel->get());
   if (!runs.ok()) return runs.status();
   if (runs->empty()) *invocation.console.err << "no runs match\n";
-  const absl::Status written =
-      WriteOutput(*output, invocation.console, format::ListRuns(*std::move(runs), *columns));
+  const absl::Status written = WriteOutput(
+      *output, invocation.console, format::ListRuns(*std::move(runs), *columns, options.wide));
   if (!written.ok()) return written;
   return kExitOk;
 }

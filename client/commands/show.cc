@@ -1,11 +1,20 @@
 #include "client/format/show.h"
 
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
 #include "client/commands/commands.h"
+#include "client/commands/followed_sweep.h"
+#include "client/commands/job_choice.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
 
 namespace torchlap::client {
 namespace {
+
+constexpr uint32_t kMostJobs = 100;
 
 absl::Status ShowJob(uint64_t job_id, const Output& output, const Console& console,
                      DaemonChannel* channel) {
@@ -14,6 +23,30 @@ absl::Status ShowJob(uint64_t job_id, const Output& output, const Console& conso
   auto response = channel->GetJob(request);
   if (!response.ok()) return response.status();
   return WriteOutput(output, console, format::ShowJob(response->job()));
+}
+
+// A sweep of one job is that job.
+absl::Status ShowSweep(const v1::Selector& sweep, const Output& output, const Console& console,
+                       DaemonChannel* channel) {
+  v1::ListJobsRequest request;
+  *request.mutable_selector() = sweep;
+  const auto listed = ListJobsUpTo(kMostJobs + 1, std::move(request), channel);
+  if (!listed.ok()) return listed.status();
+  if (listed->empty()) return absl::NotFoundError("the sweep has no jobs");
+  if (listed->size() == 1) return ShowJob(listed->front().job_id(), output, console, channel);
+  if (listed->size() > kMostJobs) {
+    return absl::FailedPreconditionError(
+        fmt::format("sweep:{0} has more than {1} jobs: show one of them (show {2}), or all as a "
+                    "table: torchlap export sweep:{0}",
+                    listed->front().sweep_id(), kMostJobs, listed->front().job_id()));
+  }
+  std::vector<v1::Job> jobs;
+  for (const v1::Job& job : *listed) {
+    auto whole = FetchJob(job.job_id(), channel);
+    if (!whole.ok()) return whole.status();
+    jobs.push_back(*std::move(whole));
+  }
+  return WriteOutput(output, console, format::ShowSweep(jobs));
 }
 
 absl::Status ShowRun(const std::string& run_id, const Output& output, const Console& console,
@@ -29,6 +62,13 @@ absl::Status ShowRun(const std::string& run_id, const Output& output, const Cons
   return WriteOutput(output, console, format::ShowRun(run));
 }
 
+absl::Status Show(const Id& id, const Output& output, const Console& console,
+                  DaemonChannel* channel) {
+  if (id.sweep) return ShowSweep(*id.sweep, output, console, channel);
+  if (!id.run_id.empty()) return ShowRun(id.run_id, output, console, channel);
+  return ShowJob(id.job_id, output, console, channel);
+}
+
 }  // namespace
 
 absl::StatusOr<int> Execute(const ShowOptions& options, const Invocation& invocation) {
@@ -38,9 +78,7 @@ absl::StatusOr<int> Execute(const ShowOptions& options, const Invocation& invoca
   if (!output.ok()) return output.status();
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();
-  const absl::Status shown = id->run_id.empty()
-                                 ? ShowJob(id->job_id, *output, invocation.console, channel->get())
-                                 : ShowRun(id->run_id, *output, invocation.console, channel->get());
+  const absl::Status shown = Show(*id, *output, invocation.console, channel->get());
   if (!shown.ok()) return shown;
   return kExitOk;
 }

@@ -40,7 +40,10 @@ absl::Status FetchTraces(const v1::Selector& selector, const std::string& folder
   *filter.mutable_selector() = selector;
   filter.add_purposes(v1::PURPOSE_TRACE);
   filter.add_outcomes(v1::OUTCOME_OK);
-  const auto runs = FetchRows(filter, v1::ROW_KIND_RUN, channel);
+  v1::ExportRunsRequest request;
+  *request.mutable_filter() = filter;
+  request.set_rows(v1::ROW_KIND_RUN);
+  const auto runs = FetchRows(request, channel);
   if (!runs.ok()) return runs.status();
   if (runs->empty()) *console.err << "no traces: no run of purpose trace ended OK\n";
   for (const v1::Run& run : *runs) {

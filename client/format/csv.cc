@@ -1,43 +1,71 @@
 // `csv`: a header and a line a row, quoted by RFC 4180 where needed, lines ended by \n. Empty for
 // unknown.
+#include <algorithm>
+
 #include "client/format/format.h"
 
 namespace torchlap::client::format {
 namespace {
 
-std::string Quoted(const std::string& text) {
-  const bool plain = text.find_first_of(",\"\r\n") == std::string::npos &&
-                     (text.empty() || (text.front() != ' ' && text.back() != ' '));
-  if (plain) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
+bool MustBeQuoted(std::string_view text) {
+  if (text.empty()) return false;
+  if (text.front() == ' ' || text.back() == ' ') return true;
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return c == ',' || c == '"' || c == '\r' || c == '\n'; });
 }
 
-const std::string& Text(const std::string& name) { return name; }
-std::string Text(const Value& value) { return ValueText(value); }
+// What stands in `line` from `begin` on.
+void QuoteFrom(size_t begin, std::string* line) {
+  const std::string text = line->substr(begin);
+  line->resize(begin);
+  *line += '"';
+  for (const char c : text) {
+    if (c == '"') *line += '"';
+    *line += c;
+  }
+  *line += '"';
+}
+
+void AppendCell(const std::string& text, std::string* line) { *line += text; }
+void AppendCell(const Value& value, std::string* line) { AppendValueText(value, line); }
 
 template <typename Cell>
-void WriteLine(const std::vector<Cell>& cells, std::ostream& out) {
-  const char* separator = "";
+void WriteLine(const std::vector<Cell>& cells, std::string* line, std::ostream& out) {
+  line->clear();
   for (const Cell& cell : cells) {
-    out << separator << Quoted(Text(cell));
-    separator = ",";
+    if (&cell != &cells.front()) *line += ',';
+    const size_t begin = line->size();
+    AppendCell(cell, line);
+    if (MustBeQuoted(std::string_view(*line).substr(begin))) QuoteFrom(begin, line);
   }
-  out << '\n';
+  *line += '\n';
+  out.write(line->data(), static_cast<std::streamsize>(line->size()));
 }
 
+// The header stands above the first row, or alone where there is none: not where rows could not
+// even begin.
 absl::Status Write(const Document& document, std::ostream& out) {
-  WriteLine(document.rows.names, out);
-  return document.rows.each([&out](const std::vector<Value>& row) { WriteLine(row, out); });
+  std::string line;
+  bool has_header = false;
+  const auto write_header = [&] {
+    if (!has_header) WriteLine(document.rows.names, &line, out);
+    has_header = true;
+  };
+  const absl::Status status = document.rows.each([&](const std::vector<Value>& row) {
+    write_header();
+    WriteLine(row, &line, out);
+  });
+  if (status.ok()) write_header();
+  return status;
 }
 
 }  // namespace
 
 constinit const Format kCsv = {
-    "csv", "csv", {Content::kRuns, Content::kList, Content::kResult}, v1::ROW_KIND_RUN, Write};
+    "csv",
+    "csv",
+    {Content::kRuns, Content::kList, Content::kResult, Content::kSamples},
+    v1::ROW_KIND_RUN,
+    Write};
 
 }  // namespace torchlap::client::format

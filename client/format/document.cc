@@ -20,7 +20,8 @@ Rows RunRows(std::vector<v1::Run> runs, std::vector<RunColumn> columns) {
   for (const RunColumn& column : columns) rows.names.push_back(column.shown_name);
   const auto kept = std::make_shared<const std::vector<v1::Run>>(std::move(runs));
   rows.each = [kept, columns = std::move(columns)](const Rows::Take& take) {
-    for (const v1::Run& run : *kept) take(RunValues(run, columns));
+    RunValues values(columns);
+    for (const v1::Run& run : *kept) take(values.Of(run));
     return absl::OkStatus();
   };
   return rows;

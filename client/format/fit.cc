@@ -125,6 +125,12 @@ std::string FitLine(const v1::Job& job) {
   return line;
 }
 
+Lines FitLines(const v1::Job& job) {
+  Lines lines = {Heading(job) + ":", "  " + FitLine(job)};
+  for (const v1::Run& run : job.runs()) lines.push_back("  " + TryLine(run));
+  return lines;
+}
+
 Document ShowFit(const v1::Job& job, FindDevices find_devices) {
   const std::vector<v1::Run> runs(job.runs().begin(), job.runs().end());
   Document document;

@@ -27,6 +27,9 @@ std::string TryLine(const v1::Run& run);
 // why there is none.
 std::string FitLine(const v1::Job& job);
 
+// What was looked for, the line, and TryLine of each try.
+Lines FitLines(const v1::Job& job);
+
 // The line and the tries, and what to do where nothing fits; for programs the tries as runs, or one
 // object with the result and the runs.
 Document ShowFit(const v1::Job& job, FindDevices find_devices = nullptr);

@@ -16,8 +16,8 @@
 namespace torchlap::client::format {
 
 // What a command prints: runs, things that are no runs (queue, devices), the result of one
-// experiment, or one thing in detail.
-enum class Content : unsigned { kRuns = 1, kList = 2, kResult = 4, kDetails = 8 };
+// experiment, one thing in detail, or the steps of runs.
+enum class Content : unsigned { kRuns = 1, kList = 2, kResult = 4, kDetails = 8, kSamples = 16 };
 
 // Several of them.
 class Contents {
@@ -66,8 +66,17 @@ inline constexpr std::array<const Format*, 6> kFormats = {&kTable, &kMarkdown, &
 // Null: there is none.
 const Format* FormatByName(std::string_view name, FormatList formats = kFormats);
 
-// By what a file's name ends in (`.csv`, `.md`); null for other names.
+// `csv` of `results/a.CSV`: what a file's name ends in, in small letters; empty for other names.
+std::string EndingOfFile(std::string_view path);
+
+// By that ending, however it is written; null for other names.
 const Format* FormatOfFile(std::string_view path, FormatList formats = kFormats);
+
+// `.csv, .json, .txt`: the endings of those that can write the content.
+std::string Endings(Content content, FormatList formats = kFormats);
+
+// The first that can write the content; null: none can.
+const Format* FirstFor(Content content, FormatList formats = kFormats);
 
 // `table, markdown, csv, json`: those that can write the content. `first_remark` is put behind the
 // first name.

@@ -10,12 +10,16 @@ namespace {
 constexpr int kIndent = 2;
 
 absl::Status WriteArray(const Rows& rows, std::ostream& out) {
+  const RowWriter writer(rows.names);
+  std::string line;
   bool is_empty = true;
   const absl::Status status = rows.each([&](const std::vector<Value>& row) {
-    out << (is_empty ? "[\n  " : ",\n  ") << RowText(rows.names, row);
+    line = is_empty ? "[\n  " : ",\n  ";
+    writer.Append(row, &line);
+    out.write(line.data(), static_cast<std::streamsize>(line.size()));
     is_empty = false;
   });
-  out << (is_empty ? "[]\n" : "\n]\n");
+  if (status.ok() || !is_empty) out << (is_empty ? "[]\n" : "\n]\n");
   return status;
 }
 

@@ -1,8 +1,13 @@
 // nlohmann/json.hpp is a heavy header: only the files whose names have json in them include it.
 #include "client/format/json_objects.h"
 
+#include <fmt/compile.h>
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "client/time_words.h"
@@ -29,6 +34,42 @@ struct JsonOf {
   template <typename Plain>
   Json operator()(const Plain& value) const {
     return value;
+  }
+};
+
+bool IsPlain(const std::string& text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+}
+
+// The text of a value as the library writes it, without the library where there is nothing to it.
+struct JsonTextOf {
+  std::string* text;
+
+  void operator()(std::monostate) const { *text += "null"; }
+  void operator()(bool value) const { *text += value ? "true" : "false"; }
+  void operator()(int64_t number) const {
+    fmt::format_to(std::back_inserter(*text), FMT_COMPILE("{}"), number);
+  }
+  void operator()(uint64_t number) const {
+    fmt::format_to(std::back_inserter(*text), FMT_COMPILE("{}"), number);
+  }
+  // 1.0 and not 1: readers that tell kinds of numbers apart see the same kind in every row.
+  void operator()(double number) const {
+    if (!std::isfinite(number)) return (*this)(std::monostate());
+    const size_t begin = text->size();
+    fmt::format_to(std::back_inserter(*text), FMT_COMPILE("{}"), number);
+    if (text->find_first_of(".e", begin) == std::string::npos) *text += ".0";
+  }
+  void operator()(const std::string& value) const {
+    if (IsPlain(value)) {
+      text->append("\"").append(value).append("\"");
+    } else {
+      *text += Dump(value, -1);
+    }
+  }
+  void operator()(const std::map<std::string, std::string>& pairs) const {
+    *text += Dump(JsonOf{}(pairs), -1);
   }
 };
 
@@ -86,8 +127,19 @@ Json RowObject(const std::vector<std::string>& names, const std::vector<Value>& 
   return object;
 }
 
-std::string RowText(const std::vector<std::string>& names, const std::vector<Value>& row) {
-  return Dump(RowObject(names, row), -1);
+RowWriter::RowWriter(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    before_.push_back((before_.empty() ? "{" : ",") + Dump(name, -1) + ":");
+  }
+}
+
+void RowWriter::Append(const std::vector<Value>& row, std::string* text) const {
+  if (row.empty()) *text += '{';
+  for (size_t i = 0; i < row.size(); ++i) {
+    *text += before_[i];
+    std::visit(JsonTextOf{text}, row[i]);
+  }
+  *text += '}';
 }
 
 Json TextOrNull(const std::string& text) {

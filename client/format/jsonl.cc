@@ -6,13 +6,19 @@ namespace torchlap::client::format {
 namespace {
 
 absl::Status Write(const Document& document, std::ostream& out) {
-  return document.rows.each(
-      [&](const std::vector<Value>& row) { out << RowText(document.rows.names, row) << '\n'; });
+  const RowWriter writer(document.rows.names);
+  std::string line;
+  return document.rows.each([&](const std::vector<Value>& row) {
+    line.clear();
+    writer.Append(row, &line);
+    line += '\n';
+    out.write(line.data(), static_cast<std::streamsize>(line.size()));
+  });
 }
 
 }  // namespace
 
 constinit const Format kJsonLines = {
-    "jsonl", "jsonl", {Content::kRuns, Content::kList}, v1::ROW_KIND_RUN, Write};
+    "jsonl", "jsonl", {Content::kRuns, Content::kList, Content::kSamples}, v1::ROW_KIND_RUN, Write};
 
 }  // namespace torchlap::client::format

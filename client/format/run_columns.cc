@@ -42,7 +42,7 @@ std::string TimeText(const v1::PhaseSummary& summary) {
 
 std::string PhaseCell(const v1::Run& run, const PhaseColumn& column) {
   if (!column.expected(run)) return kNotApplicable;
-  if (!IsOk(run)) return OutcomeName(run.outcome());
+  if (!IsOk(run)) return StateName(run);
   const v1::PhaseSummary& summary = (run.*column.summary)();
   return summary.has_mean_ns() ? TimeText(summary) : "unknown";
 }

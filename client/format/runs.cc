@@ -1,40 +1,150 @@
 #include "client/format/runs.h"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "client/format/advice.h"
+#include "client/format/calibration.h"
+#include "client/format/fit.h"
+#include "client/format/warmup.h"
 
 namespace torchlap::client::format {
 namespace {
 
 std::vector<Block> ListBlocks(const std::vector<v1::Run>& runs,
-                              const std::vector<RunColumn>& columns) {
-  return {columns.empty() ? RunListGrid(runs) : ColumnGrid(runs, columns)};
+                              const std::vector<RunColumn>& columns, bool wide) {
+  if (!columns.empty()) return {ColumnGrid(runs, columns)};
+  return wide ? std::vector<Block>{RunListGrid(runs)} : NarrowRunList(runs);
+}
+
+// Empty before there is one.
+std::string DeviceKind(const v1::Run& run) {
+  if (run.device_uuid().empty()) return "";
+  return run.device_uuid().rfind("CPU-", 0) == 0 ? "cpu" : "cuda";
+}
+
+bool ShareATable(const v1::Run& a, const v1::Run& b) {
+  const std::string kind = DeviceKind(a);
+  const bool of_one_kind = kind.empty() || DeviceKind(b).empty() || kind == DeviceKind(b);
+  return a.plan().timing() == b.plan().timing() && of_one_kind;
+}
+
+template <typename Part>
+void Append(std::vector<Part> parts, std::vector<Part>* all) {
+  std::move(parts.begin(), parts.end(), std::back_inserter(*all));
+}
+
+std::vector<v1::Run> RunsOf(const v1::CompareWarmupsResponse& comparison) {
+  return {comparison.runs().begin(), comparison.runs().end()};
+}
+
+// A table and what its numbers are.
+std::vector<Block> TableBlocks(const std::vector<v1::Run>& table, const Results& results) {
+  std::vector<Block> blocks = {CellGrid(table)};
+  const std::string legend = LegendLine(
+      table, results.find_devices ? results.find_devices(table) : NotesOf(RowOfEachDevice(table)));
+  if (!legend.empty()) blocks.emplace_back(Lines{legend});
+  return blocks;
+}
+
+std::vector<Block> ResultBlocks(const Results& results) {
+  std::vector<Block> blocks;
+  for (const auto& table : Tables(results.cells)) Append(TableBlocks(table, results), &blocks);
+  for (const auto& comparison : results.warmups) Append(ShowWarmups(comparison).blocks(), &blocks);
+  for (const v1::Job& job : results.fits) Append(ShowFit(job).blocks(), &blocks);
+  for (const v1::Run& run : results.calibrations) Append(CalibrationBlocks(run), &blocks);
+  return blocks;
+}
+
+// Each table under its caption, where there are several.
+std::vector<Lines> CellParagraphs(const std::vector<v1::Run>& cells) {
+  const auto tables = Tables(cells);
+  std::vector<Lines> paragraphs;
+  for (const auto& table : tables) {
+    if (tables.size() > 1) paragraphs.push_back({CellGrid(table).caption});
+    Append(RunParagraphs(table), &paragraphs);
+  }
+  return paragraphs;
+}
+
+std::vector<Lines> ResultParagraphs(const Results& results) {
+  std::vector<Lines> paragraphs = CellParagraphs(results.cells);
+  for (const auto& comparison : results.warmups) {
+    Append(RunParagraphs(RunsOf(comparison)), &paragraphs);
+    paragraphs.push_back(WarmupSentences(comparison));
+  }
+  for (const v1::Job& job : results.fits) paragraphs.push_back(FitLines(job));
+  for (const v1::Run& run : results.calibrations) {
+    paragraphs.push_back({run.device() + ": " + PeakWords(run.calibration())});
+  }
+  return paragraphs;
+}
+
+Lines ResultHints(const Results& results) {
+  Lines lines = AdviceLines(results.cells);
+  for (const v1::Job& job : results.fits) {
+    if (const Document fit = ShowFit(job); fit.hints) Append(fit.hints(), &lines);
+  }
+  return lines;
+}
+
+// What the experiment's own command prints as one object; nothing where more was chosen.
+MakeObject ObjectOf(const Results& results) {
+  const size_t parts = results.cells.size() + results.warmups.size() + results.fits.size() +
+                       results.calibrations.size();
+  if (parts != 1 || !results.cells.empty()) return nullptr;
+  if (!results.warmups.empty()) return WarmupsObject(results.warmups.front());
+  if (!results.fits.empty()) return FitObject(results.fits.front());
+  return CalibratedObject(results.calibrations.front());
 }
 
 }  // namespace
 
-Document ShowResults(std::vector<v1::Run> rows, FindDevices find_devices) {
-  const auto kept = std::make_shared<const std::vector<v1::Run>>(rows);
-  Document document;
-  document.blocks = [kept, find_devices] {
-    std::vector<Block> blocks = {CellGrid(*kept)};
-    const std::string legend =
-        LegendLine(*kept, find_devices ? find_devices() : NotesOf(RowOfEachDevice(*kept)));
-    if (!legend.empty()) blocks.emplace_back(Lines{legend});
-    return blocks;
+std::vector<std::vector<v1::Run>> Tables(const std::vector<v1::Run>& cells) {
+  std::vector<std::vector<v1::Run>> tables;
+  const auto put = [&tables](const v1::Run& cell) {
+    for (std::vector<v1::Run>& table : tables) {
+      if (ShareATable(table.front(), cell)) return table.push_back(cell);
+    }
+    tables.push_back({cell});
   };
-  document.paragraphs = [kept] { return RunParagraphs(*kept); };
-  document.hints = [kept] { return AdviceLines(*kept); };
+  // Those with a device say first which tables there are.
+  std::vector<v1::Run> sorted = cells;
+  std::stable_sort(sorted.begin(), sorted.end(), [](const v1::Run& a, const v1::Run& b) {
+    return !a.device_uuid().empty() && b.device_uuid().empty();
+  });
+  for (const v1::Run& cell : sorted) put(cell);
+  return tables;
+}
+
+Document ShowResults(const Results& results) {
+  const auto kept = std::make_shared<const Results>(results);
+  Document document;
+  document.blocks = [kept] { return ResultBlocks(*kept); };
+  document.paragraphs = [kept] { return ResultParagraphs(*kept); };
+  document.hints = [kept] { return ResultHints(*kept); };
+  document.object = ObjectOf(results);
+  return document;
+}
+
+Document ShowResults(std::vector<v1::Run> rows, const FindDevices& find_devices) {
+  Results results;
+  results.cells = rows;
+  if (find_devices) {
+    results.find_devices = [find_devices](const std::vector<v1::Run>&) { return find_devices(); };
+  }
+  Document document = ShowResults(results);
   document.rows = RunRows(std::move(rows), RunColumns());
   return document;
 }
 
-Document ListRuns(std::vector<v1::Run> runs, const std::vector<RunColumn>& columns) {
+Document ListRuns(std::vector<v1::Run> runs, const std::vector<RunColumn>& columns, bool wide) {
   const auto kept = std::make_shared<const std::vector<v1::Run>>(runs);
   Document document;
-  document.blocks = [kept, columns] { return ListBlocks(*kept, columns); };
+  document.blocks = [kept, columns, wide] { return ListBlocks(*kept, columns, wide); };
   document.paragraphs = [kept] { return RunParagraphs(*kept); };
   document.rows = RunRows(std::move(runs), columns.empty() ? RunColumns() : columns);
   return document;

@@ -8,6 +8,7 @@
 #include "client/format/legend.h"
 #include "proto/columns.h"
 #include "torchlap/v1/run.pb.h"
+#include "torchlap/v1/service.pb.h"
 
 namespace torchlap::client::format {
 
@@ -16,8 +17,12 @@ namespace torchlap::client::format {
 // the noise of one of them.
 Grid CellGrid(const std::vector<v1::Run>& cells);
 
-// The list that `runs` prints: one row a run, one line each.
+// The list that `runs` prints: one row a run, one line each, with every column.
 Grid RunListGrid(const std::vector<v1::Run>& runs);
+
+// The same in 80 columns: what all runs have in common above, columns shortened, and below which
+// are left out.
+std::vector<Block> NarrowRunList(const std::vector<v1::Run>& runs);
 
 // Chosen columns in full precision, one row a run.
 Grid ColumnGrid(const std::vector<v1::Run>& runs, const std::vector<RunColumn>& columns);
@@ -25,12 +30,31 @@ Grid ColumnGrid(const std::vector<v1::Run>& runs, const std::vector<RunColumn>& 
 // The lines that the course's benchmark prints, one paragraph a cell.
 std::vector<Lines> RunParagraphs(const std::vector<v1::Run>& cells);
 
-// The result of a sweep: CellGrid, and what to do about it (advice.h). `rows` are cells or runs, as
-// the format shows them. Below a table stands what its numbers are (legend.h); without
-// `find_devices` the rows alone say what they were measured on.
-Document ShowResults(std::vector<v1::Run> rows, FindDevices find_devices = nullptr);
+// Rows that may stand in one table: the same timing, on the same kind of device. Numbers of other
+// clocks are no neighbours. In the order of their first rows; a row that has no device yet is with
+// the first of its timing.
+std::vector<std::vector<v1::Run>> Tables(const std::vector<v1::Run>& cells);
 
-// What `runs` prints: RunListGrid, or ColumnGrid of the columns that were chosen.
-Document ListRuns(std::vector<v1::Run> runs, const std::vector<RunColumn>& columns);
+// What was chosen, by what it tells.
+struct Results {
+  std::vector<v1::Run> cells;                       // measurements, and what is none of the others
+  std::vector<v1::CompareWarmupsResponse> warmups;  // a sweep each
+  std::vector<v1::Job> fits;
+  std::vector<v1::Run> calibrations;  // that ended OK
+  // Of the rows of a table. Unset: the rows alone say what they were measured on.
+  std::function<std::vector<DeviceNote>(const std::vector<v1::Run>&)> find_devices;
+};
+
+// The result of a sweep: a CellGrid for each of the tables, what its numbers are (legend.h), what
+// the experiments among them show, and what to do about it (advice.h). Without rows for programs.
+Document ShowResults(const Results& results);
+
+// The same of cells or runs alone, as the format shows them, with rows for programs.
+Document ShowResults(std::vector<v1::Run> rows, const FindDevices& find_devices = nullptr);
+
+// What `runs` prints: NarrowRunList, if `wide` RunListGrid, or ColumnGrid of the columns that were
+// chosen.
+Document ListRuns(std::vector<v1::Run> runs, const std::vector<RunColumn>& columns,
+                  bool wide = false);
 
 }  // namespace torchlap::client::format

@@ -19,6 +19,8 @@ struct RunDetails {
 // For people what the job asks for and how it went, then a table of its attempts with bytes asked
 // for and free, verdicts that are not clean, and what its last run advises.
 Document ShowJob(const v1::Job& job);
+// The jobs of a sweep, one after another, each as ShowJob shows it; at least one.
+Document ShowSweep(const std::vector<v1::Job>& jobs);
 // For people the verdict with its evidence, what was in force, phases, memory, environment, the
 // device's readings, a table of all steps, and advice.
 Document ShowRun(const RunDetails& run);
@@ -27,6 +29,8 @@ Document ShowRun(const RunDetails& run);
 // such an object with `samples`, `environment`, `readings` and `assessment` added (and
 // `calibration`, of a run of that purpose).
 MakeObject JobObject(const v1::Job& job);
+// `{"sweep_id": 3, ..., "jobs": [...]}`.
+MakeObject SweepObject(const std::vector<v1::Job>& jobs);
 MakeObject RunDetailsObject(const RunDetails& run);
 
 }  // namespace torchlap::client::format

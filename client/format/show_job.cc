@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <utility>
+#include <vector>
 
 #include "client/format/advice.h"
 #include "client/format/evidence.h"
@@ -128,6 +130,20 @@ Document ShowJob(const v1::Job& job) {
     document.hints = [last = *job.runs().rbegin()] { return AdviceLines({last}); };
   }
   document.object = JobObject(job);
+  return document;
+}
+
+Document ShowSweep(const std::vector<v1::Job>& jobs) {
+  Document document;
+  document.blocks = [jobs] {
+    std::vector<Block> blocks;
+    for (const v1::Job& job : jobs) {
+      if (!blocks.empty()) blocks.emplace_back(Lines{""});
+      for (Block& block : ShowJob(job).blocks()) blocks.push_back(std::move(block));
+    }
+    return blocks;
+  };
+  document.object = SweepObject(jobs);
   return document;
 }
 

@@ -152,6 +152,18 @@ MakeObject JobObject(const v1::Job& job) {
   return [job] { return ObjectOf(job); };
 }
 
+MakeObject SweepObject(const std::vector<v1::Job>& jobs) {
+  return [jobs] {
+    Json object = Json::object();
+    object["sweep_id"] = jobs.front().sweep_id();
+    object["sweep_name"] = TextOrNull(jobs.front().sweep_name());
+    object["user"] = TextOrNull(jobs.front().user());
+    object["jobs"] = Json::array();
+    for (const v1::Job& job : jobs) object["jobs"].push_back(ObjectOf(job));
+    return object;
+  };
+}
+
 MakeObject RunDetailsObject(const RunDetails& run) {
   return [run] { return ObjectOf(run); };
 }

@@ -44,6 +44,9 @@ void AddMemory(const v1::Run& run, Fields* fields) {
   if (memory.has_peak_allocated_bytes()) {
     fields->Add("peak", BytesShort(memory.peak_allocated_bytes()));
   }
+  if (memory.has_peak_resident_bytes()) {
+    fields->Add("resident", BytesShort(memory.peak_resident_bytes()) + " of the process, at most");
+  }
   if (memory.has_first_step_peak_allocated_bytes()) {
     fields->Add("first step", BytesShort(memory.first_step_peak_allocated_bytes()));
   }

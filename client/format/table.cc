@@ -12,9 +12,12 @@ namespace {
 
 struct BlockWriter {
   std::ostream& out;
+  bool is_first = true;
 
-  void operator()(const Grid& grid) const {
+  // A table that has a caption stands apart from what is before it.
+  void operator()(const Grid& grid) {
     if (grid.rows.empty()) return;
+    if (!grid.caption.empty() && !is_first) out << '\n';
     if (!grid.caption.empty()) out << grid.caption << '\n';
     WriteAligned(grid, out);
   }
@@ -45,8 +48,11 @@ struct BlockWriter {
 };
 
 absl::Status Write(const Document& document, std::ostream& out) {
-  const BlockWriter write{out};
-  for (const Block& block : document.blocks()) std::visit(write, block);
+  BlockWriter write{out};
+  for (const Block& block : document.blocks()) {
+    std::visit(write, block);
+    write.is_first = false;
+  }
   if (document.hints) write(document.hints());
   return absl::OkStatus();
 }
@@ -54,7 +60,7 @@ absl::Status Write(const Document& document, std::ostream& out) {
 }  // namespace
 
 constinit const Format kTable = {
-    "table",           "",    {Content::kRuns, Content::kList, Content::kResult, Content::kDetails},
+    "table",           "txt", {Content::kRuns, Content::kList, Content::kResult, Content::kDetails},
     v1::ROW_KIND_CELL, Write, Advice::kBelow};
 
 }  // namespace torchlap::client::format

@@ -13,6 +13,14 @@
 namespace torchlap::client::format {
 namespace {
 
+// Of a row with an outcome, whose job may bring others.
+std::string GoesOnWords(const v1::Run& run) {
+  const bool goes_on =
+      run.job_state() == v1::JOB_STATE_QUEUED || run.job_state() == v1::JOB_STATE_RUNNING;
+  if (!goes_on || run.outcome() == v1::OUTCOME_UNSPECIFIED) return "";
+  return fmt::format("its job is still {}", Word(run.job_state()));
+}
+
 std::string Join(const std::vector<std::string>& parts, const char* separator) {
   return fmt::format("{}", fmt::join(parts, separator));
 }
@@ -35,6 +43,12 @@ std::string SkippedWords(const v1::Failure& failure) {
 
 std::string OutcomeName(v1::Outcome outcome) {
   const std::string word(Word(outcome));
+  return word.empty() ? "unfinished" : word;
+}
+
+std::string StateName(const v1::Run& run) {
+  if (run.outcome() != v1::OUTCOME_UNSPECIFIED) return OutcomeName(run.outcome());
+  const std::string word(Word(run.job_state()));
   return word.empty() ? "unfinished" : word;
 }
 
@@ -62,7 +76,7 @@ std::string ReasonWords(const v1::Run& run) {
 
 std::string FailureWords(const v1::Run& run) {
   if (run.outcome() == v1::OUTCOME_OK) return "";
-  std::string words = OutcomeName(run.outcome());
+  std::string words = StateName(run);
   if (run.failure().phase() != v1::PHASE_UNSPECIFIED) {
     words += fmt::format(" in {}", Word(run.failure().phase()));
   }
@@ -72,7 +86,8 @@ std::string FailureWords(const v1::Run& run) {
 
 std::string NoteWords(const v1::Run& run) {
   std::vector<std::string> notes;
-  for (const std::string& note : {ShrinkWords(run), FailureWords(run), VerdictWords(run)}) {
+  for (const std::string& note :
+       {ShrinkWords(run), FailureWords(run), GoesOnWords(run), VerdictWords(run)}) {
     if (!note.empty()) notes.push_back(note);
   }
   return Join(notes, "; ");

@@ -12,6 +12,9 @@ namespace torchlap::client::format {
 // `OK`, `OUT_OF_MEMORY`; `unfinished` for a run without outcome.
 std::string OutcomeName(v1::Outcome outcome);
 
+// Where a row is: its outcome, else the state of its job (`QUEUED`), else `unfinished`.
+std::string StateName(const v1::Run& run);
+
 // How the sizes that were used differ from those asked for: `batch 4 -> 2 (OOM)`; empty if they do
 // not.
 std::string ShrinkWords(const v1::Run& run);

@@ -35,6 +35,7 @@ Calls::Calls(const CallSetting& setting)
       cancel_jobs(setting.jobs, setting.fleet, setting.hub, setting.clock),
       watch_jobs(FeedOf(setting, &waiting)),
       list_runs(setting.jobs, setting.runs),
+      list_sweeps(setting.database),
       get_run(setting.runs),
       export_runs(setting.jobs, setting.runs),
       compare_warmups(setting.jobs, setting.runs),

@@ -18,6 +18,7 @@
 #include "server/rpc/list_devices.h"
 #include "server/rpc/list_jobs.h"
 #include "server/rpc/list_runs.h"
+#include "server/rpc/list_sweeps.h"
 #include "server/rpc/read_trace.h"
 #include "server/rpc/submit_jobs.h"
 #include "server/rpc/waiting.h"
@@ -57,6 +58,7 @@ struct Calls {
   CancelJobs cancel_jobs;
   FeedSources watch_jobs;
   ListRuns list_runs;
+  ListSweeps list_sweeps;
   GetRun get_run;
   ExportRuns export_runs;
   CompareWarmups compare_warmups;

@@ -20,10 +20,11 @@ absl::Status CompareWarmups::Answer(const storage::Caller& caller,
   v1::RunFilter filter;
   filter.add_purposes(v1::PURPOSE_WARMUP);
   std::vector<v1::Run> runs;
-  const absl::Status read = runs_->Export(filter, *selected, [&runs](std::vector<v1::Run> batch) {
-    std::move(batch.begin(), batch.end(), std::back_inserter(runs));
-    return absl::OkStatus();
-  });
+  const absl::Status read =
+      runs_->Export(filter, *selected, false, [&runs](storage::RunRows batch) {
+        std::move(batch.begin(), batch.end(), std::back_inserter(runs));
+        return absl::OkStatus();
+      });
   if (!read.ok()) return read;
   if (runs.empty()) {
     return absl::FailedPreconditionError(

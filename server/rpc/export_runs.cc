@@ -1,14 +1,34 @@
 #include "server/rpc/export_runs.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "proto/samples.h"
 #include "server/measure/launch_runs.h"
 #include "server/rpc/job_choice.h"
 
 namespace torchlap::rpc {
 namespace {
 
-// Runs come by job: collects those of one job and turns them into a row when the next job begins.
+constexpr int kStepsInAMessage = 10'000;
+
+// The rows of one job's runs. Launches are pooled where they repeat one measurement. What a `fit`
+// tries has a size of its own each time, and what warm-up steps change does not survive pooling.
+void AppendCells(std::vector<v1::Run> runs, v1::ExportRunsResponse* rows) {
+  switch (runs.front().purpose()) {
+    case v1::PURPOSE_FIT:
+      for (v1::Run& run : runs) *rows->add_rows() = std::move(run);
+      return;
+    case v1::PURPOSE_WARMUP:
+    case v1::PURPOSE_CALIBRATE:
+      *rows->add_rows() = measure::OneOf(runs);
+      return;
+    default:
+      *rows->add_rows() = measure::CellOf(runs);
+  }
+}
+
+// Runs come by job: collects those of one job and turns them into rows when the next job begins.
 class Cells {
  public:
   void Take(v1::Run run, v1::ExportRunsResponse* rows) {
@@ -16,8 +36,7 @@ class Cells {
     runs_.push_back(std::move(run));
   }
   void Flush(v1::ExportRunsResponse* rows) {
-    if (runs_.empty()) return;
-    *rows->add_rows() = measure::CellOf(runs_);
+    if (!runs_.empty()) AppendCells(std::move(runs_), rows);
     runs_.clear();
   }
 
@@ -25,30 +44,65 @@ class Cells {
   std::vector<v1::Run> runs_;
 };
 
+absl::Status Written(bool is_taken) { return is_taken ? absl::OkStatus() : ReaderGone(); }
+
 }  // namespace
 
 absl::Status ExportRuns::Stream(const storage::Caller& caller, const v1::ExportRunsRequest& request,
                                 const Sink<v1::ExportRunsResponse>& sink) const {
   const auto selected = ChosenOrAll(*jobs_, caller, request.filter().selector());
   if (!selected.ok()) return selected.status();
+  if (request.rows() == v1::ROW_KIND_CELL) {
+    if (!request.with_samples()) return StreamCells(request, *selected, sink);
+    return absl::InvalidArgumentError("with_samples is set and rows is a row a cell, must be runs");
+  }
+  if (request.with_samples()) {
+    return runs_->Export(
+        request.filter(), *selected, request.with_unfinished(),
+        [&](storage::RunRows runs) { return WriteWithSamples(std::move(runs), sink); });
+  }
+  return runs_->ExportEncoded(
+      request.filter(), *selected, request.with_unfinished(),
+      [&](v1::ExportRunsResponse rows) { return Written(sink(std::move(rows))); });
+}
+
+absl::Status ExportRuns::StreamCells(const v1::ExportRunsRequest& request,
+                                     const storage::JobFilter& selected,
+                                     const Sink<v1::ExportRunsResponse>& sink) const {
   Cells cells;
-  const bool by_cell = request.rows() == v1::ROW_KIND_CELL;
-  const absl::Status status =
-      runs_->Export(request.filter(), *selected, [&](std::vector<v1::Run> runs) {
+  const absl::Status status = runs_->Export(
+      request.filter(), selected, request.with_unfinished(), [&](storage::RunRows runs) {
         v1::ExportRunsResponse batch;
-        for (v1::Run& run : runs) {
-          if (by_cell) {
-            cells.Take(std::move(run), &batch);
-          } else {
-            *batch.add_rows() = std::move(run);
-          }
-        }
-        return batch.rows().empty() || sink(std::move(batch)) ? absl::OkStatus() : ReaderGone();
+        for (v1::Run& run : runs) cells.Take(std::move(run), &batch);
+        return Written(batch.rows().empty() || sink(std::move(batch)));
       });
   if (!status.ok()) return status;
   v1::ExportRunsResponse last;
   cells.Flush(&last);
-  return last.rows().empty() || sink(std::move(last)) ? absl::OkStatus() : ReaderGone();
+  return Written(last.rows().empty() || sink(std::move(last)));
+}
+
+// A message a run, the first of its steps with it; the others follow.
+absl::Status ExportRuns::WriteWithSamples(storage::RunRows runs,
+                                          const Sink<v1::ExportRunsResponse>& sink) const {
+  for (v1::Run& run : runs) {
+    v1::SampleBlock samples;
+    if (!run.run_id().empty()) {
+      auto stored = runs_->Samples(run.run_id());
+      if (!stored.ok()) return stored.status();
+      samples = *std::move(stored);
+    }
+    v1::ExportRunsResponse message;
+    *message.add_rows() = std::move(run);
+    const int steps = samples.step_ns_size();
+    for (int begin = 0; begin == 0 || begin < steps; begin += kStepsInAMessage) {
+      const int end = std::min(steps, begin + kStepsInAMessage);
+      if (steps > 0) *message.mutable_samples() = Slice(samples, begin, end);
+      if (!sink(std::move(message))) return ReaderGone();
+      message.Clear();
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace torchlap::rpc

@@ -1,4 +1,5 @@
-// ExportRuns: runs, or a row for each cell (server/measure/launch_runs.h).
+// ExportRuns: runs, with their samples if asked for, or a row for each cell
+// (server/measure/launch_runs.h).
 #pragma once
 
 #include <absl/status/status.h>
@@ -16,11 +17,17 @@ class ExportRuns {
   ExportRuns(const storage::JobStore* jobs, const storage::RunStore* runs)
       : jobs_(jobs), runs_(runs) {}
 
-  // CANCELLED when `sink` returned false.
+  // CANCELLED when `sink` returned false. Rows of runs without samples are encoded already
+  // (storage::RunStore::ExportEncoded).
   absl::Status Stream(const storage::Caller& caller, const v1::ExportRunsRequest& request,
                       const Sink<v1::ExportRunsResponse>& sink) const;
 
  private:
+  absl::Status StreamCells(const v1::ExportRunsRequest& request, const storage::JobFilter& selected,
+                           const Sink<v1::ExportRunsResponse>& sink) const;
+  absl::Status WriteWithSamples(storage::RunRows runs,
+                                const Sink<v1::ExportRunsResponse>& sink) const;
+
   const storage::JobStore* const jobs_;
   const storage::RunStore* const runs_;
 };

@@ -28,9 +28,9 @@ absl::Status ListRuns::Answer(const storage::Caller& caller, const v1::ListRunsR
   if (!page.ok()) return page.status();
   // The token is of the last row: what is cut is listed anew.
   const size_t fitting = RowsThatFit(page->runs);
-  if (fitting < page->runs.size()) page = list(static_cast<uint32_t>(fitting));
+  if (fitting < static_cast<size_t>(page->runs.size())) page = list(static_cast<uint32_t>(fitting));
   if (!page.ok()) return page.status();
-  for (v1::Run& run : page->runs) *response->add_runs() = std::move(run);
+  response->mutable_runs()->Swap(&page->runs);
   response->set_next_page_token(page->next_page_token);
   return absl::OkStatus();
 }

@@ -92,6 +92,12 @@ grpc::ServerUnaryReactor* Service::ListRuns(grpc::CallbackServerContext* context
   return Answer(context, &calls_->list_runs, request, response, storage_threads_);
 }
 
+grpc::ServerUnaryReactor* Service::ListSweeps(grpc::CallbackServerContext* context,
+                                              const v1::ListSweepsRequest* request,
+                                              v1::ListSweepsResponse* response) {
+  return Answer(context, &calls_->list_sweeps, request, response, storage_threads_);
+}
+
 grpc::ServerWriteReactor<v1::GetRunResponse>* Service::GetRun(
     grpc::CallbackServerContext* /*context*/, const v1::GetRunRequest* request) {
   return Stream<v1::GetRunResponse>(&calls_->get_run, request);

@@ -32,6 +32,9 @@ class Service final : public v1::Torchlap::CallbackService {
   grpc::ServerUnaryReactor* ListRuns(grpc::CallbackServerContext* context,
                                      const v1::ListRunsRequest* request,
                                      v1::ListRunsResponse* response) override;
+  grpc::ServerUnaryReactor* ListSweeps(grpc::CallbackServerContext* context,
+                                       const v1::ListSweepsRequest* request,
+                                       v1::ListSweepsResponse* response) override;
   grpc::ServerWriteReactor<v1::GetRunResponse>* GetRun(grpc::CallbackServerContext* context,
                                                        const v1::GetRunRequest* request) override;
   grpc::ServerWriteReactor<v1::ExportRunsResponse>* ExportRuns(

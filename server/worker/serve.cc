@@ -12,6 +12,7 @@
 #include "server/worker/event_writer.h"
 #include "server/worker/failure_report.h"
 #include "server/worker/request_reader.h"
+#include "server/worker/resident_memory.h"
 
 namespace torchlap::worker {
 namespace {
@@ -25,6 +26,15 @@ v1::WorkerEvent Hello() {
   event.mutable_hello()->set_torch_version(TORCH_VERSION);
   event.mutable_hello()->set_pid(getpid());
   return event;
+}
+
+// Of a run that failed, too.
+void AddResident(v1::WorkerEvent* last) {
+  const auto peak = PeakResidentBytes();
+  if (!peak) return;
+  v1::MemoryUse* memory = last->has_result() ? last->mutable_result()->mutable_memory()
+                                             : last->mutable_failed()->mutable_memory();
+  memory->set_peak_resident_bytes(*peak);
 }
 
 // Writes all events of a run but the first. Kind: Benchmark or CalibrationRun.
@@ -41,6 +51,7 @@ void Work(v1::WorkerRequest request, EventWriter* events) {
   } catch (const std::exception& error) {
     *last.mutable_failed() = run->Failed(error);
   }
+  AddResident(&last);
   events->Write(last);
 }
 

@@ -50,7 +50,12 @@ class Service:
         self.folder = pathlib.Path(self.temporary.name)
         self.log = self.folder / "torchlapd.log"
         self.environment = self._environment()
-        self.process = self._start(torch, memory)
+        self.torch, self.memory = torch, memory
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Also after `stop(self.process)`: on the same folder, which was left as it is."""
+        self.process = self._start(self.torch, self.memory)
         try:
             self._wait_until_it_answers()
         except BaseException:

@@ -104,6 +104,11 @@ grpc::Status FakeService::ListRuns(grpc::ServerContext*, const v1::ListRunsReque
   return on_list_runs ? on_list_runs(*request, response) : NoHook();
 }
 
+grpc::Status FakeService::ListSweeps(grpc::ServerContext*, const v1::ListSweepsRequest* request,
+                                     v1::ListSweepsResponse* response) {
+  return on_list_sweeps ? on_list_sweeps(*request, response) : NoHook();
+}
+
 grpc::Status FakeService::ExportRuns(grpc::ServerContext*, const v1::ExportRunsRequest* request,
                                      grpc::ServerWriter<v1::ExportRunsResponse>* writer) {
   Record(*request, &exports_);
@@ -112,6 +117,11 @@ grpc::Status FakeService::ExportRuns(grpc::ServerContext*, const v1::ExportRunsR
   for (const v1::Run& run : on_export(*request)) {
     v1::ExportRunsResponse response;
     *response.add_rows() = run;
+    writer->Write(response);
+  }
+  for (const v1::SampleBlock& block : exported_samples) {
+    v1::ExportRunsResponse response;
+    *response.mutable_samples() = block;
     writer->Write(response);
   }
   return grpc::Status::OK;

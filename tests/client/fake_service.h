@@ -41,7 +41,10 @@ class FakeService : public v1::Torchlap::Service {
   std::function<grpc::Status(const v1::CancelJobsRequest&, v1::CancelJobsResponse*)> on_cancel;
   std::function<v1::GetDaemonStatusResponse()> on_get_status;
   std::function<grpc::Status(const v1::ListRunsRequest&, v1::ListRunsResponse*)> on_list_runs;
+  std::function<grpc::Status(const v1::ListSweepsRequest&, v1::ListSweepsResponse*)> on_list_sweeps;
   std::function<std::vector<v1::Run>(const v1::ExportRunsRequest&)> on_export;
+  // Behind the rows of on_export, a message each.
+  std::vector<v1::SampleBlock> exported_samples;
   std::function<std::vector<v1::GetRunResponse>(const v1::GetRunRequest&)> on_get_run;
   std::function<std::vector<std::string>(const v1::ReadTraceRequest&)> on_read_trace;
   std::function<v1::CompareWarmupsResponse(const v1::CompareWarmupsRequest&)> on_compare_warmups;
@@ -67,6 +70,8 @@ class FakeService : public v1::Torchlap::Service {
                           v1::CancelJobsResponse* response) override;
   grpc::Status ListRuns(grpc::ServerContext* context, const v1::ListRunsRequest* request,
                         v1::ListRunsResponse* response) override;
+  grpc::Status ListSweeps(grpc::ServerContext* context, const v1::ListSweepsRequest* request,
+                          v1::ListSweepsResponse* response) override;
   grpc::Status ExportRuns(grpc::ServerContext* context, const v1::ExportRunsRequest* request,
                           grpc::ServerWriter<v1::ExportRunsResponse>* writer) override;
   grpc::Status GetRun(grpc::ServerContext* context, const v1::GetRunRequest* request,

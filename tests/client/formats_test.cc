@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
 #include <sstream>
 
 #include "client/format/format.h"
@@ -321,6 +323,58 @@ TEST(Columns, ThatScriptsRelyOnAreThereInTheOrderOfTheManual) {
 
 TEST(RunList, HasALineARun) {
   ExpectGolden("runs_list.table", Printed(kTable, ListRuns(MixedCells(), {})));
+}
+
+TEST(RunList, WideHasEveryColumn) {
+  ExpectGolden("runs_wide.table", Printed(kTable, ListRuns(MixedCells(), {}, /*wide=*/true)));
+}
+
+size_t LongestLine(const std::string& text) {
+  std::istringstream lines(text);
+  size_t longest = 0;
+  for (std::string line; std::getline(lines, line);) {
+    longest = std::max(longest, DisplayWidth(line));
+  }
+  return longest;
+}
+
+// Whatever the runs are.
+TEST(RunList, FitsIntoEightyColumns) {
+  std::vector<v1::Run> runs = MixedCells();
+  EXPECT_LE(LongestLine(Printed(kTable, ListRuns(runs, {}))), 80U);
+  v1::Run run = SmallRun();
+  run.set_run_id("1234567.12");
+  run.set_sweep_name("a sweep whose name says all that there is to say of it, and some more");
+  run.set_user("somebody-with-a-long-name");
+  run.set_device("cuda:0");
+  run.set_purpose(v1::PURPOSE_WARMUP);
+  run.set_validity(v1::VALIDITY_CONTAMINATED);
+  ModelOf(&run)->clear_preset();
+  ModelOf(&run)->set_vocab_size(123'456);
+  runs.push_back(run);
+  run.set_started_at_ns(run.started_at_ns() + 86'400'000'000'000);
+  runs.push_back(run);
+  const std::string table = Printed(kTable, ListRuns(runs, {}));
+  EXPECT_LE(LongestLine(table), 80U) << table;
+  for (const char* what : {"| run ", "| outcome ", "| step (ms) ", "| verdict ", "contaminated",
+                           "1234567.12", "--wide also shows:"}) {
+    EXPECT_THAT(table, HasSubstr(what));
+  }
+  EXPECT_LE(LongestLine(Printed(kTable, ListRuns({run}, {}))), 80U);
+}
+
+TEST(Rows, OfJsonAreTheTextOfTheLibrary) {
+  Sheet sheet{{"a", "b\"", "c", "d", "e", "f", "g"},
+              {{Value(), true, std::string("say \"hi\"\n\xff"), int64_t{-5}, uint64_t{7}, 2.0,
+                std::map<std::string, std::string>{{"k", "v"}}},
+               {1e300, 1e-7, std::string(), std::string("plain"), 0.1, -0.0, 1e16}}};
+  Document document;
+  document.rows = RowsOf(sheet);
+  EXPECT_EQ(Printed(kJsonLines, document),
+            "{\"a\":null,\"b\\\"\":true,\"c\":\"say \\\"hi\\\"\\n\xEF\xBF\xBD\",\"d\":-5,\"e\":7,"
+            "\"f\":2.0,\"g\":{\"k\":\"v\"}}\n"
+            "{\"a\":1e+300,\"b\\\"\":1e-07,\"c\":\"\",\"d\":\"plain\",\"e\":0.1,\"f\":-0.0,"
+            "\"g\":1e+16}\n");
 }
 
 TEST(RunList, OfChosenColumnsShowsThemInFullPrecision) {

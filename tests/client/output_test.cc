@@ -5,7 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <map>
+#include <optional>
 #include <sstream>
 
 #include "client/exit_code.h"
@@ -99,6 +103,53 @@ TEST(Choice, FollowsTheFilesEndingUnlessAFormatIsNamed) {
   EXPECT_EQ(format_of("a.md", {}), "markdown");
   EXPECT_EQ(format_of("a.txt", {}), "table");
   EXPECT_EQ(format_of("a.csv", "writeup"), "writeup");
+}
+
+TEST(Choice, TakesAnEndingHoweverItIsWrittenAndRefusesAnotherOne) {
+  const TemporaryFolder folder;
+  const auto of = [&](const std::string& name, std::optional<std::string> format = {}) {
+    return ChooseOutput({format, folder.path() / name}, format::Content::kRuns);
+  };
+  for (const auto& [name, format] : std::map<std::string, std::string>{{"a.CSV", "csv"},
+                                                                       {"a.Json", "json"},
+                                                                       {"a.b.JSONL", "jsonl"},
+                                                                       {"a.txt", "table"},
+                                                                       {"a.TXT", "table"},
+                                                                       {"no_ending", "table"},
+                                                                       {".hidden/x", "table"}}) {
+    const auto output = of(name);
+    ASSERT_TRUE(output.ok()) << output.status();
+    EXPECT_EQ(output->format->name, format) << name;
+  }
+  for (const char* name : {"a.xlsx", "a.csv.gz", "a.Csvv", "a.2026"}) {
+    EXPECT_EQ(of(name).status().code(), absl::StatusCode::kInvalidArgument) << name;
+    EXPECT_TRUE(of(name, "csv").ok()) << "a format that is named needs no ending";
+  }
+  const std::string path = folder.path() / "a.xlsx";
+  EXPECT_EQ(MessageOf(of("a.xlsx").status()),
+            "-o " + path +
+                " ends in .xlsx, must end in one of .txt, .md, .csv, .json, .jsonl, or "
+                "--format be one of table, markdown, writeup, csv, json, jsonl");
+}
+
+// What is written is not gathered first, and what breaks off leaves no file.
+TEST(Files, TakeMoreThanABufferAndNothingOfWhatBreaksOff) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "big";
+  const std::string line(99'999, 'x');
+  ASSERT_TRUE(WriteFileWhole(path, [&](std::ostream& out) {
+                for (int i = 0; i < 5; ++i) out << line << '\n';
+                return absl::OkStatus();
+              }).ok());
+  EXPECT_EQ(std::filesystem::file_size(path), 500'000U);
+  const auto broken = [&](std::ostream& out) {
+    out << line << line;
+    return absl::NotFoundError("nothing there");
+  };
+  EXPECT_EQ(WriteFileWhole(path, broken), absl::NotFoundError("nothing there"));
+  EXPECT_EQ(std::filesystem::file_size(path), 500'000U);
+  EXPECT_EQ(WriteFileWhole(folder.path() / "new", broken), absl::NotFoundError("nothing there"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
 TEST(Choice, OfAFormatThatIsNotThereIsRefused) {

@@ -78,6 +78,7 @@ TEST(Filter, TakesCommaLists) {
   words.user = "ann,uid:1000";
   words.outcome = "OK,OUT_OF_MEMORY";
   words.purpose = "measure,warmup";
+  words.verdict = "clean,suspect";
   words.labels = {"card=A100"};
   words.exclude_contaminated = true;
   const auto filter = BuildFilter(words, kNow);
@@ -91,6 +92,7 @@ TEST(Filter, TakesCommaLists) {
   EXPECT_THAT(filter->users(), ElementsAre("ann", "uid:1000"));
   EXPECT_THAT(filter->outcomes(), ElementsAre(v1::OUTCOME_OK, v1::OUTCOME_OUT_OF_MEMORY));
   EXPECT_THAT(filter->purposes(), ElementsAre(v1::PURPOSE_MEASURE, v1::PURPOSE_WARMUP));
+  EXPECT_THAT(filter->validities(), ElementsAre(v1::VALIDITY_CLEAN, v1::VALIDITY_SUSPECT));
   EXPECT_EQ(filter->labels().at("card"), "A100");
   EXPECT_TRUE(filter->exclude_contaminated());
   EXPECT_FALSE(filter->has_selector());
@@ -136,8 +138,15 @@ TEST(Ids, AreJobsOrRuns) {
   EXPECT_EQ(ParseId("17")->run_id, "");
   EXPECT_EQ(ParseId("17.2")->run_id, "17.2");
   EXPECT_EQ(ParseId("17.2")->job_id, 0u);
-  EXPECT_THAT(MessageOf(ParseId("last").status()),
-              HasSubstr("id is last, must be a job (17) or a run (17.2)"));
+  EXPECT_FALSE(ParseId("17")->sweep || ParseId("17.2")->sweep);
+  EXPECT_TRUE(ParseId("last")->sweep->last());
+  EXPECT_THAT(ParseId("sweep:3")->sweep->sweep_ids(), ElementsAre(3));
+  EXPECT_THAT(ParseId("sweep:night")->sweep->sweep_names(), ElementsAre("night"));
+  for (const char* word : {"all", "label:k=v", "sweep:", "x", "17.", "0"}) {
+    EXPECT_THAT(
+        MessageOf(ParseId(word).status()),
+        HasSubstr(std::string("id is ") + word + ", must be a job (17), a run (17.2), last"));
+  }
   EXPECT_THAT(MessageOf(ParseId("").status()), HasSubstr("show needs an id"));
 }
 

@@ -141,13 +141,16 @@ TEST(Times, ThatAreRefusedSayWhatWouldDo) {
 
 TEST(Times, AreAgesWithAUnit) {
   EXPECT_EQ(TimeNs("7d"), kNow - 7 * 86400 * kSecond);
+  EXPECT_EQ(TimeNs("7d ago"), kNow - 7 * 86400 * kSecond);
+  EXPECT_EQ(TimeNs("1h30m  ago"), kNow - 5400 * kSecond);
   EXPECT_EQ(TimeNs("90m"), kNow - 5400 * kSecond);
 }
 
 TEST(Times, OfOtherFormsAreRefused) {
   for (const char* text : {"", "7", "2026-02-30", "2026-13-01", "2026-1-1", "2026-01-31T12:00:00",
                            "2026-01-31T25:00:00Z", "2026-01-31T12:00Z", "2026-01-31T12:00:00.Z",
-                           "2026-01-31T12:00:00Zx", "20260131", "-7d", "tomorrow"}) {
+                           "2026-01-31T12:00:00Zx", "20260131", "-7d", "tomorrow", "ago", " ago",
+                           "7dago", "7 ago", "7d ago ", "2026-01-31 ago"}) {
     EXPECT_FALSE(ParseTime("--since", text, kNow).ok()) << text;
   }
 }

@@ -348,6 +348,13 @@ TEST_F(DatabaseTest, AFileOfSchema2IsMigratedAndGoesOnWhereItStopped) {
   EXPECT_EQ(jobs_->Count()->finished_runs, 8u);
   EXPECT_EQ(SelectInt("SELECT sum(forward_runs) FROM run_rollup"), 4);
   EXPECT_EQ(SelectInt("SELECT sum(step_mean_ns_sum) FROM run_rollup"), 5 * 3'100'000);
+  // Each finished run is of a kind, and each kind counts its runs.
+  EXPECT_EQ(SelectInt("SELECT sum(runs) FROM run_kind"), 8);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run WHERE (kind_id IS NULL) <> (outcome IS NULL)"), 0);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run_kind WHERE runs <> (SELECT count(*) FROM run WHERE "
+                      "kind_id = run_kind.id AND outcome = run_kind.outcome "
+                      "AND device_id = run_kind.device_id)"),
+            0);
 
   EXPECT_EQ(jobs_->RecoverInterrupted(++now_ns_).value(), 1u);
   const absl::StatusOr<Rehomed> rehomed = jobs_->Rehome({{cpu0_}, {"uuid:CPU-0", "class:cpu"}}, 1);
@@ -358,6 +365,12 @@ TEST_F(DatabaseTest, AFileOfSchema2IsMigratedAndGoesOnWhereItStopped) {
               testing::ElementsAre(testing::Pair(6, "class:cpu"), testing::Pair(7, "class:cpu")));
   RunToEnd(MakeJob());
   EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 10);
+  EXPECT_EQ(SelectInt("SELECT sum(runs) FROM run_kind"), 10);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run WHERE (kind_id IS NULL) <> (outcome IS NULL)"), 0);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run_kind WHERE runs <> (SELECT count(*) FROM run WHERE "
+                      "kind_id = run_kind.id AND outcome = run_kind.outcome "
+                      "AND device_id = run_kind.device_id)"),
+            0);
 }
 
 // Writes jobs and runs until it is killed; says each finished run's job on the pipe.

@@ -49,7 +49,7 @@ TEST_F(FilterLimits, ATooLargeFieldIsRefusedWithItsName) {
             absl::InvalidArgumentError("run_ids has 100001 entries, must have at most 100000"));
   EXPECT_EQ(List(words),
             absl::InvalidArgumentError("pass_types has 101 entries, must have at most 100"));
-  EXPECT_EQ(runs_->Export(WithLabels(21), {}, nullptr),
+  EXPECT_EQ(runs_->Export(WithLabels(21), {}, false, nullptr),
             absl::InvalidArgumentError("labels has 21 entries, must have at most 20"));
 }
 

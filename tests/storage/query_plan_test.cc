@@ -92,28 +92,30 @@ TEST_F(QueryPlan, AllJobsAreWalkedByTheirIds) {
   EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
 }
 
-TEST_F(QueryPlan, AFilterOfRunsIsAnsweredFromTheIndexAlone) {
+// Each kind of run has an entry of its own in the index, newest last.
+TEST_F(QueryPlan, RunsOfAKindAreFoundByIt) {
+  RunToEnd(MakeJob());
   v1::RunFilter filter;
   filter.set_since_ns(5);
   filter.add_outcomes(v1::OUTCOME_OK);
   filter.add_timings(v1::TIMING_SEPARATE);
   filter.add_purposes(v1::PURPOSE_MEASURE);
   filter.set_exclude_contaminated(true);
-  RunToEnd(MakeJob());
   filter.add_users("ann");
   filter.add_devices("cpu0");
+  filter.add_model_sizes("small");
   const std::vector<std::string> plan = PlanOfRuns(filter, {}, "7.7");
-  EXPECT_THAT(plan, Contains(HasSubstr("run USING COVERING INDEX run_by_start (started_at_ns")));
-  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE FOR ORDER BY"))));
+  EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING COVERING INDEX run_by_kind (kind_id=?")));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
+  EXPECT_THAT(plan, Not(Contains(testing::StartsWith("SCAN run"))));
 }
 
-TEST_F(QueryPlan, RunsOfFewWorkloadsAreFoundByTheirWorkload) {
+TEST_F(QueryPlan, RunsOfATimeAreAnsweredFromTheIndexAlone) {
   RunToEnd(MakeJob());
   v1::RunFilter filter;
-  filter.add_model_sizes("small");
-  const std::vector<std::string> plan = PlanOfRuns(filter);
-  EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING COVERING INDEX run_by_workload "
-                                       "(asked_workload_id=?")));
+  filter.set_since_ns(5);
+  const std::vector<std::string> plan = PlanOfRuns(filter, {}, "7.7");
+  EXPECT_THAT(plan, Contains(HasSubstr("run USING COVERING INDEX run_by_start (started_at_ns")));
   EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE FOR ORDER BY"))));
 }
 
@@ -137,10 +139,29 @@ TEST_F(QueryPlan, RunsOfASelectionOrLabelAreFoundByTheirJob) {
 TEST_F(QueryPlan, AnExportGoesOnBehindItsLastRun) {
   RunToEnd(MakeJob());
   const std::vector<std::string> plan = PlanOf([&] {
-    EXPECT_TRUE(runs_->Export({}, {}, [](std::vector<v1::Run>) { return absl::OkStatus(); }).ok());
+    EXPECT_TRUE(runs_->Export({}, {}, false, [](const RunRows&) { return absl::OkStatus(); }).ok());
   });
   EXPECT_THAT(plan, Contains(HasSubstr("run USING INDEX run_by_job ((job_id,number)>(?,?)")));
   EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
+}
+
+TEST_F(QueryPlan, AnExportOfASweepOrLabelGoesThroughItsJobs) {
+  RunToEnd(MakeJob());
+  JobFilter selected;
+  selected.sweep_ids = {1};
+  v1::RunFilter by_label;
+  (*by_label.mutable_labels())["k"] = "v";
+  const auto none = [](const RunRows&) { return absl::OkStatus(); };
+  const auto of_sweep = PlanOf([&] { EXPECT_TRUE(runs_->Export({}, selected, true, none).ok()); });
+  EXPECT_THAT(of_sweep, Contains(HasSubstr("job_by_sweep (sweep_id=? AND rowid>?)")));
+  EXPECT_THAT(of_sweep, Contains(HasSubstr("SEARCH run USING INDEX run_by_job (job_id=?")));
+  const auto of_label = PlanOf([&] { EXPECT_TRUE(runs_->Export(by_label, {}, true, none).ok()); });
+  EXPECT_THAT(of_label, Contains(HasSubstr("label_by_value (k=? AND v=? AND job_id>?)")));
+  for (const auto& plan : {of_sweep, of_label}) {
+    EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
+    EXPECT_THAT(plan, Not(Contains(testing::StartsWith("SCAN run"))));
+    EXPECT_THAT(plan, Not(Contains(testing::StartsWith("SCAN job"))));
+  }
 }
 
 TEST_F(QueryPlan, TheQueueIsReadFromAnIndexAlone) {

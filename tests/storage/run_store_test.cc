@@ -3,6 +3,9 @@
 #include <SQLiteCpp/Database.h>
 #include <google/protobuf/util/message_differencer.h>
 
+#include <map>
+#include <utility>
+
 #include "proto/columns.h"
 #include "tests/storage/store_fixture.h"
 
@@ -17,7 +20,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
-std::vector<std::string> Ids(const std::vector<v1::Run>& runs) {
+std::vector<std::string> Ids(const RunRows& runs) {
   std::vector<std::string> ids;
   for (const v1::Run& run : runs) ids.push_back(run.run_id());
   return ids;
@@ -38,12 +41,26 @@ class RunStoreTest : public StoreTest {
   std::vector<std::vector<std::string>> Export(const v1::RunFilter& filter,
                                                const JobFilter& selected = JobFilter()) {
     std::vector<std::vector<std::string>> batches;
-    absl::Status status = runs_->Export(filter, selected, [&](std::vector<v1::Run> runs) {
+    absl::Status status = runs_->Export(filter, selected, false, [&](const RunRows& runs) {
       batches.push_back(Ids(runs));
       return absl::OkStatus();
     });
     EXPECT_TRUE(status.ok()) << status;
     return batches;
+  }
+  // `<job> <run id or -> <state of the job>` of an export with unfinished jobs.
+  std::vector<std::string> Rows(const v1::RunFilter& filter, const JobFilter& selected) {
+    std::vector<std::string> texts;
+    absl::Status status = runs_->Export(filter, selected, true, [&](const RunRows& rows) {
+      for (const v1::Run& row : rows) {
+        texts.push_back(std::to_string(row.job_id()) + " " +
+                        (row.run_id().empty() ? "-" : row.run_id()) + " " +
+                        v1::JobState_Name(row.job_state()).substr(10));
+      }
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(status.ok()) << status;
+    return texts;
   }
   // A run of a job with these differences from the usual one, ended.
   std::string Add(
@@ -122,6 +139,7 @@ TEST_F(RunStoreTest, EveryColumnComesBackAsItWasStored) {
   *finished.run.mutable_plan() = started.run.plan();
   finished.environment.emplace();
   Finish(finished, TryAgain(1, 1));
+  finished.run.set_job_state(v1::JOB_STATE_QUEUED);  // of its job now
   const v1::Run stored = runs_->Get(started.run.run_id())->run();
   EXPECT_TRUE(MessageDifferencer::Equals(stored, finished.run))
       << stored.DebugString() << finished.run.DebugString();
@@ -380,6 +398,11 @@ TEST_F(RunStoreTest, EachFilterNarrows) {
   filter.add_outcomes(v1::OUTCOME_CRASHED);
   EXPECT_THAT(Matching(filter), ElementsAre(crashed));
   filter.Clear();
+  filter.add_validities(v1::VALIDITY_CONTAMINATED);
+  EXPECT_THAT(Matching(filter), ElementsAre(dirty));
+  filter.add_outcomes(v1::OUTCOME_CRASHED);
+  EXPECT_THAT(Matching(filter), IsEmpty());
+  filter.Clear();
   filter.set_exclude_contaminated(true);
   EXPECT_EQ(Matching(filter).size(), 10u);
   EXPECT_THAT(Matching(filter), testing::Not(testing::Contains(dirty)));
@@ -502,16 +525,188 @@ TEST_F(RunStoreTest, ExportGoesThroughJobsAndTheirRunsInOrderBatchByBatch) {
   EXPECT_EQ(all, expected);
 }
 
+TEST_F(RunStoreTest, JobsWithoutAFinishedRunAreRowsOfAnExportThatNamesThem) {
+  const Submitted sweep = Submit(std::vector<NewJob>(4, MakeJob()), "", "night");
+  const Submitted other = Submit({MakeJob()});
+  Finish(Ended(Start(sweep.job_ids[1])), LaunchDone());
+  Start(sweep.job_ids[2]);
+  ASSERT_TRUE(jobs_->Cancel({sweep.job_ids[3]}, ann_, ++now_ns_).ok());
+  JobFilter selected;
+  selected.sweep_ids = {sweep.sweep_id};
+  EXPECT_THAT(Rows({}, selected),
+              ElementsAre("1 - QUEUED", "2 2.1 SUCCEEDED", "3 - RUNNING", "4 - CANCELLED"));
+  selected.job_ids = {other.job_ids[0], sweep.job_ids[0]};
+  EXPECT_THAT(Rows({}, selected), ElementsAre("1 - QUEUED", "2 2.1 SUCCEEDED", "3 - RUNNING",
+                                              "4 - CANCELLED", "5 - QUEUED"))
+      << "each once";
+  EXPECT_THAT(Rows({}, {}), ElementsAre("2 2.1 SUCCEEDED")) << "nothing was selected";
+}
+
+TEST_F(RunStoreTest, ARowWithoutARunSaysWhatTheJobAsksForAndWhyItEnded) {
+  NewJob job = MakeJob("medium", 8, 512);
+  (*job.spec.mutable_labels())["k"] = "v";
+  const Submitted sweep = Submit({job}, "", "night");
+  ASSERT_TRUE(jobs_->Cancel(sweep.job_ids, ann_, ++now_ns_).ok());
+  JobFilter selected;
+  selected.sweep_ids = {sweep.sweep_id};
+  RunRows rows;
+  ASSERT_TRUE(runs_
+                  ->Export({}, selected, true,
+                           [&](RunRows batch) {
+                             rows = std::move(batch);
+                             return absl::OkStatus();
+                           })
+                  .ok());
+  ASSERT_EQ(rows.size(), 1);
+  EXPECT_EQ(rows[0].run_id(), "");
+  EXPECT_EQ(rows[0].outcome(), v1::OUTCOME_UNSPECIFIED);
+  EXPECT_EQ(rows[0].sweep_name(), "night");
+  EXPECT_EQ(rows[0].user(), "ann");
+  EXPECT_EQ(rows[0].requested_batch_size(), 8u);
+  EXPECT_EQ(rows[0].requested_context_length(), 512u);
+  EXPECT_EQ(rows[0].workload().transformer_lm().preset(), "medium");
+  EXPECT_EQ(rows[0].plan().measure_steps(), 10u);
+  EXPECT_EQ(rows[0].purpose(), v1::PURPOSE_MEASURE);
+  EXPECT_EQ(rows[0].labels().at("k"), "v");
+  EXPECT_EQ(rows[0].failure().detail(), Get(sweep.job_ids[0]).reason());
+}
+
+TEST_F(RunStoreTest, WhatOnlyAFinishedRunHasNarrowsRowsWithoutOneAway) {
+  NewJob medium = MakeJob("medium", 4, 256);
+  (*medium.spec.mutable_labels())["k"] = "v";
+  const Submitted sweep = Submit({MakeJob(), medium});
+  JobFilter selected;
+  selected.sweep_ids = {sweep.sweep_id};
+  EXPECT_THAT(Rows({}, selected), ElementsAre("1 - QUEUED", "2 - QUEUED"));
+  v1::RunFilter filter;
+  filter.add_model_sizes("medium");
+  EXPECT_THAT(Rows(filter, selected), ElementsAre("2 - QUEUED"));
+  filter.Clear();
+  filter.add_purposes(v1::PURPOSE_FIT);
+  EXPECT_THAT(Rows(filter, selected), IsEmpty());
+  filter.Clear();
+  (*filter.mutable_labels())["k"] = "v";
+  EXPECT_THAT(Rows(filter, selected), ElementsAre("2 - QUEUED"));
+  EXPECT_THAT(Rows(filter, {}), ElementsAre("2 - QUEUED")) << "labels name jobs, too";
+  (*filter.mutable_labels())["other"] = "v";
+  EXPECT_THAT(Rows(filter, {}), IsEmpty());
+  filter.Clear();
+  filter.set_exclude_contaminated(true);
+  EXPECT_EQ(Rows(filter, selected).size(), 2u);
+  filter.Clear();
+  filter.add_outcomes(v1::OUTCOME_OK);
+  EXPECT_THAT(Rows(filter, selected), IsEmpty());
+  filter.Clear();
+  filter.add_validities(v1::VALIDITY_CLEAN);
+  EXPECT_THAT(Rows(filter, selected), IsEmpty());
+  filter.Clear();
+  filter.set_since_ns(1);
+  EXPECT_THAT(Rows(filter, selected), IsEmpty());
+}
+
+TEST_F(RunStoreTest, ManyUnfinishedJobsComeInBatchesEachOnce) {
+  const Submitted sweep = Submit(std::vector<NewJob>(1300, MakeJob()));
+  Finish(Ended(Start(700)), LaunchDone());
+  JobFilter selected;
+  selected.sweep_ids = {sweep.sweep_id};
+  size_t batches = 0;
+  std::vector<uint64_t> jobs;
+  ASSERT_TRUE(runs_
+                  ->Export({}, selected, true,
+                           [&](const RunRows& rows) {
+                             ++batches;
+                             for (const v1::Run& row : rows) jobs.push_back(row.job_id());
+                             return absl::OkStatus();
+                           })
+                  .ok());
+  EXPECT_GE(batches, 2u);
+  EXPECT_EQ(jobs, sweep.job_ids);
+}
+
+TEST_F(RunStoreTest, AJobThatEndsBetweenBatchesIsStillOneRow) {
+  const Submitted sweep = Submit(std::vector<NewJob>(900, MakeJob()));
+  JobFilter selected;
+  selected.sweep_ids = {sweep.sweep_id};
+  std::map<uint64_t, int> seen;
+  bool is_first = true;
+  ASSERT_TRUE(runs_
+                  ->Export({}, selected, true,
+                           [&](const RunRows& rows) {
+                             for (const v1::Run& row : rows) ++seen[row.job_id()];
+                             // The last that was seen, and the first that was not.
+                             const uint64_t last = rows.rbegin()->job_id();
+                             if (std::exchange(is_first, false)) {
+                               for (const uint64_t job : {last, last + 1}) {
+                                 Finish(Ended(Start(job)), LaunchDone());
+                               }
+                             }
+                             return absl::OkStatus();
+                           })
+                  .ok());
+  EXPECT_EQ(seen.size(), 900u);
+  for (const auto& [job, times] : seen) EXPECT_EQ(times, 1) << job;
+}
+
+// Runs of every kind, field by field, and a job without one.
+TEST_F(RunStoreTest, EncodedRowsAreTheRowsThatAnExportHas) {
+  Add(
+      [](NewJob* job) {
+        (*job->spec.mutable_labels())["k"] = "v";
+        (*job->spec.mutable_labels())["other"] = "";
+        job->spec.mutable_plan()->set_target_precision(0.01);
+      },
+      [](FinishedRun* finished) {
+        const v1::Run begun = finished->run;
+        FillEveryColumn(&finished->run);
+        finished->run.set_launch(begun.launch());
+        *finished->run.mutable_workload() = begun.workload();
+        *finished->run.mutable_plan() = begun.plan();
+        finished->environment.emplace();
+        finished->run.mutable_assessment()->add_advice()->set_number(7);
+      });
+  Add([](NewJob* job) { job->spec.mutable_workload()->mutable_calibration()->set_matrix_size(8); },
+      [](FinishedRun* finished) {
+        finished->run.mutable_calibration()->add_matmul_peaks()->set_flops_per_s(1e12);
+      });
+  RunToEnd(MakeJob(), v1::OUTCOME_CRASHED);
+  const Submitted waiting = Submit({MakeJob()});
+  JobFilter selected;
+  selected.job_ids = {1, 2, 3, waiting.job_ids[0]};
+  v1::ExportRunsResponse expected;
+  ASSERT_TRUE(runs_
+                  ->Export({}, selected, true,
+                           [&](RunRows rows) {
+                             *expected.mutable_rows() = std::move(rows);
+                             return absl::OkStatus();
+                           })
+                  .ok());
+  v1::ExportRunsResponse encoded;
+  ASSERT_TRUE(runs_
+                  ->ExportEncoded({}, selected, true,
+                                  [&](const v1::ExportRunsResponse& part) {
+                                    EXPECT_TRUE(encoded.MergeFromString(part.SerializeAsString()));
+                                    return absl::OkStatus();
+                                  })
+                  .ok());
+  ASSERT_EQ(expected.rows_size(), 4);
+  ASSERT_EQ(encoded.rows_size(), 4);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(encoded.rows(i).DebugString(), expected.rows(i).DebugString());
+    EXPECT_TRUE(
+        google::protobuf::util::MessageDifferencer::Equals(encoded.rows(i), expected.rows(i)));
+  }
+}
+
 TEST_F(RunStoreTest, ExportStopsWithTheStatusOfItsConsumer) {
   RunToEnd(MakeJob());
-  const absl::Status status = runs_->Export(
-      {}, {}, [](const std::vector<v1::Run>&) { return absl::CancelledError("gone"); });
+  const absl::Status status =
+      runs_->Export({}, {}, false, [](const RunRows&) { return absl::CancelledError("gone"); });
   EXPECT_EQ(status, absl::CancelledError("gone"));
 }
 
 TEST_F(RunStoreTest, AConsumerMayWriteWhileItReads) {
   RunToEnd(MakeJob());
-  absl::Status status = runs_->Export({}, {}, [&](const std::vector<v1::Run>&) {
+  absl::Status status = runs_->Export({}, {}, false, [&](const RunRows&) {
     return jobs_->Submit(ann_, "", "", "", {MakeJob()}, {0}, ++now_ns_).status();
   });
   EXPECT_TRUE(status.ok()) << status;

@@ -29,14 +29,35 @@ class ExportRunsTest : public storage::StoreTest {
     v1::ExportRunsRequest request;
     request.set_rows(kind);
     std::vector<v1::Run> rows;
-    const absl::Status status =
-        ExportRuns(jobs_.get(), runs_.get())
-            .Stream(ann_, request, [&](const v1::ExportRunsResponse& part) {
-              rows.insert(rows.end(), part.rows().begin(), part.rows().end());
-              return true;
-            });
+    const absl::Status status = Export(request, [&](const v1::ExportRunsResponse& part) {
+      rows.insert(rows.end(), part.rows().begin(), part.rows().end());
+      return true;
+    });
     EXPECT_TRUE(status.ok()) << status;
     return rows;
+  }
+  // Messages as their reader sees them.
+  absl::Status Export(const v1::ExportRunsRequest& request,
+                      const Sink<v1::ExportRunsResponse>& sink) {
+    const auto send = [&sink](const v1::ExportRunsResponse& part) {
+      v1::ExportRunsResponse received;
+      EXPECT_TRUE(received.ParseFromString(part.SerializeAsString()));
+      EXPECT_TRUE(received.GetReflection()->GetUnknownFields(received).empty());
+      return sink(received);
+    };
+    return ExportRuns(jobs_.get(), runs_.get()).Stream(ann_, request, send);
+  }
+  // Of the jobs of all rows.
+  std::vector<std::string> States(const v1::ExportRunsRequest& request) {
+    std::vector<std::string> states;
+    const absl::Status status = Export(request, [&](const v1::ExportRunsResponse& part) {
+      for (const v1::Run& row : part.rows()) {
+        states.push_back(v1::JobState_Name(row.job_state()).substr(10));
+      }
+      return true;
+    });
+    EXPECT_TRUE(status.ok()) << status;
+    return states;
   }
   std::vector<std::string> Cells() {
     std::vector<std::string> texts;
@@ -73,15 +94,74 @@ TEST_F(ExportRunsTest, ACellOfMoreRunsThanABatchIsOneRow) {
   EXPECT_THAT(Cells(), ElementsAre("1: 465 ms over 130, CLEAN", "2: 1 ms over 0, CLEAN"));
 }
 
-TEST_F(ExportRunsTest, AReaderThatIsGoneEndsTheStream) {
-  Run(SubmitOne(storage::MakeJob()), 0, 1);
+TEST_F(ExportRunsTest, EachSizeThatAFitTriedIsARowOfItsOwn) {
+  storage::NewJob fit = storage::MakeJob("small", 4);
+  fit.spec.set_purpose(v1::PURPOSE_FIT);
+  const uint64_t job = SubmitOne(fit);
+  for (uint32_t launch = 0; launch < 4; ++launch) {
+    storage::FinishedRun finished = storage::Ended(Start(job, launch));
+    finished.run.mutable_workload()->mutable_transformer_lm()->set_context_length(
+        launch == 3 ? 1024 : 512);
+    Finish(finished, storage::LaunchDone());
+  }
+  const std::vector<v1::Run> rows = Rows(v1::ROW_KIND_CELL);
+  ASSERT_EQ(rows.size(), 4U) << "also where sizes came again";
+  for (const v1::Run& row : rows) EXPECT_EQ(row.pooled_launches(), 0U) << row.run_id();
+}
+
+TEST_F(ExportRunsTest, ACellThatHasNotEndedIsARowInBothKinds) {
+  const storage::Submitted sweep =
+      Submit({storage::MakeJob(), storage::MakeJob(), storage::MakeJob()});
+  Run(sweep.job_ids[1], 0, 440);
+  ASSERT_TRUE(jobs_->Cancel({sweep.job_ids[2]}, ann_, ++now_ns_).ok());
   for (const v1::RowKind kind : {v1::ROW_KIND_RUN, v1::ROW_KIND_CELL}) {
     v1::ExportRunsRequest request;
     request.set_rows(kind);
-    EXPECT_TRUE(absl::IsCancelled(
-        ExportRuns(jobs_.get(), runs_.get())
-            .Stream(ann_, request, [](const v1::ExportRunsResponse&) { return false; })));
+    request.mutable_filter()->mutable_selector()->set_last(true);
+    EXPECT_THAT(States(request), ElementsAre("SUCCEEDED"));
+    request.set_with_unfinished(true);
+    EXPECT_THAT(States(request), ElementsAre("QUEUED", "SUCCEEDED", "CANCELLED"));
+    request.mutable_filter()->mutable_selector()->Clear();
+    request.mutable_filter()->mutable_selector()->set_all(true);
+    EXPECT_THAT(States(request), ElementsAre("SUCCEEDED")) << "all names no jobs";
   }
+}
+
+TEST_F(ExportRunsTest, SamplesFollowTheRowOfTheirRunInSmallMessages) {
+  Run(SubmitOne(storage::MakeJob()), 0, 1);
+  const uint64_t second = SubmitOne(storage::MakeJob());
+  storage::FinishedRun longer = storage::Ended(Start(second));
+  longer.samples.Clear();
+  for (int64_t step = 0; step < 25'000; ++step) {
+    longer.samples.add_start_ns(step);
+    longer.samples.add_step_ns(step);
+  }
+  Finish(longer, storage::LaunchDone());
+  v1::ExportRunsRequest request;
+  request.set_with_samples(true);
+  std::vector<std::string> messages;
+  ASSERT_TRUE(Export(request, [&](const v1::ExportRunsResponse& part) {
+                messages.push_back((part.rows_size() > 0 ? part.rows(0).run_id() : "-") + " " +
+                                   std::to_string(part.samples().first_step()) + "+" +
+                                   std::to_string(part.samples().step_ns_size()));
+                return true;
+              }).ok());
+  EXPECT_THAT(messages, ElementsAre("1.1 0+2", "2.1 0+10000", "- 10000+10000", "- 20000+5000"));
+  request.set_rows(v1::ROW_KIND_CELL);
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(Export(request, [](const v1::ExportRunsResponse&) { return true; })));
+}
+
+TEST_F(ExportRunsTest, AReaderThatIsGoneEndsTheStream) {
+  Run(SubmitOne(storage::MakeJob()), 0, 1);
+  v1::ExportRunsRequest request;
+  const auto gone = [](const v1::ExportRunsResponse&) { return false; };
+  EXPECT_TRUE(absl::IsCancelled(Export(request, gone)));
+  request.set_with_samples(true);
+  EXPECT_TRUE(absl::IsCancelled(Export(request, gone)));
+  request.Clear();
+  request.set_rows(v1::ROW_KIND_CELL);
+  EXPECT_TRUE(absl::IsCancelled(Export(request, gone)));
 }
 
 TEST_F(ExportRunsTest, AWarmupSweepComparesTheLastTryOfEachCell) {
