@@ -125,6 +125,24 @@ void AddPlan(const v1::Plan& plan, CommandLine* line) {
 
 }  // namespace
 
+std::string FitCommand(const v1::Run& run, v1::FitAxis axis) {
+  v1::TransformerLm model = run.workload().transformer_lm();
+  if (axis == v1::FIT_AXIS_CONTEXT) {
+    model.clear_context_length();
+  } else {
+    model.clear_batch_size();
+  }
+  CommandLine line("torchlap fit");
+  line.AddWord(v1::FIT_AXIS_BATCH, "--axis", axis);
+  AddWorkload(model, &line);
+  if (run.plan().execution() == v1::EXECUTION_CUDA_GRAPH) line.AddSwitch("--cuda-graph");
+  if (run.plan().has_memory_fraction()) {
+    line.AddUnless(1.0, "--memory-fraction", run.plan().memory_fraction());
+  }
+  if (!run.device().empty()) line.Add("--device", run.device());
+  return line.text();
+}
+
 std::string RunCommand(const v1::Run& run) {
   CommandLine line("torchlap run");
   AddWorkload(run.workload().transformer_lm(), &line);

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "torchlap/v1/job.pb.h"
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::client {
@@ -11,5 +12,10 @@ namespace torchlap::client {
 // and the device; what is at its default is left out. To change something, change the run first.
 // Parsed back (arguments.h, axes.h) it gives the same workload and plan. Ready for a shell.
 std::string RunCommand(const v1::Run& run);
+
+// `torchlap fit --axis batch --model-sizes small --context-length 64 --device cpu0`: looks for the
+// largest size of the same workload on an axis. That axis begins where it usually does; of the plan
+// only what takes memory is kept.
+std::string FitCommand(const v1::Run& run, v1::FitAxis axis);
 
 }  // namespace torchlap::client

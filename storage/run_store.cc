@@ -130,7 +130,7 @@ constexpr char kBestSibling[] =
     "SELECT job_id || '.' || number, flops_per_s FROM run WHERE id IN ("
     "  SELECT recent.id FROM workload JOIN run AS recent ON recent.id IN ("
     "    SELECT id FROM run WHERE asked_workload_id = workload.id AND outcome = 1 "
-    "    ORDER BY started_at_ns DESC LIMIT 3) "
+    "    AND actual_measure_steps >= ? ORDER BY started_at_ns DESC LIMIT 3) "
     "  WHERE workload.pass_type = ? AND workload.precision = ? AND workload.attention = ? "
     "  AND ifnull(workload.optimizer, 0) = ?) "
     "AND device_id IN (SELECT id FROM device WHERE uuid = ?) AND timing = ? AND purpose = 1 "
@@ -244,8 +244,10 @@ absl::StatusOr<std::optional<v1::Run>> RunStore::LatestCalibration(
     const std::optional<int64_t> id =
         SelectInt(database,
                   "SELECT max(calibration.run_id) FROM calibration "
-                  "JOIN device ON device.id = calibration.device_id WHERE device.uuid = ?",
-                  device_uuid);
+                  "JOIN device ON device.id = calibration.device_id "
+                  "JOIN run ON run.id = calibration.run_id "
+                  "WHERE device.uuid = ? AND run.validity IS NOT ?",
+                  device_uuid, static_cast<int>(v1::VALIDITY_CONTAMINATED));
     if (id) found = LoadRun(database, *id);
     return absl::OkStatus();
   });
@@ -253,15 +255,16 @@ absl::StatusOr<std::optional<v1::Run>> RunStore::LatestCalibration(
   return found;
 }
 
-absl::StatusOr<std::optional<RunStore::Sibling>> RunStore::BestSibling(const v1::Run& run) const {
+absl::StatusOr<std::optional<RunStore::Sibling>> RunStore::BestSibling(
+    const v1::Run& run, uint32_t fewest_steps) const {
   const v1::TransformerLm& model = run.workload().transformer_lm();
   // Rates are rounded; the same FLOPs are no more.
   const double most_flops = run.flops_per_s() * run.step().mean_ns() * (1 + 1e-9);
   std::optional<Sibling> best;
   absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
-    Query query(database, kBestSibling, model.pass_type(), model.precision(), model.attention(),
-                static_cast<int>(model.optimizer()), run.device_uuid(), run.plan().timing(),
-                most_flops);
+    Query query(database, kBestSibling, fewest_steps, model.pass_type(), model.precision(),
+                model.attention(), static_cast<int>(model.optimizer()), run.device_uuid(),
+                run.plan().timing(), most_flops);
     if (query.Step() && !query.IsNull(1)) best = Sibling{query.Text(0), query.Real(1)};
     return absl::OkStatus();
   });

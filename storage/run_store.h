@@ -56,8 +56,8 @@ class RunStore {
   // if run_id is not
   // `<job>.<n>`.
   absl::StatusOr<v1::RunDetail> Get(const std::string& run_id) const;
-  // The newest run of purpose calibrate on the device that ended OK, with its result; nothing:
-  // never calibrated.
+  // The newest run of purpose calibrate on the device that ended OK and was not contaminated, with
+  // its result; nothing: never calibrated.
   absl::StatusOr<std::optional<v1::Run>> LatestCalibration(const std::string& device_uuid) const;
   // What runs of purpose fit have shown of a size: one that is no larger in batch or context ran
   // out of memory, and the largest such one that fitted. Of the same model, pass, precision,
@@ -73,12 +73,13 @@ class RunStore {
   absl::StatusOr<std::optional<Frontier>> FindFrontier(const v1::Run& run) const;
   // FLOP/s of the fastest among the newest measured runs that compare with `run`: OK, on the same
   // device, of the same pass, precision, attention, optimizer and timing, with no more FLOPs a
-  // step. Nothing: there are none.
+  // step, of `fewest_steps` measured steps at least. Nothing: there are none.
   struct Sibling {
     std::string run_id;
     double flops_per_s = 0;
   };
-  absl::StatusOr<std::optional<Sibling>> BestSibling(const v1::Run& run) const;
+  absl::StatusOr<std::optional<Sibling>> BestSibling(const v1::Run& run,
+                                                     uint32_t fewest_steps) const;
   // Every step from step 0; empty if none was stored.
   absl::StatusOr<v1::SampleBlock> Samples(const std::string& run_id) const;
 

@@ -6,11 +6,24 @@
 namespace torchlap::client {
 namespace {
 
-// A calibration that failed has nothing to print but why.
-absl::Status Print(const v1::Job& job, const Output& output, const Console& console) {
+// The run whose peaks the daemon uses: the last one that nobody disturbed. Where all were
+// disturbed, the last of them; nothing: none ended OK.
+const v1::Run* Calibrated(const v1::Job& job) {
+  const v1::Run* last = nullptr;
   for (const v1::Run& run : job.runs()) {
     if (run.outcome() != v1::OUTCOME_OK) continue;
-    return WriteOutputAndTable(output, console, format::ShowCalibration(run));
+    const bool is_disturbed = run.validity() == v1::VALIDITY_CONTAMINATED;
+    if (last == nullptr || !is_disturbed || last->validity() == v1::VALIDITY_CONTAMINATED) {
+      last = &run;
+    }
+  }
+  return last;
+}
+
+// A calibration that failed has nothing to print but why.
+absl::Status Print(const v1::Job& job, const Output& output, const Console& console) {
+  if (const v1::Run* run = Calibrated(job)) {
+    return WriteOutputAndTable(output, console, format::ShowCalibration(*run));
   }
   *console.err << "nothing was calibrated: "
                << (job.reason().empty() ? "the job has no run that ended OK" : job.reason())

@@ -8,6 +8,7 @@
 #include "client/commands/commands.h"
 #include "client/commands/followed_sweep.h"
 #include "client/commands/job_choice.h"
+#include "client/commands/results.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
 
@@ -22,7 +23,13 @@ absl::Status ShowJob(uint64_t job_id, const Output& output, const Console& conso
   request.set_job_id(job_id);
   auto response = channel->GetJob(request);
   if (!response.ok()) return response.status();
-  return WriteOutput(output, console, format::ShowJob(response->job()));
+  // What the job came to as a whole, as `export` has it: only the daemon puts launches together.
+  v1::ExportRunsRequest as_cell;
+  as_cell.mutable_filter()->mutable_selector()->add_job_ids(job_id);
+  as_cell.set_rows(v1::ROW_KIND_CELL);
+  const auto cells = FetchRows(as_cell, channel);
+  if (!cells.ok()) return cells.status();
+  return WriteOutput(output, console, format::ShowJob(response->job(), *cells));
 }
 
 // A sweep of one job is that job.

@@ -8,6 +8,7 @@
 
 #include "client/format/evidence.h"
 #include "client/format/numbers.h"
+#include "client/format/run_columns.h"
 #include "client/format/subject.h"
 #include "client/format/traits.h"
 #include "client/format/words.h"
@@ -26,10 +27,14 @@ const v1::Evidence* Find(const v1::Run& run, v1::Reason reason) {
   return nullptr;
 }
 
-// What the first piece of advice explains: `CV 14 %, `.
+// What the first piece of advice explains: `CV 14.2 %, `, as the table has it. Over launches the
+// table's is that between them, and the noise that of one.
 std::string NoiseWords(const v1::Run& run) {
-  const v1::Evidence* noise = Find(run, v1::REASON_NOISE);
-  return noise == nullptr ? "" : fmt::format("CV {}, ", PercentShort(noise->value()));
+  if (Find(run, v1::REASON_NOISE) == nullptr) return "";
+  if (run.pooled_launches() <= 1) return fmt::format("CV {}, ", CvCell(run));
+  if (!run.step().has_within_std_ns() || !(run.step().mean_ns() > 0)) return "";
+  return fmt::format("CV {} within a launch, ",
+                     Percent(run.step().within_std_ns() / run.step().mean_ns()));
 }
 
 std::string WhenTimesSettle(const v1::Run& run) {
@@ -94,13 +99,38 @@ std::string WhenWords(const v1::Run& run, const v1::Advice& advice) {
   return steps.empty() ? "" : " in " + steps;
 }
 
-AdviceWords Neighbour(const v1::Run& run, const v1::Advice& advice) {
+std::string NeighbourWords(const v1::Run& run, const v1::Advice& advice) {
   const std::string who = advice.text().empty() ? "another process" : advice.text();
+  return fmt::format("{} had {} of the time of {}{}", who, PercentShort(advice.ratio()),
+                     run.device(), WhenWords(run, advice));
+}
+
+AdviceWords Neighbour(const v1::Run& run, const v1::Advice& advice) {
   v1::Run again = run;
   again.mutable_plan()->set_retry_contaminated(kTriesAgainstNeighbours);
-  return {fmt::format("{} had {} of the time of {}{}", who, PercentShort(advice.ratio()),
-                      run.device(), WhenWords(run, advice)),
-          RunCommand(again)};
+  return {NeighbourWords(run, advice), RunCommand(again)};
+}
+
+// To try again at once would be the same again.
+AdviceWords QuietDevice(const v1::Run& run, const v1::Advice& advice) {
+  return {fmt::format("{}, {} of {} tries contaminated: wait for a quiet device",
+                      NeighbourWords(run, advice), advice.number(), advice.number2()),
+          "torchlap doctor"};
+}
+
+AdviceWords LongerWindow(const v1::Run& run, const v1::Advice& advice) {
+  const v1::Evidence* window = Find(run, v1::REASON_SHORT_WINDOW);
+  v1::Run again = run;
+  again.mutable_plan()->set_measure_steps(static_cast<uint32_t>(advice.number()));
+  const auto milliseconds = [](double seconds) { return Significant(seconds * 1000, 2) + " ms"; };
+  const std::string finding =
+      window == nullptr
+          ? "the measured steps are too short for the counters to say anything"
+          : fmt::format(
+                "{} of measured steps are too short for the counters to say anything, {} "
+                "are enough",
+                milliseconds(window->value()), milliseconds(window->threshold()));
+  return {fmt::format("{}, {} steps would take them", finding, advice.number()), RunCommand(again)};
 }
 
 AdviceWords Throttled(const v1::Run& run, const v1::Advice& advice) {
@@ -130,14 +160,29 @@ std::string SumOfParts(const v1::MemoryParts& parts, const std::string& activati
   return sum == parts.weights_bytes() ? words : words + " = " + BytesShort(sum);
 }
 
-AdviceWords SmallerFits(const v1::Run& run, const v1::Advice& advice) {
-  v1::Run again = run;
-  SetSizes(static_cast<uint32_t>(advice.number()), static_cast<uint32_t>(advice.number2()),
-           again.mutable_workload());
-  return {fmt::format("{} at {}, {} has {}, {} would need {} or more", MemoryWords(run),
-                      SizeWords(SubjectOf(run)), run.device(), BytesShort(advice.bytes2()),
-                      SizeWords(SubjectOf(again)), BytesShort(advice.bytes())),
-          RunCommand(again)};
+// Which smaller size fits nobody can compute from a failure: it is tried. Older daemons named a
+// size and what it would need at least, which was no bound.
+AdviceWords Fit(const v1::Run& run, const v1::Advice& advice) {
+  const Subject subject = SubjectOf(run);
+  const bool by_batch = subject.batch_size > 1;
+  const std::string held = SumOfParts(run.assessment().memory(), "");
+  std::string finding = SizeWords(subject) + " ran out of memory";
+  if (!held.empty()) {
+    finding = fmt::format("{} go into the {} of {}, but not with the activations of {} beside them",
+                          held, BytesShort(advice.bytes2()), run.device(), SizeWords(subject));
+  }
+  return {
+      fmt::format("{}; try for the largest {} that fits", finding, by_batch ? "batch" : "context"),
+      FitCommand(run, by_batch ? v1::FIT_AXIS_BATCH : v1::FIT_AXIS_CONTEXT)};
+}
+
+// A peak is the most that the device can do: what exceeds it was measured beside others.
+AdviceWords CalibrateAgain(const v1::Run& run, const v1::Advice& advice) {
+  const std::string load =
+      advice.ratio() > 0 ? fmt::format(" ran at load {:.1f}", advice.ratio()) : " found less";
+  return {fmt::format("of peak {}: calibration {}{}; calibrate again",
+                      Percent(run.matmul_peak_ratio()), advice.text(), load),
+          "torchlap calibrate --device " + run.device()};
 }
 
 AdviceWords NothingFits(const v1::Run& run, const v1::Advice& advice) {
@@ -170,7 +215,8 @@ AdviceWords Bf16Weights(const v1::Run& run, const v1::Advice& advice) {
 
 // What disturbed a run explains the rest.
 bool IsAboutDisturbance(v1::AdviceCode code) {
-  return code == v1::ADVICE_NEIGHBOUR || code == v1::ADVICE_THROTTLED;
+  return code == v1::ADVICE_NEIGHBOUR || code == v1::ADVICE_QUIET_DEVICE ||
+         code == v1::ADVICE_THROTTLED;
 }
 
 std::vector<v1::Advice> WorstFirst(const v1::Run& run) {
@@ -200,6 +246,19 @@ AdviceWords AboutDevice(const v1::Run& run, v1::AdviceCode code) {
   }
 }
 
+// What no advice helps against, but belongs beside the numbers: once for a format and device.
+std::vector<std::string> EmulatedFormats(const std::vector<v1::Run>& rows) {
+  std::vector<std::string> lines;
+  for (const v1::Run& row : rows) {
+    if (row.outcome() != v1::OUTCOME_OK || row.numerics().instructions() != "emulated") continue;
+    const bool is_gpu = row.device().rfind("cuda", 0) == 0;
+    const std::string line = fmt::format("{} is emulated on this {} ({})", SubjectOf(row).precision,
+                                         is_gpu ? "GPU" : "CPU", row.device());
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+  }
+  return lines;
+}
+
 }  // namespace
 
 AdviceWords WordAdvice(const v1::Run& run, const v1::Advice& advice) {
@@ -216,8 +275,15 @@ AdviceWords WordAdvice(const v1::Run& run, const v1::Advice& advice) {
       return Neighbour(run, advice);
     case v1::ADVICE_THROTTLED:
       return Throttled(run, advice);
+    case v1::ADVICE_QUIET_DEVICE:
+      return QuietDevice(run, advice);
+    case v1::ADVICE_LONGER_WINDOW:
+      return LongerWindow(run, advice);
+    case v1::ADVICE_CALIBRATE_AGAIN:
+      return CalibrateAgain(run, advice);
     case v1::ADVICE_SMALLER_FITS:
-      return SmallerFits(run, advice);
+    case v1::ADVICE_FIT:
+      return Fit(run, advice);
     case v1::ADVICE_NOTHING_FITS:
       return NothingFits(run, advice);
     case v1::ADVICE_BF16_WEIGHTS_FIT:
@@ -253,6 +319,8 @@ std::vector<std::string> AdviceLines(const std::vector<v1::Run>& rows) {
     }
   }
   of_rows.insert(of_rows.end(), of_devices.begin(), of_devices.end());
+  const std::vector<std::string> emulated = EmulatedFormats(rows);
+  of_rows.insert(of_rows.end(), emulated.begin(), emulated.end());
   return of_rows;
 }
 

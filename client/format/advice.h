@@ -20,7 +20,7 @@ AdviceWords WordAdvice(const v1::Run& run, const v1::Advice& advice);
 // `small: CV 14 %, times drift (+6 % from the first half to the second): torchlap run ...`, a line
 // for each piece of advice of the rows, what disturbed a run first. A row is named by its size and
 // by what tells it from the other rows. What is about the device comes last and once, for the first
-// row that has it.
+// row that has it; behind it, `fp16 is emulated on this CPU (cpu0)`.
 std::vector<std::string> AdviceLines(const std::vector<v1::Run>& rows);
 
 // `weights 2.36 GiB + gradients 2.36 GiB + activations at least 9.10 GiB = 13.8 GiB`. Empty where

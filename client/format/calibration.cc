@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
+#include "client/format/evidence.h"
 #include "client/format/numbers.h"
+#include "client/format/run_columns.h"
 #include "client/format/sheet.h"
+#include "client/format/words.h"
 #include "client/time_words.h"
 #include "proto/words.h"
 
@@ -14,11 +19,12 @@ Grid PeakGrid(const v1::Run& run) {
   Grid grid;
   grid.caption = fmt::format("{} ({}), run {}: products of square matrices of random numbers",
                              run.device(), run.device_model(), run.run_id());
-  grid.titles = {"precision", "TFLOP/s", "matrix size", "measured (s)"};
+  grid.titles = {"precision", "TFLOP/s", "matrix size", "products", "measured (s)"};
   for (const v1::MatmulPeak& peak : run.calibration().matmul_peaks()) {
     grid.rows.push_back({std::string(Word(peak.precision())),
                          Significant(peak.flops_per_s() / 1e12, 3),
                          std::to_string(peak.matrix_size()),
+                         peak.products() == 0 ? kNotApplicable : std::to_string(peak.products()),
                          Significant(static_cast<double>(peak.measured_ns()) / 1e9, 3)});
   }
   return grid;
@@ -31,12 +37,42 @@ std::string BandwidthLine(const v1::CalibrationResult& result) {
                      BytesShort(result.copied_bytes()));
 }
 
+// `bf16, fp16: emulated, so that they have no peak`; nothing where none is.
+std::string EmulatedLine(const v1::CalibrationResult& result) {
+  std::string words;
+  for (const int precision : result.emulated()) {
+    words +=
+        fmt::format("{}{}", words.empty() ? "" : ", ", Word(static_cast<v1::Precision>(precision)));
+  }
+  if (words.empty()) return "";
+  return fmt::format("{}: emulated on this device, without a peak", words);
+}
+
+// A peak that others slowed down is none; older daemons gave no verdict.
+std::string VerdictLine(const v1::Run& run) {
+  const std::string verdict = VerdictWords(run);
+  if (run.validity() != v1::VALIDITY_CONTAMINATED)
+    return verdict.empty() ? "" : "verdict: " + verdict;
+  return fmt::format(
+      "verdict: {}; not used as a peak, calibrate again: torchlap calibrate --device {}", verdict,
+      run.device());
+}
+
+Lines LinesOf(const v1::Run& run) {
+  Lines lines;
+  for (std::string line :
+       {EmulatedLine(run.calibration()), BandwidthLine(run.calibration()), VerdictLine(run)}) {
+    if (!line.empty()) lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
 Sheet PeakSheet(const v1::Run& run) {
   const v1::CalibrationResult& result = run.calibration();
   Sheet sheet;
-  sheet.names = {"run_id",      "device",      "device_uuid", "device_model", "started_at",
-                 "precision",   "flops_per_s", "matrix_size", "measured_s",   "memory_bytes_per_s",
-                 "copied_bytes"};
+  sheet.names = {"run_id",       "device",      "device_uuid", "device_model", "started_at",
+                 "precision",    "flops_per_s", "matrix_size", "measured_s",   "memory_bytes_per_s",
+                 "copied_bytes", "products",    "validity"};
   for (const v1::MatmulPeak& peak : result.matmul_peaks()) {
     Value bandwidth;
     if (result.has_memory_bytes_per_s()) bandwidth = result.memory_bytes_per_s();
@@ -44,7 +80,8 @@ Sheet PeakSheet(const v1::Run& run) {
                           Rfc3339(run.started_at_ns()), std::string(Word(peak.precision())),
                           peak.flops_per_s(), uint64_t{peak.matrix_size()},
                           static_cast<double>(peak.measured_ns()) / 1e9, bandwidth,
-                          uint64_t{result.copied_bytes()}});
+                          uint64_t{result.copied_bytes()}, uint64_t{peak.products()},
+                          std::string(Word(run.validity()))});
   }
   return sheet;
 }
@@ -62,9 +99,7 @@ std::string PeakWords(const v1::CalibrationResult& result) {
                      PerSecond(result.memory_bytes_per_s(), "B"));
 }
 
-std::vector<Block> CalibrationBlocks(const v1::Run& run) {
-  return {PeakGrid(run), Lines{BandwidthLine(run.calibration())}};
-}
+std::vector<Block> CalibrationBlocks(const v1::Run& run) { return {PeakGrid(run), LinesOf(run)}; }
 
 Document ShowCalibration(const v1::Run& run) {
   Document document;

@@ -32,7 +32,8 @@ bool IsEvent(v1::Reason reason) {
 
 // Too little evidence is no news beside evidence.
 bool IsGap(v1::Reason reason) {
-  return reason == v1::REASON_NO_COUNTERS || reason == v1::REASON_SHORT_WINDOW;
+  return reason == v1::REASON_NO_COUNTERS || reason == v1::REASON_SHORT_WINDOW ||
+         reason == v1::REASON_FEW_STEPS || reason == v1::REASON_NO_WARMUP;
 }
 
 // Whether the verdict stands on the reason, and not on a worse one.
@@ -49,6 +50,9 @@ bool IsFall(v1::Reason reason) {
 
 std::string Amount(v1::Reason reason, double value) {
   if (reason == v1::REASON_SHORT_WINDOW) return Significant(value, 2) + " s";
+  if (reason == v1::REASON_FEW_STEPS || reason == v1::REASON_NO_WARMUP) {
+    return fmt::format("{:.0f} step{}", value, value == 1 ? "" : "s");
+  }
   return reason == v1::REASON_DRIFT ? SignedPercent(value) : PercentShort(value);
 }
 
@@ -131,9 +135,9 @@ std::string ReasonInMark(const v1::Run& run, const std::string& reason) {
 }  // namespace
 
 std::string VerdictWords(const v1::Run& run) {
-  const bool is_marked = run.outcome() == v1::OUTCOME_OK && run.validity() != v1::VALIDITY_CLEAN &&
-                         run.validity() != v1::VALIDITY_UNSPECIFIED;
-  if (!is_marked) return "";
+  const bool has_verdict =
+      run.outcome() == v1::OUTCOME_OK && run.validity() != v1::VALIDITY_UNSPECIFIED;
+  if (!has_verdict) return "";
   std::vector<std::string> reasons;
   // Only the first with its numbers: a mark is to be short.
   for (const std::string& reason : Reasons(run)) {

@@ -10,8 +10,8 @@ namespace torchlap::client::format {
 
 // The mark of a row: the verdict with the reasons that it stands on, the worst first and with its
 // numbers where other work or the device disturbed the run: `suspect: drift, noise`, `contaminated:
-// foreign-cpu 34 % by stress-ng (pid 812, ann), steps 3-7`. Empty for a clean run, one that did not
-// end OK, and one without verdict.
+// foreign-cpu 34 % by stress-ng (pid 812, ann), steps 3-7`; `clean` too: nothing said is no
+// verdict. Empty for a run that did not end OK, and one without verdict.
 std::string VerdictWords(const v1::Run& run);
 
 // One piece in full: `foreign-cpu 34 % (threshold 5 %) by stress-ng (pid 812, ann), steps 3-7`.

@@ -17,9 +17,9 @@ struct RunDetails {
 };
 
 // For people what the job asks for and how it went, then a table of its attempts with bytes asked
-// for and free, verdicts that are not clean, and what its last run advises.
-Document ShowJob(const v1::Job& job);
-// The jobs of a sweep, one after another, each as ShowJob shows it; at least one.
+// for and free, verdicts, and the advice of `cells`, the rows that `export` has for the job.
+Document ShowJob(const v1::Job& job, const std::vector<v1::Run>& cells);
+// The jobs of a sweep, one after another, each as ShowJob shows it without advice; at least one.
 Document ShowSweep(const std::vector<v1::Job>& jobs);
 // For people the verdict with its evidence, what was in force, phases, memory, environment, the
 // device's readings, a table of all steps, and advice.

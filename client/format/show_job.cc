@@ -80,7 +80,8 @@ Lines FailureLines(const v1::Job& job) {
   for (const v1::Run& run : job.runs()) {
     if (run.outcome() == v1::OUTCOME_OK || run.outcome() == v1::OUTCOME_UNSPECIFIED) continue;
     lines.push_back(fmt::format("{}: {}", run.run_id(), FailureWords(run)));
-    if (!run.failure().detail().empty()) lines.push_back("  " + run.failure().detail());
+    const bool is_said = lines.back().find(run.failure().detail()) != std::string::npos;
+    if (!is_said) lines.push_back("  " + run.failure().detail());
   }
   return lines;
 }
@@ -119,16 +120,13 @@ Fields JobFields(const v1::Job& job) {
 
 }  // namespace
 
-Document ShowJob(const v1::Job& job) {
+Document ShowJob(const v1::Job& job, const std::vector<v1::Run>& cells) {
   Document document;
   document.blocks = [job] {
     return std::vector<Block>{JobFields(job), AttemptGrid(job), FailureLines(job),
                               VerdictLines(job)};
   };
-  // What the earlier runs advised, the later ones did.
-  if (job.runs_size() > 0) {
-    document.hints = [last = *job.runs().rbegin()] { return AdviceLines({last}); };
-  }
+  document.hints = [cells] { return AdviceLines(cells); };
   document.object = JobObject(job);
   return document;
 }
@@ -139,7 +137,7 @@ Document ShowSweep(const std::vector<v1::Job>& jobs) {
     std::vector<Block> blocks;
     for (const v1::Job& job : jobs) {
       if (!blocks.empty()) blocks.emplace_back(Lines{""});
-      for (Block& block : ShowJob(job).blocks()) blocks.push_back(std::move(block));
+      for (Block& block : ShowJob(job, {}).blocks()) blocks.push_back(std::move(block));
     }
     return blocks;
   };

@@ -149,10 +149,7 @@ std::string RateText(const v1::Run& run) {
 }
 
 void AddAssessment(const v1::Run& run, Fields* fields) {
-  const std::string verdict = VerdictWords(run);
-  const bool has_verdict = run.validity() != v1::VALIDITY_UNSPECIFIED;
-  fields->Add("verdict",
-              has_verdict && verdict.empty() ? std::string(Word(run.validity())) : verdict);
+  fields->Add("verdict", VerdictWords(run));
   for (const v1::Evidence& evidence : run.assessment().evidence()) {
     fields->Add("evidence", EvidenceWords(evidence));
   }

@@ -23,10 +23,77 @@ std::string Count(uint32_t number, const char* word) {
   return fmt::format("{} {}{}", number, word, number == 1 ? "" : "s");
 }
 
-std::string SettlesSentence(uint32_t step, uint32_t settled, uint32_t of) {
+std::string SettlesClause(uint32_t step, uint32_t settled, uint32_t of) {
   std::string who = of == 1 ? "The run" : fmt::format("The slowest of {} runs", of);
   if (settled != of) who = fmt::format("The slowest of the {} runs (of {}) that do", settled, of);
-  return fmt::format("{} settles at step {}.", who, step);
+  return fmt::format("{} settles at step {}", who, step);
+}
+
+// ` (95 %: -1.2 to +12 %)`; nothing where it is not known.
+std::string ShareInterval(const Finding& finding) {
+  if (!finding.has_low() || !finding.has_high()) return "";
+  std::string low = SignedPercent(finding.low());
+  low.erase(low.rfind(' '));
+  return fmt::format(" (95 %: {} to {})", low, SignedPercent(finding.high()));
+}
+
+std::string FactorInterval(const Finding& finding) {
+  if (!finding.has_low() || !finding.has_high()) return "";
+  return fmt::format("95 %: {} to {}", Significant(finding.low(), 2),
+                     Significant(finding.high(), 2));
+}
+
+// ` (3 runs, 95 %: 2.1 to 3.4)`; nothing for one run.
+std::string FirstStepSource(const Finding& finding) {
+  if (finding.count() <= 1) return "";
+  const std::string interval = FactorInterval(finding);
+  return fmt::format(" ({} runs{}{})", finding.count(), interval.empty() ? "" : ", ", interval);
+}
+
+// Runs that a finding rests on; older daemons say so of some only.
+uint32_t RowsOf(const Finding& finding) { return std::max(finding.of(), finding.count()); }
+
+// `; all rows contaminated`
+std::string ContaminationWords(const Finding& finding) {
+  if (finding.contaminated() == 0) return "";
+  if (finding.contaminated() >= RowsOf(finding)) return "; all rows contaminated";
+  return fmt::format("; {} of {} rows contaminated", finding.contaminated(), RowsOf(finding));
+}
+
+// `the mean step is 5.6 % above that after 10 warm-up steps (95 %: -1 to +12 %)`, and whether that
+// tells anything.
+std::string InflationClause(const Finding& finding, const std::string& longest) {
+  const bool is_told = !finding.has_low() || finding.low() > 0;
+  return fmt::format("Without warm-up the mean step is {} above that after {}{}{}",
+                     PercentShort(finding.value()), longest, ShareInterval(finding),
+                     is_told ? "" : ": not distinguishable");
+}
+
+std::string EnoughClause(const Finding& finding, const std::string& longest, uint32_t most) {
+  if (finding.steps() == most) {
+    return fmt::format("No shorter warm-up brings the mean step within {} of that after {}",
+                       PercentShort(finding.threshold()), longest);
+  }
+  const std::string from = Count(finding.steps(), "warm-up step");
+  if (!finding.has_low()) {
+    return fmt::format("From {} on the mean step lies within {} of that after {}", from,
+                       PercentShort(finding.threshold()), longest);
+  }
+  return fmt::format(
+      "From {} on the mean step is not distinguishable from that after {}; the largest difference "
+      "is {}{}",
+      from, longest, PercentShort(finding.value()), ShareInterval(finding));
+}
+
+std::string NoDifferenceClause(const Finding& finding, const std::string& longest) {
+  if (!finding.has_low()) {
+    return fmt::format(
+        "No mean step differs from that after {} by more than {}; the largest difference is {}",
+        longest, PercentShort(finding.threshold()), PercentShort(finding.value()));
+  }
+  return fmt::format(
+      "No mean step is distinguishable from that after {}; the largest difference is {}{}", longest,
+      PercentShort(finding.value()), ShareInterval(finding));
 }
 
 bool IsAboutSettling(const Finding& finding) {
@@ -77,6 +144,34 @@ Grid WarmupGrid(const std::vector<v1::Run>& runs) {
   return grid;
 }
 
+std::string WarmupClause(const Finding& finding, uint32_t most) {
+  const std::string longest = Count(most, "warm-up step");
+  switch (finding.code()) {
+    case Finding::CODE_MEAN_INFLATED:
+      return InflationClause(finding, longest);
+    case Finding::CODE_STD_INFLATED: {
+      const std::string interval = FactorInterval(finding);
+      return fmt::format("Without warm-up the standard deviation is {} times that after {}{}",
+                         Significant(finding.value(), 2), longest,
+                         interval.empty() ? "" : " (" + interval + ")");
+    }
+    case Finding::CODE_FIRST_STEP_SLOW:
+      return fmt::format("The first step of a process takes {} times the steady ones{}",
+                         Significant(finding.value(), 3), FirstStepSource(finding));
+    case Finding::CODE_SETTLES:
+      return SettlesClause(finding.steps(), finding.count(), finding.of());
+    case Finding::CODE_NEVER_SETTLES:
+      return fmt::format("The time of a step does not settle in any of {}",
+                         Count(finding.of(), "run"));
+    case Finding::CODE_ENOUGH_WARMUP:
+      return EnoughClause(finding, longest, most);
+    case Finding::CODE_NO_DIFFERENCE:
+      return NoDifferenceClause(finding, longest);
+    default:
+      return "";
+  }
+}
+
 }  // namespace
 
 std::string SettlingWords(const v1::Run& run) {
@@ -85,39 +180,8 @@ std::string SettlingWords(const v1::Run& run) {
 }
 
 std::string WarmupSentence(const Finding& finding, uint32_t most) {
-  const std::string longest = Count(most, "warm-up step");
-  switch (finding.code()) {
-    case Finding::CODE_MEAN_INFLATED:
-      return fmt::format("Without warm-up the mean step is {} above that after {}.",
-                         PercentShort(finding.value()), longest);
-    case Finding::CODE_STD_INFLATED:
-      return fmt::format("Without warm-up the standard deviation is {} times that after {}.",
-                         Significant(finding.value(), 2), longest);
-    case Finding::CODE_FIRST_STEP_SLOW:
-      return fmt::format(
-          "The first step of a process takes {} times the steady ones{}.",
-          Significant(finding.value(), 3),
-          finding.count() > 1 ? fmt::format(" (median of {} runs)", finding.count()) : "");
-    case Finding::CODE_SETTLES:
-      return SettlesSentence(finding.steps(), finding.count(), finding.of());
-    case Finding::CODE_NEVER_SETTLES:
-      return fmt::format("The time of a step does not settle in any of {}.",
-                         Count(finding.of(), "run"));
-    case Finding::CODE_ENOUGH_WARMUP:
-      if (finding.steps() == most) {
-        return fmt::format("No shorter warm-up brings the mean step within {} of that after {}.",
-                           PercentShort(finding.threshold()), longest);
-      }
-      return fmt::format("From {} on the mean step lies within {} of that after {}.",
-                         Count(finding.steps(), "warm-up step"), PercentShort(finding.threshold()),
-                         longest);
-    case Finding::CODE_NO_DIFFERENCE:
-      return fmt::format(
-          "No mean step differs from that after {} by more than {}; the largest difference is {}.",
-          longest, PercentShort(finding.threshold()), PercentShort(finding.value()));
-    default:
-      return "";
-  }
+  const std::string clause = WarmupClause(finding, most);
+  return clause.empty() ? "" : clause + ContaminationWords(finding) + ".";
 }
 
 uint32_t LongestWarmup(const v1::CompareWarmupsResponse& comparison) {

@@ -6,17 +6,17 @@
 #include <set>
 #include <string>
 
-#include "proto/ranges.h"
 #include "proto/words.h"
-#include "server/measure/statistics.h"
-#include "server/measure/summary.h"
+#include "server/measure/further_steps.h"
+#include "server/measure/validity.h"
 #include "server/measure/workload_kind.h"
 
 namespace torchlap::measure {
 namespace {
 
 constexpr uint64_t kLaunchesAgainstDrift = 7;
-constexpr double kTargets[] = {0.01, 0.02, 0.05, 0.1};
+// Steps that are a little faster next time should not be too few again.
+constexpr double kWindowMargin = 1.2;
 
 // Saturates, as ResidentBytes does.
 uint64_t Plus(uint64_t a, uint64_t b) {
@@ -39,15 +39,49 @@ uint64_t ResidentAtFailure(const v1::MemoryParts& parts, v1::Phase phase, bool f
   return first_step_done ? Plus(bytes, parts.optimizer_bytes()) : bytes;
 }
 
-bool Fits(const std::optional<uint64_t>& bytes, uint64_t device_bytes) {
-  return bytes && *bytes <= device_bytes;
+// What explains noise better than too few steps do.
+bool ExplainsNoise(v1::AdviceCode code) {
+  switch (code) {
+    case v1::ADVICE_MORE_WARMUP:
+    case v1::ADVICE_DRIFT:
+    case v1::ADVICE_TWO_MODES:
+    case v1::ADVICE_NEIGHBOUR:
+    case v1::ADVICE_QUIET_DEVICE:
+    case v1::ADVICE_THROTTLED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool NoiseIsExplained(const v1::Run& run) {
+  const auto& advice = run.assessment().advice();
+  return run.validity() == v1::VALIDITY_CONTAMINATED ||
+         std::any_of(advice.begin(), advice.end(),
+                     [](const v1::Advice& piece) { return ExplainsNoise(piece.code()); });
+}
+
+bool IsNoisy(const v1::Run& run) {
+  const auto& evidence = run.assessment().evidence();
+  return std::any_of(evidence.begin(), evidence.end(),
+                     [](const v1::Evidence& piece) { return piece.reason() == v1::REASON_NOISE; });
+}
+
+// As the first piece: before what is about the device.
+void AddMoreSteps(const FurtherSteps& further, v1::Run* run) {
+  auto* advice = run->mutable_assessment()->mutable_advice();
+  v1::Advice* more = advice->Add();
+  more->set_code(v1::ADVICE_MORE_STEPS);
+  more->set_number(further.steps);
+  more->set_ratio(further.target);
+  for (int i = advice->size() - 1; i > 0; --i) advice->SwapElements(i, i - 1);
 }
 
 // Writes the advice about one run.
 class Adviser {
  public:
-  Adviser(const v1::SampleBlock& samples, const AdviceContext& context, v1::Run* run)
-      : samples_(samples), context_(context), run_(*run), assessment_(*run->mutable_assessment()) {
+  Adviser(const AdviceContext& context, v1::Run* run)
+      : context_(context), run_(*run), assessment_(*run->mutable_assessment()) {
     for (const v1::Evidence& evidence : assessment_.evidence()) reasons_.insert(evidence.reason());
   }
 
@@ -60,11 +94,11 @@ class Adviser {
       AdviseBf16Weights(device);
       return;
     }
-    const auto size = FindSizeThatFits(run_.workload(), assessment_.memory(), device);
-    if (!size) return;
-    v1::Advice* advice = AddBytes(v1::ADVICE_SMALLER_FITS, size->bytes, device);
-    advice->set_number(size->size.batch_size);
-    advice->set_number2(size->size.context_length);
+    const StepSize size = SizeOf(run_.workload());
+    if (size.batch_size <= 1 && size.context_length <= 1) return;
+    v1::Advice* advice = AddBytes(v1::ADVICE_FIT, needed, device);
+    advice->set_number(size.batch_size);
+    advice->set_number2(size.context_length);
   }
 
   void AdviseOnTimes() {
@@ -75,8 +109,8 @@ class Adviser {
     if (Has(v1::REASON_COLD_START)) AdviseWarmup();
     if (Has(v1::REASON_DRIFT)) Add(v1::ADVICE_DRIFT)->set_number(kLaunchesAgainstDrift);
     if (Has(v1::REASON_TWO_MODES)) Add(v1::ADVICE_TWO_MODES);
-    // What explains the noise is said already.
-    if (Has(v1::REASON_NOISE) && assessment_.advice().empty()) AdviseSteps();
+    if (run_.plan().launches() <= 1) AdviseSteps();
+    AdviseOnWindow();
   }
 
   void AdviseOnDevice() {
@@ -85,6 +119,7 @@ class Adviser {
     if (context_.is_cuda && fp32 && context_.has_tf32) Add(v1::ADVICE_USE_TF32);
     if (context_.is_cuda && fp32 && context_.has_bf16) Add(v1::ADVICE_USE_BF16);
     if (!context_.is_calibrated) Add(v1::ADVICE_CALIBRATE);
+    if (run_.matmul_peak_ratio() > 1) AdviseCalibratingAgain();
   }
 
  private:
@@ -131,10 +166,19 @@ class Adviser {
       const bool computed = evidence.reason() == v1::REASON_FOREIGN_CPU ||
                             evidence.reason() == v1::REASON_FOREIGN_GPU;
       if (!computed || !said.insert(Who(evidence)).second) continue;
-      v1::Advice* advice = Add(v1::ADVICE_NEIGHBOUR);
+      v1::Advice* advice = Add(TriesAreOver() ? v1::ADVICE_QUIET_DEVICE : v1::ADVICE_NEIGHBOUR);
       advice->set_text(Who(evidence));
       advice->set_ratio(evidence.value());
+      if (!TriesAreOver()) continue;
+      advice->set_number(run_.contaminated_tries() + 1);
+      advice->set_number2(run_.plan().retry_contaminated() + 1);
     }
+  }
+
+  // The same command would do the same again.
+  bool TriesAreOver() const {
+    return run_.plan().retry_contaminated() > 0 &&
+           run_.contaminated_tries() >= run_.plan().retry_contaminated();
   }
 
   // `stress-ng (pid 812, ann)`; empty where nobody was caught.
@@ -157,34 +201,32 @@ class Adviser {
   }
 
   void AdviseSteps() {
-    const std::vector<double> times = MeasuredSteps(samples_, run_.plan().timing());
-    const std::optional<double> half_width = MeanHalfWidth(times);
-    if (!half_width) return;
-    const double reached = *half_width / *Mean(times);
-    const double target = Target(reached, static_cast<double>(times.size()));
-    if (reached <= target) return;
-    v1::Advice* advice = Add(v1::ADVICE_MORE_STEPS);
-    advice->set_number(StepsFor(target, reached, static_cast<double>(times.size())));
-    advice->set_ratio(target);
+    if (!Has(v1::REASON_NOISE) || NoiseIsExplained(run_)) return;
+    if (const auto further = StepsForTarget({run_})) AddMoreSteps(*further, &run_);
   }
 
-  // The half width falls with the square root of the number of steps.
-  static uint64_t StepsFor(double target, double reached, double steps) {
-    return static_cast<uint64_t>(std::ceil(steps * (reached / target) * (reached / target)));
-  }
-
-  double Target(double reached, double steps) const {
-    if (run_.plan().has_target_precision()) return run_.plan().target_precision();
-    const double most = DefaultOf<v1::Plan>(v1::Plan::kMaxStepsFieldNumber);
-    for (const double target : kTargets) {
-      if (static_cast<double>(StepsFor(target, reached, steps)) <= most) return target;
+  // Experiments are as short as they are meant to be.
+  void AdviseOnWindow() {
+    const bool is_measured =
+        run_.purpose() == v1::PURPOSE_MEASURE || run_.purpose() == v1::PURPOSE_UNSPECIFIED;
+    if (!is_measured || !(run_.step().mean_ns() > 0)) return;
+    for (const v1::Evidence& evidence : assessment_.evidence()) {
+      if (evidence.reason() != v1::REASON_SHORT_WINDOW || !(evidence.value() > 0)) continue;
+      const double more = evidence.threshold() / evidence.value() * kWindowMargin;
+      const auto steps = static_cast<uint64_t>(std::ceil(run_.actual_measure_steps() * more));
+      Add(v1::ADVICE_LONGER_WINDOW)
+          ->set_number(std::max<uint64_t>(steps, ValidityThresholds::kFewestSteps));
     }
-    return *std::rbegin(kTargets);
   }
 
-  const v1::SampleBlock& samples_;
+  void AdviseCalibratingAgain() {
+    v1::Advice* advice = Add(v1::ADVICE_CALIBRATE_AGAIN);
+    advice->set_text(run_.calibration_run_id());
+    advice->set_ratio(context_.calibration_load.value_or(0));
+  }
+
   const AdviceContext& context_;
-  const v1::Run& run_;
+  v1::Run& run_;
   v1::Assessment& assessment_;
   std::set<v1::Reason> reasons_;
 };
@@ -209,30 +251,6 @@ v1::MemoryParts PartsOfMemory(const v1::Run& run, bool first_step_done) {
   return parts;
 }
 
-std::optional<uint64_t> ForecastBytes(const v1::Workload& workload, const v1::MemoryParts& parts,
-                                      const StepSize& size) {
-  const StepSize seen = SizeOf(workload);
-  if (!parts.has_activations_bytes() || seen.batch_size == 0 || seen.context_length == 0) {
-    return std::nullopt;
-  }
-  const double activations = static_cast<double>(parts.activations_bytes()) *
-                             KindOf(workload).ActivationScale(workload, size);
-  return Plus(ResidentBytes(parts), static_cast<uint64_t>(activations));
-}
-
-std::optional<MemoryForecast> FindSizeThatFits(const v1::Workload& workload,
-                                               const v1::MemoryParts& parts,
-                                               uint64_t device_bytes) {
-  StepSize size = SizeOf(workload);
-  while (size.batch_size > 1 || size.context_length > 1) {
-    uint32_t* shrinks = size.batch_size > 1 ? &size.batch_size : &size.context_length;
-    *shrinks /= 2;
-    const std::optional<uint64_t> bytes = ForecastBytes(workload, parts, size);
-    if (Fits(bytes, device_bytes)) return MemoryForecast{size, *bytes};
-  }
-  return std::nullopt;
-}
-
 void Advise(const v1::SampleBlock& samples, const AdviceContext& context, v1::Run* run) {
   if (run->has_assessment()) {
     run->mutable_assessment()->clear_advice();
@@ -244,13 +262,19 @@ void Advise(const v1::SampleBlock& samples, const AdviceContext& context, v1::Ru
   if (!out_of_memory && run->outcome() != v1::OUTCOME_OK) return;
   *run->mutable_assessment()->mutable_memory() =
       PartsOfMemory(*run, samples.step_ns_size() > 0 || samples.first_step() > 0);
-  Adviser adviser(samples, context, run);
+  Adviser adviser(context, run);
   if (out_of_memory) {
     adviser.AdviseOnMemory();
   } else {
     adviser.AdviseOnTimes();
     adviser.AdviseOnDevice();
   }
+}
+
+void AdviseOnLaunches(const std::vector<v1::Run>& launches, v1::Run* row) {
+  const bool is_noisy = std::any_of(launches.begin(), launches.end(), IsNoisy);
+  if (row->plan().launches() <= 1 || !is_noisy || NoiseIsExplained(*row)) return;
+  if (const auto further = StepsForTarget(launches)) AddMoreSteps(*further, row);
 }
 
 }  // namespace torchlap::measure

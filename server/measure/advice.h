@@ -17,44 +17,39 @@ namespace torchlap::measure {
 // state before the first step was over), a lower bound. Unset where nothing was seen.
 v1::MemoryParts PartsOfMemory(const v1::Run& run, bool first_step_done);
 
-// A size, and what it is expected to hold.
-struct MemoryForecast {
-  StepSize size;
-  uint64_t bytes = 0;
-};
-
-// Bytes at another size, by scaling the activations that were seen as the workload's kind does
-// (workload_kind.h). nullopt without activations.
-std::optional<uint64_t> ForecastBytes(const v1::Workload& workload, const v1::MemoryParts& parts,
-                                      const StepSize& size);
-
-// The first size that would fit `device_bytes` when the batch is halved down to 1, then the context
-// down to 1. nullopt: none, or nothing was seen.
-std::optional<MemoryForecast> FindSizeThatFits(const v1::Workload& workload,
-                                               const v1::MemoryParts& parts, uint64_t device_bytes);
-
 // What is known beside the run.
 struct AdviceContext {
   bool is_cuda = false;
   bool has_tf32 = false;  // compute capability 8.0 and above
   bool has_bf16 = false;
-  bool is_calibrated = false;
+  bool is_calibrated = false;  // or has no peak to be calibrated: an emulated format
+  // Load average when the calibration ran that Run.matmul_peak_ratio stands on; unset: not known.
+  std::optional<double> calibration_load = std::nullopt;
   uint64_t device_memory_bytes = 0;  // 0: no limit is known
 };
 
 // Sets assessment.advice and assessment.memory of a run that SummariseRun and Judge have seen. In
 // this order:
 //   OUT_OF_MEMORY, SKIPPED: NOTHING_FITS (bytes that the pass must hold, bytes2 of the device) with
-//     BF16_WEIGHTS_FIT where half the weights' bytes would fit; else SMALLER_FITS (number batch,
-//     number2 context, bytes forecast, bytes2 of the device).
-//   OK: NEIGHBOUR (text `stress-ng (pid 812, ann)`, ratio its share) for each process, THROTTLED
-//     (text: the reasons' words); unless contaminated, which explains them, MORE_WARMUP after a
-//     cold start (number: steps until times settle), DRIFT (number: 7 launches), TWO_MODES;
-//     MORE_STEPS for a CV above 10 % that none of the above explains (number of steps for an
-//     interval of +-ratio of the mean: the plan's target precision, else the smallest of 1, 2, 5
-//     and 10 % that takes at most 1000 steps). On CUDA with fp32 USE_TF32 and USE_BF16 where the
-//     device has them. CALIBRATE if it never was.
+//     BF16_WEIGHTS_FIT where half the weights' bytes would fit; else FIT (number batch, number2
+//     context that ran out, bytes that the pass must hold, bytes2 of the device): which smaller
+//     size fits is not computed, as gradients and activations do not all live together, and by how
+//     much a peak was missed is not known.
+//   OK: NEIGHBOUR (text `stress-ng (pid 812, ann)`, ratio its share) for each process, or
+//     QUIET_DEVICE (the same, number and number2 tries) where all tries that the plan allows were
+//     contaminated; THROTTLED (text: the reasons' words); unless contaminated, which explains them,
+//     MORE_WARMUP after a cold start (number: steps until times settle), DRIFT (number: 7
+//     launches), TWO_MODES; MORE_STEPS for a CV above 10 % that none of the above explains (number
+//     of steps for an interval of +-ratio of the mean: further_steps.h), for a plan of one launch:
+//     else the cell has it, AdviseOnLaunches. LONGER_WINDOW (number: steps that take 200 ms and a
+//     fifth more) for short-window in a run of purpose measure. On CUDA with fp32 USE_TF32 and
+//     USE_BF16 where the device has them. CALIBRATE if it never was, CALIBRATE_AGAIN (text: run
+//     that found the peak, ratio: load average at it, 0 where not known) above a share of 1.
 // Runs of another outcome, and of a purpose other than measure, warmup and fit, get none.
 void Advise(const v1::SampleBlock& samples, const AdviceContext& context, v1::Run* run);
+
+// Adds MORE_STEPS to the row of a cell whose plan has several launches, under the same condition:
+// noise in one of `launches`, and nothing that explains it.
+void AdviseOnLaunches(const std::vector<v1::Run>& launches, v1::Run* row);
 
 }  // namespace torchlap::measure

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <map>
 #include <string>
 
+#include "server/measure/advice.h"
 #include "server/measure/summary.h"
 
 namespace torchlap::measure {
@@ -54,7 +56,21 @@ std::vector<v1::Run> LaunchRuns(const std::vector<v1::Run>& runs) {
 
 v1::Run CellOf(const std::vector<v1::Run>& runs) {
   const std::vector<v1::Run> launches = LaunchRuns(runs);
-  return launches.empty() ? LastOf(runs) : PoolLaunches(OfOneSize(launches));
+  if (launches.empty()) return LastOf(runs);
+  const std::vector<v1::Run> same = OfOneSize(launches);
+  v1::Run row = PoolLaunches(same);
+  AdviseOnLaunches(same, &row);
+  return row;
+}
+
+std::optional<v1::Run> QuietCellOf(const std::vector<v1::Run>& runs) {
+  std::vector<v1::Run> quiet;
+  std::copy_if(runs.begin(), runs.end(), std::back_inserter(quiet),
+               [](const v1::Run& run) { return run.validity() != v1::VALIDITY_CONTAMINATED; });
+  if (quiet.empty() || (LaunchRuns(quiet).empty() && !LaunchRuns(runs).empty())) {
+    return std::nullopt;
+  }
+  return CellOf(quiet);
 }
 
 v1::Run OneOf(const std::vector<v1::Run>& runs) {

@@ -2,6 +2,7 @@
 // an interrupted or a too large one too. Pure.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "torchlap/v1/run.pb.h"
@@ -17,8 +18,13 @@ std::vector<v1::Run> LaunchRuns(const std::vector<v1::Run>& runs);
 // The row of a cell, from the runs of one job, at least one: its launches pooled (summary.h), else
 // its last run. Where launches ran at different sizes, as memory ran out in some of them, they are
 // different computations: those of the size that most of them ran at are pooled, at a tie those of
-// the one that was reached first.
+// the one that was reached first. It has the advice that only launches together can give
+// (AdviseOnLaunches in advice.h).
 v1::Run CellOf(const std::vector<v1::Run>& runs);
+
+// The same without contaminated runs. nullopt: they were all that ended OK, so that there is a
+// result, which is not wanted; the failures before it are not it.
+std::optional<v1::Run> QuietCellOf(const std::vector<v1::Run>& runs);
 
 // The one run that stands for a job, from its runs, at least one: that of its last launch, else its
 // last run. For what cannot be pooled.

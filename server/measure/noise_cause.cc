@@ -19,6 +19,7 @@ constexpr double kSteadyShare = 0.75;
 
 constexpr double kBandShare = 0.02;
 constexpr double kBandStds = 3;
+constexpr double kMostBandShare = 0.3;
 constexpr double kColdShare = 0.05;
 constexpr double kColdStds = 6;
 constexpr double kDriftShare = 0.01;
@@ -163,7 +164,8 @@ std::optional<SteadyBand> FindSteadyBand(std::span<const double> times) {
   if (times.size() < kFewestToSettle) return std::nullopt;
   const std::span<const double> tail = LastHalf(times);
   const double median = *Median({tail.begin(), tail.end()});
-  return SteadyBand{median, std::max(kBandShare * median, kBandStds * NeighbourStd(tail))};
+  const double by_noise = std::min(kMostBandShare * median, kBandStds * NeighbourStd(tail));
+  return SteadyBand{median, std::max(kBandShare * median, by_noise)};
 }
 
 std::optional<size_t> FindSettling(std::span<const double> times) {

@@ -18,7 +18,9 @@ struct SteadyBand {
 
 // Of the last half of the times. The tolerance is the larger of 2 % of the median and three
 // standard deviations, which are estimated from the differences of neighbours (1.4826 x their MAD /
-// sqrt(2)), so that neither a trend nor an outlier widens it. 6 times at least.
+// sqrt(2)), so that neither a trend nor an outlier widens it; but no more than 30 % of the median,
+// three times the CV that is called noise: else anything would be steady among the noisiest times,
+// a first step of twice the median too. 6 times at least.
 std::optional<SteadyBand> FindSteadyBand(std::span<const double> times);
 
 // The first step from which on times are like the steady ones: it and the two after it lie in the

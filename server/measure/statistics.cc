@@ -211,20 +211,27 @@ double EffectiveSampleSize(size_t count, double autocorrelation) {
   return std::max(1.0, static_cast<double>(count) * (1 - r) / (1 + r));
 }
 
+double EffectiveSampleSize(size_t count, std::optional<double> lag1) {
+  if (!lag1) return static_cast<double>(count);
+  const double unbiased = *lag1 + (1 + 4 * *lag1) / static_cast<double>(count);
+  return EffectiveSampleSize(count, unbiased);
+}
+
 double EffectiveSampleSize(std::span<const double> values) {
-  const std::optional<double> r = Lag1(values);
-  if (!r) return static_cast<double>(values.size());
-  const double unbiased = *r + (1 + 4 * *r) / static_cast<double>(values.size());
-  return EffectiveSampleSize(values.size(), unbiased);
+  return EffectiveSampleSize(values.size(), Lag1(values));
 }
 
 std::optional<double> MeanHalfWidth(std::span<const double> values) {
   if (values.size() < 2) return std::nullopt;
-  const auto count = static_cast<double>(values.size());
-  const double squares = SumOfSquares(values, *Mean(values));
-  const double effective = std::max(2.0, EffectiveSampleSize(values));
+  return MeanHalfWidth(values.size(), *SampleStd(values), Lag1(values));
+}
+
+std::optional<double> MeanHalfWidth(size_t count, double std, std::optional<double> lag1) {
+  if (count < 2) return std::nullopt;
+  const auto n = static_cast<double>(count);
+  const double effective = std::max(2.0, EffectiveSampleSize(count, lag1));
   const boost::math::students_t student(effective - 1);
-  return boost::math::quantile(student, 0.975) * std::sqrt(squares / (count * (effective - 1)));
+  return boost::math::quantile(student, 0.975) * std * std::sqrt((n - 1) / (n * (effective - 1)));
 }
 
 std::optional<Interval> MedianInterval(std::span<const double> values) {

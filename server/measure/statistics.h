@@ -49,6 +49,7 @@ double EffectiveSampleSize(size_t count, double autocorrelation);
 // The same with the values' Lag1 less its bias, r + (1 + 4 r) / n (Marriott and Pope, Bias in the
 // Estimation of Autocorrelations, 1954). Where Lag1 is not defined: n.
 double EffectiveSampleSize(std::span<const double> values);
+double EffectiveSampleSize(size_t count, std::optional<double> lag1);
 
 // Half width of the 95 % interval of the mean by Student's t:
 //   t(0.975, e - 1) sqrt(sum (x - m)^2 / (n (e - 1))),  e the effective sample size.
@@ -56,6 +57,9 @@ double EffectiveSampleSize(std::span<const double> values);
 // mends the sample variance, which is too small when neighbours agree. e is taken to be at least 2.
 // n >= 2.
 std::optional<double> MeanHalfWidth(std::span<const double> values);
+// The same of values of which only the count, the sample standard deviation and Lag1 (nullopt: not
+// defined) are known.
+std::optional<double> MeanHalfWidth(size_t count, double std, std::optional<double> lag1);
 
 // 95 % interval of the median: percentiles of the medians of resamples (Efron). Above a Lag1 of 0.3
 // the resamples are made of overlapping blocks (Kuensch, 1989) of length (6 r^2 / (1 - r^2)^2 n) ^

@@ -301,6 +301,10 @@ void SummariseRun(const v1::SampleBlock& samples, v1::Run* run) {
   run->clear_backward();
   run->clear_optimizer();
   run->clear_step();
+  SetActualSteps(samples, run);
+  run->set_statistics_version(kStatisticsVersion);
+  // Products of several kinds: no series that has a mean.
+  if (run->workload().has_calibration()) return;
   const auto measured = [&](const RepeatedField<int64_t>& host,
                             const RepeatedField<int64_t>& device) {
     return Measured(samples, ByClock(run->plan().timing(), host, device));
@@ -320,8 +324,6 @@ void SummariseRun(const v1::SampleBlock& samples, v1::Run* run) {
   SetRatioAndRates(run);
   SetRatioInterval(backward, forward, run);
   SetSettling(samples, run);
-  SetActualSteps(samples, run);
-  run->set_statistics_version(kStatisticsVersion);
 }
 
 v1::Run PoolLaunches(const std::vector<v1::Run>& runs) {

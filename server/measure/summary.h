@@ -11,8 +11,9 @@
 namespace torchlap::measure {
 
 // Version of the definitions behind summaries, stored with each run. 2: intervals, MAD, outliers
-// and autocorrelation came; mean, std, median and quantiles are as in 1.
-inline constexpr uint32_t kStatisticsVersion = 2;
+// and autocorrelation came; mean, std, median and quantiles are as in 1. 3: the band in which times
+// settle is at most 30 % of their median.
+inline constexpr uint32_t kStatisticsVersion = 3;
 
 // Of one phase, in ns. Empty input: nothing is set. std and cv from 2 values on, the interval of
 // the median, outliers and lag1 from 5, p5 and p95 from 20.
@@ -24,7 +25,8 @@ std::vector<double> MeasuredSteps(const v1::SampleBlock& samples, v1::Timing tim
 // Sets phases, step, device phases, backward_forward_*, tokens_per_s, flops_per_s, actual_*_steps
 // and statistics_version of `run` from the measured steps of `samples`, and settles_at_step and
 // cold_steady_ratio from all of them (server/measure/noise_cause.h). With timing `events` the
-// phases are those of the device's clock. What cannot be computed stays unset. Takes some 2 ms a
+// phases are those of the device's clock. What cannot be computed stays unset: of a calibration,
+// whose steps are of several kinds, all but the numbers of steps. Takes some 2 ms a
 // phase from 400 steps on, less below.
 void SummariseRun(const v1::SampleBlock& samples, v1::Run* run);
 

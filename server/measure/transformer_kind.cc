@@ -18,23 +18,6 @@ bool HasBackward(const v1::TransformerLm& model) {
 // Shapes beyond any memory are within the limits of a declared shape.
 uint64_t Times(uint64_t a, uint64_t b) { return a > kMostBytes / b ? kMostBytes : a * b; }
 
-// What a token keeps for the backward, apart from and in attention's scores.
-struct KeptPerToken {
-  double linear = 0;
-  double scores = 0;
-
-  double sum() const { return linear + scores; }
-};
-
-KeptPerToken Kept(const v1::TransformerLm& model, double context) {
-  const double d = model.d_model();
-  const double layers = model.layers();
-  KeptPerToken kept;
-  kept.linear = layers * (16 * d + 5.0 * model.d_ff()) + 3.0 * model.vocab_size();
-  if (model.attention() != v1::ATTENTION_SDPA) kept.scores = 3 * layers * model.heads() * context;
-  return kept;
-}
-
 class Transformer : public WorkloadKind {
  public:
   StepSize Size(const v1::Workload& workload) const override {
@@ -71,13 +54,6 @@ class Transformer : public WorkloadKind {
     if (HasBackward(model)) parts.set_gradients_bytes(weights);
     if (model.pass_type() == v1::PASS_TYPE_TRAIN_STEP) parts.set_optimizer_bytes(Times(weights, 2));
     return parts;
-  }
-
-  double ActivationScale(const v1::Workload& workload, const StepSize& size) const override {
-    const v1::TransformerLm& model = ModelOf(workload);
-    const double tokens = double{1} * size.batch_size * size.context_length;
-    return tokens * Kept(model, size.context_length).sum() /
-           (StepTokens(workload) * Kept(model, model.context_length()).sum());
   }
 
   std::optional<v1::Workload> WithBf16Weights(const v1::Workload& workload) const override {

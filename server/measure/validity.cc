@@ -42,6 +42,8 @@ v1::Validity VerdictOf(v1::Reason reason) {
       return v1::VALIDITY_SUSPECT;
     case v1::REASON_NO_COUNTERS:
     case v1::REASON_SHORT_WINDOW:
+    case v1::REASON_FEW_STEPS:
+    case v1::REASON_NO_WARMUP:
       return v1::VALIDITY_UNVERIFIED;
     default:
       return v1::VALIDITY_CLEAN;
@@ -94,13 +96,19 @@ class Examination {
     } else {
       FindForeignCpu();
     }
-    FindSeriesFaults();
-    FindLowEfficiency();
+    if (!IsCalibration()) {
+      FindSeriesFaults();
+      FindLowEfficiency();
+    }
     FindGaps();
     return std::move(evidence_);
   }
 
  private:
+  bool IsCalibration() const { return run_.purpose() == v1::PURPOSE_CALIBRATE; }
+
+  size_t MeasuredCount() const { return measured_.end - begin_; }
+
   // From the start of a step to the start of the next.
   Window StepWindow(size_t i) const {
     const auto at = static_cast<int>(i);
@@ -113,9 +121,11 @@ class Examination {
     return window;
   }
 
-  // Measured steps in windows of kWindowNs or more; a short rest belongs to the last one.
+  // Measured steps in windows of kWindowNs or more; a short rest belongs to the last one. None
+  // where all of them together are shorter.
   std::vector<Window> Windows() const {
     std::vector<Window> windows;
+    if (measured_.wall_ns < T::kWindowNs) return windows;
     for (size_t i = begin_; i < measured_.end; ++i) {
       if (windows.empty() || windows.back().wall_ns >= T::kWindowNs) {
         windows.push_back(StepWindow(i));
@@ -146,6 +156,7 @@ class Examination {
   }
 
   bool HasForeignCpu(const Window& window) const {
+    if (window.wall_ns < T::kWindowNs) return false;
     if (static_cast<double>(window.foreign_ns) <= ForeignThreshold() * CoreNs(window)) return false;
     return window.foreign_ns >= T::kLeastForeignNs || Waited(window);
   }
@@ -190,7 +201,7 @@ class Examination {
   }
 
   void AddNeighbour(const Window& window, double share, double threshold) {
-    v1::Evidence evidence = MakeEvidence(v1::REASON_FOREIGN_CPU, share, threshold);
+    v1::Evidence evidence = MakeEvidence(v1::REASON_FOREIGN_CPU, std::min(share, 1.0), threshold);
     evidence.set_pid(around_.readings.neighbour_pid());
     evidence.set_process(around_.readings.neighbour_process());
     evidence.set_user(around_.readings.neighbour_user());
@@ -200,8 +211,9 @@ class Examination {
   void FindForeignGpu() {
     for (const ForeignUse& use : around_.foreign) {
       const bool computed = use.sm_ratio && *use.sm_ratio > T::kForeignSmShare;
-      v1::Evidence evidence = MakeEvidence(computed ? v1::REASON_FOREIGN_GPU : v1::REASON_RESIDENT,
-                                           use.sm_ratio.value_or(0), T::kForeignSmShare);
+      v1::Evidence evidence =
+          MakeEvidence(computed ? v1::REASON_FOREIGN_GPU : v1::REASON_RESIDENT,
+                       std::min(use.sm_ratio.value_or(0), 1.0), T::kForeignSmShare);
       if (!use.sm_ratio) evidence.clear_value();
       evidence.set_pid(use.pid);
       evidence.set_process(use.process);
@@ -313,7 +325,7 @@ class Examination {
   }
 
   void FindLowEfficiency() {
-    if (!run_.has_flops_per_s()) return;
+    if (!run_.has_flops_per_s() || MeasuredCount() < T::kFewestForEfficiency) return;
     CompareFlops(around_.sibling, T::kSiblingShare);
     if (!around_.calibration) return;
     const double flops = KindOf(run_.workload()).StepFlops(run_.workload());
@@ -340,6 +352,14 @@ class Examination {
       evidence_.push_back(MakeEvidence(v1::REASON_SHORT_WINDOW,
                                        static_cast<double>(measured_.wall_ns) / 1e9,
                                        static_cast<double>(T::kShortNs) / 1e9));
+    }
+    if (MeasuredCount() < T::kFewestSteps) {
+      evidence_.push_back(MakeEvidence(v1::REASON_FEW_STEPS, static_cast<double>(MeasuredCount()),
+                                       T::kFewestSteps));
+    }
+    const bool needs_warmup = run_.purpose() != v1::PURPOSE_WARMUP && !IsCalibration();
+    if (needs_warmup && samples_.warmup_steps() == 0) {
+      evidence_.push_back(MakeEvidence(v1::REASON_NO_WARMUP, 0, 1));
     }
   }
 

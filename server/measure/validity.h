@@ -22,7 +22,9 @@ struct ValidityThresholds {
   static constexpr double kForeignCpuLeastShare = 0.01;
   // The kernel counts CPU time in ticks of 10 ms, so consecutive steps are judged together in
   // windows of at least 200 ms, and three ticks are the least that counts, unless the worker's own
-  // threads waited for a core (run_delay, counted in ns) for 5 % of the window.
+  // threads waited for a core (run_delay, counted in ns) for 5 % of the window. A run that is
+  // shorter as a whole has no window: it is unverified, as short-window. On CUDA the wait alone is
+  // judged, in the same windows.
   static constexpr int64_t kWindowNs = 200'000'000;
   static constexpr int64_t kLeastForeignNs = 30'000'000;
   static constexpr double kRunDelayShare = 0.05;
@@ -45,6 +47,11 @@ struct ValidityThresholds {
   // launches, and attention and optimizer do not cost twenty times the products.
   static constexpr double kPeakShare = 0.05;
   static constexpr double kLargeStepSeconds = 0.1;
+  // Of the run and of the reference that is a sibling: the mean of fewer says little.
+  static constexpr uint32_t kFewestForEfficiency = 10;
+  // Fewer measured steps can show neither drift nor a cold start, so that nothing found is no
+  // evidence.
+  static constexpr uint32_t kFewestSteps = 5;
 };
 
 // Another process on the GPU while steps were measured.
@@ -69,8 +76,8 @@ struct Surroundings {
   uint32_t cores = 1;
   v1::Readings readings;
   std::vector<ForeignUse> foreign;  // CUDA
-  // The best of the OK runs on this device with the same pass, precision, attention and timing,
-  // whose step has no more FLOPs.
+  // The best of the OK runs on this device with the same pass, precision, attention, optimizer and
+  // timing, whose step has no more FLOPs, of kFewestForEfficiency measured steps at least.
   std::optional<EfficiencyReference> sibling;
   // The matmul peak in this precision that `calibrate` measured.
   std::optional<EfficiencyReference> calibration;
@@ -85,8 +92,12 @@ struct Surroundings {
 //   contaminated  foreign-cpu, foreign-gpu, thermal, power-brake, hardware-slowdown, clock-drop
 //   suspect       cold-start, drift, two-modes, noise, low-efficiency
 //   unverified    no-counters (nothing counted other work: no foreign_cpu_ns on a CPU device,
-//                 fewer than two readings with counters on CUDA), short-window
+//                 fewer than two readings with counters on CUDA), short-window, few-steps,
+//                 no-warmup (but for purpose `warmup`, whose subject that is)
 //   notes         resident, power-cap: evidence, but no reason
+// A calibration's steps are products and copies of several kinds, each warmed up on its own: only
+// what disturbed them, and whether that could be seen, is judged. No share is above 1: the kernel's
+// ticks are coarse.
 // Evidence names the steps of its window exactly; only measured steps are judged. On a CPU device
 // other processes' CPU time is what counts; on CUDA the time that the worker's own threads waited
 // for a core, as the host has more of them than the worker uses.

@@ -4,6 +4,7 @@
 #include <boost/math/distributions/fisher_f.hpp>
 #include <cmath>
 #include <map>
+#include <numbers>
 #include <optional>
 
 #include "server/measure/statistics.h"
@@ -13,13 +14,15 @@ namespace {
 
 constexpr double kLeastShare = 0.01;
 constexpr double kSlowFirstStep = 1.05;
-constexpr double kNormal975 = 1.959963984540054;
 
 // All runs with one number of warm-up steps.
 struct Group {
   double mean_ns = 0;
   double std_ns = 0;
-  double measured = 0;  // steps
+  uint32_t measured = 0;  // steps
+  std::optional<double> lag1;
+  uint32_t runs = 0;
+  uint32_t contaminated = 0;
 };
 
 uint32_t WarmupOf(const v1::Run& run) {
@@ -30,6 +33,8 @@ uint32_t MeasuredOf(const v1::Run& run) {
   return run.has_actual_measure_steps() ? run.actual_measure_steps() : run.plan().measure_steps();
 }
 
+bool IsContaminated(const v1::Run& run) { return run.validity() == v1::VALIDITY_CONTAMINATED; }
+
 std::map<uint32_t, Group> GroupByWarmup(const std::vector<v1::Run>& runs) {
   std::map<uint32_t, std::vector<double>> means;
   std::map<uint32_t, std::vector<double>> stds;
@@ -39,58 +44,105 @@ std::map<uint32_t, Group> GroupByWarmup(const std::vector<v1::Run>& runs) {
     const uint32_t warmup = WarmupOf(run);
     means[warmup].push_back(run.step().mean_ns());
     stds[warmup].push_back(run.step().std_ns());
-    groups[warmup] = {*Median(means[warmup]), *Median(stds[warmup]),
-                      static_cast<double>(MeasuredOf(run))};
+    Group& group = groups[warmup];
+    group.mean_ns = *Median(means[warmup]);
+    group.std_ns = *Median(stds[warmup]);
+    group.measured = MeasuredOf(run);
+    if (run.step().has_lag1()) group.lag1 = run.step().lag1();
+    ++group.runs;
+    group.contaminated += IsContaminated(run) ? 1 : 0;
   }
   return groups;
 }
 
-double ShareThreshold(const Group& reference) {
-  return std::max(kLeastShare, kNormal975 * reference.std_ns / reference.mean_ns *
-                                   std::sqrt(2 / reference.measured));
+// What two means with the noise of `reference` differ by in 5 % of cases, a share of its mean.
+double NoiseShare(const Group& reference) {
+  const double half_width =
+      MeanHalfWidth(reference.measured, reference.std_ns, reference.lag1).value_or(0);
+  return half_width * std::numbers::sqrt2 / reference.mean_ns;
 }
 
-// Standard deviations of normal values differ by more than this in 2.5 % of cases.
-double StdThreshold(const Group& cold, const Group& reference) {
-  const boost::math::fisher_f fisher(std::max(1.0, cold.measured - 1),
-                                     std::max(1.0, reference.measured - 1));
+// A group against the one with the longest warm-up.
+struct Difference {
+  double share = 0;
+  double noise = 0;
+
+  bool IsTold() const { return std::abs(share) > std::max(kLeastShare, noise); }
+  Interval interval() const { return {share - noise, share + noise}; }
+};
+
+Difference Against(const Group& reference, const Group& group) {
+  return {group.mean_ns / reference.mean_ns - 1, NoiseShare(reference)};
+}
+
+// Standard deviations of normal values differ by more than this factor in 2.5 % of cases.
+double StdThreshold(const Group& above, const Group& below) {
+  const boost::math::fisher_f fisher(std::max(1.0, above.measured - 1.0),
+                                     std::max(1.0, below.measured - 1.0));
   return std::sqrt(boost::math::quantile(fisher, 0.975));
 }
 
-void AddColdMean(const Group& cold, const Group& reference, double threshold,
-                 std::vector<WarmupFinding>* findings) {
-  const double inflated = cold.mean_ns / reference.mean_ns - 1;
-  if (inflated > threshold) {
-    findings->push_back(
-        {.clause = WarmupClause::kMeanInflated, .value = inflated, .threshold = threshold});
-  }
+WarmupFinding Between(WarmupClause clause, const Group& cold, const Group& reference) {
+  return {.clause = clause,
+          .of = cold.runs + reference.runs,
+          .contaminated = cold.contaminated + reference.contaminated};
+}
+
+void AddColdMean(const Group& cold, const Group& reference, std::vector<WarmupFinding>* findings) {
+  const Difference difference = Against(reference, cold);
+  if (difference.share <= kLeastShare) return;
+  WarmupFinding finding = Between(WarmupClause::kMeanInflated, cold, reference);
+  finding.value = difference.share;
+  finding.threshold = kLeastShare;
+  finding.interval = difference.interval();
+  findings->push_back(finding);
 }
 
 void AddColdStd(const Group& cold, const Group& reference, std::vector<WarmupFinding>* findings) {
   if (!(reference.std_ns > 0)) return;
   const double factor = cold.std_ns / reference.std_ns;
   const double threshold = StdThreshold(cold, reference);
-  if (factor > threshold) {
-    findings->push_back(
-        {.clause = WarmupClause::kStdInflated, .value = factor, .threshold = threshold});
-  }
+  if (factor <= threshold) return;
+  WarmupFinding finding = Between(WarmupClause::kStdInflated, cold, reference);
+  finding.value = factor;
+  finding.threshold = threshold;
+  finding.interval = Interval{factor / threshold, factor * StdThreshold(reference, cold)};
+  findings->push_back(finding);
+}
+
+// Of the mean of logarithms, as a factor; nullopt for one run.
+std::optional<Interval> FactorInterval(const std::vector<double>& logarithms) {
+  const std::optional<double> std = SampleStd(logarithms);
+  if (!std) return std::nullopt;
+  const double reach = *MeanHalfWidth(logarithms.size(), *std, std::nullopt);
+  return Interval{std::exp(*Mean(logarithms) - reach), std::exp(*Mean(logarithms) + reach)};
 }
 
 void AddFirstStep(const std::vector<v1::Run>& runs, std::vector<WarmupFinding>* findings) {
-  std::vector<double> ratios;
+  WarmupFinding finding{.clause = WarmupClause::kFirstStepSlow, .threshold = kSlowFirstStep};
+  std::vector<double> logarithms;
   for (const v1::Run& run : runs) {
-    if (run.has_cold_steady_ratio()) ratios.push_back(run.cold_steady_ratio());
+    // Times that settle with the first step have none that is slower than the noise.
+    if (!run.has_cold_steady_ratio() || run.settles_at_step() == 0) continue;
+    logarithms.push_back(std::log(run.cold_steady_ratio()));
+    finding.contaminated += IsContaminated(run) ? 1 : 0;
   }
-  const std::optional<double> ratio = Median(ratios);
-  if (!ratio || *ratio <= kSlowFirstStep) return;
-  findings->push_back({.clause = WarmupClause::kFirstStepSlow,
-                       .value = *ratio,
-                       .threshold = kSlowFirstStep,
-                       .count = static_cast<uint32_t>(ratios.size())});
+  if (logarithms.empty()) return;
+  finding.count = finding.of = static_cast<uint32_t>(logarithms.size());
+  finding.value = std::exp(*Mean(logarithms));
+  finding.interval = FactorInterval(logarithms);
+  const double low = finding.interval ? finding.interval->low : finding.value;
+  if (finding.value > kSlowFirstStep && low > 1) findings->push_back(finding);
+}
+
+uint32_t CountContaminated(const std::vector<v1::Run>& runs) {
+  return static_cast<uint32_t>(std::count_if(runs.begin(), runs.end(), IsContaminated));
 }
 
 void AddSettling(const std::vector<v1::Run>& runs, std::vector<WarmupFinding>* findings) {
-  WarmupFinding finding{.clause = WarmupClause::kSettles, .of = static_cast<uint32_t>(runs.size())};
+  WarmupFinding finding{.clause = WarmupClause::kSettles,
+                        .of = static_cast<uint32_t>(runs.size()),
+                        .contaminated = CountContaminated(runs)};
   for (const v1::Run& run : runs) {
     if (!run.has_settles_at_step()) continue;
     ++finding.count;
@@ -100,26 +152,32 @@ void AddSettling(const std::vector<v1::Run>& runs, std::vector<WarmupFinding>* f
   findings->push_back(finding);
 }
 
-void AddEnough(const std::map<uint32_t, Group>& groups, double threshold,
-               std::vector<WarmupFinding>* findings) {
+// From the longest warm-up down, to the first mean that can be told from its.
+void AddEnough(const std::map<uint32_t, Group>& groups, std::vector<WarmupFinding>* findings) {
   const Group& reference = groups.rbegin()->second;
-  double largest = 0;
-  // From the longest warm-up down, to the first that is off.
-  std::optional<uint32_t> enough;
-  bool all_near = true;
+  WarmupFinding finding{.clause = WarmupClause::kNoDifference, .threshold = kLeastShare};
+  Difference largest{0, NoiseShare(reference)};
   for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
-    const double off = std::abs(group->second.mean_ns / reference.mean_ns - 1);
-    largest = std::max(largest, off);
-    all_near = all_near && off <= threshold;
-    if (all_near) enough = group->first;
+    const Difference difference = Against(reference, group->second);
+    if (difference.IsTold()) {
+      finding.clause = WarmupClause::kEnoughWarmup;
+      break;
+    }
+    if (std::abs(difference.share) > std::abs(largest.share)) largest = difference;
+    finding.steps = group->first;
   }
-  if (all_near) {
-    findings->push_back(
-        {.clause = WarmupClause::kNoDifference, .value = largest, .threshold = threshold});
-  } else {
-    findings->push_back(
-        {.clause = WarmupClause::kEnoughWarmup, .threshold = threshold, .steps = *enough});
+  const bool only_longest = finding.steps == groups.rbegin()->first;
+  if (finding.clause == WarmupClause::kNoDifference) finding.steps = 0;
+  if (!only_longest) {
+    // Its sign is no news, as it is none that could be told from 0.
+    finding.value = std::abs(largest.share);
+    finding.interval = Interval{finding.value - largest.noise, finding.value + largest.noise};
   }
+  for (const auto& [steps, group] : groups) {
+    finding.of += group.runs;
+    finding.contaminated += group.contaminated;
+  }
+  findings->push_back(finding);
 }
 
 }  // namespace
@@ -129,14 +187,13 @@ std::vector<WarmupFinding> CompareWarmups(const std::vector<v1::Run>& runs) {
   std::vector<WarmupFinding> findings;
   if (groups.size() < 2) return findings;
   const Group& reference = groups.rbegin()->second;
-  const double threshold = ShareThreshold(reference);
   if (groups.begin()->first == 0) {
-    AddColdMean(groups.begin()->second, reference, threshold, &findings);
+    AddColdMean(groups.begin()->second, reference, &findings);
     AddColdStd(groups.begin()->second, reference, &findings);
   }
   AddFirstStep(runs, &findings);
   AddSettling(runs, &findings);
-  AddEnough(groups, threshold, &findings);
+  AddEnough(groups, &findings);
   return findings;
 }
 

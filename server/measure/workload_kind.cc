@@ -22,10 +22,6 @@ class Calibration : public WorkloadKind {
     return v1::PRECISION_UNSPECIFIED;
   }
   v1::MemoryParts Resident(const v1::Workload& /*workload*/) const override { return {}; }
-  double ActivationScale(const v1::Workload& /*workload*/,
-                         const StepSize& /*size*/) const override {
-    return 1;
-  }
   std::optional<v1::Workload> WithBf16Weights(const v1::Workload& /*workload*/) const override {
     return std::nullopt;
   }

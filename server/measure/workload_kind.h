@@ -35,9 +35,6 @@ class WorkloadKind {
   // saturates.
   virtual v1::MemoryParts Resident(const v1::Workload& workload) const = 0;
 
-  // How much larger activations are at `size` than at the size of the workload.
-  virtual double ActivationScale(const v1::Workload& workload, const StepSize& size) const = 0;
-
   // The same with weights in bf16; nullopt: it has them so already, or has no weights.
   virtual std::optional<v1::Workload> WithBf16Weights(const v1::Workload& workload) const = 0;
 };

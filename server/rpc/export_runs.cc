@@ -1,6 +1,7 @@
 #include "server/rpc/export_runs.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "proto/samples.h"
@@ -12,35 +13,50 @@ namespace {
 
 constexpr int kStepsInAMessage = 10'000;
 
+bool LeftOut(const v1::Run& run, bool exclude_contaminated) {
+  return exclude_contaminated && run.validity() == v1::VALIDITY_CONTAMINATED;
+}
+
 // The rows of one job's runs. Launches are pooled where they repeat one measurement. What a `fit`
 // tries has a size of its own each time, and what warm-up steps change does not survive pooling.
-void AppendCells(std::vector<v1::Run> runs, v1::ExportRunsResponse* rows) {
+void AppendCells(std::vector<v1::Run> runs, bool exclude_contaminated,
+                 v1::ExportRunsResponse* rows) {
   switch (runs.front().purpose()) {
     case v1::PURPOSE_FIT:
-      for (v1::Run& run : runs) *rows->add_rows() = std::move(run);
+      for (v1::Run& run : runs) {
+        if (!LeftOut(run, exclude_contaminated)) *rows->add_rows() = std::move(run);
+      }
       return;
     case v1::PURPOSE_WARMUP:
-    case v1::PURPOSE_CALIBRATE:
-      *rows->add_rows() = measure::OneOf(runs);
+    case v1::PURPOSE_CALIBRATE: {
+      v1::Run row = measure::OneOf(runs);
+      if (!LeftOut(row, exclude_contaminated)) *rows->add_rows() = std::move(row);
       return;
+    }
     default:
-      *rows->add_rows() = measure::CellOf(runs);
+      if (std::optional<v1::Run> row =
+              exclude_contaminated ? measure::QuietCellOf(runs) : measure::CellOf(runs)) {
+        *rows->add_rows() = *std::move(row);
+      }
   }
 }
 
 // Runs come by job: collects those of one job and turns them into rows when the next job begins.
 class Cells {
  public:
+  explicit Cells(bool exclude_contaminated) : exclude_contaminated_(exclude_contaminated) {}
+
   void Take(v1::Run run, v1::ExportRunsResponse* rows) {
     if (!runs_.empty() && runs_.back().job_id() != run.job_id()) Flush(rows);
     runs_.push_back(std::move(run));
   }
   void Flush(v1::ExportRunsResponse* rows) {
-    if (!runs_.empty()) AppendCells(std::move(runs_), rows);
+    if (!runs_.empty()) AppendCells(std::move(runs_), exclude_contaminated_, rows);
     runs_.clear();
   }
 
  private:
+  const bool exclude_contaminated_;
   std::vector<v1::Run> runs_;
 };
 
@@ -69,9 +85,12 @@ absl::Status ExportRuns::Stream(const storage::Caller& caller, const v1::ExportR
 absl::Status ExportRuns::StreamCells(const v1::ExportRunsRequest& request,
                                      const storage::JobFilter& selected,
                                      const Sink<v1::ExportRunsResponse>& sink) const {
-  Cells cells;
-  const absl::Status status = runs_->Export(
-      request.filter(), selected, request.with_unfinished(), [&](storage::RunRows runs) {
+  v1::RunFilter filter = request.filter();
+  Cells cells(filter.exclude_contaminated());
+  // A cell must know of the result that it leaves out: else a failure before it would stand there.
+  filter.clear_exclude_contaminated();
+  const absl::Status status =
+      runs_->Export(filter, selected, request.with_unfinished(), [&](storage::RunRows runs) {
         v1::ExportRunsResponse batch;
         for (v1::Run& run : runs) cells.Take(std::move(run), &batch);
         return Written(batch.rows().empty() || sink(std::move(batch)));

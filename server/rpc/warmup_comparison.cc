@@ -61,6 +61,10 @@ v1::CompareWarmupsResponse DescribeWarmups(const std::vector<v1::Run>& runs) {
     finding->set_steps(found.steps);
     finding->set_count(found.count);
     finding->set_of(found.of);
+    finding->set_contaminated(found.contaminated);
+    if (!found.interval) continue;
+    finding->set_low(found.interval->low);
+    finding->set_high(found.interval->high);
   }
   return response;
 }

@@ -29,6 +29,8 @@ constexpr int64_t kMostCores = 4096;
 
 // Of a warm-up that lasts a given time: what is more than this is no step of a model.
 constexpr uint64_t kMostStepsByTime = 2'000'000;
+// Products and copies: a thousand for each of a handful of speeds.
+constexpr uint64_t kMostStepsOfCalibration = 16'000;
 
 using Problem = std::optional<std::string>;
 
@@ -248,6 +250,7 @@ Problem MakeFit(v1::WorkerEvent* event) {
 }
 
 uint64_t MostSteps(const v1::Run& run) {
+  if (run.workload().has_calibration()) return kMostStepsOfCalibration;
   if (!run.workload().has_transformer_lm()) return 0;
   const v1::Plan& plan = run.plan();
   uint64_t warmup = plan.warmup_steps();

@@ -103,8 +103,7 @@ NextTry::Size SmallestTry(const FailedTry& from) {
 }
 
 v1::Failure RuledOutByRun(const v1::Run& failed) {
-  v1::Failure failure = failed.failure();
-  failure.clear_phase();
+  v1::Failure failure;
   const measure::StepSize size = measure::SizeOf(failed.workload());
   failure.set_detail("not tried: run " + failed.run_id() + " ran out of memory at batch " +
                      std::to_string(size.batch_size) + ", context " +

@@ -44,7 +44,8 @@ bool MayShrinkTo(const FailedTry& from, const NextTry::Size& fits);
 NextTry::Size SmallestTry(const FailedTry& from);
 
 // The failure of a job that is not tried because `failed`, of its sweep, ran out of memory at a
-// size no larger than the smallest that the job could shrink to: numbers and run of that failure.
+// size no larger than the smallest that the job could shrink to: a line that names that run. Its
+// numbers are not the job's: what was asked for and free when it failed says nothing of this size.
 v1::Failure RuledOutByRun(const v1::Run& failed);
 
 // Nothing: the pass may fit. Else outcome SKIPPED's numbers: asked_bytes (what the pass must hold

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -32,18 +33,23 @@ std::optional<measure::EfficiencyReference> PeakOf(const v1::Run& calibration,
   return std::nullopt;
 }
 
-absl::StatusOr<std::optional<measure::EfficiencyReference>> FindPeak(const storage::RunStore& runs,
-                                                                     const v1::Run& run) {
-  const auto calibration = runs.LatestCalibration(run.device_uuid());
-  if (!calibration.ok()) return calibration.status();
-  if (!*calibration) return std::nullopt;
-  return PeakOf(**calibration, PrecisionOf(run));
+// An emulated format has no peak that a calibration could find.
+bool HasNoPeak(const v1::Run& calibration, v1::Precision precision) {
+  const auto& emulated = calibration.calibration().emulated();
+  return std::find(emulated.begin(), emulated.end(), MatmulPrecision(precision)) != emulated.end();
+}
+
+// Load average when the run was made; nothing: not known.
+std::optional<double> LoadOf(const storage::RunStore& runs, const std::string& run_id) {
+  const auto detail = runs.Get(run_id);
+  if (!detail.ok() || !detail->readings().has_load_average()) return std::nullopt;
+  return detail->readings().load_average();
 }
 
 absl::StatusOr<std::optional<measure::EfficiencyReference>> FindSibling(
     const storage::RunStore& runs, const v1::Run& run) {
   if (!run.has_flops_per_s()) return std::nullopt;
-  const auto sibling = runs.BestSibling(run);
+  const auto sibling = runs.BestSibling(run, measure::ValidityThresholds::kFewestForEfficiency);
   if (!sibling.ok()) return sibling.status();
   if (!*sibling) return std::nullopt;
   return measure::EfficiencyReference{(*sibling)->flops_per_s, (*sibling)->run_id};
@@ -96,9 +102,10 @@ absl::Status Assess(const host::HostDevice& device, const GpuSurroundings& gpu,
   around.readings = finished->readings;
   around.foreign = ForeignUses(gpu);
   const auto sibling = FindSibling(runs, *run);
-  const auto peak = FindPeak(runs, *run);
+  const auto found = runs.LatestCalibration(run->device_uuid());
+  const std::optional<v1::Run> calibration = found.ok() ? *found : std::nullopt;
   around.sibling = sibling.value_or(std::nullopt);
-  around.calibration = peak.value_or(std::nullopt);
+  if (calibration) around.calibration = PeakOf(*calibration, PrecisionOf(*run));
   SetPeakRatio(around.calibration, run);
   SetMfu(device.vendor_peaks, run);
   measure::Judge(finished->samples, around, run);
@@ -106,10 +113,14 @@ absl::Status Assess(const host::HostDevice& device, const GpuSurroundings& gpu,
   measure::AdviceContext context;
   context.is_cuda = around.is_cuda;
   context.has_tf32 = context.has_bf16 = gpu.compute_capability.value_or(0) >= kAmpere;
-  context.is_calibrated = around.calibration.has_value();
+  context.is_calibrated =
+      around.calibration || (calibration && HasNoPeak(*calibration, PrecisionOf(*run)));
+  if (run->matmul_peak_ratio() > 1) {
+    context.calibration_load = LoadOf(runs, run->calibration_run_id());
+  }
   context.device_memory_bytes = device.memory_bytes;
   measure::Advise(finished->samples, context, run);
-  return sibling.ok() ? peak.status() : sibling.status();
+  return sibling.ok() ? found.status() : sibling.status();
 }
 
 }  // namespace torchlap::run

@@ -53,19 +53,6 @@ bool CpuHas(const std::string& one, const std::string& other) {
   return has(one) || has(other);
 }
 
-bool IsNative(v1::Precision precision, const Device& device) {
-  if (const auto gpu = device.gpu()) return HasInstructions(precision, *gpu);
-  switch (precision) {
-    case v1::PRECISION_BF16:
-    case v1::PRECISION_BF16_WEIGHTS:
-      return CpuHas("avx512_bf16", "amx_bf16");
-    case v1::PRECISION_FP16:
-      return CpuHas("avx512_fp16", "amx_fp16");
-    default:
-      return true;
-  }
-}
-
 std::string KernelName(at::SDPBackend kernel) {
   switch (kernel) {
     case at::SDPBackend::math:
@@ -95,6 +82,19 @@ std::string SdpaKernel(const v1::TransformerLm& workload, const Transformer& mod
 }
 
 }  // namespace
+
+bool IsNative(v1::Precision precision, const Device& device) {
+  if (const auto gpu = device.gpu()) return HasInstructions(precision, *gpu);
+  switch (precision) {
+    case v1::PRECISION_BF16:
+    case v1::PRECISION_BF16_WEIGHTS:
+      return CpuHas("avx512_bf16", "amx_bf16");
+    case v1::PRECISION_FP16:
+      return CpuHas("avx512_fp16", "amx_fp16");
+    default:
+      return true;
+  }
+}
 
 v1::Numerics DescribeNumerics(const v1::TransformerLm& workload, const Device& device,
                               const Transformer& model) {

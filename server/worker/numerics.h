@@ -8,6 +8,9 @@
 
 namespace torchlap::worker {
 
+// Whether the device has instructions for the format, and does not emulate it.
+bool IsNative(v1::Precision precision, const Device& device);
+
 // Everything but the kernel of attention, of a model that was built.
 v1::Numerics DescribeNumerics(const v1::TransformerLm& workload, const Device& device,
                               const Transformer& model);

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "client/format/runs.h"
+#include "client/format/subject.h"
 #include "tests/client/made_up_runs.h"
 #include "tests/client/printed.h"
 
@@ -48,7 +49,7 @@ TEST(Advice, IsWhatWasFoundAndTheCommandToRunNext) {
 TEST(Advice, BeginsWithTheCvWhereThatIsWhatIsExplained) {
   v1::Run run = DriftingRun();
   AddEvidence(v1::REASON_NOISE, 0.142, 0.1, &run);
-  EXPECT_THAT(LineOf(run), HasSubstr("small: CV 14 %, times drift"));
+  EXPECT_THAT(LineOf(run), HasSubstr("small: CV 5.5 %, times drift"));
 }
 
 TEST(Advice, AgainstAColdStartIsMoreWarmUp) {
@@ -70,7 +71,7 @@ TEST(Advice, AgainstNoiseIsMoreSteps) {
   advice->set_number(310);
   advice->set_ratio(0.02);
   EXPECT_EQ(LineOf(run),
-            "small: CV 14 %, noise without cold start, drift or two modes, 310 steps would bring "
+            "small: CV 5.5 %, noise without cold start, drift or two modes, 310 steps would bring "
             "the mean to ± 2 %: torchlap run --model-sizes small --measure-steps 310 --device "
             "cpu0");
   run.mutable_plan()->set_target_precision(0.02);
@@ -117,17 +118,85 @@ v1::Run OutOfMemoryWithParts() {
   return run;
 }
 
-TEST(Advice, AfterOutOfMemoryHasTheArithmeticAndWhatFits) {
+TEST(Advice, AfterOutOfMemoryIsToTryForTheLargestSize) {
   v1::Run run = OutOfMemoryWithParts();
-  v1::Advice* advice = Add(v1::ADVICE_SMALLER_FITS, &run);
-  advice->set_number(2);
-  advice->set_number2(256);
-  advice->set_bytes(12 * kGiB + kGiB / 2);
-  advice->set_bytes2(15 * kGiB);
+  // The older code named a size, and what it would need at least.
+  for (const v1::AdviceCode code : {v1::ADVICE_FIT, v1::ADVICE_SMALLER_FITS}) {
+    run.mutable_assessment()->clear_advice();
+    v1::Advice* advice = Add(code, &run);
+    advice->set_bytes(12 * kGiB + kGiB / 2);
+    advice->set_bytes2(15 * kGiB);
+    EXPECT_EQ(LineOf(run),
+              "large: weights 4.00 GiB + gradients 4.00 GiB = 8.00 GiB go into the 15.0 GiB of "
+              "cpu0, but not with the activations of batch 4, context 256 beside them; try for the "
+              "largest batch that fits: torchlap fit --model-sizes large --device cpu0");
+  }
+  SetSizes(1, 1024, run.mutable_workload());
+  EXPECT_THAT(LineOf(run), EndsWith("activations of batch 1, context 1024 beside them; try for the "
+                                    "largest context that fits: torchlap fit --axis context "
+                                    "--model-sizes large --batch-size 1 --device cpu0"));
+  run.mutable_assessment()->clear_memory();
+  EXPECT_THAT(LineOf(run), HasSubstr("large: batch 1, context 1024 ran out of memory; try for"));
+}
+
+TEST(Advice, AfterTheLastContaminatedTryIsToWait) {
+  v1::Run run = DisturbedRun();
+  v1::Advice* advice = Add(v1::ADVICE_QUIET_DEVICE, &run);
+  advice->set_text("stress-ng (pid 812, ann)");
+  advice->set_ratio(0.34);
+  advice->set_number(4);
+  advice->set_number2(4);
   EXPECT_EQ(LineOf(run),
-            "large: weights 4.00 GiB + gradients 4.00 GiB + activations at least 9.00 GiB = 17.0 "
-            "GiB at batch 4, context 256, cpu0 has 15.0 GiB, batch 2, context 256 would need "
-            "12.5 GiB or more: torchlap run --model-sizes large --batch-size 2 --device cpu0");
+            "small: stress-ng (pid 812, ann) had 34 % of the time of cpu0 in steps 5-9, 4 of 4 "
+            "tries contaminated: wait for a quiet device: torchlap doctor");
+}
+
+TEST(Advice, AboutAShortWindowIsMoreSteps) {
+  v1::Run run = SmallRun();
+  AddEvidence(v1::REASON_SHORT_WINDOW, 0.02, 0.2, &run);
+  Add(v1::ADVICE_LONGER_WINDOW, &run)->set_number(120);
+  EXPECT_EQ(LineOf(run),
+            "small: 20 ms of measured steps are too short for the counters to say anything, 200 ms "
+            "are enough, 120 steps would take them: torchlap run --model-sizes small "
+            "--measure-steps 120 --device cpu0");
+}
+
+TEST(Advice, AboutAPeakThatIsNoneIsToCalibrateAgain) {
+  v1::Run run = SmallRun();
+  run.set_matmul_peak_ratio(1.14);
+  v1::Advice* advice = Add(v1::ADVICE_CALIBRATE_AGAIN, &run);
+  advice->set_text("4.1");
+  advice->set_ratio(7.7);
+  EXPECT_EQ(LineOf(run),
+            "small: of peak 114.0 %: calibration 4.1 ran at load 7.7; calibrate again: torchlap "
+            "calibrate --device cpu0");
+  advice->set_ratio(0);
+  EXPECT_THAT(LineOf(run), HasSubstr("calibration 4.1 found less; calibrate again"));
+}
+
+TEST(Advice, HasTheCvOfTheTable) {
+  v1::Run run = SmallRun();
+  AddEvidence(v1::REASON_NOISE, 0.142, 0.1, &run);
+  Add(v1::ADVICE_TWO_MODES, &run);
+  // The backward's: the largest of the phases'.
+  run.mutable_backward()->set_cv(0.1234);
+  EXPECT_THAT(LineOf(run), HasSubstr("small: CV 12.3 %, times"));
+  EXPECT_THAT(Printed(kTable, ShowResults({run})), HasSubstr("| 12.3 % "));
+  // Over launches it is another one, and says so.
+  run.set_pooled_launches(3);
+  run.mutable_step()->set_within_std_ns(0.2 * run.step().mean_ns());
+  EXPECT_THAT(LineOf(run), HasSubstr("small: CV 20.0 % within a launch, times"));
+}
+
+TEST(Advice, EndsWithTheFormatsThatAreEmulated) {
+  std::vector<v1::Run> rows = {SmallRun(), SmallRun(), SmallRun()};
+  for (v1::Run& row : rows) row.mutable_numerics()->set_instructions("emulated");
+  rows[0].mutable_workload()->mutable_transformer_lm()->set_precision(v1::PRECISION_FP16);
+  rows[1].mutable_workload()->mutable_transformer_lm()->set_precision(v1::PRECISION_FP16);
+  rows[2].mutable_numerics()->set_instructions("native");
+  EXPECT_THAT(AdviceLines(rows), ElementsAre("fp16 is emulated on this CPU (cpu0)"));
+  EXPECT_THAT(Printed(kTable, ShowResults(rows)),
+              EndsWith("fp16 is emulated on this CPU (cpu0)\n"));
 }
 
 TEST(Advice, WhereNothingFitsSaysWhatThePassMustHold) {
@@ -173,7 +242,7 @@ TEST(Advice, BeginsWithWhatDisturbedTheRun) {
   AddEvidence(v1::REASON_DRIFT, 0.06, 0.01, &run);
   Add(v1::ADVICE_DRIFT, &run)->set_number(7);
   Add(v1::ADVICE_NEIGHBOUR, &run)->set_text("stress-ng (pid 812, ann)");
-  EXPECT_THAT(AdviceLines({run}), ElementsAre(testing::StartsWith("small: CV 14 %, stress-ng"),
+  EXPECT_THAT(AdviceLines({run}), ElementsAre(testing::StartsWith("small: CV 5.5 %, stress-ng"),
                                               testing::StartsWith("small: times drift")));
 }
 

@@ -26,6 +26,7 @@ void AddPeak(v1::Precision precision, double flops_per_s, v1::Run* run) {
   peak->set_flops_per_s(flops_per_s);
   peak->set_matrix_size(1024);
   peak->set_measured_ns(512'345'678);
+  peak->set_products(37);
 }
 
 v1::Run CalibrationRun() {
@@ -41,6 +42,8 @@ v1::Run CalibrationRun() {
   run.mutable_workload()->mutable_calibration()->set_matrix_size(1024);
   AddPeak(v1::PRECISION_FP32, 62.1e9, &run);
   AddPeak(v1::PRECISION_BF16, 8.2e9, &run);
+  run.mutable_calibration()->add_emulated(v1::PRECISION_FP16);
+  run.set_validity(v1::VALIDITY_CLEAN);
   run.mutable_calibration()->set_memory_bytes_per_s(8.31e9);
   run.mutable_calibration()->set_copied_bytes(uint64_t{256} << 20);
   return run;
@@ -126,6 +129,36 @@ TEST_F(CalibrateCommand, PrintsWhatWasMeasured) {
   EXPECT_EQ(err_.str(),
             "17 calibration: fp32 62.1 GFLOP/s, bf16 8.20 GFLOP/s, memory 8.31 GB/s (1 of 1)\n");
   EXPECT_EQ(out_.str(), Written(format::kTable));
+}
+
+v1::Run Numbered(uint32_t number, v1::Validity validity, v1::Outcome outcome = v1::OUTCOME_OK) {
+  v1::Run run = CalibrationRun();
+  run.set_number(number);
+  run.set_run_id("17." + std::to_string(number));
+  run.set_validity(validity);
+  run.set_outcome(outcome);
+  return run;
+}
+
+// As the daemon does: the last one that was not contaminated.
+TEST_F(CalibrateCommand, PrintsTheRunWhosePeaksAreUsed) {
+  *job_.add_runs() = Numbered(1, v1::VALIDITY_CONTAMINATED);
+  *job_.add_runs() = Numbered(2, v1::VALIDITY_UNVERIFIED);
+  *job_.add_runs() = Numbered(3, v1::VALIDITY_CLEAN);
+  *job_.add_runs() = Numbered(4, v1::VALIDITY_CONTAMINATED);
+  *job_.add_runs() = Numbered(5, v1::VALIDITY_UNSPECIFIED, v1::OUTCOME_CRASHED);
+  EXPECT_EQ(Program(), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr(", run 17.3: "));
+  EXPECT_THAT(out_.str(), HasSubstr("\nverdict: clean\n"));
+}
+
+TEST_F(CalibrateCommand, SaysThatAContaminatedOneIsNotUsed) {
+  *job_.add_runs() = Numbered(1, v1::VALIDITY_CONTAMINATED);
+  *job_.add_runs() = Numbered(2, v1::VALIDITY_CONTAMINATED);
+  EXPECT_EQ(Program(), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr(", run 17.2: "));
+  EXPECT_THAT(out_.str(), HasSubstr("verdict: contaminated; not used as a peak, calibrate again: "
+                                    "torchlap calibrate --device cpu0\n"));
 }
 
 TEST_F(CalibrateCommand, ThatFailedSaysWhyAndExitsWith2) {

@@ -7,11 +7,36 @@
 namespace torchlap::client::format {
 namespace {
 
-TEST(Mark, OfACleanRunIsEmpty) {
+TEST(Mark, OfACleanRunSaysSo) {
   v1::Run run = SmallRun();
   EXPECT_EQ(VerdictWords(run), "");
   run.set_validity(v1::VALIDITY_CLEAN);
+  EXPECT_EQ(VerdictWords(run), "clean");
+  run.set_outcome(v1::OUTCOME_CRASHED);
   EXPECT_EQ(VerdictWords(run), "");
+}
+
+TEST(Mark, OfTooFewStepsSaysWhatIsMissing) {
+  v1::Run run = SmallRun();
+  Doubt(v1::VALIDITY_UNVERIFIED,
+        {AddEvidence(v1::REASON_FEW_STEPS, 1, 5, &run),
+         AddEvidence(v1::REASON_NO_WARMUP, 0, 1, &run)},
+        &run);
+  EXPECT_EQ(VerdictWords(run), "unverified: few-steps, no-warmup");
+  for (v1::Evidence& evidence : *run.mutable_assessment()->mutable_evidence()) {
+    evidence.clear_first_step();
+  }
+  EXPECT_EQ(EvidenceWords(run.assessment().evidence(0)), "few-steps 1 step (threshold 5 steps)");
+  EXPECT_EQ(EvidenceWords(run.assessment().evidence(1)), "no-warmup 0 steps (threshold 1 step)");
+}
+
+TEST(Mark, OfASuspectRunLeavesOutThatItWasShortToo) {
+  v1::Run run = SmallRun();
+  Doubt(v1::VALIDITY_SUSPECT,
+        {AddEvidence(v1::REASON_NOISE, 0.2, 0.1, &run),
+         AddEvidence(v1::REASON_FEW_STEPS, 2, 5, &run)},
+        &run);
+  EXPECT_EQ(VerdictWords(run), "suspect: noise");
 }
 
 TEST(Mark, NamesVerdictAndReason) {

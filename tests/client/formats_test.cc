@@ -399,18 +399,18 @@ v1::Job JobWithAttempts() {
 }
 
 TEST(Show, OfAJobListsEachAttemptWithBytesAskedAndFree) {
-  ExpectGolden("show_job.txt", Printed(kTable, ShowJob(JobWithAttempts())));
+  ExpectGolden("show_job.txt", Printed(kTable, ShowJob(JobWithAttempts(), {SmallRun()})));
 }
 
 TEST(Show, OfAJobIsOneJsonObjectWithItsRuns) {
-  ExpectGolden("show_job.json", Printed(kJson, ShowJob(JobWithAttempts())));
+  ExpectGolden("show_job.json", Printed(kJson, ShowJob(JobWithAttempts(), {SmallRun()})));
 }
 
 TEST(Show, OfAWaitingJobSaysWhy) {
   v1::Job job = SmallJob(17, v1::JOB_STATE_QUEUED);
   job.mutable_wait()->set_code(v1::WaitReason::CODE_BEHIND);
   job.mutable_wait()->set_jobs_ahead(3);
-  EXPECT_THAT(Printed(kTable, ShowJob(job)), HasSubstr("waits        behind 3 jobs\n"));
+  EXPECT_THAT(Printed(kTable, ShowJob(job, {})), HasSubstr("waits        behind 3 jobs\n"));
 }
 
 RunDetails DetailedRun() {

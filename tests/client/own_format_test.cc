@@ -76,7 +76,7 @@ TEST(OwnFormat, PrintsWhatEveryCommandMakes) {
   EXPECT_EQ(Printed(kShout, format::ShowFindings({})), "nothing is wrong!\n");
   v1::Job job;
   job.set_job_id(17);
-  EXPECT_THAT(Printed(kShout, format::ShowJob(job)), StartsWith("job 17 of sweep:0"));
+  EXPECT_THAT(Printed(kShout, format::ShowJob(job, {})), StartsWith("job 17 of sweep:0"));
 }
 
 TEST(OwnFormat, TakesRowsOneAfterAnotherAndPassesOnThatTheyBrokeOff) {

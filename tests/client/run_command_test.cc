@@ -16,6 +16,20 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
+TEST(FitCommand, KeepsTheOtherSizeAndWhatTakesMemory) {
+  v1::Run run = SmallRun();
+  v1::TransformerLm* model = run.mutable_workload()->mutable_transformer_lm();
+  model->set_batch_size(8);
+  model->set_context_length(64);
+  model->set_precision(v1::PRECISION_BF16);
+  run.mutable_plan()->set_measure_steps(300);
+  EXPECT_EQ(FitCommand(run, v1::FIT_AXIS_BATCH),
+            "torchlap fit --model-sizes small --context-length 64 --precision bf16 --device cpu0");
+  EXPECT_EQ(FitCommand(run, v1::FIT_AXIS_CONTEXT),
+            "torchlap fit --axis context --model-sizes small --batch-size 8 --precision bf16 "
+            "--device cpu0");
+}
+
 v1::TransformerLm* ModelOf(v1::Run* run) {
   return run->mutable_workload()->mutable_transformer_lm();
 }

@@ -70,13 +70,50 @@ std::string Written(const Format& format, const v1::CompareWarmupsResponse& comp
 TEST(WarmupSentences, HaveAClauseAndItsNumbersForEachFinding) {
   EXPECT_THAT(
       WarmupSentences(ColdComparison()),
-      ElementsAre(
-          "Without warm-up the mean step is 34 % above that after 10 warm-up steps.",
-          "Without warm-up the standard deviation is 12 times that after 10 warm-up steps.",
-          "The first step of a process takes 5.20 times the steady ones (median of 3 runs).",
-          "The slowest of 3 runs settles at step 3.",
-          "From 1 warm-up step on the mean step lies within 1.3 % of that after 10 "
-          "warm-up steps."));
+      ElementsAre("Without warm-up the mean step is 34 % above that after 10 warm-up steps.",
+                  "Without warm-up the standard deviation is 12 times that after 10 warm-up steps.",
+                  "The first step of a process takes 5.20 times the steady ones (3 runs).",
+                  "The slowest of 3 runs settles at step 3.",
+                  "From 1 warm-up step on the mean step lies within 1.3 % of that after 10 "
+                  "warm-up steps."));
+}
+
+Finding Known(Finding finding, double low, double high, uint32_t of, uint32_t contaminated) {
+  finding.set_low(low);
+  finding.set_high(high);
+  finding.set_of(of);
+  finding.set_contaminated(contaminated);
+  return finding;
+}
+
+std::string SentenceOf(const Finding& finding) { return format::WarmupSentence(finding, 10); }
+
+TEST(WarmupSentences, SayHowWellAndBesideWhatADifferenceIsKnown) {
+  const Finding mean = Make(Finding::CODE_MEAN_INFLATED, 0.056, 0.01);
+  EXPECT_EQ(SentenceOf(Known(mean, -0.01, 0.12, 2, 2)),
+            "Without warm-up the mean step is 5.6 % above that after 10 warm-up steps (95 %: -1 to "
+            "+12 %): not distinguishable; all rows contaminated.");
+  EXPECT_EQ(SentenceOf(Known(mean, 0.02, 0.092, 2, 1)),
+            "Without warm-up the mean step is 5.6 % above that after 10 warm-up steps (95 %: +2 to "
+            "+9.2 %); 1 of 2 rows contaminated.");
+  EXPECT_EQ(SentenceOf(Known(Make(Finding::CODE_STD_INFLATED, 12.3, 2), 6.1, 24.8, 2, 0)),
+            "Without warm-up the standard deviation is 12 times that after 10 warm-up steps (95 %: "
+            "6.1 to 25).");
+  EXPECT_EQ(SentenceOf(Known(Make(Finding::CODE_FIRST_STEP_SLOW, 5.2, 1.05, 0, 3), 4.1, 6.6, 3, 3)),
+            "The first step of a process takes 5.20 times the steady ones (3 runs, 95 %: 4.1 to "
+            "6.6); all rows contaminated.");
+}
+
+TEST(WarmupSentences, CallNoDifferenceSmallThatIsOnlyUnknown) {
+  const Finding none = Make(Finding::CODE_NO_DIFFERENCE, 0.087, 0.01);
+  EXPECT_EQ(SentenceOf(Known(none, -0.64, 0.82, 5, 0)),
+            "No mean step is distinguishable from that after 10 warm-up steps; the largest "
+            "difference is 8.7 % (95 %: -64 to +82 %).");
+  const Finding enough = Make(Finding::CODE_ENOUGH_WARMUP, 0.008, 0.01, 2);
+  EXPECT_EQ(SentenceOf(Known(enough, -0.002, 0.018, 5, 2)),
+            "From 2 warm-up steps on the mean step is not distinguishable from that after 10 "
+            "warm-up steps; the largest difference is 0.80 % (95 %: -0.20 to +1.8 %); 2 of 5 rows "
+            "contaminated.");
 }
 
 TEST(WarmupSentences, SayThatNothingChanged) {

@@ -73,6 +73,10 @@ TEST(InstrumentTest, ACalibrationGivesLaterRunsTheirShareOfThePeak) {
   ASSERT_EQ(calibrate.status, 0) << calibrate.err;
   EXPECT_THAT(calibrate.out, HasSubstr("| fp32 "));
   EXPECT_THAT(calibrate.out, HasSubstr("| 64 "));
+  const json calibration = world.Json({"show", "1.1"});
+  EXPECT_FALSE(calibration["validity"].is_null());
+  EXPECT_GE(calibration["samples"].size(), 10U);
+  EXPECT_TRUE(calibration["step_mean_ms"].is_null());
   ASSERT_EQ(world.Client(Command("run", {})).status, 0);
   const json row = world.Json({"export"}).at(0);
   EXPECT_EQ(row["calibration_run_id"], "1.1");

@@ -62,6 +62,10 @@ TEST(OomLadderTest, ASweptAxisIsNeverShrunk) {
   ASSERT_EQ(rows.size(), 3U);
   // Larger than a cell of the sweep that failed: not tried.
   EXPECT_EQ(rows[2]["outcome"], "SKIPPED");
+  // Not with the numbers of the run that failed.
+  EXPECT_NE(run.out.find("SKIPPED: not tried: run 2.1 ran out of memory at batch 64, context 128"),
+            std::string::npos)
+      << run.out;
   EXPECT_NE(rows[2]["failure_detail"].get<std::string>().find("run 2.1"), std::string::npos);
   EXPECT_EQ(rows[0]["outcome"], "OK");
   EXPECT_EQ(rows[1]["outcome"], "OUT_OF_MEMORY");
@@ -75,6 +79,26 @@ TEST(OomLadderTest, WithoutRetryTheFirstAttemptIsTheResult) {
       world.Client(Model({"--batch-size", "64", "--context-length", "128", "--no-oom-retry"}));
   EXPECT_EQ(run.status, 2) << run.out << run.err;
   EXPECT_EQ(world.Json({"export"}).size(), 1U);
+  EXPECT_NE(run.out.find("try for the largest batch that fits: torchlap fit "), std::string::npos)
+      << run.out;
+  EXPECT_EQ(run.out.find("would need"), std::string::npos) << run.out;
+}
+
+// What the advice leads to is true, whatever the sizes.
+TEST(OomLadderTest, TheFitThatIsAdvisedFindsASizeThatRuns) {
+  World world(World::DefaultConfiguration("8MiB"));
+  ASSERT_TRUE(world.Start()) << world.daemon_log();
+  const Finished run =
+      world.Client(Model({"--batch-size", "1", "--context-length", "512", "--no-oom-retry"}));
+  EXPECT_EQ(run.status, 2) << run.out << run.err;
+  EXPECT_NE(run.out.find("largest context that fits: torchlap fit --axis context"),
+            std::string::npos)
+      << run.out;
+  std::vector<std::string> fit = Model({"--batch-size", "1", "--axis", "context"});
+  fit.front() = "fit";
+  const Finished found = world.Client(fit);
+  EXPECT_EQ(found.status, 0) << found.out << found.err;
+  EXPECT_NE(found.out.find("largest context that fits: "), std::string::npos) << found.out;
 }
 
 TEST(OomLadderTest, AHopelessSizeIsSkippedWithItsNumbers) {

@@ -167,9 +167,11 @@ TEST_F(RunStoreTest, WhatTheDaemonMadeOfARunComesBackWithIt) {
 }
 
 TEST_F(RunStoreTest, TheFastestSiblingIsOfTheSameKindAndNoLarger) {
-  const auto finish = [&](const NewJob& job, double flops_per_s, double step_ns) {
+  const auto finish = [&](const NewJob& job, double flops_per_s, double step_ns,
+                          uint32_t steps = 10) {
     FinishedRun finished = Ended(Start(SubmitOne(job)));
     finished.run.set_flops_per_s(flops_per_s);
+    finished.run.set_actual_measure_steps(steps);
     finished.run.mutable_step()->set_mean_ns(step_ns);
     Finish(finished, LaunchDone());
     return finished.run;
@@ -180,15 +182,18 @@ TEST_F(RunStoreTest, TheFastestSiblingIsOfTheSameKindAndNoLarger) {
   other.spec.mutable_workload()->mutable_transformer_lm()->set_precision(v1::PRECISION_BF16);
   other.workload_hash = HashOf(other.spec.workload());
   finish(other, 9e9, 1e8);
-  EXPECT_EQ(runs_->BestSibling(slow)->value().run_id, slow.run_id());
+  // Of too few steps, however many of them there are.
+  for (int i = 0; i < 3; ++i) finish(MakeJob("medium"), 2e9, 2e9, i == 0 ? 1 : 9);
+  EXPECT_EQ(runs_->BestSibling(slow, 10)->value().run_id, slow.run_id());
+  EXPECT_EQ(runs_->BestSibling(slow, 9)->value().flops_per_s, 2e9);
   const v1::Run best = finish(MakeJob("small", 1, 64), 3e9, 1e9);
-  const std::optional<RunStore::Sibling> found = *runs_->BestSibling(slow);
+  const std::optional<RunStore::Sibling> found = *runs_->BestSibling(slow, 10);
   ASSERT_TRUE(found.has_value());
   EXPECT_EQ(found->run_id, best.run_id());
   EXPECT_EQ(found->flops_per_s, 3e9);
   v1::Run elsewhere = slow;
   elsewhere.set_device_uuid("CPU-9");
-  EXPECT_FALSE(runs_->BestSibling(elsewhere)->has_value());
+  EXPECT_FALSE(runs_->BestSibling(elsewhere, 10)->has_value());
 }
 
 TEST_F(RunStoreTest, AFrontierIsAPairOfAFittingAndATooLargeFit) {
@@ -222,18 +227,25 @@ TEST_F(RunStoreTest, TheNewestCalibrationOfADeviceIsFound) {
   job.spec.mutable_workload()->mutable_calibration()->set_matrix_size(64);
   job.spec.set_purpose(v1::PURPOSE_CALIBRATE);
   job.workload_hash = "c0ffee";
-  for (const double flops_per_s : {1e9, 2e9}) {
+  const auto calibrate = [&](double flops_per_s, v1::Validity validity) {
     const StartedRun started = Start(SubmitOne(job));
     EXPECT_EQ(started.run.workload().calibration().matrix_size(), 64u);
     FinishedRun finished;
     finished.run = started.run;
     finished.run.set_outcome(v1::OUTCOME_OK);
     finished.run.mutable_calibration()->add_matmul_peaks()->set_flops_per_s(flops_per_s);
+    finished.run.set_validity(validity);
     Finish(finished, LaunchDone());
-  }
+  };
+  calibrate(5e8, v1::VALIDITY_CONTAMINATED);
+  EXPECT_FALSE(runs_->LatestCalibration("CPU-0")->has_value());
+  calibrate(1e9, v1::VALIDITY_UNSPECIFIED);  // of a daemon that gave calibrations no verdict
+  EXPECT_TRUE(runs_->LatestCalibration("CPU-0")->has_value());
+  calibrate(2e9, v1::VALIDITY_UNVERIFIED);
+  calibrate(4e8, v1::VALIDITY_CONTAMINATED);
   const std::optional<v1::Run> latest = *runs_->LatestCalibration("CPU-0");
   ASSERT_TRUE(latest.has_value());
-  EXPECT_EQ(latest->run_id(), "2.1");
+  EXPECT_EQ(latest->run_id(), "3.1");
   EXPECT_EQ(latest->calibration().matmul_peaks(0).flops_per_s(), 2e9);
   EXPECT_TRUE(latest->workload().has_calibration());
   EXPECT_FALSE(runs_->LatestCalibration("CPU-1")->has_value());

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/measure/launch_runs.h"
 #include "server/measure/presets.h"
 #include "server/measure/statistics.h"
 #include "server/measure/summary.h"
@@ -189,24 +190,37 @@ TEST(Advise, SaysThatNothingFitsAndThatHalfTheBytesWould) {
   EXPECT_EQ(Codes(run), Expected{v1::ADVICE_NOTHING_FITS});
 }
 
-TEST(Advise, FindsTheSizeThatFitsByWhatWasSeen) {
-  v1::Run run = RunOf("small", v1::PASS_TYPE_FORWARD_BACKWARD, 8, 256);
+v1::Run OutOfMemory(v1::PassType pass, uint32_t batch, uint32_t context, v1::Phase phase) {
+  v1::Run run = RunOf("small", pass, batch, context);
   run.set_outcome(v1::OUTCOME_OUT_OF_MEMORY);
-  run.mutable_failure()->set_phase(v1::PHASE_BACKWARD);
+  run.mutable_failure()->set_phase(phase);
   run.mutable_failure()->set_allocated_bytes(3 * kGiB);
   run.mutable_failure()->set_asked_bytes(kGiB / 4);
-  Advise({}, {.device_memory_bytes = 2 * kGiB}, &run);
-  ASSERT_EQ(Codes(run), Expected{v1::ADVICE_SMALLER_FITS});
-  const v1::MemoryParts& parts = run.assessment().memory();
-  const uint64_t weights = 128625408ULL * 4;
-  EXPECT_EQ(parts.gradients_bytes(), weights);
-  EXPECT_EQ(parts.optimizer_bytes(), 0U);
-  EXPECT_EQ(parts.activations_bytes(), 3 * kGiB + kGiB / 4 - 2 * weights);
-  const v1::Advice& advice = run.assessment().advice(0);
-  // 0.96 GiB and 2.29 GiB x 2 / 8 = 1.53 GiB; at batch 4 it would be 2.1 GiB.
-  EXPECT_EQ(advice.number(), 2U);
-  EXPECT_EQ(advice.number2(), 256U);
-  EXPECT_EQ(advice.bytes(), 2 * weights + parts.activations_bytes() / 4);
+  return run;
+}
+
+// What gradients and activations need together at a smaller size cannot be told from a failure:
+// half of the activations beside all of the gradients was more than such a run takes.
+TEST(Advise, LetsFitLookForTheSizeInsteadOfPromisingOne) {
+  for (const v1::Phase phase : {v1::PHASE_FORWARD, v1::PHASE_BACKWARD, v1::PHASE_OPTIMIZER}) {
+    v1::Run run = OutOfMemory(v1::PASS_TYPE_TRAIN_STEP, 8, 256, phase);
+    Advise({}, {.device_memory_bytes = 3 * kGiB}, &run);
+    ASSERT_EQ(Codes(run), Expected{v1::ADVICE_FIT});
+    const v1::Advice& advice = run.assessment().advice(0);
+    EXPECT_EQ(advice.number(), 8U);
+    EXPECT_EQ(advice.number2(), 256U);
+    EXPECT_EQ(advice.bytes(), 128625408ULL * 16);
+    EXPECT_EQ(advice.bytes2(), 3 * kGiB);
+  }
+}
+
+TEST(Advise, HasNoSizeToLookForBelowTheSmallest) {
+  v1::Run run = OutOfMemory(v1::PASS_TYPE_FORWARD, 1, 1, v1::PHASE_FORWARD);
+  Advise({}, {.device_memory_bytes = 3 * kGiB}, &run);
+  EXPECT_EQ(Codes(run), Expected{});
+  run = OutOfMemory(v1::PASS_TYPE_FORWARD, 1, 2, v1::PHASE_FORWARD);
+  Advise({}, {.device_memory_bytes = 3 * kGiB}, &run);
+  EXPECT_EQ(Codes(run), Expected{v1::ADVICE_FIT});
 }
 
 TEST(MemoryParts, OfAnOutOfMemoryCountOnlyWhatWasThere) {
@@ -235,33 +249,94 @@ TEST(MemoryParts, OfASuccessComeFromTheLargestPeak) {
   EXPECT_EQ(parts.activations_bytes(), 2 * kGiB - 128625408ULL * 4);
 }
 
-TEST(Forecast, ScalesWithTheBatchAndFasterWithTheContextOfExplicitAttention) {
-  v1::Workload workload = RunOf("small", v1::PASS_TYPE_FORWARD, 4, 256).workload();
-  v1::MemoryParts parts;
-  EXPECT_EQ(ForecastBytes(workload, parts, {2, 256}), std::nullopt);
-  parts.set_weights_bytes(1000);
-  parts.set_activations_bytes(800'000);
-  EXPECT_EQ(ForecastBytes(workload, parts, {4, 256}), 801'000U);
-  EXPECT_EQ(ForecastBytes(workload, parts, {2, 256}), 401'000U);
-  const uint64_t explicit_half = *ForecastBytes(workload, parts, {4, 128}) - 1000;
-  EXPECT_LT(explicit_half, 400'000U);
-  EXPECT_GT(explicit_half, 200'000U);
-  workload.mutable_transformer_lm()->set_attention(v1::ATTENTION_SDPA);
-  EXPECT_EQ(ForecastBytes(workload, parts, {4, 128}), 401'000U);
+// Contaminated throughout, after `tries` that were so too.
+v1::Run StillDisturbed(uint32_t tries, uint32_t allowed) {
+  v1::SampleBlock samples = Steps(MadeUpTimes(1).Normal(20, 400, 1), 5);
+  for (int i = 5; i < 20; ++i) samples.set_foreign_cpu_ns(i, 200'000'000);
+  v1::Run run = RunOf("small", v1::PASS_TYPE_FORWARD_BACKWARD, 4, 256);
+  run.mutable_plan()->set_retry_contaminated(allowed);
+  run.set_contaminated_tries(tries);
+  SummariseRun(samples, &run);
+  Judge(samples, {}, &run);
+  Advise(samples, kCpu, &run);
+  return run;
 }
 
-TEST(Forecast, ShrinksTheContextOnceTheBatchIsOne) {
-  v1::Workload workload = RunOf("small", v1::PASS_TYPE_FORWARD, 2, 256).workload();
-  workload.mutable_transformer_lm()->set_attention(v1::ATTENTION_SDPA);
-  v1::MemoryParts parts;
-  parts.set_weights_bytes(1000);
-  parts.set_activations_bytes(8000);
-  const auto size = FindSizeThatFits(workload, parts, 2500);
-  ASSERT_TRUE(size);
-  EXPECT_EQ(size->size.batch_size, 1U);
-  EXPECT_EQ(size->size.context_length, 64U);
-  EXPECT_EQ(size->bytes, 2000U);
-  EXPECT_FALSE(FindSizeThatFits(workload, parts, 1000));
+TEST(Advise, WantsAQuietDeviceOnceAllTriesWereContaminated) {
+  const v1::Run run = StillDisturbed(3, 3);
+  ASSERT_EQ(Codes(run), Expected{v1::ADVICE_QUIET_DEVICE});
+  EXPECT_EQ(run.assessment().advice(0).number(), 4U);
+  EXPECT_EQ(run.assessment().advice(0).number2(), 4U);
+  EXPECT_NEAR(run.assessment().advice(0).ratio(), 0.5, 0.02);
+  EXPECT_EQ(Codes(StillDisturbed(2, 3)), Expected{v1::ADVICE_NEIGHBOUR});
+  EXPECT_EQ(Codes(StillDisturbed(0, 0)), Expected{v1::ADVICE_NEIGHBOUR});
+}
+
+TEST(Advise, CountsTheStepsThatTheCountersNeed) {
+  // 10 steps of 2 ms are 20 ms; 200 ms are 100, and a fifth more is 120.
+  v1::Run run = Advised(Steps(std::vector<double>(15, 2), 5));
+  ASSERT_EQ(Codes(run), Expected{v1::ADVICE_LONGER_WINDOW});
+  EXPECT_EQ(run.assessment().advice(0).number(), 120U);
+  // Two steps would do, but five are the least that a verdict takes.
+  run = Advised(Steps({150, 150}, 1));
+  ASSERT_EQ(Codes(run), Expected{v1::ADVICE_LONGER_WINDOW});
+  EXPECT_EQ(run.assessment().advice(0).number(), 5U);
+  EXPECT_EQ(Codes(Advised(Steps(std::vector<double>(15, 21), 5))), Expected{});
+}
+
+TEST(Advise, DoesNotLengthenExperiments) {
+  for (const v1::Purpose purpose : {v1::PURPOSE_FIT, v1::PURPOSE_WARMUP}) {
+    v1::Run run = RunOf("small", v1::PASS_TYPE_FORWARD, 1, 128);
+    run.set_purpose(purpose);
+    const v1::SampleBlock samples = Steps(std::vector<double>(15, 2), 5);
+    SummariseRun(samples, &run);
+    Judge(samples, {}, &run);
+    Advise(samples, kCpu, &run);
+    EXPECT_EQ(run.validity_reasons(), "short-window");
+    EXPECT_EQ(Codes(run), Expected{});
+  }
+}
+
+TEST(Advise, DistrustsAPeakThatARunExceeds) {
+  v1::Run run = RunOf("small", v1::PASS_TYPE_FORWARD, 1, 128);
+  run.set_matmul_peak_ratio(1.14);
+  run.set_calibration_run_id("4.1");
+  Advise({}, {.is_calibrated = true, .calibration_load = 7.7}, &run);
+  ASSERT_EQ(Codes(run), Expected{v1::ADVICE_CALIBRATE_AGAIN});
+  EXPECT_EQ(run.assessment().advice(0).text(), "4.1");
+  EXPECT_EQ(run.assessment().advice(0).ratio(), 7.7);
+  run.set_matmul_peak_ratio(1);
+  Advise({}, {.is_calibrated = true, .calibration_load = 7.7}, &run);
+  EXPECT_EQ(Codes(run), Expected{});
+}
+
+v1::Run NoisyLaunch(uint32_t launch, double spread, uint32_t launches = 3) {
+  std::vector<double> times;
+  for (int i = 0; i < 33; ++i) times.push_back(100 + spread * (i * 7 % 11 - 5));
+  const v1::SampleBlock samples = Steps(times, 1);
+  v1::Run run = RunOf("small", v1::PASS_TYPE_FORWARD_BACKWARD, 4, 256);
+  run.set_launch(launch);
+  run.set_number(launch);
+  run.mutable_plan()->set_launches(launches);
+  SummariseRun(samples, &run);
+  Judge(samples, {}, &run);
+  Advise(samples, kCpu, &run);
+  return run;
+}
+
+TEST(Advise, OnACellIsOneNumberOfStepsForAllItsLaunches) {
+  // Of each launch alone another number.
+  EXPECT_NE(NoisyLaunch(1, 6, 1).assessment().advice(0).number(),
+            NoisyLaunch(1, 8, 1).assessment().advice(0).number());
+  const std::vector<v1::Run> launches = {NoisyLaunch(1, 6), NoisyLaunch(2, 8), NoisyLaunch(3, 5)};
+  for (const v1::Run& launch : launches) EXPECT_EQ(Codes(launch), Expected{});
+  const v1::Run cell = CellOf(launches);
+  ASSERT_EQ(Codes(cell), Expected{v1::ADVICE_MORE_STEPS});
+  // That of the noisiest.
+  EXPECT_EQ(cell.assessment().advice(0).number(),
+            NoisyLaunch(1, 8, 1).assessment().advice(0).number());
+  // Also where it is the only one yet.
+  EXPECT_EQ(Codes(CellOf({NoisyLaunch(1, 8)})), Expected{v1::ADVICE_MORE_STEPS});
 }
 
 }  // namespace

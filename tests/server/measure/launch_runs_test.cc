@@ -167,6 +167,24 @@ TEST(LaunchRuns, TriesOfALaunchAreCountedOnce) {
   EXPECT_EQ(CellOf(runs).contaminated_tries(), 2U);
 }
 
+constexpr auto kOutOfMemory = v1::OUTCOME_OUT_OF_MEMORY;
+
+// The failures on the way to a result that is left out are not what the cell came to.
+TEST(LaunchRuns, AContaminatedResultThatIsLeftOutIsNoFailure) {
+  EXPECT_FALSE(QuietCellOf(Runs({{1, 0, kOutOfMemory}, {1, 10, v1::OUTCOME_OK, kContaminated}})));
+  EXPECT_FALSE(QuietCellOf(Runs({{1, 10, v1::OUTCOME_OK, kContaminated}})));
+  const auto failed = QuietCellOf(Runs({{1, 0, kOutOfMemory}, {1, 0, v1::OUTCOME_CRASHED}}));
+  ASSERT_TRUE(failed);
+  EXPECT_EQ(failed->outcome(), v1::OUTCOME_CRASHED);
+  const auto quiet = QuietCellOf(Runs({{1, 0, kOutOfMemory},
+                                       {1, 10, v1::OUTCOME_OK, kContaminated},
+                                       {1, 12},
+                                       {2, 90, v1::OUTCOME_OK, kContaminated}}));
+  ASSERT_TRUE(quiet);
+  EXPECT_EQ(quiet->run_id(), "7.3");
+  EXPECT_EQ(quiet->validity(), v1::VALIDITY_CLEAN);
+}
+
 TEST(LaunchRuns, OneRunStandsForAJobThatCannotBePooled) {
   EXPECT_EQ(OneOf(Runs({{0, 9, v1::OUTCOME_OK, kContaminated}, {0, 5}, {1, 6}})).run_id(), "7.3");
   EXPECT_EQ(OneOf(Runs({{0, 9}, {0, 0, v1::OUTCOME_CRASHED}})).run_id(), "7.1");

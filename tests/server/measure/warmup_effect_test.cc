@@ -78,12 +78,60 @@ TEST(CompareWarmups, SaysSoWhereWarmUpMakesNoDifference) {
   EXPECT_LT(findings[1].value, findings[1].threshold);
 }
 
-TEST(CompareWarmups, DoesNotMakeMuchOfDifferencesWithinTheNoise) {
+TEST(CompareWarmups, GivesADifferenceWithinTheNoiseWithItsInterval) {
   const auto findings = CompareWarmups(Comparison({130}, 8));
-  EXPECT_FALSE(Find(findings, WarmupClause::kMeanInflated));
+  const auto mean = Find(findings, WarmupClause::kMeanInflated);
+  ASSERT_TRUE(mean);
+  ASSERT_TRUE(mean->interval);
+  EXPECT_LE(mean->interval->low, 0);
+  EXPECT_NEAR((mean->interval->low + mean->interval->high) / 2, mean->value, 1e-12);
   const auto none = Find(findings, WarmupClause::kNoDifference);
   ASSERT_TRUE(none);
-  EXPECT_GT(none->threshold, 0.04);
+  EXPECT_GE(none->value, mean->value);
+  EXPECT_EQ(none->threshold, 0.01);
+  ASSERT_TRUE(none->interval);
+  EXPECT_LE(none->interval->low, 0);
+}
+
+TEST(CompareWarmups, CallsNoDifferenceSmallBecauseTheNoiseIsLarge) {
+  // Noise of the longest by which two means may differ by 73 %.
+  std::vector<v1::Run> runs = {Warmed(0, {}), Warmed(10, {})};
+  v1::PhaseSummary* noisy = runs[1].mutable_step();
+  noisy->set_std_ns(0.72 * noisy->mean_ns());
+  noisy->clear_lag1();
+  runs[0].mutable_step()->set_mean_ns(1.087 * noisy->mean_ns());
+  const auto findings = CompareWarmups(runs);
+  const auto none = Find(findings, WarmupClause::kNoDifference);
+  ASSERT_TRUE(none);
+  EXPECT_EQ(none->threshold, 0.01);
+  EXPECT_NEAR(none->value, 0.087, 1e-9);
+  ASSERT_TRUE(none->interval);
+  EXPECT_NEAR(none->interval->high - none->value, 0.73, 0.01);
+}
+
+TEST(CompareWarmups, CountsTheContaminatedRunsBehindEachClause) {
+  std::vector<v1::Run> runs = Comparison({500, 130});
+  for (v1::Run& run : runs) {
+    if (run.plan().warmup_steps() <= 1) run.set_validity(v1::VALIDITY_CONTAMINATED);
+  }
+  const auto findings = CompareWarmups(runs);
+  const auto mean = Find(findings, WarmupClause::kMeanInflated);
+  EXPECT_EQ(mean->of, 2U);
+  EXPECT_EQ(mean->contaminated, 1U);
+  const auto first = Find(findings, WarmupClause::kFirstStepSlow);
+  EXPECT_EQ(first->of, 5U);
+  EXPECT_EQ(first->contaminated, 2U);
+  ASSERT_TRUE(first->interval);
+  EXPECT_LT(first->interval->low, first->value);
+  EXPECT_GT(first->interval->high, first->value);
+  EXPECT_EQ(Find(findings, WarmupClause::kSettles)->contaminated, 2U);
+  EXPECT_EQ(Find(findings, WarmupClause::kEnoughWarmup)->contaminated, 2U);
+}
+
+TEST(CompareWarmups, CallsNoFirstStepSlowWhereTimesSettleWithIt) {
+  std::vector<v1::Run> runs = Comparison({});
+  for (v1::Run& run : runs) run.set_cold_steady_ratio(1.2);
+  EXPECT_FALSE(Find(CompareWarmups(runs), WarmupClause::kFirstStepSlow));
 }
 
 TEST(CompareWarmups, SaysThatTimesNeverSettle) {

@@ -25,8 +25,9 @@ class ExportRunsTest : public storage::StoreTest {
     finished.run.set_validity(bad ? v1::VALIDITY_CONTAMINATED : v1::VALIDITY_CLEAN);
     Finish(finished, bad ? storage::TryAgain(4, 256) : storage::LaunchDone());
   }
-  std::vector<v1::Run> Rows(v1::RowKind kind) {
+  std::vector<v1::Run> Rows(v1::RowKind kind, bool exclude_contaminated = false) {
     v1::ExportRunsRequest request;
+    request.mutable_filter()->set_exclude_contaminated(exclude_contaminated);
     request.set_rows(kind);
     std::vector<v1::Run> rows;
     const absl::Status status = Export(request, [&](const v1::ExportRunsResponse& part) {
@@ -85,6 +86,25 @@ TEST_F(ExportRunsTest, ContaminatedTriesAreNoLaunchesOfACell) {
   EXPECT_THAT(Cells(), ElementsAre("1: 440 ms over 0, CLEAN", "2: 450 ms over 3, CLEAN",
                                    "3: 500 ms over 0, CLEAN"));
   EXPECT_EQ(Rows(v1::ROW_KIND_RUN).size(), 9U) << "no try is hidden";
+}
+
+TEST_F(ExportRunsTest, ALadderWithAContaminatedResultIsNotOutOfMemoryWhereThatIsLeftOut) {
+  const uint64_t laddered = SubmitOne(storage::MakeJob());
+  storage::FinishedRun failed = storage::Ended(Start(laddered, 0), v1::OUTCOME_OUT_OF_MEMORY);
+  Finish(failed, storage::TryAgain(2, 256));
+  storage::FinishedRun contaminated = storage::Ended(Start(laddered, 0));
+  contaminated.run.set_validity(v1::VALIDITY_CONTAMINATED);
+  Finish(contaminated, storage::LaunchDone());
+  const uint64_t plain = SubmitOne(storage::MakeJob());
+  Run(plain, 0, 500);
+  const std::vector<v1::Run> all = Rows(v1::ROW_KIND_CELL);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].validity(), v1::VALIDITY_CONTAMINATED);
+  const std::vector<v1::Run> quiet = Rows(v1::ROW_KIND_CELL, /*exclude_contaminated=*/true);
+  ASSERT_EQ(quiet.size(), 1U);
+  EXPECT_EQ(quiet[0].job_id(), plain);
+  // An attempt is a row of its own among runs.
+  EXPECT_EQ(Rows(v1::ROW_KIND_RUN, /*exclude_contaminated=*/true).size(), 2U);
 }
 
 TEST_F(ExportRunsTest, ACellOfMoreRunsThanABatchIsOneRow) {

@@ -249,17 +249,22 @@ TEST(SmallestTry, IsAtTheFloorsOfTheAxesThatMayShrink) {
   EXPECT_EQ(smallest(NoRetry()), Size(8, 512));
 }
 
-TEST(RuledOutByRun, NamesTheRunAndItsSizeAndKeepsItsNumbers) {
+TEST(RuledOutByRun, NamesTheRunAndItsSizeAndTakesNoneOfItsNumbers) {
   v1::Run failed;
   failed.set_run_id("3.2");
   failed.mutable_workload()->mutable_transformer_lm()->set_batch_size(4);
   failed.mutable_workload()->mutable_transformer_lm()->set_context_length(128);
   failed.mutable_failure()->set_phase(v1::PHASE_FORWARD);
   failed.mutable_failure()->set_asked_bytes(7);
+  failed.mutable_failure()->set_free_bytes(3);
+  failed.mutable_failure()->set_allocated_bytes(90);
   const v1::Failure failure = RuledOutByRun(failed);
   EXPECT_EQ(failure.detail(),
             "not tried: run 3.2 ran out of memory at batch 4, context 128, which is no larger");
-  EXPECT_EQ(failure.asked_bytes(), 7U);
+  // `needs 7 bytes, device has 3` would be the reason of another run.
+  EXPECT_FALSE(failure.has_asked_bytes());
+  EXPECT_FALSE(failure.has_free_bytes());
+  EXPECT_FALSE(failure.has_allocated_bytes());
   EXPECT_EQ(failure.phase(), v1::PHASE_UNSPECIFIED);
 }
 

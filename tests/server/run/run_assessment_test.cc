@@ -1,5 +1,7 @@
 #include "server/run/run_assessment.h"
 
+#include <vector>
+
 #include "tests/server/run/run_fixture.h"
 
 namespace torchlap::run {
@@ -17,14 +19,17 @@ class RunAssessmentTest : public RunTest {
     return finished;
   }
 
-  void StoreCalibration(double flops_per_s) {
+  void StoreCalibration(double flops_per_s, v1::Validity validity = v1::VALIDITY_CLEAN) {
     storage::NewJob job = storage::MakeJob();
     job.spec.set_purpose(v1::PURPOSE_CALIBRATE);
     storage::FinishedRun finished = storage::Ended(Start(SubmitOne(job)));
     v1::MatmulPeak* peak = finished.run.mutable_calibration()->add_matmul_peaks();
     peak->set_precision(v1::PRECISION_FP32);
     peak->set_flops_per_s(flops_per_s);
-    calibration_ = finished.run.run_id();
+    finished.run.mutable_calibration()->add_emulated(v1::PRECISION_BF16);
+    finished.run.set_validity(validity);
+    finished.readings.set_load_average(7.7);
+    if (validity != v1::VALIDITY_CONTAMINATED) calibration_ = finished.run.run_id();
     Finish(finished, storage::LaunchDone());
   }
 
@@ -39,6 +44,45 @@ TEST_F(RunAssessmentTest, APeakIsThatOfTheNewestCalibrationOfTheDevice) {
   EXPECT_TRUE(Assess(device_, {}, *runs_, &finished).ok());
   EXPECT_DOUBLE_EQ(finished.run.matmul_peak_ratio(), 0.5);
   EXPECT_EQ(finished.run.calibration_run_id(), calibration_);
+}
+
+std::vector<v1::AdviceCode> Codes(const v1::Run& run) {
+  std::vector<v1::AdviceCode> codes;
+  for (const v1::Advice& advice : run.assessment().advice()) codes.push_back(advice.code());
+  return codes;
+}
+
+TEST_F(RunAssessmentTest, AContaminatedCalibrationIsNoPeak) {
+  StoreCalibration(4e9);
+  StoreCalibration(1e6, v1::VALIDITY_CONTAMINATED);
+  storage::FinishedRun finished = MadeUp(1e9);
+  EXPECT_TRUE(Assess(device_, {}, *runs_, &finished).ok());
+  EXPECT_DOUBLE_EQ(finished.run.matmul_peak_ratio(), 0.25);
+  EXPECT_EQ(finished.run.calibration_run_id(), calibration_);
+}
+
+TEST_F(RunAssessmentTest, AboveAPeakTheCalibrationIsDoubtedWithTheLoadThatItRanAt) {
+  StoreCalibration(1e9);
+  storage::FinishedRun finished = MadeUp(1.14e9);
+  EXPECT_TRUE(Assess(device_, {}, *runs_, &finished).ok());
+  ASSERT_EQ(Codes(finished.run), std::vector{v1::ADVICE_CALIBRATE_AGAIN});
+  EXPECT_EQ(finished.run.assessment().advice(0).text(), calibration_);
+  EXPECT_DOUBLE_EQ(finished.run.assessment().advice(0).ratio(), 7.7);
+}
+
+TEST_F(RunAssessmentTest, AnEmulatedFormatHasNoPeakAndNothingToCalibrate) {
+  StoreCalibration(1e9);
+  for (const v1::Precision precision : {v1::PRECISION_BF16, v1::PRECISION_BF16_WEIGHTS}) {
+    storage::FinishedRun finished = MadeUp(1e9);
+    finished.run.mutable_workload()->mutable_transformer_lm()->set_precision(precision);
+    EXPECT_TRUE(Assess(device_, {}, *runs_, &finished).ok());
+    EXPECT_FALSE(finished.run.has_matmul_peak_ratio());
+    EXPECT_EQ(Codes(finished.run), std::vector<v1::AdviceCode>());
+  }
+  storage::FinishedRun other = MadeUp(1e9);
+  other.run.mutable_workload()->mutable_transformer_lm()->set_precision(v1::PRECISION_FP16);
+  EXPECT_TRUE(Assess(device_, {}, *runs_, &other).ok());
+  EXPECT_EQ(Codes(other.run), std::vector{v1::ADVICE_CALIBRATE});
 }
 
 TEST_F(RunAssessmentTest, WithoutACalibrationThereIsNoPeak) {

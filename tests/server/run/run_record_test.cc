@@ -134,7 +134,7 @@ TEST(RunRecordTest, AResultThatStopsByPrecisionHasTheStepsItSays) {
   }
 }
 
-TEST(RunRecordTest, ACalibrationHasAResultAndNoSteps) {
+TEST(RunRecordTest, ACalibrationMayHaveAResultAndNoSteps) {
   v1::Run run = StartedRun();
   run.mutable_workload()->mutable_calibration();
   run.set_purpose(v1::PURPOSE_CALIBRATE);
@@ -148,6 +148,36 @@ TEST(RunRecordTest, ACalibrationHasAResultAndNoSteps) {
   EXPECT_EQ(finished.run.outcome(), v1::OUTCOME_OK);
   EXPECT_EQ(finished.run.calibration().memory_bytes_per_s(), 5e9);
   EXPECT_EQ(finished.samples.step_ns_size(), 0);
+}
+
+TEST(RunRecordTest, ACalibrationsStepsAreItsProducts) {
+  for (const uint32_t products : {3U, 4U}) {
+    v1::Run run = StartedRun();
+    run.mutable_workload()->mutable_calibration();
+    run.set_purpose(v1::PURPOSE_CALIBRATE);
+    RunRecord record(run);
+    ASSERT_TRUE(record.Take(Hello()).ok());
+    ASSERT_TRUE(record.Take(Built()).ok());
+    v1::WorkerEvent event;
+    v1::WorkerResult* result = event.mutable_result();
+    result->mutable_calibration()->set_memory_bytes_per_s(5e9);
+    for (int64_t i = 0; i < 3; ++i) {
+      result->mutable_samples()->add_start_ns(1000 * i);
+      result->mutable_samples()->add_step_ns(100 + 200 * i);
+      result->mutable_samples()->add_foreign_cpu_ns(0);
+    }
+    result->set_measured_steps(products);
+    EXPECT_EQ(record.Take(event).ok(), products == 3);
+    if (products != 3) continue;
+    const storage::FinishedRun finished = Finish(std::move(record), {});
+    EXPECT_EQ(finished.run.outcome(), v1::OUTCOME_OK);
+    EXPECT_EQ(finished.samples.step_ns_size(), 3);
+    EXPECT_EQ(finished.samples.warmup_steps(), 0U);
+    EXPECT_EQ(finished.run.actual_measure_steps(), 3U);
+    // Products of several kinds have no mean.
+    EXPECT_FALSE(finished.run.has_step());
+    EXPECT_FALSE(finished.run.has_settles_at_step());
+  }
 }
 
 TEST(RunRecordTest, AResultWithAGapIsNoResult) {
