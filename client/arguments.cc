@@ -101,6 +101,9 @@ void AddFollowing(CLI::App* app, AllOptions* all) {
   AddWord(wait, "--trace", &all->wait.trace, "write the jobs' Chrome traces to DIR", "DIR");
   auto* cancel = app->add_subcommand("cancel", "cancel queued and running jobs");
   AddSelectors(cancel, &all->cancel.selectors, "17, sweep:3, sweep:NAME, last, label:k=v");
+  AddWord(cancel, "--user", &all->cancel.user,
+          "of the chosen jobs those of this account (or uid:N); alone: all of its unfinished ones",
+          "USER");
   AddOutput(cancel, &all->cancel.output, format::Content::kList);
 }
 

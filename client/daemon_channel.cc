@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +10,7 @@
 #include <utility>
 
 #include "client/address.h"
+#include "proto/base/local_socket.h"
 #include "proto/message_size.h"
 #include "torchlap/v1/service.grpc.pb.h"
 
@@ -52,19 +51,7 @@ std::optional<std::string> Connect(grpc::Channel* channel, Clock::time_point dea
   return std::nullopt;
 }
 
-// What the kernel says about the socket: gRPC does not pass that on. Empty if it takes connections.
-std::string SocketProblem(const std::filesystem::path& path) {
-  sockaddr_un name{};
-  name.sun_family = AF_UNIX;
-  std::strncpy(name.sun_path, path.c_str(), sizeof(name.sun_path) - 1);
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return std::strerror(errno);
-  const int result = connect(fd, reinterpret_cast<const sockaddr*>(&name), sizeof(name));
-  const int error = errno;
-  close(fd);
-  return result == 0 ? "" : std::strerror(error);
-}
-
+// What the kernel says about the socket: gRPC does not pass that on.
 absl::Status NoDaemon(const std::string& address, std::string reason) {
   if (const auto path = SocketPathOf(address)) {
     const std::string problem = SocketProblem(*path);

@@ -10,6 +10,7 @@ namespace torchlap::client {
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitUsage = 1;
 inline constexpr int kExitJobFailed = 2;
+inline constexpr int kExitProblemFound = 2;  // of doctor
 inline constexpr int kExitUnavailable = 3;
 inline constexpr int kExitRefused = 4;
 // The result could not be written. What was done all the same stands on stderr.

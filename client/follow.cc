@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "client/format/words.h"
 #include "client/time_words.h"
 
 namespace torchlap::client {
@@ -58,6 +59,7 @@ class Follower {
   bool Take(const v1::WatchJobsResponse& change) {
     lost_since_.reset();
     if (options_.run_line) SayEndedRun(change);
+    SayNotStored(change.snapshot());
     std::vector<FinishedCell> finished = progress_->Apply(change);
     if (progress_->sequence()) PinSelector();
     std::vector<NextTry> tries = progress_->TakeTries();
@@ -75,6 +77,14 @@ class Follower {
     const bool is_new = !progress_->sequence() || event.sequence() > *progress_->sequence();
     if (!is_new || event.run().outcome() == v1::OUTCOME_UNSPECIFIED) return;
     display_->Say(options_.run_line(event.run()));
+  }
+
+  // Nothing else happens until it is: whoever waits shall know why.
+  void SayNotStored(const v1::JobSnapshot& snapshot) {
+    for (const v1::Job& job : snapshot.jobs()) {
+      const std::string words = format::NotStoredWords(job);
+      if (!words.empty()) display_->Say(fmt::format("{}: {}", job.job_id(), words));
+    }
   }
 
   // `last` may mean another sweep when the stream is resumed.

@@ -115,6 +115,11 @@ std::string LaunchWords(const SweepProgress::Current& current) {
   return launches > 1 ? fmt::format("launch {} of {}, ", current.launch + 1, launches) : "";
 }
 
+std::string DoingWords(const SweepProgress::Current& current) {
+  const std::string not_stored = format::NotStoredWords(current.job);
+  return not_stored.empty() ? StepWords(current.progress) : not_stored;
+}
+
 // Only while there is something left.
 std::string EstimateWords(const SweepProgress& progress) {
   const std::optional<double> seconds = progress.remaining_seconds();
@@ -167,6 +172,7 @@ void SweepProgress::ApplySnapshot(const v1::JobSnapshot& snapshot,
     Cell& cell = cells_[job.job_id()];
     cell.job = job;
     cell.progress.reset();
+    if (!job.not_stored().empty()) cell.progress.emplace().set_job_id(job.job_id());
     if (IsFinished(job.state())) Report(&cell, nullptr, finished);
   }
   snapshot_is_whole_ = !snapshot.more();
@@ -180,6 +186,7 @@ void SweepProgress::ApplyEvent(const v1::JobEvent& event, std::vector<FinishedCe
   if (place == cells_.end()) return;
   Cell& cell = place->second;
   cell.job.set_state(event.state());
+  cell.job.clear_not_stored();
   const bool run_ended = event.has_run() && event.run().outcome() != v1::OUTCOME_UNSPECIFIED;
   if (run_ended) {
     cell.progress.reset();
@@ -348,8 +355,9 @@ std::string ProgressLine(const SweepProgress& progress, int columns, bool color)
   std::string rest = fmt::format(" {}/{}", progress.done(), progress.total());
   if (progress.failed() > 0) rest += fmt::format(", {} failed", progress.failed());
   const auto current = progress.current();
-  if (!progress.finished())
-    rest += "  " + (current ? LaunchWords(*current) + StepWords(current->progress) : "waiting");
+  if (!progress.finished()) {
+    rest += "  " + (current ? LaunchWords(*current) + DoingWords(*current) : "waiting");
+  }
   rest += EstimateWords(progress);
   // Last, as it is what a narrow terminal can do without.
   if (current) rest += "  " + current->name;

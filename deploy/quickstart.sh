@@ -43,7 +43,6 @@ case $only in
 esac
 
 bin=$root/build/release/bin
-log=${XDG_STATE_HOME:-${HOME:?}/.local/state}/torchlap/torchlapd.log
 
 packages() { "$root/deploy/install_packages.sh" build; }
 
@@ -62,20 +61,8 @@ start() {
     echo "a daemon answers already; none is started"
     return
   fi
-  (umask 077 && mkdir -p "${log%/*}")
   # In a session of its own, so that closing this terminal does not end it.
-  setsid "$bin/torchlapd" </dev/null >>"$log" 2>&1 &
-  local pid=$! deadline=$((SECONDS + 30))
-  disown "$pid"
-  until answers; do
-    if ! kill -0 "$pid" 2>/dev/null || ((SECONDS >= deadline)); then
-      echo "torchlapd did not start; the end of $log:" >&2
-      tail -n 5 "$log" >&2
-      return 1
-    fi
-    sleep 0.05
-  done
-  echo "torchlapd runs as process $pid, its log is $log; kill $pid ends it"
+  "$bin/torchlapd" --detach
 }
 
 run() {

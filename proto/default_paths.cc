@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -39,6 +40,10 @@ fs::path XdgFolder(const char* variable, const char* below_home) {
   return (folder.empty() ? Home() / below_home : folder) / "torchlap";
 }
 
+constexpr char kSocketName[] = "torchlapd.sock";
+
+fs::path TemporaryRuntimeFolder() { return "/tmp/torchlap-" + std::to_string(getuid()); }
+
 }  // namespace
 
 fs::path SystemSocketPath() { return "/run/torchlap/torchlapd.sock"; }
@@ -46,10 +51,22 @@ fs::path SystemSocketPath() { return "/run/torchlap/torchlapd.sock"; }
 fs::path UserRuntimeFolder() {
   const fs::path folder = FromEnvironment("XDG_RUNTIME_DIR");
   if (!folder.empty()) return folder / "torchlap";
-  return "/tmp/torchlap-" + std::to_string(getuid());
+  return TemporaryRuntimeFolder();
 }
 
-fs::path UserSocketPath() { return UserRuntimeFolder() / "torchlapd.sock"; }
+fs::path UserSocketPath() { return UserRuntimeFolder() / kSocketName; }
+
+std::vector<fs::path> UserSocketPaths() {
+  const fs::path of_logins = fs::path("/run/user") / std::to_string(getuid()) / "torchlap";
+  std::vector<fs::path> sockets;
+  for (const fs::path& folder : {UserRuntimeFolder(), of_logins, TemporaryRuntimeFolder()}) {
+    const fs::path socket = folder / kSocketName;
+    if (std::find(sockets.begin(), sockets.end(), socket) == sockets.end()) {
+      sockets.push_back(socket);
+    }
+  }
+  return sockets;
+}
 
 fs::path UserStateFolder() { return XdgFolder("XDG_STATE_HOME", ".local/state"); }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <vector>
 
 namespace torchlap {
 
@@ -13,6 +14,11 @@ std::filesystem::path SystemSocketPath();
 // $XDG_RUNTIME_DIR/torchlap, or /tmp/torchlap-UID where the variable is unset.
 std::filesystem::path UserRuntimeFolder();
 std::filesystem::path UserSocketPath();
+
+// Every place where a daemon of this user may listen, each once, the likeliest first: the folder of
+// $XDG_RUNTIME_DIR, /run/user/UID, /tmp/torchlap-UID. Who logs in otherwise, or not at all (cron),
+// has no variable; and a logout takes the folder away.
+std::vector<std::filesystem::path> UserSocketPaths();
 
 // $XDG_STATE_HOME/torchlap, or ~/.local/state/torchlap. The home is $HOME, or what the account
 // says.

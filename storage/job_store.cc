@@ -332,6 +332,20 @@ absl::StatusOr<JobFilter> JobStore::Resolve(const v1::Selector& selector,
   return selector.all() ? JobFilter() : std::move(filter);
 }
 
+absl::StatusOr<std::vector<uint64_t>> JobStore::UnfinishedSweeps(const std::string& name) const {
+  std::vector<uint64_t> ids;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    Query query(database,
+                "SELECT id FROM sweep WHERE name = ? AND EXISTS (SELECT 1 FROM job "
+                "WHERE job.sweep_id = sweep.id AND job.state IN (1, 2)) ORDER BY id",
+                name);
+    while (query.Step()) ids.push_back(static_cast<uint64_t>(query.Int(0)));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return ids;
+}
+
 absl::StatusOr<std::vector<QueueHead>> JobStore::Heads(const std::vector<std::string>& device_keys,
                                                        int64_t now_ns) const {
   std::vector<QueueHead> heads;

@@ -60,6 +60,9 @@ class JobStore {
   // selector are checked too. INVALID_ARGUMENT: more ids than filter_limits.h allows.
   absl::StatusOr<JobFilter> Resolve(const v1::Selector& selector, const Caller& caller) const;
 
+  // Sweeps of that name with a job that is not finished, oldest first.
+  absl::StatusOr<std::vector<uint64_t>> UnfinishedSweeps(const std::string& name) const;
+
   // Heads of the queue for a device that matches any of `device_keys`.
   absl::StatusOr<std::vector<QueueHead>> Heads(const std::vector<std::string>& device_keys,
                                                int64_t now_ns) const;

@@ -79,6 +79,7 @@ absl::StatusOr<int> Execute(const WatchOptions& options, const Invocation& invoc
 
 struct CancelOptions {
   std::vector<std::string> selectors;
+  std::optional<std::string> user;  // of the chosen jobs those of this account
   OutputWords output;
 };
 absl::StatusOr<int> Execute(const CancelOptions& options, const Invocation& invocation);

@@ -1,5 +1,7 @@
 #include "client/format/doctor.h"
 
+#include <algorithm>
+
 #include "client/commands/commands.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
@@ -12,13 +14,16 @@ absl::Status Write(const std::vector<v1::Finding>& findings, const Output& outpu
   return WriteOutput(output, invocation.console, format::ShowFindings(findings));
 }
 
-// `no daemon at unix:/x (Connection refused)`: the command that starts one is the remedy's.
+// `no daemon at unix:/x (Connection refused); start one with: torchlapd`: the second half is the
+// remedy.
 v1::Finding NobodyAnswers(const absl::Status& status) {
   v1::Finding finding;
   finding.set_severity(v1::SEVERITY_PROBLEM);
   finding.set_code(v1::FINDING_DAEMON);
   const std::string line = OneLine(status);
-  finding.set_detail(line.substr(0, line.find(';')));
+  const size_t advice = line.find("; ");
+  finding.set_detail(line.substr(0, advice));
+  if (advice != std::string::npos) finding.set_expected(line.substr(advice + 2));
   return finding;
 }
 
@@ -37,7 +42,11 @@ absl::StatusOr<int> Execute(const DoctorOptions& options, const Invocation& invo
   const absl::Status written =
       Write({response->findings().begin(), response->findings().end()}, *output, invocation);
   if (!written.ok()) return written;
-  return kExitOk;
+  const auto& findings = response->findings();
+  const bool is_well = std::none_of(
+      findings.begin(), findings.end(),
+      [](const v1::Finding& finding) { return finding.severity() == v1::SEVERITY_PROBLEM; });
+  return is_well ? kExitOk : kExitProblemFound;
 }
 
 }  // namespace torchlap::client

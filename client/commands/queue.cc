@@ -10,6 +10,7 @@
 #include "client/commands/job_choice.h"
 #include "client/exit_code.h"
 #include "client/format/listing.h"
+#include "proto/base/clock.h"
 
 namespace torchlap::client {
 namespace {
@@ -73,7 +74,8 @@ absl::StatusOr<int> Execute(const QueueOptions& options, const Invocation& invoc
   auto jobs = ListQueue(*limit, channel->get());
   if (!jobs.ok()) return jobs.status();
   if (jobs->empty()) *invocation.console.err << "the queue is empty\n";
-  const absl::Status written = WriteOutput(*output, invocation.console, format::ListQueue(*jobs));
+  const absl::Status written =
+      WriteOutput(*output, invocation.console, format::ListQueue(*jobs, WallNs()));
   if (!written.ok()) return written;
   if (jobs->size() >= *limit) {
     const absl::Status said = SayIfThereAreMore(jobs->size(), invocation.console, channel->get());

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <random>
+#include <string>
 
 namespace torchlap::client {
 namespace {
@@ -13,10 +14,20 @@ std::string RandomId() {
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", source(), source(), source(), source());
 }
 
+// `sweep:3` is the sweep with that id.
+absl::Status CheckName(const std::string& name) {
+  if (name.empty() || name.find_first_not_of("0123456789") != std::string::npos) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(fmt::format(
+      "--name is {0}, must not be a number: sweep:{0} is the sweep with that id", name));
+}
+
 }  // namespace
 
 absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
                                                   DaemonChannel* channel) {
+  if (absl::Status name = CheckName(request.sweep_name()); !name.ok()) return name;
   request.set_request_id(RandomId());
   auto response = channel->SubmitJobs(request);
   if (response.status().code() != absl::StatusCode::kUnavailable) return response;

@@ -10,8 +10,9 @@
 
 namespace torchlap::client {
 
-// Gives the request an id of its own and submits it. If the connection breaks it is sent once more:
-// by its id the daemon knows whether it has it already.
+// INVALID_ARGUMENT: the sweep's name is a number. Gives the request an id of its own and submits
+// it. If the connection breaks it is sent once more: by its id the daemon knows whether it has it
+// already.
 absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
                                                   DaemonChannel* channel);
 

@@ -20,7 +20,7 @@ struct Wording {
 };
 
 constexpr Wording kWordings[] = {
-    {v1::FINDING_DAEMON, "torchlapd {0} answers", "start one with: torchlapd"},
+    {v1::FINDING_DAEMON, "torchlapd {0} answers", "{1}"},
     {v1::FINDING_TORCH, "LibTorch in {0}", ""},
     {v1::FINDING_TORCH_MISSING, "no LibTorch: {0}",
      "start torchlapd with --torch DIR, the torch folder of an unpacked wheel"},
@@ -49,6 +49,10 @@ constexpr Wording kWordings[] = {
     {v1::FINDING_DISK, "{0} free for the database", ""},
     {v1::FINDING_DISK_LOW, "{0} free for the database, should be {1}",
      "free some space, or set state_folder in torchlapd.toml to another disk"},
+    {v1::FINDING_STATE_LOST, "{0}: new jobs are refused, and what is stored now will be lost",
+     "keep what is needed with `torchlap export`, then restart torchlapd"},
+    {v1::FINDING_NOT_STORED, "{0}",
+     "mend the reason: free some space, or let the daemon write its database; it tries again"},
     {v1::FINDING_LOAD, "load {0}", ""},
     {v1::FINDING_LOAD_HIGH, "load {0}, should be below {1}",
      "wait until the host is quiet: `top` shows who works"},

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <utility>
 
 #include "client/format/numbers.h"
@@ -49,12 +50,17 @@ std::string TextOrDash(const std::string& text) { return text.empty() ? "-" : te
 std::string NumberOrDash(uint32_t number) { return number == 0 ? "-" : std::to_string(number); }
 
 // What the job does now, or why it does not.
-std::string Doing(const v1::Job& job) {
+std::string Doing(const v1::Job& job, int64_t now_ns) {
   if (job.state() == v1::JOB_STATE_QUEUED) return WaitWords(job.wait());
-  return job.device().empty() ? "" : "runs on " + job.device();
+  if (!job.not_stored().empty()) return NotStoredWords(job);
+  if (job.device().empty()) return "";
+  const int64_t elapsed_ns = job.started_at_ns() == 0 ? 0 : now_ns - job.started_at_ns();
+  if (elapsed_ns <= 0) return "runs on " + job.device();
+  return fmt::format("runs on {} for {}", job.device(),
+                     ShortDuration(std::chrono::nanoseconds(elapsed_ns)));
 }
 
-std::vector<std::string> QueueGridRow(const v1::Job& job) {
+std::vector<std::string> QueueGridRow(const v1::Job& job, int64_t now_ns) {
   const Subject subject = SubjectOf(job.spec().workload());
   return {std::to_string(job.job_id()),
           std::to_string(job.sweep_id()),
@@ -66,7 +72,7 @@ std::vector<std::string> QueueGridRow(const v1::Job& job) {
           NumberOrDash(subject.batch_size),
           NumberOrDash(subject.context_length),
           TextOrDash(subject.precision),
-          Doing(job)};
+          Doing(job, now_ns)};
 }
 
 std::vector<Value> QueueSheetRow(const v1::Job& job) {
@@ -88,6 +94,7 @@ std::vector<Value> QueueSheetRow(const v1::Job& job) {
           TextOrUnknown(job.spec().device()),
           TextOrUnknown(job.device()),
           TextOrUnknown(job.state() == v1::JOB_STATE_QUEUED ? WaitWords(job.wait()) : ""),
+          TextOrUnknown(job.not_stored()),
           Count(job.spec().plan().launches()),
           Count(job.launches_done()),
           TimeOrUnknown(job.submitted_at_ns()),
@@ -107,6 +114,7 @@ std::vector<std::string> DeviceGridRow(const v1::Device& device) {
           std::string(Word(device.kind())),
           DeviceState(device),
           device.run_id().empty() ? "-" : device.run_id(),
+          TextOrDash(device.user()),
           std::to_string(device.queued_jobs()),
           device.cores().empty() ? "-" : device.cores(),
           device.memory_bytes() == 0 ? "-" : BytesShort(device.memory_bytes()),
@@ -123,6 +131,7 @@ std::vector<Value> DeviceSheetRow(const v1::Device& device) {
           NumberOrUnknown(device.memory_bytes()),
           std::string(Word(device.state())),
           TextOrUnknown(device.run_id()),
+          TextOrUnknown(device.user()),
           NumberOrUnknown(device.claimed_by_pid()),
           TextOrUnknown(device.claimed_by_user()),
           Count(device.queued_jobs()),
@@ -139,17 +148,17 @@ void AddCancelled(const google::protobuf::RepeatedField<uint64_t>& ids, const ch
 
 }  // namespace
 
-Document ListQueue(const std::vector<v1::Job>& jobs) {
+Document ListQueue(const std::vector<v1::Job>& jobs, int64_t now_ns) {
   Listing listing;
   listing.grid.titles = {"job",  "sweep", "user",    "state",     "priority", "size",
                          "pass", "batch", "context", "precision", "why"};
   listing.sheet.names = {
-      "job_id",        "sweep_id",       "sweep_name",       "user",      "state",     "priority",
-      "edition",       "model_size",     "parameters",       "pass_type", "precision", "attention",
-      "batch_size",    "context_length", "requested_device", "device",    "waiting",   "launches",
-      "launches_done", "submitted_at",   "started_at"};
+      "job_id",     "sweep_id",       "sweep_name",       "user",      "state",     "priority",
+      "edition",    "model_size",     "parameters",       "pass_type", "precision", "attention",
+      "batch_size", "context_length", "requested_device", "device",    "waiting",   "not_stored",
+      "launches",   "launches_done",  "submitted_at",     "started_at"};
   for (const v1::Job& job : jobs) {
-    listing.grid.rows.push_back(QueueGridRow(job));
+    listing.grid.rows.push_back(QueueGridRow(job, now_ns));
     listing.sheet.rows.push_back(QueueSheetRow(job));
   }
   return DocumentOf(std::move(listing));
@@ -157,11 +166,11 @@ Document ListQueue(const std::vector<v1::Job>& jobs) {
 
 Document ListDevices(const std::vector<v1::Device>& devices) {
   Listing listing;
-  listing.grid.titles = {"device", "kind",   "state", "run",   "queued",
-                         "cores",  "memory", "model", "detail"};
-  listing.sheet.names = {"name",         "uuid",  "kind",   "model",          "cores",
-                         "memory_bytes", "state", "run_id", "claimed_by_pid", "claimed_by_user",
-                         "queued_jobs",  "detail"};
+  listing.grid.titles = {"device", "kind",  "state",  "run",   "user",
+                         "queued", "cores", "memory", "model", "detail"};
+  listing.sheet.names = {
+      "name",   "uuid", "kind",           "model",           "cores",       "memory_bytes", "state",
+      "run_id", "user", "claimed_by_pid", "claimed_by_user", "queued_jobs", "detail"};
   for (const v1::Device& device : devices) {
     listing.grid.rows.push_back(DeviceGridRow(device));
     listing.sheet.rows.push_back(DeviceSheetRow(device));
@@ -202,17 +211,17 @@ Document ListCancelled(const v1::CancelJobsResponse& response) {
 Document ListStatus(const v1::GetDaemonStatusResponse& status, const std::string& address) {
   Listing listing;
   Sheet& sheet = listing.sheet;
-  sheet.names = {"address",        "version",     "pid",           "user",
-                 "started_at",     "socket_path", "database_path", "database_bytes",
-                 "schema_version", "queued_jobs", "running_jobs",  "finished_runs",
-                 "worker_problem", "caller"};
+  sheet.names = {"address",        "version",         "pid",           "user",
+                 "started_at",     "socket_path",     "database_path", "database_bytes",
+                 "schema_version", "queued_jobs",     "running_jobs",  "finished_runs",
+                 "worker_problem", "storage_problem", "caller"};
   sheet.rows.push_back({address, TextOrUnknown(status.version()), NumberOrUnknown(status.pid()),
                         TextOrUnknown(status.user()), TimeOrUnknown(status.started_at_ns()),
                         TextOrUnknown(status.socket_path()), TextOrUnknown(status.database_path()),
                         Count(status.database_bytes()), Count(status.schema_version()),
                         Count(status.queued_jobs()), Count(status.running_jobs()),
                         Count(status.finished_runs()), TextOrUnknown(status.worker_problem()),
-                        TextOrUnknown(status.caller())});
+                        TextOrUnknown(status.storage_problem()), TextOrUnknown(status.caller())});
   listing.grid.titles = {"daemon", "value"};
   for (size_t i = 0; i < sheet.names.size(); ++i) {
     const std::string text = ValueText(sheet.rows.front()[i]);

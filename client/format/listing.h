@@ -10,7 +10,8 @@
 namespace torchlap::client::format {
 
 // The same rows for people and for programs.
-Document ListQueue(const std::vector<v1::Job>& jobs);
+// `now_ns`: what a running job has run until.
+Document ListQueue(const std::vector<v1::Job>& jobs, int64_t now_ns);
 Document ListDevices(const std::vector<v1::Device>& devices);
 Document ListPresets(const std::vector<v1::Preset>& presets);
 Document ListCancelled(const v1::CancelJobsResponse& response);

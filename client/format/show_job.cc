@@ -110,6 +110,7 @@ Fields JobFields(const v1::Job& job) {
                fmt::format("{} of {} done", job.launches_done(), job.spec().plan().launches()));
   }
   fields.Add("waits", WaitWords(job.wait()));
+  fields.Add("stored", NotStoredWords(job));
   fields.Add("reason", job.reason());
   fields.Add("submitted", TimeText(job.submitted_at_ns()));
   fields.Add("started", TimeText(job.started_at_ns()));

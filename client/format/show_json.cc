@@ -104,6 +104,7 @@ Json ObjectOf(const v1::Job& job) {
   object["state"] = std::string(Word(job.state()));
   object["reason"] = TextOrNull(job.reason());
   object["waiting"] = TextOrNull(WaitWords(job.wait()));
+  object["not_stored"] = TextOrNull(job.not_stored());
   object["requested_device"] = TextOrNull(job.spec().device());
   object["device"] = TextOrNull(job.device());
   object["priority"] = job.spec().priority();

@@ -114,6 +114,10 @@ std::string WaitWords(const v1::WaitReason& wait) {
   }
 }
 
+std::string NotStoredWords(const v1::Job& job) {
+  return job.not_stored().empty() ? "" : "finished, not stored yet: " + job.not_stored();
+}
+
 size_t DisplayWidth(const std::string& text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; }));

@@ -34,6 +34,9 @@ std::string NoteWords(const v1::Run& run);
 // Why a job waits: `behind 3 jobs`. Empty for a job that does not.
 std::string WaitWords(const v1::WaitReason& wait);
 
+// `finished, not stored yet: the disk is full`; empty for a job of which that is not so.
+std::string NotStoredWords(const v1::Job& job);
+
 // Length in columns of a terminal: code points, as everything that torchlap prints is one column
 // wide.
 size_t DisplayWidth(const std::string& text);

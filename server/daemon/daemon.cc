@@ -6,12 +6,20 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "proto/address_note.h"
 #include "proto/base/clock.h"
+#include "proto/base/local_socket.h"
+#include "proto/default_paths.h"
 #include "server/daemon/lock_file.h"
 #include "server/host/cpu_list.h"
 #include "server/host/cuda_devices.h"
@@ -19,6 +27,7 @@
 #include "server/host/devices.h"
 #include "server/host/host_facts.h"
 #include "server/host/host_resources.h"
+#include "server/host/state_files.h"
 #include "server/host/state_folders.h"
 #include "server/host/torch_folder.h"
 #include "server/rpc/calls.h"
@@ -68,10 +77,13 @@ storage::PresentDevices Present(const std::vector<host::HostDevice>& devices) {
   return present;
 }
 
+host::RuntimeAccess AccessOf(const host::Configuration& configuration) {
+  return configuration.system ? host::RuntimeAccess::kEveryone : host::RuntimeAccess::kOwnerOnly;
+}
+
 absl::Status MakeFolders(const host::Configuration& configuration) {
-  const host::RuntimeAccess access =
-      configuration.system ? host::RuntimeAccess::kEveryone : host::RuntimeAccess::kOwnerOnly;
-  if (absl::Status status = host::MakeRuntimeFolder(configuration.runtime_folder, access);
+  if (absl::Status status =
+          host::MakeRuntimeFolder(configuration.runtime_folder, AccessOf(configuration));
       !status.ok()) {
     return status;
   }
@@ -79,6 +91,31 @@ absl::Status MakeFolders(const host::Configuration& configuration) {
     return status;
   }
   return host::MakeRunFolders(configuration.state_folder);
+}
+
+// Where to listen, and where when the folder of the socket is gone for good, as after a logout:
+// places where this user's clients look.
+std::vector<std::filesystem::path> SocketsOf(const host::Configuration& configuration) {
+  std::vector<std::filesystem::path> sockets = {configuration.socket_path};
+  if (configuration.system) return sockets;
+  for (std::filesystem::path& socket : UserSocketPaths()) {
+    // What the system makes at a login is not ours to make: only what lies below it.
+    std::error_code ignored;
+    const bool can_be_made =
+        std::filesystem::is_directory(socket.parent_path().parent_path(), ignored);
+    if (can_be_made && socket != configuration.socket_path) sockets.push_back(std::move(socket));
+  }
+  return sockets;
+}
+
+// `; it answers at unix:/x`: of the daemon that has the database.
+std::string WhereItIs(const std::filesystem::path& state_folder) {
+  const auto note = ReadAddressNote(state_folder);
+  if (!note) return "";
+  const std::string socket = note->address.substr(note->address.find(':') + 1);
+  if (SocketProblem(socket).empty()) return "; it answers at " + note->address;
+  return "; it does not answer at " + note->address +
+         ", where it makes its socket again within 10 s";
 }
 
 }  // namespace
@@ -89,6 +126,9 @@ struct Daemon::Parts {
   absl::Status ChooseTorch();
 
   absl::Status Lock();
+  absl::Status HoldSocket(const std::filesystem::path& socket);
+  void NoteAddress(const std::filesystem::path& socket) const;
+  void ForgetAddress() const;
   absl::Status OpenDatabase();
   void FindDevices();
   absl::Status Serve();
@@ -98,6 +138,7 @@ struct Daemon::Parts {
   const int64_t started_at_ns = WallNs();
   std::optional<LockFile> socket_lock;
   std::optional<LockFile> database_lock;
+  std::optional<host::StateFiles> state_files;
   host::HostFacts facts;
   host::DeviceList devices;
   std::shared_ptr<const host::NvmlLibrary> nvml;
@@ -125,19 +166,49 @@ absl::Status Daemon::Parts::ChooseTorch() {
 }
 
 absl::Status Daemon::Parts::Lock() {
-  auto socket = LockFile::Acquire(configuration.socket_path, "socket");
-  if (!socket.ok()) return socket.status();
-  socket_lock = *std::move(socket);
+  if (absl::Status status = HoldSocket(configuration.socket_path); !status.ok()) return status;
   auto state = LockFile::Acquire(configuration.state_folder / kDatabaseName, "database");
+  if (absl::IsFailedPrecondition(state.status())) {
+    return absl::FailedPreconditionError(std::string(state.status().message()) +
+                                         WhereItIs(configuration.state_folder));
+  }
   if (!state.ok()) return state.status();
   database_lock = *std::move(state);
   return absl::OkStatus();
+}
+
+absl::Status Daemon::Parts::HoldSocket(const std::filesystem::path& socket) {
+  if (socket_lock && socket_lock->guarded() == socket && socket_lock->IsInPlace()) {
+    return absl::OkStatus();
+  }
+  absl::Status made = host::MakeRuntimeFolder(socket.parent_path(), AccessOf(configuration));
+  if (!made.ok()) return made;
+  auto lock = LockFile::Acquire(socket, "socket");
+  if (!lock.ok()) return lock.status();
+  socket_lock = *std::move(lock);
+  return absl::OkStatus();
+}
+
+void Daemon::Parts::NoteAddress(const std::filesystem::path& socket) const {
+  const AddressNote note{"unix:" + socket.string(), ::getpid()};
+  if (ReadAddressNote(configuration.state_folder) == note) return;
+  if (WriteAddressNote(configuration.state_folder, note)) return;
+  spdlog::warn("cannot note the address in {}: {}",
+               AddressNoteFile(configuration.state_folder).string(), std::strerror(errno));
+}
+
+void Daemon::Parts::ForgetAddress() const {
+  const auto note = ReadAddressNote(configuration.state_folder);
+  if (!note || note->pid != ::getpid()) return;
+  ::unlink(AddressNoteFile(configuration.state_folder).c_str());
 }
 
 absl::Status Daemon::Parts::OpenDatabase() {
   auto opened = storage::Database::Open(configuration.state_folder / kDatabaseName);
   if (!opened.ok()) return opened.status();
   database = *std::move(opened);
+  const std::filesystem::path file = configuration.state_folder / kDatabaseName;
+  state_files.emplace(std::vector<std::filesystem::path>{file, file.string() + ".lock"});
   jobs.emplace(database.get(), facts.boot_id, configuration.max_interruptions,
                configuration.max_queued_jobs);
   runs.emplace(database.get());
@@ -177,10 +248,14 @@ absl::Status Daemon::Parts::Serve() {
   fleet.emplace(std::move(places), dispatching);
   calls.emplace(rpc::CallSetting{&configuration, database.get(), &*jobs, &*runs, &*fleet, &hub,
                                  local.worker_program, torch_problem,
-                                 rpc::CallerOf(::geteuid()).name, started_at_ns});
+                                 rpc::CallerOf(::geteuid()).name, started_at_ns, &*state_files});
   fleet->Start();
-  auto listening =
-      rpc::Connections::Listen(configuration.socket_path, configuration.system, &*calls);
+  rpc::ListenSetting listen;
+  listen.sockets = SocketsOf(configuration);
+  listen.everyone = configuration.system;
+  listen.prepare = [this](const auto& socket) { return HoldSocket(socket); };
+  listen.listening = [this](const auto& socket) { NoteAddress(socket); };
+  auto listening = rpc::Connections::Listen(std::move(listen), &*calls);
   if (!listening.ok()) return listening.status();
   connections = *std::move(listening);
   return absl::OkStatus();
@@ -208,6 +283,7 @@ Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Daemon::~Daemon() {
   parts_->calls->submit_jobs.Refuse();
   parts_->connections->StopAccepting();
+  parts_->ForgetAddress();
   parts_->fleet->Stop();
   // Destroying the parts waits for the dispatchers' threads: connections go first, as they use the
   // fleet, and a watcher is told of the interruption by the end of its stream.

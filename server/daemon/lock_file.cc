@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +12,8 @@ namespace torchlap::daemon {
 namespace {
 
 namespace fs = std::filesystem;
+
+fs::path FileOf(const fs::path& guarded) { return guarded.string() + ".lock"; }
 
 absl::Status CannotLock(const fs::path& file, int error) {
   const std::string message =
@@ -49,19 +52,26 @@ void WritePid(int fd) {
 }  // namespace
 
 absl::StatusOr<LockFile> LockFile::Acquire(const fs::path& guarded, const std::string& what) {
-  const fs::path file = guarded.string() + ".lock";
+  const fs::path file = FileOf(guarded);
   FileDescriptor fd(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return CannotLock(file, errno);
   // flock, not fcntl: closing another descriptor of the file must not free it.
   if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
     WritePid(fd.get());
-    return LockFile(std::move(fd));
+    return LockFile(guarded, std::move(fd));
   }
   if (errno != EWOULDBLOCK) return CannotLock(file, errno);
   const std::string pid = HolderPid(fd.get());
   return absl::FailedPreconditionError(
       "another torchlapd" + (pid.empty() ? "" : ", pid " + pid + ",") + " has the " + what + " " +
       guarded.string() + " (" + file.string() + " is locked)");
+}
+
+bool LockFile::IsInPlace() const {
+  struct stat held = {};
+  struct stat there = {};
+  return fstat(fd_.get(), &held) == 0 && lstat(FileOf(guarded_).c_str(), &there) == 0 &&
+         held.st_dev == there.st_dev && held.st_ino == there.st_ino;
 }
 
 }  // namespace torchlap::daemon

@@ -22,8 +22,15 @@ class LockFile {
   static absl::StatusOr<LockFile> Acquire(const std::filesystem::path& guarded,
                                           const std::string& what);
 
+  const std::filesystem::path& guarded() const { return guarded_; }
+  // Whether the file at the path is the one that is locked. Not so: it was deleted or replaced, and
+  // another process may lock what is there.
+  bool IsInPlace() const;
+
  private:
-  explicit LockFile(FileDescriptor fd) : fd_(std::move(fd)) {}
+  LockFile(std::filesystem::path guarded, FileDescriptor fd)
+      : guarded_(std::move(guarded)), fd_(std::move(fd)) {}
+  std::filesystem::path guarded_;
   FileDescriptor fd_;
 };
 

@@ -1,5 +1,7 @@
 #include "server/rpc/calls.h"
 
+#include <map>
+#include <string>
 #include <vector>
 
 namespace torchlap::rpc {
@@ -15,21 +17,30 @@ DoctorQuestion QuestionOf(const CallSetting& setting) {
 }
 
 DaemonFacts FactsOf(const CallSetting& setting) {
-  return {setting.configuration->socket_path, setting.worker_program, setting.torch_problem,
-          setting.user, setting.started_at_ns};
+  return {setting.worker_program, setting.torch_problem, setting.user, setting.started_at_ns};
 }
 
 FeedSources FeedOf(const CallSetting& setting, const Waiting* waiting) {
-  return {setting.jobs, setting.hub, [waiting, fleet = setting.fleet](std::vector<v1::Job>* shown) {
+  return {setting.jobs, setting.hub,
+          [waiting, fleet = setting.fleet](std::vector<v1::Job>* shown) {
             return waiting->Explain(fleet->Describe(), shown);
+          },
+          [fleet = setting.fleet] {
+            std::map<uint64_t, std::string> jobs;
+            for (const run::DeviceStatus& device : fleet->Describe()) {
+              if (device.trouble.unstored_job_id == 0) continue;
+              jobs[device.trouble.unstored_job_id] = device.trouble.why;
+            }
+            return jobs;
           }};
 }
 
 }  // namespace
 
 Calls::Calls(const CallSetting& setting)
-    : waiting(setting.jobs),
-      submit_jobs(setting.jobs, setting.fleet, setting.hub, setting.clock),
+    : storage_health(setting.state_files, setting.fleet),
+      waiting(setting.jobs),
+      submit_jobs(setting.jobs, setting.fleet, setting.hub, &storage_health, setting.clock),
       get_job(setting.jobs, setting.fleet, &waiting),
       list_jobs(setting.jobs, setting.fleet, &waiting),
       cancel_jobs(setting.jobs, setting.fleet, setting.hub, setting.clock),
@@ -41,7 +52,7 @@ Calls::Calls(const CallSetting& setting)
       compare_warmups(setting.jobs, setting.runs),
       read_trace(setting.runs, setting.configuration->state_folder),
       list_devices(setting.fleet, &waiting),
-      get_daemon_status(setting.database, setting.jobs, FactsOf(setting)),
-      doctor(QuestionOf(setting), setting.fleet) {}
+      get_daemon_status(setting.database, setting.jobs, &storage_health, FactsOf(setting)),
+      doctor(QuestionOf(setting), setting.fleet, &storage_health) {}
 
 }  // namespace torchlap::rpc

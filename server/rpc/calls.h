@@ -8,6 +8,7 @@
 
 #include "proto/base/clock.h"
 #include "server/host/configuration.h"
+#include "server/host/state_files.h"
 #include "server/rpc/cancel_jobs.h"
 #include "server/rpc/compare_warmups.h"
 #include "server/rpc/daemon_status.h"
@@ -20,6 +21,7 @@
 #include "server/rpc/list_runs.h"
 #include "server/rpc/list_sweeps.h"
 #include "server/rpc/read_trace.h"
+#include "server/rpc/storage_health.h"
 #include "server/rpc/submit_jobs.h"
 #include "server/rpc/waiting.h"
 #include "server/run/device_fleet.h"
@@ -42,6 +44,8 @@ struct CallSetting {
   std::string torch_problem;  // one line if no worker can start; empty: none known
   std::string user;           // account of the daemon
   int64_t started_at_ns = 0;
+  // Files that must stay in place for what is stored to last.
+  const host::StateFiles* state_files = nullptr;
   const Clock* clock = &SystemClock();
 };
 
@@ -50,6 +54,7 @@ struct CallSetting {
 struct Calls {
   explicit Calls(const CallSetting& setting);
 
+  const StorageHealth storage_health;
   // Of all calls that show jobs that wait.
   const Waiting waiting;
   SubmitJobs submit_jobs;

@@ -24,8 +24,8 @@
 namespace torchlap::rpc {
 namespace {
 
-constexpr int kStorageThreads = 2;
-constexpr int kStreamThreads = 4;
+constexpr size_t kStorageThreads = 2;
+constexpr size_t kStreamThreads = 4;
 constexpr int kWithoutRoomMs = 100;
 constexpr std::chrono::milliseconds kLastAnswers{500};
 
@@ -34,7 +34,7 @@ absl::Status CannotListen(const std::filesystem::path& socket, const char* what)
       fmt::format("cannot listen on {}: {}: {}", socket.string(), what, std::strerror(errno)));
 }
 
-absl::StatusOr<FileDescriptor> Bind(const std::filesystem::path& socket, bool everyone) {
+absl::StatusOr<sockaddr_un> NameOf(const std::filesystem::path& socket) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   const std::string path = socket.string();
@@ -44,18 +44,43 @@ absl::StatusOr<FileDescriptor> Bind(const std::filesystem::path& socket, bool ev
                     sizeof address.sun_path - 1));
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  FileDescriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listener) return CannotListen(socket, "socket");
-  ::unlink(path.c_str());
-  if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    return CannotListen(socket, "bind");
-  }
-  if (::chmod(path.c_str(), everyone ? 0666 : 0600) != 0) return CannotListen(socket, "chmod");
-  if (::listen(listener.get(), SOMAXCONN) != 0) return CannotListen(socket, "listen");
-  return listener;
+  return address;
 }
 
 }  // namespace
+
+bool Connections::Bound::IsInPlace() const {
+  struct stat there = {};
+  return ::lstat(path.c_str(), &there) == 0 && there.st_dev == device && there.st_ino == inode;
+}
+
+absl::StatusOr<Connections::Bound> Connections::Bind(const std::filesystem::path& socket,
+                                                     const ListenSetting& setting) {
+  const auto address = NameOf(socket);
+  if (!address.ok()) return address.status();
+  if (setting.prepare) {
+    if (absl::Status status = setting.prepare(socket); !status.ok()) return status;
+  }
+  Bound bound;
+  bound.path = socket;
+  bound.listener.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!bound.listener) return CannotListen(socket, "socket");
+  const int fd = bound.listener.get();
+  ::unlink(socket.c_str());
+  if (::bind(fd, reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
+    return CannotListen(socket, "bind");
+  }
+  if (::chmod(socket.c_str(), setting.everyone ? 0666 : 0600) != 0) {
+    return CannotListen(socket, "chmod");
+  }
+  if (::listen(fd, SOMAXCONN) != 0) return CannotListen(socket, "listen");
+  struct stat info = {};
+  if (::lstat(socket.c_str(), &info) != 0) return CannotListen(socket, "stat");
+  bound.device = info.st_dev;
+  bound.inode = info.st_ino;
+  if (setting.listening) setting.listening(socket);
+  return bound;
+}
 
 storage::Caller CallerOf(uid_t uid) {
   storage::Caller caller;
@@ -65,19 +90,21 @@ storage::Caller CallerOf(uid_t uid) {
   return caller;
 }
 
-absl::StatusOr<std::unique_ptr<Connections>> Connections::Listen(
-    const std::filesystem::path& socket, bool everyone, Calls* calls) {
-  auto listener = Bind(socket, everyone);
-  if (!listener.ok()) return listener.status();
-  return std::unique_ptr<Connections>(new Connections(socket, *std::move(listener), calls));
+absl::StatusOr<std::unique_ptr<Connections>> Connections::Listen(ListenSetting setting,
+                                                                 Calls* calls) {
+  auto bound = Bind(setting.sockets.front(), setting);
+  if (!bound.ok()) return bound.status();
+  return std::unique_ptr<Connections>(
+      new Connections(std::move(setting), *std::move(bound), calls));
 }
 
-Connections::Connections(std::filesystem::path socket, FileDescriptor listener, Calls* calls)
-    : socket_(std::move(socket)),
-      listener_(std::move(listener)),
+Connections::Connections(ListenSetting setting, Bound bound, Calls* calls)
+    : setting_(std::move(setting)),
+      bound_(std::move(bound)),
       calls_(calls),
       storage_threads_(kStorageThreads),
       stream_threads_(kStreamThreads) {
+  calls_->get_daemon_status.ListensAt(bound_.path);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   accepting_ = std::jthread([this] { Accept(); });
@@ -86,8 +113,8 @@ Connections::Connections(std::filesystem::path socket, FileDescriptor listener, 
 void Connections::StopAccepting() {
   stop_.Notify();
   if (accepting_.joinable()) accepting_.join();
-  ::unlink(socket_.c_str());
-  listener_.reset();
+  if (bound_.listener && bound_.IsInPlace()) ::unlink(bound_.path.c_str());
+  bound_.listener.reset();
   for (auto& [uid, user] : servers_) {
     user.server->GetHealthCheckService()->SetServingStatus(false);
   }
@@ -101,17 +128,48 @@ Connections::~Connections() {
 }
 
 void Connections::Accept() {
+  const Clock& clock = *setting_.clock;
+  int64_t check_ns = clock.MonotonicNs() + kSocketCheckNs;
   for (;;) {
-    std::array<pollfd, 2> fds = {{{stop_.fd(), POLLIN, 0}, {listener_.get(), POLLIN, 0}}};
-    if (::poll(fds.data(), fds.size(), -1) < 0) continue;
+    std::array<pollfd, 2> fds = {{{stop_.fd(), POLLIN, 0}, {bound_.listener.get(), POLLIN, 0}}};
+    clock.Poll(fds.data(), fds.size(), check_ns);
     if (fds[0].revents != 0) return;
-    TakeOne();
+    if (fds[1].revents != 0) TakeOne();
+    if (clock.MonotonicNs() < check_ns) continue;
+    KeepSocket();
+    check_ns = clock.MonotonicNs() + kSocketCheckNs;
   }
+}
+
+void Connections::KeepSocket() {
+  // Its lock and its note may be lost without it.
+  const bool is_ours = !setting_.prepare || setting_.prepare(bound_.path).ok();
+  if (is_ours && bound_.IsInPlace()) {
+    if (setting_.listening) setting_.listening(bound_.path);
+    return;
+  }
+  if (!is_lost_) spdlog::warn("the socket {} is gone: making it again", bound_.path.string());
+  is_lost_ = !BindAgain();
+  if (is_lost_) return;
+  calls_->get_daemon_status.ListensAt(bound_.path);
+  spdlog::info("listens on {}", bound_.path.string());
+}
+
+bool Connections::BindAgain() {
+  for (const std::filesystem::path& socket : setting_.sockets) {
+    auto bound = Bind(socket, setting_);
+    if (bound.ok()) {
+      bound_ = *std::move(bound);
+      return true;
+    }
+    if (!is_lost_) spdlog::warn("{}", std::string(bound.status().message()));
+  }
+  return false;
 }
 
 void Connections::TakeOne() {
   FileDescriptor connection(
-      ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      ::accept4(bound_.listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!connection) {
     // Without descriptors or memory the connection stays in the queue: give others time to let go.
     pollfd stop = {stop_.fd(), POLLIN, 0};

@@ -9,10 +9,13 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <thread>
+#include <vector>
 
+#include "proto/base/clock.h"
 #include "proto/base/file_descriptor.h"
 #include "server/rpc/calls.h"
 #include "server/rpc/service.h"
@@ -21,13 +24,29 @@
 
 namespace torchlap::rpc {
 
+// Where a daemon listens. The functions are called before Listen() returns, and then on a thread of
+// the connections.
+struct ListenSetting {
+  // The first is bound at the start. When the socket was lost, the first that can be had.
+  std::vector<std::filesystem::path> sockets;
+  bool everyone = false;  // other users may connect
+  // Makes the folder and takes the lock of a socket, or keeps them where they are: a socket file
+  // that is there then was left behind by a daemon that is gone, and is replaced.
+  std::function<absl::Status(const std::filesystem::path&)> prepare;
+  // The socket is there: at the start, and each time that it was looked at.
+  std::function<void(const std::filesystem::path&)> listening;
+  const Clock* clock = &SystemClock();
+};
+
 class Connections {
  public:
-  // Binds and listens. The caller holds the socket's lock file, so a socket file that is there was
-  // left behind by a daemon that is gone, and is replaced. `everyone`: other users may connect.
-  // INVALID_ARGUMENT: the path is longer than the kernel allows. UNAVAILABLE: it cannot be bound.
-  static absl::StatusOr<std::unique_ptr<Connections>> Listen(const std::filesystem::path& socket,
-                                                             bool everyone, Calls* calls);
+  // How often the socket is looked at: a logout takes its folder away, and a cleaner of /tmp its
+  // file. So seldom that no measurement sees it.
+  static constexpr int64_t kSocketCheckNs = 10'000'000'000;
+
+  // Binds and listens. INVALID_ARGUMENT: the path is longer than the kernel allows. UNAVAILABLE: it
+  // cannot be bound. Else what `prepare` says.
+  static absl::StatusOr<std::unique_ptr<Connections>> Listen(ListenSetting setting, Calls* calls);
   // Closes the socket, ends what is still being answered, joins.
   ~Connections();
   Connections(const Connections&) = delete;
@@ -42,13 +61,29 @@ class Connections {
     std::unique_ptr<grpc::Server> server;
   };
 
-  Connections(std::filesystem::path socket, FileDescriptor listener, Calls* calls);
+  // A socket file of ours, by its inode: whatever else is at the path is somebody else's.
+  struct Bound {
+    std::filesystem::path path;
+    dev_t device = 0;
+    ino_t inode = 0;
+    FileDescriptor listener;
+
+    bool IsInPlace() const;
+  };
+  static absl::StatusOr<Bound> Bind(const std::filesystem::path& socket,
+                                    const ListenSetting& setting);
+
+  Connections(ListenSetting setting, Bound bound, Calls* calls);
   void Accept();
   void TakeOne();
+  // Makes the socket again where it was lost.
+  void KeepSocket();
+  bool BindAgain();
   UserServer& ServerFor(uid_t uid);
 
-  const std::filesystem::path socket_;
-  FileDescriptor listener_;
+  const ListenSetting setting_;
+  Bound bound_;  // used by the accepting thread, then by whoever stopped it
+  bool is_lost_ = false;
   Calls* const calls_;
   WorkThreads storage_threads_;
   WorkThreads stream_threads_;

@@ -5,6 +5,11 @@
 
 namespace torchlap::rpc {
 
+void GetDaemonStatus::ListensAt(const std::filesystem::path& socket) {
+  MutexLock lock(&mutex_);
+  socket_ = socket;
+}
+
 absl::Status GetDaemonStatus::Answer(const storage::Caller& caller,
                                      const v1::GetDaemonStatusRequest& /*request*/,
                                      v1::GetDaemonStatusResponse* response) const {
@@ -14,7 +19,10 @@ absl::Status GetDaemonStatus::Answer(const storage::Caller& caller,
   response->set_pid(::getpid());
   response->set_started_at_ns(facts_.started_at_ns);
   response->set_database_path(database_->file().string());
-  response->set_socket_path(facts_.socket.string());
+  {
+    MutexLock lock(&mutex_);
+    response->set_socket_path(socket_.string());
+  }
   response->set_schema_version(database_->schema_version());
   response->set_database_bytes(database_->size_bytes());
   response->set_queued_jobs(counts->queued_jobs);
@@ -26,6 +34,7 @@ absl::Status GetDaemonStatus::Answer(const storage::Caller& caller,
   } else {
     response->set_worker_problem(facts_.torch_problem);
   }
+  response->set_storage_problem(storage_->Problem());
   response->set_user(facts_.user);
   response->set_caller(caller.name);
   return absl::OkStatus();

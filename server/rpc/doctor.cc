@@ -141,6 +141,12 @@ void AddMachine(const MachineFacts& facts, const DoctorThresholds& thresholds,
                              absl::StrJoin(facts.governors, ", "), kWantedGovernor));
   }
   if (facts.free_bytes) findings->push_back(Disk(*facts.free_bytes, thresholds));
+  if (!facts.state_lost.empty()) {
+    findings->push_back(Make(v1::SEVERITY_PROBLEM, v1::FINDING_STATE_LOST, facts.state_lost));
+  }
+  if (!facts.not_stored.empty()) {
+    findings->push_back(Make(v1::SEVERITY_PROBLEM, v1::FINDING_NOT_STORED, facts.not_stored));
+  }
 }
 
 // The findings about one device, named.
@@ -292,6 +298,8 @@ MachineFacts LookAtMachine(const DoctorQuestion& question) {
   facts.cores = static_cast<size_t>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 0L));
   facts.governors = Governors(question.root);
   facts.free_bytes = FreeBytes(question.state_folder);
+  facts.state_lost = question.state_lost;
+  facts.not_stored = question.not_stored;
   const auto nvml = host::NvmlLibrary::Open(question.nvml_library);
   facts.nvml = host::AskNvml(nvml);
   for (const host::CudaDevice& device : facts.nvml.devices) {

@@ -55,6 +55,8 @@ struct MachineFacts {
   // Of the CPU's clocks, each once; empty: the kernel has none, as in most virtual machines.
   std::vector<std::string> governors;
   std::optional<uint64_t> free_bytes;  // where the database is
+  std::string state_lost;              // StorageHealth's
+  std::string not_stored;
 };
 
 struct DoctorQuestion {
@@ -63,6 +65,8 @@ struct DoctorQuestion {
   std::string torch_folder;
   std::string torch_problem;
   std::vector<v1::Device> devices;
+  std::string state_lost;
+  std::string not_stored;
   // Stands before /proc and /sys, so that tests read a made-up tree.
   std::filesystem::path root = "/";
 };
@@ -70,7 +74,8 @@ struct DoctorQuestion {
 // Looks at the machine now. Blocks while the driver wakes its devices, a second or so. Thread-safe.
 MachineFacts LookAtMachine(const DoctorQuestion& question);
 
-// Pure. The machine first (daemon, LibTorch, driver, load, governor, disk), then the devices that
+// Pure. The machine first (daemon, LibTorch, driver, load, governor, disk, what is
+// not stored), then the devices that
 // the daemon offers, then those that it could not.
 std::vector<v1::Finding> Examine(const MachineFacts& facts,
                                  const DoctorThresholds& thresholds = {});

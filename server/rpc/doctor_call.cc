@@ -9,6 +9,8 @@ absl::Status DoctorCall::Answer(const storage::Caller& /*caller*/,
   for (run::DeviceStatus& status : fleet_->Describe()) {
     question.devices.push_back(std::move(status.device));
   }
+  question.state_lost = storage_->Lost();
+  question.not_stored = storage_->NotStored();
   for (v1::Finding& finding : Examine(LookAtMachine(question))) {
     *response->add_findings() = std::move(finding);
   }

@@ -97,11 +97,19 @@ class JobFeed::Pump : public std::enable_shared_from_this<Pump> {
   // True: the writer is to be told.
   bool AfterReading(const absl::Status& status) TORCHLAP_EXCLUDES(mutex_);
   absl::Status ReadMore() TORCHLAP_EXCLUDES(mutex_);
+  bool MayHaveMore() TORCHLAP_EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    return more_;
+  }
   bool resumes() const { return request_.has_after_sequence(); }
   absl::Status Choose();
   absl::Status ReadPage() TORCHLAP_EXCLUDES(mutex_);
   void TakePage(storage::JobStore::JobsAt page) TORCHLAP_EXCLUDES(mutex_);
   absl::Status ReadEvents() TORCHLAP_EXCLUDES(mutex_);
+  // Once no change is left to be read: what is shown is not ahead of the changes.
+  absl::Status ReadNotStored() TORCHLAP_EXCLUDES(mutex_);
+  std::vector<uint64_t> NewlyNotStored(const std::map<uint64_t, std::string>& not_stored)
+      TORCHLAP_EXCLUDES(mutex_);
   void TakeEvent(v1::JobEvent event) TORCHLAP_REQUIRES(mutex_);
 
   Due PopMessage() TORCHLAP_REQUIRES(mutex_);
@@ -119,6 +127,7 @@ class JobFeed::Pump : public std::enable_shared_from_this<Pump> {
   storage::JobFilter pages_;  // what is still to be read of the chosen jobs
   uint64_t sequence_ = 0;     // events are read up to here
   uint64_t must_reach_ = 0;   // resuming: changes up to here were made before the feed began
+  std::map<uint64_t, std::string> told_not_stored_;
 
   Mutex telling_;
   std::function<void()> due_ TORCHLAP_GUARDED_BY(telling_);  // none: closed
@@ -229,7 +238,10 @@ bool JobFeed::Pump::AfterReading(const absl::Status& status) {
 }
 
 absl::Status JobFeed::Pump::ReadMore() {
-  if (stage_ == Stage::kEvents) return ReadEvents();
+  if (stage_ == Stage::kEvents) {
+    absl::Status status = ReadEvents();
+    return status.ok() && !MayHaveMore() ? ReadNotStored() : status;
+  }
   if (stage_ == Stage::kBegin) {
     if (absl::Status status = Choose(); !status.ok()) return status;
     stage_ = Stage::kFirstPage;
@@ -290,6 +302,37 @@ absl::Status JobFeed::Pump::ReadEvents() {
     TakeEvent(std::move(event));
   }
   if (events->size() == kEventsAtOnce) more_ = true;
+  return absl::OkStatus();
+}
+
+std::vector<uint64_t> JobFeed::Pump::NewlyNotStored(
+    const std::map<uint64_t, std::string>& not_stored) {
+  std::vector<uint64_t> news;
+  MutexLock lock(&mutex_);
+  for (const auto& [job_id, why] : not_stored) {
+    const auto told = told_not_stored_.find(job_id);
+    const bool is_new = told == told_not_stored_.end() || told->second != why;
+    if (is_new && chosen_.MayProgress(job_id)) news.push_back(job_id);
+  }
+  return news;
+}
+
+absl::Status JobFeed::Pump::ReadNotStored() {
+  if (!sources_.not_stored) return absl::OkStatus();
+  std::map<uint64_t, std::string> not_stored = sources_.not_stored();
+  for (const uint64_t job_id : NewlyNotStored(not_stored)) {
+    auto job = sources_.jobs->Get(job_id);
+    if (!job.ok()) return job.status();
+    // Stored meanwhile: the change that says so is about to be read.
+    if (job->state() != v1::JOB_STATE_RUNNING) continue;
+    job->clear_runs();
+    job->set_not_stored(not_stored[job_id]);
+    MutexLock lock(&mutex_);
+    v1::JobSnapshot* const snapshot = outbox_.emplace_back().mutable_snapshot();
+    *snapshot->add_jobs() = *std::move(job);
+    snapshot->set_sequence(sequence_);
+  }
+  told_not_stored_ = std::move(not_stored);
   return absl::OkStatus();
 }
 

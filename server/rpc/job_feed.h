@@ -4,8 +4,11 @@
 
 #include <absl/status/status.h>
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "server/run/event_hub.h"
@@ -20,6 +23,9 @@ struct FeedSources {
   run::EventHub* hub = nullptr;
   // Says of queued jobs why they wait.
   std::function<absl::Status(std::vector<v1::Job>*)> explain_waiting;
+  // Running jobs whose run has ended and could not be stored yet, with the reason. None: no job
+  // ever.
+  std::function<std::map<uint64_t, std::string>()> not_stored;
 };
 
 // Pulled by one writer, pushed to by any thread. The database is read only when the writer has
@@ -29,6 +35,9 @@ struct FeedSources {
 // Changes come from the table of events, each once, none left out; progress is the latest only, of
 // chosen jobs that run, and never comes before the change that began its run or after the one that
 // ended it.
+//
+// That a run cannot be stored is no change in the table: a snapshot of its job alone says it. The
+// change that ends the run says that it was stored after all.
 //
 // Pages of the snapshot are read one after the other, each at its own moment. A job's changes that
 // its page shows already are not sent. All pages carry the number of the first, so that resuming

@@ -46,7 +46,7 @@ grpc::ServerUnaryReactor* Service::Answer(grpc::CallbackServerContext* context, 
 
 template <typename Response, typename Call, typename Request>
 grpc::ServerWriteReactor<Response>* Service::Stream(const Call* call, const Request* request) {
-  auto* stream = new StreamWriter<Response>();
+  auto* stream = new StreamWriter<Response>(stream_threads_);
   stream_threads_->Post([this, stream, call, request = *request] {
     stream->End(ToGrpc(call->Stream(caller_, request, [stream](Response message) {
       return stream->Write(std::move(message));

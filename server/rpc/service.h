@@ -9,7 +9,7 @@
 namespace torchlap::rpc {
 
 // Handlers never block gRPC's threads: `storage_threads` do what touches the database,
-// `stream_threads` what waits for a reader. All arguments outlive the service.
+// `stream_threads` what may wait for a reader. All arguments outlive the service.
 class Service final : public v1::Torchlap::CallbackService {
  public:
   Service(storage::Caller caller, Calls* calls, WorkThreads* storage_threads,

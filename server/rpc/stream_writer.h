@@ -8,19 +8,26 @@
 #include <utility>
 
 #include "proto/base/mutex.h"
+#include "server/rpc/work_threads.h"
 
 namespace torchlap::rpc {
 
-// Made by the RPC's handler, owned by gRPC until End(). The producing thread calls Write() any
-// number of times and End() once, and does not touch the stream afterwards.
+// Made by the RPC's handler, owned by gRPC until End(). The producing task calls Write() any number
+// of times and End() once, and does not touch the stream afterwards. A reader that does not read
+// costs a thread that sleeps and one message; the task of another has its turn meanwhile.
 template <typename Response>
 class StreamWriter final : public grpc::ServerWriteReactor<Response> {
  public:
-  // A reader that takes nothing for so long holds one of few threads for nothing.
-  static constexpr std::chrono::seconds kPatience{60};
+  // A reader that takes nothing for so long will not come back: `less` is left open for a while.
+  static constexpr std::chrono::minutes kPatience{10};
+  // So quickly a reader that reads takes a message; standing aside costs a thread's start.
+  static constexpr std::chrono::milliseconds kUsual{20};
 
-  // Blocks until gRPC has taken the message. False: the caller is gone or has stalled; end the
-  // stream.
+  // `threads`: those whose task produces.
+  explicit StreamWriter(WorkThreads* threads) : threads_(threads) {}
+
+  // Blocks until gRPC has taken the message. False: the caller is gone, has stalled, or is one of
+  // too many that do; end the stream.
   bool Write(Response message) TORCHLAP_EXCLUDES(mutex_) {
     {
       MutexLock lock(&mutex_);
@@ -29,12 +36,9 @@ class StreamWriter final : public grpc::ServerWriteReactor<Response> {
       writing_ = true;
     }
     this->StartWrite(&message_);
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    MutexLock lock(&mutex_);
-    while (writing_ && !gone_) {
-      if (done_.wait_until(mutex_, deadline) == std::cv_status::timeout) return false;
-    }
-    return !gone_;
+    if (WaitFor(kUsual)) return !gone();
+    const WorkThreads::Aside aside(threads_, [this] { Leave(); });
+    return WaitFor(kPatience) && !gone();
   }
 
   void End(const grpc::Status& status) { this->Finish(status); }
@@ -48,7 +52,17 @@ class StreamWriter final : public grpc::ServerWriteReactor<Response> {
     done_.notify_all();
   }
 
-  void OnCancel() override TORCHLAP_EXCLUDES(mutex_) {
+  void OnCancel() override { Leave(); }
+
+  void OnDone() override { delete this; }
+
+ private:
+  bool gone() TORCHLAP_EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    return gone_;
+  }
+
+  void Leave() TORCHLAP_EXCLUDES(mutex_) {
     {
       MutexLock lock(&mutex_);
       gone_ = true;
@@ -56,9 +70,17 @@ class StreamWriter final : public grpc::ServerWriteReactor<Response> {
     done_.notify_all();
   }
 
-  void OnDone() override { delete this; }
+  // False: the message is still not taken.
+  bool WaitFor(std::chrono::milliseconds time) TORCHLAP_EXCLUDES(mutex_) {
+    const auto deadline = std::chrono::steady_clock::now() + time;
+    MutexLock lock(&mutex_);
+    while (writing_ && !gone_) {
+      if (done_.wait_until(mutex_, deadline) == std::cv_status::timeout) break;
+    }
+    return !writing_ || gone_;
+  }
 
- private:
+  WorkThreads* const threads_;
   Mutex mutex_;
   std::condition_variable_any done_;
   Response message_;  // the writer's while writing_ is false, gRPC's while it is true

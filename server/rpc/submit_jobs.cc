@@ -1,6 +1,7 @@
 #include "server/rpc/submit_jobs.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <random>
@@ -37,6 +38,10 @@ bool IsPrintable(const std::string& text) {
   return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; });
 }
 
+bool IsNumber(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
 }  // namespace
 
 absl::Status SubmitJobs::Check(const v1::SubmitJobsRequest& request) const {
@@ -53,6 +58,11 @@ absl::Status SubmitJobs::Check(const v1::SubmitJobsRequest& request) const {
     return absl::InvalidArgumentError(fmt::format("sweep_name has {} characters, must have 0 to {}",
                                                   request.sweep_name().size(), kMaxSweepNameChars));
   }
+  if (IsNumber(request.sweep_name())) {
+    return absl::InvalidArgumentError(
+        fmt::format("sweep_name is {}, must not be a number: sweep:{} is the sweep with that id",
+                    request.sweep_name(), request.sweep_name()));
+  }
   if (!IsPrintable(request.sweep_name())) {
     return absl::InvalidArgumentError("sweep_name has a control character, must have none");
   }
@@ -61,7 +71,12 @@ absl::Status SubmitJobs::Check(const v1::SubmitJobsRequest& request) const {
 
 absl::Status SubmitJobs::Answer(const storage::Caller& caller, const v1::SubmitJobsRequest& request,
                                 v1::SubmitJobsResponse* response) {
-  // First of all: a retry gets its answer even where a new request would be refused.
+  if (const std::string lost = storage_->Lost(); !lost.empty()) {
+    return absl::FailedPreconditionError(
+        fmt::format("no jobs are taken, as they would be lost: {}; restart torchlapd (pid {})",
+                    lost, ::getpid()));
+  }
+  // First of all else: a retry gets its answer even where a new request would be refused.
   const std::string digest = RequestDigest(request);
   const auto earlier = jobs_->FindSubmitted(caller, request.request_id(), digest);
   if (!earlier.ok()) return earlier.status();

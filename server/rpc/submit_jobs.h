@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "proto/base/clock.h"
+#include "server/rpc/storage_health.h"
 #include "server/run/device_fleet.h"
 #include "server/run/event_hub.h"
 #include "storage/job_store.h"
@@ -17,12 +18,13 @@ namespace torchlap::rpc {
 class SubmitJobs {
  public:
   SubmitJobs(storage::JobStore* jobs, run::DeviceFleet* fleet, run::EventHub* hub,
-             const Clock* clock)
-      : jobs_(jobs), fleet_(fleet), hub_(hub), clock_(clock) {}
+             const StorageHealth* storage, const Clock* clock)
+      : jobs_(jobs), fleet_(fleet), hub_(hub), storage_(storage), clock_(clock) {}
 
   // From now on UNAVAILABLE. A retry of a request that was taken still gets its answer.
   void Refuse() { refusing_ = true; }
 
+  // FAILED_PRECONDITION: what would be stored is lost when the daemon ends (storage_health.h).
   // Admits every job (job_admission.h), stores them, wakes devices and watchers.
   absl::Status Answer(const storage::Caller& caller, const v1::SubmitJobsRequest& request,
                       v1::SubmitJobsResponse* response);
@@ -33,6 +35,7 @@ class SubmitJobs {
   storage::JobStore* const jobs_;
   run::DeviceFleet* const fleet_;
   run::EventHub* const hub_;
+  const StorageHealth* const storage_;
   const Clock* const clock_;
   std::atomic<bool> refusing_ = false;
 };

@@ -17,8 +17,23 @@ absl::StatusOr<std::shared_ptr<const run::QueuePicture>> Waiting::Picture() cons
   return picture_;
 }
 
+namespace {
+
+void SayNotStored(const std::vector<run::DeviceStatus>& devices, std::vector<v1::Job>* chosen) {
+  for (const run::DeviceStatus& device : devices) {
+    if (device.trouble.unstored_job_id == 0) continue;
+    for (v1::Job& job : *chosen) {
+      if (job.job_id() != device.trouble.unstored_job_id) continue;
+      if (job.state() == v1::JOB_STATE_RUNNING) job.set_not_stored(device.trouble.why);
+    }
+  }
+}
+
+}  // namespace
+
 absl::Status Waiting::Explain(const std::vector<run::DeviceStatus>& devices,
                               std::vector<v1::Job>* chosen) const {
+  SayNotStored(devices, chosen);
   const auto is_queued = [](const v1::Job& job) { return job.state() == v1::JOB_STATE_QUEUED; };
   if (std::none_of(chosen->begin(), chosen->end(), is_queued)) return absl::OkStatus();
   const auto picture = Picture();

@@ -23,7 +23,8 @@ class Waiting {
   // `jobs` outlives it.
   explicit Waiting(const storage::JobStore* jobs) : jobs_(jobs) {}
 
-  // Says of each QUEUED one of `chosen` why it waits.
+  // Says of each QUEUED one of `chosen` why it waits, and of a RUNNING one why its run is not
+  // stored yet, where it is not.
   absl::Status Explain(const std::vector<run::DeviceStatus>& devices,
                        std::vector<v1::Job>* chosen) const;
   // Fills in how many jobs wait for each device.

@@ -73,6 +73,20 @@ v1::Device Dispatcher::Describe() const {
   return status_;
 }
 
+StorageTrouble Dispatcher::trouble() const {
+  MutexLock lock(&mutex_);
+  return trouble_;
+}
+
+void Dispatcher::SetTrouble(StorageTrouble trouble) {
+  {
+    MutexLock lock(&mutex_);
+    if (trouble.why == trouble_.why && trouble.unstored_job_id == trouble_.unstored_job_id) return;
+    trouble_ = std::move(trouble);
+  }
+  setting_.hub->EventsCommitted();
+}
+
 void Dispatcher::SetState(v1::DeviceState state, const std::string& run_id,
                           const std::string& detail) {
   MutexLock lock(&mutex_);
@@ -81,6 +95,11 @@ void Dispatcher::SetState(v1::DeviceState state, const std::string& run_id,
   status_.set_detail(detail);
   status_.clear_claimed_by_pid();
   status_.clear_claimed_by_user();
+}
+
+void Dispatcher::SetUser(const std::string& user) {
+  MutexLock lock(&mutex_);
+  status_.set_user(user);
 }
 
 void Dispatcher::SetIdle() {
@@ -168,8 +187,10 @@ absl::StatusOr<bool> Dispatcher::RunNext() {
   if (!taken.ok()) {
     spdlog::error("{}: cannot take the next job: {}", device_.name,
                   std::string(taken.status().message()));
+    SetTrouble({TroubleWords(taken.status()), 0});
     return taken.status();
   }
+  SetTrouble({});
   if (!*taken) return false;
   if (absl::Status ran = RunStarted(**std::move(taken)); !ran.ok()) return ran;
   return true;
@@ -177,6 +198,7 @@ absl::StatusOr<bool> Dispatcher::RunNext() {
 
 absl::Status Dispatcher::RunStarted(storage::StartedRun started) {
   SetState(v1::DEVICE_STATE_RUNNING, started.run.run_id(), "");
+  SetUser(started.job.user());
   setting_.hub->EventsCommitted();
   const std::optional<std::vector<v1::Run>> earlier = EarlierRuns(started);
   // Its run stays without an outcome: the next daemon queues the launch again.
@@ -184,6 +206,7 @@ absl::Status Dispatcher::RunStarted(storage::StartedRun started) {
   Prepare(*earlier, &started);
   const auto [finished, instead] = runner_.Run(started);
   Store(finished, instead ? TryInstead(*instead) : Next(started, finished.run, *earlier));
+  SetUser("");
   SetIdle();
   setting_.hub->EventsCommitted();
   const bool no_room = finished.run.outcome() == v1::OUTCOME_INTERRUPTED && !stopping_;
@@ -221,6 +244,7 @@ std::optional<std::vector<v1::Run>> Dispatcher::EarlierRuns(const storage::Start
     // Going on without them would begin a search anew, and count every retry as the first.
     const std::string failure =
         fmt::format("cannot read the job's earlier runs: {}", std::string(job.status().message()));
+    SetTrouble({TroubleWords(job.status()), 0});
     if (!WaitOut(failure, started.run.run_id(), &backoff)) return std::nullopt;
   }
 }
@@ -236,7 +260,8 @@ void Dispatcher::Store(const storage::FinishedRun& finished, const storage::Afte
   Backoff backoff;
   for (;;) {
     const auto state = setting_.jobs->FinishRun(finished, after, setting_.clock->WallNs());
-    if (state.ok() || absl::IsAborted(state.status())) return;
+    if (state.ok() || absl::IsAborted(state.status())) return SetTrouble({});
+    SetTrouble({TroubleWords(state.status()), finished.run.job_id()});
     const std::string failure =
         fmt::format("cannot store the run: {}", std::string(state.status().message()));
     if (!WaitOut(failure, finished.run.run_id(), &backoff)) return;

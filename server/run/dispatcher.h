@@ -20,6 +20,7 @@
 #include "server/run/dispatcher_setting.h"
 #include "server/run/launch_runner.h"
 #include "server/run/place.h"
+#include "server/run/storage_trouble.h"
 #include "server/run/wake_up.h"
 #include "storage/job_store.h"
 #include "torchlap/v1/device.pb.h"
@@ -48,6 +49,8 @@ class Dispatcher {
   const host::HostDevice& device() const { return device_; }
   // All but queued_jobs.
   v1::Device Describe() const TORCHLAP_EXCLUDES(mutex_);
+  // As the last attempt to read or write the database found it.
+  StorageTrouble trouble() const TORCHLAP_EXCLUDES(mutex_);
 
  private:
   void Run();
@@ -65,6 +68,8 @@ class Dispatcher {
   void Store(const storage::FinishedRun& finished, const storage::AfterRun& after);
   // Says what failed, and pauses. False: the daemon stops.
   bool WaitOut(const std::string& failure, const std::string& run_id, Backoff* backoff);
+  // Tells watchers too, where it is news.
+  void SetTrouble(StorageTrouble trouble) TORCHLAP_EXCLUDES(mutex_);
 
   // Until Wake(), or the end of who has the device.
   void Sleep();
@@ -72,6 +77,8 @@ class Dispatcher {
   void Pause(int64_t length_ns);
   void SetState(v1::DeviceState state, const std::string& run_id, const std::string& detail)
       TORCHLAP_EXCLUDES(mutex_);
+  // Whose run is on the device.
+  void SetUser(const std::string& user) TORCHLAP_EXCLUDES(mutex_);
   // UNAVAILABLE where the device has a problem.
   void SetIdle() TORCHLAP_EXCLUDES(mutex_);
   void SetClaimedBy(const host::HeldBy& holder) TORCHLAP_EXCLUDES(mutex_);
@@ -91,6 +98,7 @@ class Dispatcher {
 
   mutable Mutex mutex_;
   v1::Device status_ TORCHLAP_GUARDED_BY(mutex_);
+  StorageTrouble trouble_ TORCHLAP_GUARDED_BY(mutex_);
 
   std::jthread thread_;
 };

@@ -106,7 +106,8 @@ storage::AfterRun Next(const storage::StartedRun& started, const v1::Run& run,
     case v1::OUTCOME_INTERRUPTED:
       return SameSizeAgain(run, v1::CAUSE_INTERRUPTION);
     case v1::OUTCOME_CANCELLED:
-      return After{After::Next::kJobCancelled, 0, 0, "cancelled while running"};
+      // The wish to cancel has said by whom.
+      return After{After::Next::kJobCancelled, 0, 0, ""};
     default:
       return AfterFailure(run);
   }

@@ -80,11 +80,7 @@ absl::Status RunRecord::Take(v1::WorkerEvent event) {
                                              event.hello().protocol_version(), kProtocolVersion));
     case v1::WorkerEvent::kBuilt:
       if (built_) return absl::DataLossError("the worker built its model twice");
-      if (const std::string& run_id = event.built().run_id();
-          !run_id.empty() && run_id != run_.run_id()) {
-        return absl::DataLossError(
-            fmt::format("the worker works on run {}, must be {}", run_id, run_.run_id()));
-      }
+      if (absl::Status own = CheckRunId(event.built().run_id()); !own.ok()) return own;
       built_ = std::move(*event.mutable_built());
       run_.mutable_memory()->MergeFrom(built_->memory());
       if (built_->has_numerics()) *run_.mutable_numerics() = built_->numerics();
@@ -101,7 +97,14 @@ absl::Status RunRecord::Take(v1::WorkerEvent event) {
   return absl::DataLossError("the worker sent an event that is not known");
 }
 
+absl::Status RunRecord::CheckRunId(const std::string& run_id) const {
+  if (run_id.empty() || run_id == run_.run_id()) return absl::OkStatus();
+  return absl::DataLossError(
+      fmt::format("the worker works on run {}, must be {}", run_id, run_.run_id()));
+}
+
 absl::Status RunRecord::TakeFailure(const v1::WorkerFailed& failed) {
+  if (absl::Status own = CheckRunId(failed.run_id()); !own.ok()) return own;
   if (absl::Status status = TakeSamples(failed.samples()); !status.ok()) return status;
   failed_ = true;
   run_.set_outcome(WorkerMayReport(failed.outcome()) ? failed.outcome() : v1::OUTCOME_CRASHED);

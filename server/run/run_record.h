@@ -60,6 +60,8 @@ class RunRecord {
   storage::FinishedRun FinishSkipped(const v1::Failure& failure) &&;
 
  private:
+  // DATA_LOSS for another run's; a worker that knows of none (yet) says nothing.
+  absl::Status CheckRunId(const std::string& run_id) const;
   absl::Status TakeFailure(const v1::WorkerFailed& failed);
   absl::Status TakeResult(const v1::WorkerResult& result);
   absl::Status TakeSamples(const v1::SampleBlock& samples);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/run/queue_picture.h"
+#include "server/run/storage_trouble.h"
 #include "torchlap/v1/device.pb.h"
 #include "torchlap/v1/job.pb.h"
 
@@ -17,6 +18,7 @@ namespace torchlap::run {
 struct DeviceStatus {
   v1::Device device;
   std::vector<std::string> keys;
+  StorageTrouble trouble;
 };
 
 // For one state of queue and devices. The job that a device is working on is not counted as ahead

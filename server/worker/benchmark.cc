@@ -38,6 +38,7 @@ v1::WorkerResult Benchmark::Run() {
 
 v1::WorkerFailed Benchmark::Failed(const std::exception& error) {
   v1::WorkerFailed failed = DescribeFailure(error, CurrentPhase(), device_.get());
+  failed.set_run_id(request_.run_id());
   if (reporter_) {
     ReportStep();
     *failed.mutable_samples() = reporter_->TakePending();

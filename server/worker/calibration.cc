@@ -196,6 +196,7 @@ v1::WorkerResult CalibrationRun::Run() {
 v1::WorkerFailed CalibrationRun::Failed(const std::exception& error) {
   v1::WorkerFailed failed = DescribeFailure(error, v1::PHASE_UNSPECIFIED, device_.get());
   if (log_) *failed.mutable_samples() = log_->TakePending();
+  failed.set_run_id(request_.run_id());
   if (device_) *failed.mutable_memory() = device_->AtStart();
   return failed;
 }

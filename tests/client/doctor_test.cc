@@ -234,9 +234,9 @@ class Doctor : public testing::Test {
   std::ostringstream err_;
 };
 
-TEST_F(Doctor, ShowsWhatTheDaemonFoundAndExitsWith0EvenWithProblems) {
+TEST_F(Doctor, ShowsWhatTheDaemonFoundAndExitsWith2AsThereAreProblems) {
   DoctorService service;
-  EXPECT_EQ(Program({"--address", service.address(), "doctor"}), 0) << err_.str();
+  EXPECT_EQ(Program({"--address", service.address(), "doctor"}), 2) << err_.str();
   ExpectGolden("doctor.txt", out_.str());
 }
 
@@ -246,7 +246,9 @@ TEST_F(Doctor, WithoutADaemonSaysHowToStartOneAndExitsWith3) {
   EXPECT_EQ(Program({"--address", address, "doctor"}), 3);
   EXPECT_EQ(out_.str(), "problem  machine  no daemon at " + address +
                             " (No such file or directory)\n"
-                            "                  do: start one with: torchlapd\n"
+                            "                  do: start one with: torchlapd --socket " +
+                            (folder.path() / "x.sock").native() +
+                            "\n"
                             "1 problem\n");
   EXPECT_EQ(err_.str(), "");
 }

@@ -505,10 +505,36 @@ TEST(Queue, SaysWhyEachJobWaits) {
   waiting.mutable_wait()->set_jobs_ahead(1);
   v1::Job running = SmallJob(17, v1::JOB_STATE_RUNNING);
   running.set_device("cpu0");
-  const Document listing = ListQueue({running, waiting});
+  const Document listing = ListQueue({running, waiting}, 0);
   ExpectGolden("queue.table", Printed(kTable, listing));
   ExpectGolden("queue.json", Printed(kJson, listing));
-  EXPECT_EQ(Printed(kJson, ListQueue({})), "[]\n");
+  EXPECT_EQ(Printed(kJson, ListQueue({}, 0)), "[]\n");
+}
+
+TEST(Queue, OfARunningJobSaysHowLongOrThatItIsNotStored) {
+  constexpr int64_t kStartNs = 1'700'000'000'000'000'000;
+  v1::Job running = SmallJob(17, v1::JOB_STATE_RUNNING);
+  running.set_device("cpu0");
+  running.set_started_at_ns(kStartNs);
+  EXPECT_THAT(Printed(kTable, ListQueue({running}, kStartNs + 125'000'000'000)),
+              testing::HasSubstr("| runs on cpu0 for 2 min 5 s |"));
+  EXPECT_THAT(Printed(kTable, ListQueue({running}, kStartNs - 1)),
+              testing::HasSubstr("| runs on cpu0 |"))
+      << "a clock that was set back";
+  running.set_not_stored("the disk is full");
+  EXPECT_THAT(Printed(kTable, ListQueue({running}, kStartNs + 1)),
+              testing::HasSubstr("| finished, not stored yet: the disk is full |"));
+  EXPECT_THAT(Printed(kTable, ShowJob(running)),
+              testing::HasSubstr("finished, not stored yet: the disk is full"));
+}
+
+TEST(Devices, SayWhoseRunIsOnThem) {
+  v1::Device device;
+  device.set_name("cpu0");
+  device.set_state(v1::DEVICE_STATE_RUNNING);
+  device.set_run_id("17.2");
+  device.set_user("ann");
+  EXPECT_THAT(Printed(kTable, ListDevices({device})), testing::HasSubstr("| 17.2 | ann  |"));
 }
 
 TEST(Queue, WordsEveryReason) {

@@ -71,7 +71,7 @@ TEST(OwnFormat, IsNamedInTheHelpAndInMessagesWhereItCanWrite) {
 TEST(OwnFormat, PrintsWhatEveryCommandMakes) {
   EXPECT_THAT(Printed(kShout, format::ShowResults({SmallRun(), OutOfMemoryRun()})),
               StartsWith("GRID OF 2 BY "));
-  EXPECT_EQ(Printed(kShout, format::ListQueue({})), "GRID OF 0 BY 11\n");
+  EXPECT_EQ(Printed(kShout, format::ListQueue({}, 0)), "GRID OF 0 BY 11\n");
   EXPECT_THAT(Printed(kShout, format::ShowFit({})), HasSubstr("1 LINES\n1 LINES\nGRID OF 0"));
   EXPECT_EQ(Printed(kShout, format::ShowFindings({})), "nothing is wrong!\n");
   v1::Job job;

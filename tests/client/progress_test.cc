@@ -365,6 +365,19 @@ TEST(ProgressLine, ShowsBarStepAndTimeLeft) {
       "batch 4, context 256");
 }
 
+TEST(ProgressLine, SaysThatARunIsNotStoredUntilItIs) {
+  SweepProgress progress;
+  v1::Job job = SmallJob(17, v1::JOB_STATE_RUNNING);
+  progress.Apply(Snapshot({job}, 5));
+  job.set_not_stored("the disk is full");
+  progress.Apply(Snapshot({job}, 5));
+  EXPECT_THAT(ProgressLine(progress, 200, false),
+              HasSubstr("finished, not stored yet: the disk is full"));
+  const v1::Run started = Started();
+  progress.Apply(Event(6, 17, v1::JOB_STATE_RUNNING, &started));
+  EXPECT_THAT(ProgressLine(progress, 200, false), Not(HasSubstr("not stored")));
+}
+
 TEST(ProgressLine, OfFinishedJobsHasNoEstimate) {
   SweepProgress progress;
   progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED)}, 5));

@@ -26,6 +26,7 @@ void ExpectCancelled(World* world) {
   ASSERT_EQ(world->Client({"wait", "1"}).status, 2);
   const json job = world->Json({"show", "1"});
   EXPECT_EQ(job["state"], "CANCELLED");
+  EXPECT_EQ(job["reason"], "cancelled by " + world->Json({"status"})["caller"].get<std::string>());
   EXPECT_EQ(job["runs"][0]["outcome"], "CANCELLED");
   EXPECT_TRUE(Eventually([&] { return World::Children(world->daemon_pid()).empty(); }));
 }
@@ -61,6 +62,27 @@ TEST(CancelTest, AQueuedJobNeverStarts) {
   const json job = world.Json({"show", "2"});
   EXPECT_EQ(job["state"], "CANCELLED");
   EXPECT_TRUE(job["runs"].empty());
+}
+
+TEST(CancelTest, OfAUserAllUnfinishedJobsAreEndedAndOnlyThose) {
+  World world(World::FakeWorker());
+  world.TellFakeWorker({{"runs", {{"2", {{"at_step", 0}, {"do", "hang"}}}}}});
+  ASSERT_TRUE(world.Start()) << world.daemon_log();
+  const std::string me = world.Json({"status"})["caller"];
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(world.Client(Submit()).status, 0);
+  ASSERT_TRUE(Eventually([&] { return IsRunning(world, "2"); }));
+  const Finished nobody = world.Client({"cancel", "--user", "nobody-of-that-name"});
+  EXPECT_EQ(nobody.status, 4);
+  EXPECT_NE(nobody.err.find("nobody-of-that-name has no unfinished job"), std::string::npos)
+      << nobody.err;
+  EXPECT_EQ(world.Client({"cancel", "sweep:3", "--user", me}).status, 0);
+  EXPECT_EQ(world.Json({"show", "3"})["state"], "CANCELLED");
+  EXPECT_EQ(world.Json({"show", "2"})["state"], "RUNNING");
+  EXPECT_EQ(world.Json({"devices"})[0]["user"], me);
+  EXPECT_EQ(world.Client({"cancel", "--user", me}).status, 0);
+  EXPECT_EQ(world.Client({"wait", "2"}).status, 2);
+  EXPECT_EQ(world.Json({"show", "1"})["state"], "SUCCEEDED");
+  EXPECT_TRUE(world.Json({"devices"})[0]["user"].is_null());
 }
 
 TEST(CancelTest, AFinishedJobIsRefusedAndAnUnknownOneNotFound) {

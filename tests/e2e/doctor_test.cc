@@ -43,7 +43,8 @@ TEST(DoctorTest, ShowsAGpuItsTemperatureAndWhoIsOnIt) {
       "slowdown-at 92\nprocess 1 11468 compute\n");
   ASSERT_TRUE(world.Start()) << world.daemon_log();
   const Finished doctor = world.Client({"doctor"});
-  EXPECT_EQ(doctor.status, 0) << doctor.err;
+  // 2 where others keep this machine busy.
+  EXPECT_THAT(doctor.status, testing::AnyOf(0, 2)) << doctor.err;
   EXPECT_THAT(doctor.out, HasSubstr("ok       machine  NVIDIA driver 580.65.06\n"));
   EXPECT_THAT(doctor.out, HasSubstr("ok       cuda:0   NVIDIA A100-SXM4-40GB, 40.0 GiB\n"));
   EXPECT_THAT(doctor.out, HasSubstr("ok       cuda:0   41 degrees Celsius, slows down at 92\n"));
@@ -55,7 +56,7 @@ TEST(DoctorTest, SaysWhichDriverIsNeeded) {
   world.DescribeGpus("driver 535.161\ngpu GPU-1111 40960 NVIDIA A100\n");
   ASSERT_TRUE(world.Start()) << world.daemon_log();
   const Finished doctor = world.Client({"doctor"});
-  EXPECT_EQ(doctor.status, 0) << doctor.err;
+  EXPECT_EQ(doctor.status, 2) << doctor.err;
   EXPECT_THAT(
       doctor.out,
       HasSubstr(
@@ -81,7 +82,8 @@ TEST(DoctorTest, WithoutADaemonExitsWith3AndSaysHowToStartOne) {
   const Finished doctor = world.Client({"doctor"});
   EXPECT_EQ(doctor.status, 3);
   EXPECT_THAT(doctor.out, HasSubstr("no daemon at unix:"));
-  EXPECT_THAT(doctor.out, HasSubstr("do: start one with: torchlapd\n"));
+  EXPECT_THAT(doctor.out, HasSubstr("do: start one with: torchlapd --socket " +
+                                    world.socket().string() + "\n"));
 }
 
 }  // namespace

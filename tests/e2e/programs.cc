@@ -178,15 +178,25 @@ void World::Kill() {
 }
 
 std::unique_ptr<Process> World::StartClient(const std::vector<std::string>& arguments) {
+  return StartClient(arguments, variables());
+}
+
+std::unique_ptr<Process> World::StartClient(const std::vector<std::string>& arguments,
+                                            const std::map<std::string, std::string>& variables) {
   std::vector<std::string> command = {TORCHLAP_BIN_DIR "/torchlap"};
   command.insert(command.end(), arguments.begin(), arguments.end());
   const std::string name = "client-" + std::to_string(files_++);
-  return std::make_unique<Process>(command, variables(), folder_ / (name + ".out"),
+  return std::make_unique<Process>(command, variables, folder_ / (name + ".out"),
                                    folder_ / (name + ".err"));
 }
 
 Finished World::Client(const std::vector<std::string>& arguments) {
-  const auto client = StartClient(arguments);
+  return Client(arguments, variables());
+}
+
+Finished World::Client(const std::vector<std::string>& arguments,
+                       const std::map<std::string, std::string>& variables) {
+  const auto client = StartClient(arguments, variables);
   const std::optional<int> status = client->Wait(std::chrono::seconds(180));
   return {status.value_or(-1), client->out(), client->err()};
 }
@@ -194,7 +204,9 @@ Finished World::Client(const std::vector<std::string>& arguments) {
 nlohmann::json World::Json(std::vector<std::string> arguments) {
   arguments.insert(arguments.end(), {"--format", "json"});
   const Finished finished = Client(arguments);
-  if (finished.status != 0) {
+  // What doctor finds depends on who else works on this machine.
+  const bool is_answer = finished.status == 0 || (arguments[0] == "doctor" && finished.status == 2);
+  if (!is_answer) {
     throw std::runtime_error(arguments[0] + " exited with " + std::to_string(finished.status) +
                              ": " + finished.err);
   }

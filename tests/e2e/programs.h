@@ -85,8 +85,13 @@ class World {
 
   // Runs `torchlap ARGUMENTS` to its end.
   Finished Client(const std::vector<std::string>& arguments);
+  // The same with other variables than variables().
+  Finished Client(const std::vector<std::string>& arguments,
+                  const std::map<std::string, std::string>& variables);
   // Starts it and returns at once.
   std::unique_ptr<Process> StartClient(const std::vector<std::string>& arguments);
+  std::unique_ptr<Process> StartClient(const std::vector<std::string>& arguments,
+                                       const std::map<std::string, std::string>& variables);
   // Runs a command that must succeed with --format json and parses what it prints.
   nlohmann::json Json(std::vector<std::string> arguments);
 

@@ -1,5 +1,6 @@
 #include "proto/default_paths.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -29,6 +30,18 @@ TEST_F(DefaultPaths, WithoutARuntimeFolderItIsInTmpWithTheUid) {
   const std::string folder = "/tmp/torchlap-" + std::to_string(getuid());
   EXPECT_EQ(UserRuntimeFolder(), folder);
   EXPECT_EQ(UserSocketPath(), folder + "/torchlapd.sock");
+}
+
+TEST_F(DefaultPaths, AClientLooksInEveryPlaceOfItsUserOnce) {
+  const std::string uid = std::to_string(getuid());
+  const std::filesystem::path logins = "/run/user/" + uid + "/torchlap/torchlapd.sock";
+  const std::filesystem::path temporary = "/tmp/torchlap-" + uid + "/torchlapd.sock";
+  EXPECT_THAT(UserSocketPaths(), testing::ElementsAre(temporary, logins));
+  setenv("XDG_RUNTIME_DIR", ("/run/user/" + uid).c_str(), 1);
+  EXPECT_THAT(UserSocketPaths(), testing::ElementsAre(logins, temporary));
+  setenv("XDG_RUNTIME_DIR", "/elsewhere", 1);
+  EXPECT_THAT(UserSocketPaths(),
+              testing::ElementsAre("/elsewhere/torchlap/torchlapd.sock", logins, temporary));
 }
 
 TEST_F(DefaultPaths, XdgVariablesAreFollowed) {

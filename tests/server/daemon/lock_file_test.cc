@@ -46,6 +46,18 @@ TEST_F(LockFileTest, AMovedLockIsStillHeld) {
   EXPECT_FALSE(Acquire().ok());
 }
 
+TEST_F(LockFileTest, ALockWhoseFileWasDeletedOrReplacedIsNotInPlace) {
+  const auto first = Acquire();
+  ASSERT_TRUE(first.ok());
+  EXPECT_TRUE(first->IsInPlace());
+  std::filesystem::remove(Guarded().string() + ".lock");
+  EXPECT_FALSE(first->IsInPlace());
+  const auto second = Acquire();
+  ASSERT_TRUE(second.ok()) << "of another file";
+  EXPECT_FALSE(first->IsInPlace());
+  EXPECT_TRUE(second->IsInPlace());
+}
+
 TEST_F(LockFileTest, TheKernelFreesItWhenTheHolderIsKilled) {
   host::ChildProcess child([&] {
     static const auto held = Acquire();

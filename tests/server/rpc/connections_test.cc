@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -29,6 +30,8 @@
 #include "proto/base/mutex.h"
 #include "proto/message_size.h"
 #include "server/host/account_name.h"
+#include "server/host/state_folders.h"
+#include "tests/proto/base/settable_clock.h"
 #include "tests/storage/store_fixture.h"
 #include "torchlap/v1/service.grpc.pb.h"
 
@@ -89,6 +92,7 @@ class ConnectionsTest : public storage::StoreTest {
     ::chmod(folder_.path().c_str(), 0755);
     fleet_.emplace(std::vector<std::unique_ptr<run::Place>>(), run::DispatcherSetting());
     CallSetting setting;
+    configuration_.state_folder = folder_.path();
     setting.configuration = &configuration_;
     setting.database = database_.get();
     setting.jobs = jobs_.get();
@@ -100,13 +104,22 @@ class ConnectionsTest : public storage::StoreTest {
   // Before what it uses.
   void TearDown() override { connections_.reset(); }
 
+  ListenSetting At(const std::filesystem::path& socket, bool everyone = true) const {
+    ListenSetting setting;
+    setting.sockets = {socket};
+    setting.everyone = everyone;
+    setting.clock = &clock_;
+    return setting;
+  }
+
   void Listen() {
-    auto listening = Connections::Listen(socket_, /*everyone=*/true, &*calls_);
+    auto listening = Connections::Listen(At(socket_), &*calls_);
     ASSERT_TRUE(listening.ok()) << listening.status();
     connections_ = *std::move(listening);
   }
 
   const std::filesystem::path socket_ = folder_.path() / "socket";
+  SettableClock clock_;
   host::Configuration configuration_;
   run::EventHub hub_;
   std::optional<run::DeviceFleet> fleet_;
@@ -177,20 +190,163 @@ TEST_F(ConnectionsTest, ASocketFileThatWasLeftBehindIsReplaced) {
   EXPECT_EQ(CallerName(StubOf(socket_).get()), host::AccountName(::geteuid()));
 }
 
+// What the daemon says of its socket.
+std::string SocketOf(v1::Torchlap::Stub* stub) {
+  grpc::ClientContext context;
+  v1::GetDaemonStatusResponse response;
+  const grpc::Status status = stub->GetDaemonStatus(&context, {}, &response);
+  return status.ok() ? response.socket_path() : "error " + status.error_message();
+}
+
+class LostSocketTest : public ConnectionsTest {
+ protected:
+  void SetUp() override {
+    ConnectionsTest::SetUp();
+    setting_ = At(place_);
+    setting_.sockets = {place_, folder_.path() / "second" / "socket"};
+    setting_.prepare = [](const std::filesystem::path& socket) {
+      std::error_code error;
+      std::filesystem::create_directory(socket.parent_path(), error);
+      return error ? absl::UnavailableError(error.message()) : absl::OkStatus();
+    };
+    setting_.listening = [this](const std::filesystem::path& socket) {
+      MutexLock lock(&mutex_);
+      heard_.push_back(socket);
+    };
+    auto listening = Connections::Listen(setting_, &*calls_);
+    ASSERT_TRUE(listening.ok()) << listening.status();
+    connections_ = *std::move(listening);
+  }
+  // The socket is looked at, and that is over.
+  void LetItLook() {
+    EXPECT_TRUE(clock_.AwaitSleepUntil(next_look_ns_));
+    clock_.Advance(Connections::kSocketCheckNs);
+    next_look_ns_ += Connections::kSocketCheckNs;
+    EXPECT_TRUE(clock_.AwaitSleepUntil(next_look_ns_));
+  }
+  std::vector<std::filesystem::path> Heard() {
+    MutexLock lock(&mutex_);
+    return heard_;
+  }
+
+  const std::filesystem::path place_ = folder_.path() / "first" / "socket";
+  int64_t next_look_ns_ = clock_.MonotonicNs() + Connections::kSocketCheckNs;
+  ListenSetting setting_;
+  Mutex mutex_;
+  std::vector<std::filesystem::path> heard_;
+};
+
+TEST_F(LostSocketTest, ASocketWhoseFolderWasWipedIsMadeAgain) {
+  const auto old = StubOf(place_);
+  ASSERT_EQ(CallerName(old.get()), host::AccountName(::geteuid()));
+  for (int time = 0; time < 2; ++time) {
+    std::filesystem::remove_all(place_.parent_path());
+    EXPECT_FALSE(Connect(place_));
+    LetItLook();
+    EXPECT_EQ(SocketOf(StubOf(place_).get()), place_);
+  }
+  EXPECT_EQ(CallerName(old.get()), host::AccountName(::geteuid())) << "who was connected still is";
+  EXPECT_THAT(Heard(), testing::Each(place_));
+}
+
+TEST_F(LostSocketTest, ASocketThatIsThereIsLeftAlone) {
+  struct stat before = {};
+  ASSERT_EQ(::stat(place_.c_str(), &before), 0);
+  LetItLook();
+  LetItLook();
+  struct stat after = {};
+  ASSERT_EQ(::stat(place_.c_str(), &after), 0);
+  EXPECT_EQ(before.st_ino, after.st_ino);
+  EXPECT_EQ(Heard().size(), 3U) << "its note is kept too";
+}
+
+TEST_F(LostSocketTest, WhereItsPlaceIsGoneForGoodTheNextOneIsTaken) {
+  std::filesystem::remove_all(place_.parent_path());
+  std::ofstream(place_.parent_path()) << "no folder can be made here";
+  LetItLook();
+  EXPECT_EQ(SocketOf(StubOf(setting_.sockets[1]).get()), setting_.sockets[1]);
+  EXPECT_EQ(Heard().back(), setting_.sockets[1]);
+}
+
+TEST_F(LostSocketTest, WhereNoPlaceCanBeHadItIsTriedAgain) {
+  std::filesystem::remove_all(place_.parent_path());
+  std::ofstream(place_.parent_path()) << "";
+  std::ofstream(setting_.sockets[1].parent_path()) << "";
+  LetItLook();
+  LetItLook();
+  std::filesystem::remove(place_.parent_path());
+  LetItLook();
+  EXPECT_EQ(SocketOf(StubOf(place_).get()), place_);
+}
+
+TEST_F(LostSocketTest, AnotherDaemonsSocketAtItsPlaceIsNotRemovedAtTheStop) {
+  std::filesystem::remove(place_);
+  const auto other = Connections::Listen(At(place_), &*calls_);
+  ASSERT_TRUE(other.ok());
+  connections_.reset();
+  EXPECT_TRUE(Connect(place_));
+}
+
+TEST_F(ConnectionsTest, ReadersThatDoNotReadHoldNobodyUp) {
+  Listen();
+  storage::NewJob job = storage::MakeJob();
+  job.spec.set_purpose(v1::PURPOSE_TRACE);
+  const std::string run_id = std::to_string(RunToEnd(job)) + ".1";
+  const std::filesystem::path trace = host::TraceFile(folder_.path(), run_id);
+  std::filesystem::create_directories(trace.parent_path());
+  // Far more than sockets and gRPC take on the way.
+  std::ofstream(trace, std::ios::binary) << std::string(64 << 20, 't');
+  v1::ReadTraceRequest request;
+  request.set_run_id(run_id);
+  struct Reader {
+    std::unique_ptr<v1::Torchlap::Stub> stub;
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<v1::ReadTraceResponse>> stream;
+  };
+  std::vector<std::unique_ptr<Reader>> lazy;
+  v1::ReadTraceResponse piece;
+  // More than there are threads, each of which has seen a first message.
+  for (int i = 0; i < 12; ++i) {
+    lazy.push_back(std::make_unique<Reader>());
+    lazy.back()->stub = StubOf(socket_);
+    lazy.back()->stream = lazy.back()->stub->ReadTrace(&lazy.back()->context, request);
+    ASSERT_TRUE(lazy.back()->stream->Read(&piece)) << i;
+  }
+  const auto stub = StubOf(socket_);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kDeadline / 2);
+  v1::ExportRunsResponse rows;
+  const auto exported = stub->ExportRuns(&context, v1::ExportRunsRequest());
+  EXPECT_TRUE(exported->Read(&rows));
+  EXPECT_EQ(rows.rows_size(), 1);
+  while (exported->Read(&rows)) continue;
+  EXPECT_TRUE(exported->Finish().ok());
+  // They are not cut off either.
+  size_t bytes = piece.data().size();
+  while (lazy.back()->stream->Read(&piece)) bytes += piece.data().size();
+  EXPECT_TRUE(lazy.back()->stream->Finish().ok());
+  EXPECT_EQ(bytes, size_t{64} << 20);
+  lazy.pop_back();
+  for (const auto& reader : lazy) {
+    reader->context.TryCancel();
+    EXPECT_EQ(reader->stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+}
+
 TEST_F(ConnectionsTest, APathThatTheKernelDoesNotTakeIsRefusedWithBothNumbers) {
   const std::filesystem::path longest = folder_.path() / std::string(200, 's');
-  const auto refused = Connections::Listen(longest, true, &*calls_);
+  const auto refused = Connections::Listen(At(longest), &*calls_);
   EXPECT_TRUE(absl::IsInvalidArgument(refused.status()));
   const std::string message(refused.status().message());
   EXPECT_THAT(message, testing::HasSubstr(std::to_string(longest.string().size())));
   EXPECT_THAT(message, testing::HasSubstr("must have at most 107"));
   EXPECT_TRUE(absl::IsUnavailable(
-      Connections::Listen(folder_.path() / "no" / "folder", true, &*calls_).status()));
+      Connections::Listen(At(folder_.path() / "no" / "folder"), &*calls_).status()));
 }
 
 TEST_F(ConnectionsTest, OnlyTheOwnerMayConnectUnlessEveryoneMay) {
   const auto mode = [&](bool everyone) {
-    const auto listening = Connections::Listen(socket_, everyone, &*calls_);
+    const auto listening = Connections::Listen(At(socket_, everyone), &*calls_);
     EXPECT_TRUE(listening.ok());
     struct stat file = {};
     ::stat(socket_.c_str(), &file);

@@ -117,6 +117,14 @@ TEST(Doctor, OfAHealthyMachineHasNoComplaint) {
                                             "ok cuda:0 TEMPERATURE celsius=41 expected=92"));
 }
 
+TEST(Doctor, FilesThatAreGoneAndRunsThatAreNotStoredAreProblems) {
+  MachineFacts facts = Healthy();
+  facts.state_lost = "/x/torchlap.db was deleted while the daemon has it open";
+  facts.not_stored = "run 5.1 has ended and is not stored yet: the disk is full";
+  EXPECT_THAT(Texts(facts), Contains("problem STATE_LOST: " + facts.state_lost));
+  EXPECT_THAT(Texts(facts), Contains("problem NOT_STORED: " + facts.not_stored));
+}
+
 TEST(Doctor, WithoutADriverIsNotedOnce) {
   MachineFacts facts = Healthy();
   facts.nvml = host::NvmlAnswer();

@@ -120,10 +120,12 @@ class Reader {
 class JobFeedTest : public storage::StoreTest {
  protected:
   FeedSources Sources() {
-    return {jobs_.get(), &hub_, [this](std::vector<v1::Job>* shown) {
+    return {jobs_.get(), &hub_,
+            [this](std::vector<v1::Job>* shown) {
               for (v1::Job& job : *shown) job.mutable_wait()->set_code(v1::WaitReason::CODE_BEHIND);
               return explained_;
-            }};
+            },
+            [this] { return not_stored_; }};
   }
   std::unique_ptr<JobFeed> Open(const v1::WatchJobsRequest& request) {
     return std::make_unique<JobFeed>(
@@ -211,7 +213,31 @@ class JobFeedTest : public storage::StoreTest {
   Tasks tasks_;
   int told_ = 0;
   absl::Status explained_;
+  std::map<uint64_t, std::string> not_stored_;
 };
+
+TEST_F(JobFeedTest, ARunThatCannotBeStoredIsToldOnceAndItsEndAfterwards) {
+  const std::vector<uint64_t> jobs = SubmitMany(2);
+  const auto feed = Open(All());
+  Drain(feed.get());
+  const v1::Run run = Begin(jobs[0]);
+  Drain(feed.get());
+  not_stored_[jobs[0]] = "the disk is full";
+  not_stored_[99] = "of somebody else";
+  hub_.EventsCommitted();
+  const v1::WatchJobsResponse message = Take(feed.get());
+  ASSERT_EQ(message.snapshot().jobs_size(), 1);
+  EXPECT_EQ(message.snapshot().jobs(0).job_id(), jobs[0]);
+  EXPECT_EQ(message.snapshot().jobs(0).state(), v1::JOB_STATE_RUNNING);
+  EXPECT_EQ(message.snapshot().jobs(0).not_stored(), "the disk is full");
+  EXPECT_EQ(message.snapshot().sequence(), LastSequence()) << "whoever resumes misses nothing";
+  EXPECT_FALSE(message.snapshot().more());
+  hub_.EventsCommitted();
+  EXPECT_THAT(Drain(feed.get()), IsEmpty()) << "no news";
+  not_stored_.clear();
+  End(run);
+  EXPECT_THAT(Drain(feed.get()), ElementsAre("1 SUCCEEDED 1.1 ended"));
+}
 
 TEST_F(JobFeedTest, ASnapshotThenEachChangeThenTheEnd) {
   const auto ids = SubmitMany(2);

@@ -64,6 +64,20 @@ class WaitingTest : public testing::Test {
   std::unique_ptr<Waiting> waiting_;
 };
 
+TEST_F(WaitingTest, OfARunningJobItSaysWhyItsRunIsNotStored) {
+  std::vector<run::DeviceStatus> devices = OneCpu();
+  devices[0].trouble = {"the disk is full", 2};
+  std::vector<v1::Job> jobs(3);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i].set_job_id(i + 1);
+    jobs[i].set_state(v1::JOB_STATE_RUNNING);
+  }
+  ASSERT_TRUE(waiting_->Explain(devices, &jobs).ok());
+  EXPECT_EQ(jobs[0].not_stored(), "");
+  EXPECT_EQ(jobs[1].not_stored(), "the disk is full");
+  EXPECT_EQ(jobs[2].not_stored(), "");
+}
+
 TEST_F(WaitingTest, EachChangeOfTheQueueIsSeenByTheNextQuestion) {
   const std::vector<uint64_t> ids = Submit({MakeJob(), MakeJob(), MakeJob()});
   EXPECT_EQ(ReasonOf(ids[0]).code(), v1::WaitReason::CODE_STARTING);

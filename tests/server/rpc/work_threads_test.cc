@@ -89,6 +89,79 @@ TEST(WorkThreads, WhatATaskHoldsIsReleasedWhenItIsDone) {
   EXPECT_TRUE(released) << "a stream ends with the last task that holds it";
 }
 
+TEST(WorkThreads, TasksThatStandAsideHoldNobodyUp) {
+  constexpr int kWaiting = 20;
+  std::atomic<int> waiting = 0;
+  std::atomic<bool> go_on = false;
+  std::atomic<int> ran = 0;
+  {
+    WorkThreads threads(2);
+    for (int i = 0; i < kWaiting; ++i) {
+      threads.Post([&] {
+        const WorkThreads::Aside aside(&threads, [] {});
+        ++waiting;
+        while (!go_on) std::this_thread::yield();
+      });
+    }
+    while (waiting < kWaiting) std::this_thread::yield();
+    for (int i = 0; i < 100; ++i) threads.Post([&ran] { ++ran; });
+    while (ran < 100) std::this_thread::yield();
+    go_on = true;
+  }
+  EXPECT_EQ(ran, 100);
+}
+
+TEST(WorkThreads, AreAsManyAsBeforeWhenAllHaveComeBack) {
+  WorkThreads threads(1);
+  std::atomic<int> back = 0;
+  for (int i = 0; i < 50; ++i) {
+    threads.Post([&] {
+      {
+        const WorkThreads::Aside aside(&threads, [] {});
+      }
+      ++back;
+    });
+  }
+  while (back < 50) std::this_thread::yield();
+  // One again: no two of these run beside each other.
+  std::atomic<int> running = 0;
+  std::atomic<int> most = 0;
+  std::atomic<int> ran = 0;
+  for (int i = 0; i < 200; ++i) {
+    threads.Post([&] {
+      const int now = ++running;
+      if (now > most) most = now;
+      std::this_thread::yield();
+      --running;
+      ++ran;
+    });
+  }
+  while (ran < 200) std::this_thread::yield();
+  EXPECT_EQ(most, 1);
+}
+
+TEST(WorkThreads, OfTooManyWhoStandAsideTheLongestGivesUp) {
+  constexpr int kTasks = static_cast<int>(WorkThreads::kMostAside) + 3;
+  std::vector<std::atomic<bool>> told(kTasks);
+  std::atomic<int> waiting = 0;
+  std::atomic<bool> go_on = false;
+  {
+    WorkThreads threads(1);
+    for (int i = 0; i < kTasks; ++i) {
+      threads.Post([&, i] {
+        const WorkThreads::Aside aside(&threads,
+                                       [&told, i] { told[static_cast<size_t>(i)] = true; });
+        ++waiting;
+        while (!go_on) std::this_thread::yield();
+      });
+      // One after another, so that their order is known.
+      while (waiting <= i) std::this_thread::yield();
+    }
+    go_on = true;
+  }
+  for (size_t i = 0; i < told.size(); ++i) EXPECT_EQ(told[i].load(), i < 3) << i;
+}
+
 // Our code throws nothing, but memory may run out: the process ends there, with the place of the
 // throw in its core, and no thread goes on with half a change.
 TEST(WorkThreadsDeathTest, AnExceptionOfATaskEndsTheProcess) {

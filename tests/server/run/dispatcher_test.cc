@@ -35,8 +35,10 @@ TEST_F(DispatcherTest, ALaunchIsRunAndStored) {
   ASSERT_TRUE(worker->AwaitRequest());
   EXPECT_EQ(dispatcher->Describe().state(), v1::DEVICE_STATE_RUNNING);
   EXPECT_EQ(dispatcher->Describe().run_id(), std::to_string(job) + ".1");
+  EXPECT_EQ(dispatcher->Describe().user(), "ann");
   LiveWell(worker.get(), worker->request());
   ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_TRUE(Await([&] { return dispatcher->Describe().user().empty(); }));
   EXPECT_EQ(Get(job).runs(0).outcome(), v1::OUTCOME_OK);
   EXPECT_TRUE(Get(job).runs(0).has_step());
 }
@@ -191,10 +193,13 @@ TEST_F(DispatcherTest, ARunThatCannotBeStoredIsKeptUntilItCan) {
   ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns + 2 * kSecondNs));
   EXPECT_EQ(dispatcher->Describe().state(), v1::DEVICE_STATE_RUNNING);
   EXPECT_THAT(dispatcher->Describe().detail(), HasSubstr("cannot store the run"));
+  EXPECT_EQ(dispatcher->trouble().unstored_job_id, job);
+  EXPECT_THAT(dispatcher->trouble().why, HasSubstr("the disk is full"));
   ExecuteSql("DROP TRIGGER full");
   clock_.Advance(2 * kSecondNs);
   ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
   EXPECT_EQ(Get(job).runs_size(), 1);
+  EXPECT_TRUE(Await([&] { return dispatcher->trouble().why.empty(); }));
 }
 
 TEST_F(DispatcherTest, ARunThatCannotBeStoredAtTheStopIsRunAgainByTheNextDaemon) {
@@ -224,9 +229,12 @@ TEST_F(DispatcherTest, AQueueThatCannotBeReadIsReadAgainAfterAPause) {
   const auto dispatcher = MakeDispatcher();
   dispatcher->Start();
   ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns + 2 * kSecondNs));
+  EXPECT_THAT(dispatcher->trouble().why, HasSubstr("no such table"));
+  EXPECT_EQ(dispatcher->trouble().unstored_job_id, 0U);
   ExecuteSql("ALTER TABLE gone RENAME TO launch");
   clock_.Advance(2 * kSecondNs);
   EXPECT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_EQ(dispatcher->trouble().why, "");
 }
 
 TEST_F(DispatcherTest, AStopAgainstAStartEndsTheWorkerAndQueuesTheLaunchAgain) {
@@ -308,6 +316,17 @@ TEST(DeviceKeysTest, ADeviceWithAProblemTakesNoJobsOfItsClassWhereAnotherHasNone
   EXPECT_THAT(DeviceKeys(device), testing::ElementsAre("uuid:GPU-1", "class:cuda", "any"));
   device.only_by_name = true;
   EXPECT_THAT(DeviceKeys(device), testing::ElementsAre("uuid:GPU-1"));
+}
+
+TEST(TroubleWordsTest, TheDatabasesErrorsAreAFewWords) {
+  EXPECT_EQ(TroubleWords(absl::ResourceExhaustedError("database /x: the disk is full; free some")),
+            "the disk is full");
+  EXPECT_EQ(TroubleWords(absl::PermissionDeniedError("database /x: cannot be written (attempt to "
+                                                     "write a readonly database); the file ...")),
+            "the database is read-only");
+  EXPECT_EQ(TroubleWords(absl::InternalError("database /x: database is locked (SQLite 5)")),
+            "the database is locked by another program");
+  EXPECT_EQ(TroubleWords(absl::DataLossError("database /x: damaged")), "database /x: damaged");
 }
 
 TEST(BackoffTest, PausesDoubleUpToAMinuteAndBeginAnewAfterASuccess) {

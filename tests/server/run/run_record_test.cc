@@ -471,6 +471,18 @@ TEST(RunRecordTest, AnotherRunsReportIsRefused) {
     v1::WorkerEvent built = Built();
     built.mutable_built()->set_run_id(run_id);
     EXPECT_EQ(record.Take(built).message(), "the worker works on run " + run_id + ", must be 3.1");
+    v1::WorkerEvent failed;
+    failed.mutable_failed()->set_outcome(v1::OUTCOME_OUT_OF_MEMORY);
+    failed.mutable_failed()->set_run_id(run_id);
+    EXPECT_EQ(record.Take(failed).message(), "the worker works on run " + run_id + ", must be 3.1");
+  }
+  for (const std::string run_id : {"", "3.1"}) {
+    RunRecord record(StartedRun());
+    ASSERT_TRUE(record.Take(Hello()).ok());
+    v1::WorkerEvent failed;
+    failed.mutable_failed()->set_outcome(v1::OUTCOME_OUT_OF_MEMORY);
+    failed.mutable_failed()->set_run_id(run_id);
+    EXPECT_TRUE(record.Take(failed).ok()) << run_id;
   }
   RunRecord record(StartedRun());
   ASSERT_TRUE(record.Take(Hello()).ok());

@@ -158,6 +158,7 @@ TEST(WorkerProgramTest, ALimitBelowTheWeightsFailsInTheBuild) {
   ASSERT_EQ(events.size(), 2u);
   ASSERT_TRUE(events.back().has_failed());
   EXPECT_EQ(events.back().failed().outcome(), v1::OUTCOME_OUT_OF_MEMORY);
+  EXPECT_EQ(events.back().failed().run_id(), request.run_id());
   EXPECT_EQ(events.back().failed().failure().phase(), v1::PHASE_BUILD);
 }
 
