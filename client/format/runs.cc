@@ -41,11 +41,17 @@ std::vector<v1::Run> RunsOf(const v1::CompareWarmupsResponse& comparison) {
   return {comparison.runs().begin(), comparison.runs().end()};
 }
 
+// Null: nobody can be asked.
+FindDevices DevicesOf(std::vector<v1::Run> table, const Results& results) {
+  if (!results.find_devices) return nullptr;
+  return [table = std::move(table), find = results.find_devices] { return find(table); };
+}
+
 // A table and what its numbers are.
 std::vector<Block> TableBlocks(const std::vector<v1::Run>& table, const Results& results) {
   std::vector<Block> blocks = {CellGrid(table)};
-  const std::string legend = LegendLine(
-      table, results.find_devices ? results.find_devices(table) : NotesOf(RowOfEachDevice(table)));
+  const FindDevices find = DevicesOf(table, results);
+  const std::string legend = LegendLine(table, find ? find() : NotesOf(RowOfEachDevice(table)));
   if (!legend.empty()) blocks.emplace_back(Lines{legend});
   return blocks;
 }
@@ -53,8 +59,13 @@ std::vector<Block> TableBlocks(const std::vector<v1::Run>& table, const Results&
 std::vector<Block> ResultBlocks(const Results& results) {
   std::vector<Block> blocks;
   for (const auto& table : Tables(results.cells)) Append(TableBlocks(table, results), &blocks);
-  for (const auto& comparison : results.warmups) Append(ShowWarmups(comparison).blocks(), &blocks);
-  for (const v1::Job& job : results.fits) Append(ShowFit(job).blocks(), &blocks);
+  for (const auto& comparison : results.warmups) {
+    Append(ShowWarmups(comparison, DevicesOf(RunsOf(comparison), results)).blocks(), &blocks);
+  }
+  for (const v1::Job& job : results.fits) {
+    const FindDevices find = DevicesOf({job.runs().begin(), job.runs().end()}, results);
+    Append(ShowFit(job, find).blocks(), &blocks);
+  }
   for (const v1::Run& run : results.calibrations) Append(CalibrationBlocks(run), &blocks);
   return blocks;
 }
