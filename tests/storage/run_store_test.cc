@@ -257,6 +257,7 @@ TEST_F(RunStoreTest, WhatIsUnknownStaysUnset) {
   finished.run = started.run;
   finished.run.set_outcome(v1::OUTCOME_CRASHED);
   Finish(finished, JobFailed("signal 9"));
+  finished.run.set_job_state(v1::JOB_STATE_FAILED);
   const v1::RunDetail detail = *runs_->Get(started.run.run_id());
   EXPECT_TRUE(MessageDifferencer::Equals(detail.run(), finished.run)) << detail.DebugString();
   EXPECT_FALSE(detail.run().has_failure());
