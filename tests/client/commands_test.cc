@@ -613,7 +613,8 @@ TEST_F(Commands, AWarmupSweepIsExportedWithWhatItShows) {
   EXPECT_EQ(Program({"export", "sweep:3", "--format", "json"}), 0) << err_.str();
   EXPECT_THAT(out_.str(), HasSubstr("\"findings\": ["));
   EXPECT_EQ(Program({"export", "sweep:3", "--format", "csv"}), 0) << err_.str();
-  EXPECT_EQ(std::count(out_.str().begin(), out_.str().end(), '\n'), 3);
+  const std::string csv = out_.str();
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3);
   // Of one of its jobs alone nothing is concluded.
   service_.on_export = [&](const v1::ExportRunsRequest&) {
     return std::vector<v1::Run>{comparison.runs(0)};
