@@ -33,7 +33,8 @@ std::string SweepText(const v1::Run& run) {
 
 // The verdict has a column of its own; what led to it stays in the note.
 std::string NoteText(const v1::Run& run) {
-  return run.outcome() == v1::OUTCOME_OK ? NoteWords(run) : ReasonWords(run);
+  if (run.outcome() != v1::OUTCOME_OK) return ReasonWords(run);
+  return run.validity() == v1::VALIDITY_CLEAN ? ShrinkWords(run) : NoteWords(run);
 }
 
 std::vector<std::string> ListRow(const v1::Run& run) {
@@ -70,6 +71,8 @@ void ShortenTimes(Grid* grid) {
 
 const Narrowing& InATerminal() {
   static const Narrowing how = {.width = 80,
+                                .above = {"sweep", "user", "device", "purpose", "pass", "batch",
+                                          "context", "precision"},
                                 .drop = {"device", "precision", "user", "context", "batch", "note",
                                          "pass", "purpose", "sweep", "started"},
                                 .shorten = {"note", "size", "sweep"},

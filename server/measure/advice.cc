@@ -95,7 +95,9 @@ class Adviser {
       return;
     }
     const StepSize size = SizeOf(run_.workload());
-    if (size.batch_size <= 1 && size.context_length <= 1) return;
+    // A try of `fit` is what would be advised.
+    const bool is_try = run_.purpose() == v1::PURPOSE_FIT;
+    if (is_try || (size.batch_size <= 1 && size.context_length <= 1)) return;
     v1::Advice* advice = AddBytes(v1::ADVICE_FIT, needed, device);
     advice->set_number(size.batch_size);
     advice->set_number2(size.context_length);

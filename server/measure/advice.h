@@ -34,7 +34,7 @@ struct AdviceContext {
 //     BF16_WEIGHTS_FIT where half the weights' bytes would fit; else FIT (number batch, number2
 //     context that ran out, bytes that the pass must hold, bytes2 of the device): which smaller
 //     size fits is not computed, as gradients and activations do not all live together, and by how
-//     much a peak was missed is not known.
+//     much a peak was missed is not known. Tries of `fit` itself do without.
 //   OK: NEIGHBOUR (text `stress-ng (pid 812, ann)`, ratio its share) for each process, or
 //     QUIET_DEVICE (the same, number and number2 tries) where all tries that the plan allows were
 //     contaminated; THROTTLED (text: the reasons' words); unless contaminated, which explains them,

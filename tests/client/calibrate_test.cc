@@ -75,7 +75,7 @@ TEST(CalibrationFiles, HaveFullPrecisionAndUnitsInTheirNames) {
 
 TEST(CalibrationRun, IsToldApartFromModelsInListsAndInShow) {
   EXPECT_THAT(Printed(format::kTable, format::ListRuns({CalibrationRun()}, {})),
-              HasSubstr("| calibration | -    | -     | -       | -         | OK"));
+              HasSubstr("| calibration | OK      | -         | clean   |"));
   format::RunDetails details;
   *details.detail.mutable_run() = CalibrationRun();
   const std::string show = Printed(format::kTable, format::ShowRun(details));

@@ -214,6 +214,13 @@ TEST(Advise, LetsFitLookForTheSizeInsteadOfPromisingOne) {
   }
 }
 
+TEST(Advise, DoesNotSendATryOfFitToFit) {
+  v1::Run run = OutOfMemory(v1::PASS_TYPE_TRAIN_STEP, 8, 256, v1::PHASE_BACKWARD);
+  run.set_purpose(v1::PURPOSE_FIT);
+  Advise({}, {.device_memory_bytes = 3 * kGiB}, &run);
+  EXPECT_EQ(Codes(run), Expected{});
+}
+
 TEST(Advise, HasNoSizeToLookForBelowTheSmallest) {
   v1::Run run = OutOfMemory(v1::PASS_TYPE_FORWARD, 1, 1, v1::PHASE_FORWARD);
   Advise({}, {.device_memory_bytes = 3 * kGiB}, &run);
