@@ -212,9 +212,10 @@ Document ShowWarmups(const v1::CompareWarmupsResponse& comparison, FindDevices f
     const std::vector<v1::Run> runs = RunsOf(comparison);
     const std::string legend =
         LegendLine(runs, find_devices ? find_devices() : NotesOf(RowOfEachDevice(runs)));
-    Lines below = WarmupSentences(comparison);
-    if (!legend.empty()) below.insert(below.begin(), legend);
-    return std::vector<Block>{WarmupGrid(runs), below};
+    std::vector<Block> blocks = {WarmupGrid(runs)};
+    if (!legend.empty()) blocks.emplace_back(Lines{legend});
+    blocks.emplace_back(WarmupSentences(comparison));
+    return blocks;
   };
   document.rows = RunRows(RunsOf(comparison), RunColumns());
   document.object = WarmupsObject(comparison);
