@@ -239,6 +239,7 @@ void SweepProgress::Compare() {
   for (const format::Trait& trait : format::Traits()) {
     if (differs(trait.value)) varying_.push_back(&trait);
   }
+  models_differ_ = differs([](const v1::Run& run) { return format::SubjectName(run.workload()); });
 }
 
 std::string SweepProgress::DistinctionOf(const Cell& cell) const {
@@ -250,8 +251,11 @@ std::string SweepProgress::DistinctionOf(const Cell& cell) const {
 
 std::string SweepProgress::ShortName(const Cell& cell) const {
   const v1::Workload& workload = cell.job.spec().workload();
-  if (varying_.empty()) return format::WorkloadWords(workload);
-  return format::SubjectName(workload) + format::Distinction(AskedFor(cell.job.spec()), varying_);
+  const std::string distinction = format::Distinction(AskedFor(cell.job.spec()), varying_);
+  // An eager cell has no word beside one that is captured.
+  if (distinction.empty()) return format::WorkloadWords(workload);
+  // A narrow terminal has no room for what is the same everywhere.
+  return models_differ_ ? format::SubjectName(workload) + distinction : distinction.substr(2);
 }
 
 std::vector<NextTry> SweepProgress::TakeTries() { return std::exchange(tries_, {}); }

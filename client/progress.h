@@ -62,7 +62,7 @@ class SweepProgress {
     v1::Job job;
     v1::Progress progress;
     uint32_t launch = 0;  // from 0
-    std::string name;     // short: `small, context 64, bf16`, as far as the cells differ
+    std::string name;     // short: `context 64, bf16`, as far as the cells differ
   };
   std::optional<Current> current() const;
 
@@ -100,6 +100,7 @@ class SweepProgress {
   std::optional<uint64_t> sequence_;
   bool snapshot_is_whole_ = false;
   std::vector<const format::Trait*> varying_;
+  bool models_differ_ = false;
   std::vector<NextTry> tries_;
   Pace pace_;
   double finished_seconds_ = 0;  // device time of `timed_cells_` cells

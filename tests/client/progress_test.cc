@@ -334,7 +334,7 @@ TEST(Cells, AreNamedByWhatDiffersAmongThem) {
   const v1::Run started = Started();
   progress.Apply(Event(6, 17, v1::JOB_STATE_RUNNING, &started));
   EXPECT_THAT(ProgressLine(progress, 200, false),
-              testing::EndsWith("  small, fp32, explicit attention, 10 steps"))
+              testing::EndsWith("building  fp32, explicit attention, 10 steps"))
       << "what is the same everywhere would be cut off first on a narrow terminal";
   const auto finished = progress.Apply(Event(7, 18, v1::JOB_STATE_FAILED));
   ASSERT_THAT(finished, SizeIs(1));
@@ -342,6 +342,35 @@ TEST(Cells, AreNamedByWhatDiffersAmongThem) {
       FinishedLine(finished[0], 1, 2),
       HasSubstr("18 small, forward-backward, batch 4, context 256, bf16, sdpa attention, 20 "
                 "steps: FAILED"));
+}
+
+TEST(Cells, WithoutAWordForWhatDiffersAreNamedBySizeAndPass) {
+  SweepProgress progress;
+  progress.Apply(Snapshot(
+      {SmallJob(17, v1::JOB_STATE_QUEUED),
+       Other(18,
+             [](auto* spec) { spec->mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH); })},
+      5));
+  const v1::Run started = Started();
+  progress.Apply(Event(6, 17, v1::JOB_STATE_RUNNING, &started));
+  EXPECT_THAT(ProgressLine(progress, 200, false),
+              testing::EndsWith("building  small, forward-backward, batch 4, context 256"));
+  progress.Apply(Event(7, 17, v1::JOB_STATE_SUCCEEDED));
+  progress.Apply(Event(8, 18, v1::JOB_STATE_RUNNING, &started));
+  EXPECT_THAT(ProgressLine(progress, 200, false), testing::EndsWith("building  cuda-graph"));
+}
+
+TEST(Cells, OfSeveralModelsAreNamedByThem) {
+  SweepProgress progress;
+  const v1::Job medium = Other(18, [](auto* spec) {
+    spec->mutable_workload()->mutable_transformer_lm()->set_preset("medium");
+    SetContext(64, spec);
+  });
+  progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED), medium}, 5));
+  const v1::Run started = Started();
+  progress.Apply(Event(6, 17, v1::JOB_STATE_RUNNING, &started));
+  EXPECT_THAT(ProgressLine(progress, 200, false),
+              testing::EndsWith("building  small, context 256"));
 }
 
 TEST(Cells, ThatAgreeAreNamedBySizeAndPass) {
