@@ -62,6 +62,10 @@ int Serve(const torchlap::host::Configuration& configuration, StartReport* repor
   return 0;
 }
 
+// Before the libraries' own start: gRPC's opens a descriptor, which would be 0.
+void OpenStreams() { torchlap::OpenStandardStreams(/*may_write=*/true); }
+[[gnu::used, gnu::section(".preinit_array")]] void (*before_libraries)() = OpenStreams;
+
 int CannotStart(const absl::Status& status) {
   Say(std::string(status.message()));
   return kCannotStart;
@@ -86,7 +90,6 @@ int ServeDetached(const torchlap::host::Configuration& configuration) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  torchlap::OpenStandardStreams(/*may_write=*/true);
   CLI::App app("torchlapd: benchmark daemon of one shared GPU machine");
   app.set_version_flag("--version", std::string("torchlapd ") + TORCHLAP_VERSION);
   torchlap::host::ConfigurationSource source;
