@@ -10,7 +10,7 @@ namespace torchlap::storage {
 
 inline constexpr int kMostIds = 100'000;  // jobs, sweeps, runs: of each; a full queue
 inline constexpr int kMostLabels = 20;    // as many as a job may have
-inline constexpr int kMostNames = 100;    // names of sizes, devices, users, sweeps; words of an enum
+inline constexpr int kMostNames = 100;  // names of sizes, devices, users, sweeps; words of an enum
 
 // INVALID_ARGUMENT names the field: `labels has 1100 entries, must have at most 20`.
 absl::Status CheckLimits(const v1::Selector& selector);

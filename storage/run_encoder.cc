@@ -5,9 +5,9 @@
 
 #include <array>
 #include <bit>
-#include <optional>
 #include <string_view>
 
+#include "storage/id_list.h"
 #include "storage/run_row.h"
 #include "torchlap/v1/job.pb.h"
 
@@ -136,40 +136,73 @@ std::string_view TakeContent(uint64_t type, std::string_view* bytes) {
   }
 }
 
+// A map is a list of messages with key and value.
+void AppendLabel(std::string_view key, std::string_view value, std::string* run) {
+  constexpr int kKey = 1;
+  constexpr int kValue = 2;
+  std::string entry;
+  AppendBytes(kKey, key, &entry);
+  AppendBytes(kValue, value, &entry);
+  AppendBytes(v1::Run::kLabelsFieldNumber, entry, run);
+}
+
+using RowsOfJobs = std::map<int64_t, std::vector<std::string*>>;
+
+// Labels belong to the job, and go to each of its runs.
+void AppendLabels(SQLite::Database& database, const RowsOfJobs& rows) {
+  static const std::string select =
+      absl::StrCat("SELECT job_id, k, v FROM label WHERE job_id IN (", kListed, ")");
+  std::vector<int64_t> jobs;
+  for (const auto& [job, of_job] : rows) jobs.push_back(job);
+  Query labels(database, select, IdList(jobs));
+  while (labels.Step()) {
+    for (std::string* bytes : rows.at(labels.Int(0))) {
+      AppendLabel(labels.TextView(1), labels.TextView(2), bytes);
+    }
+  }
+}
+
 }  // namespace
 
 RunEncoder::RunEncoder(SQLite::Database& database)
-    : row_(database, SelectRunById()),
-      labels_(database, "SELECT k, v FROM label WHERE job_id = ? ORDER BY k"),
-      messages_(TheLayout().tree.nodes.size()) {}
+    : database_(database), messages_(TheLayout().tree.nodes.size()) {}
 
-bool RunEncoder::Append(int64_t id, std::string* bytes) {
-  row_.Restart(id);
-  if (!row_.Step()) return false;
+void RunEncoder::Append(const RowsById& rows) {
+  std::vector<int64_t> ids;
+  for (const auto& [id, bytes] : rows) ids.push_back(id);
+  RowsOfJobs rows_of_jobs;
+  Query query(database_, SelectRunsById(), IdList(ids));
+  while (query.Step()) {
+    std::string* bytes = rows.at(query.Int(kRunRowId));
+    Encode(query, bytes);
+    rows_of_jobs[query.Int(kRunJobId)].push_back(bytes);
+  }
+  AppendLabels(database_, rows_of_jobs);
+}
+
+void RunEncoder::Encode(const Query& row, std::string* bytes) {
   for (std::string& message : messages_) message.clear();
-  AppendSpec();
-  AppendColumns();
+  AppendSpec(row);
+  AppendColumns(row);
   std::string* run = &messages_.front();
-  AppendInteger(v1::Run::kNumberFieldNumber, row_.Int(kRunNumber), run);
-  AppendBytes(v1::Run::kBootIdFieldNumber, row_.TextView(kRunBootId), run);
+  AppendInteger(v1::Run::kNumberFieldNumber, row.Int(kRunNumber), run);
+  AppendBytes(v1::Run::kBootIdFieldNumber, row.TextView(kRunBootId), run);
   // They are stored as they are sent.
-  if (!row_.IsNull(kRunAssessment)) {
-    AppendBytes(v1::Run::kAssessmentFieldNumber, row_.TextView(kRunAssessment), run);
+  if (!row.IsNull(kRunAssessment)) {
+    AppendBytes(v1::Run::kAssessmentFieldNumber, row.TextView(kRunAssessment), run);
   }
-  if (!row_.IsNull(kRunCalibration)) {
-    AppendBytes(v1::Run::kCalibrationFieldNumber, row_.TextView(kRunCalibration), run);
+  if (!row.IsNull(kRunCalibration)) {
+    AppendBytes(v1::Run::kCalibrationFieldNumber, row.TextView(kRunCalibration), run);
   }
-  AppendLabels(row_.Uint(kRunJobId));
   Close(bytes);
-  return true;
 }
 
 // What of the spec is no column; columns come behind it, so that they win. The workload is that of
 // the run, but for a calibration, which has no columns.
-void RunEncoder::AppendSpec() {
+void RunEncoder::AppendSpec(const Query& row) {
   const Layout& layout = TheLayout();
-  const bool is_calibration = row_.Int(kRunWorkloadKind) == v1::Workload::kCalibration;
-  std::string_view spec = row_.TextView(kRunSpec);
+  const bool is_calibration = row.Int(kRunWorkloadKind) == v1::Workload::kCalibration;
+  std::string_view spec = row.TextView(kRunSpec);
   while (!spec.empty()) {
     const uint64_t tag = TakeVarint(&spec);
     const std::string_view content = TakeContent(tag & 7, &spec);
@@ -181,25 +214,11 @@ void RunEncoder::AppendSpec() {
   }
 }
 
-void RunEncoder::AppendColumns() {
+void RunEncoder::AppendColumns(const Query& row) {
   int index = kFirstRunColumn;
   for (const Layout::Column& column : TheLayout().columns) {
-    const SqliteValue value = row_.Value(index++);
+    const SqliteValue value = row.Value(index++);
     if (!value.IsNull()) AppendValue(*column.field, value, &messages_[column.node]);
-  }
-}
-
-// A map is a list of messages with key and value.
-void RunEncoder::AppendLabels(uint64_t job_id) {
-  constexpr int kKey = 1;
-  constexpr int kValue = 2;
-  labels_.Restart(job_id);
-  std::string entry;
-  while (labels_.Step()) {
-    entry.clear();
-    AppendBytes(kKey, labels_.TextView(0), &entry);
-    AppendBytes(kValue, labels_.TextView(1), &entry);
-    AppendBytes(v1::Run::kLabelsFieldNumber, entry, &messages_.front());
   }
 }
 

@@ -4,6 +4,7 @@
 #include <SQLiteCpp/Database.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,25 +13,27 @@
 
 namespace torchlap::storage {
 
+// Where each run goes, by run.id.
+using RowsById = std::map<int64_t, std::string*>;
+
 // Writes what LoadRun would return, serialized. An export has 100,000 rows of 150 values: to make,
-// fill, measure, write and free their messages took two thirds of its time. For one read
-// transaction; statements stay in use until its end. Not thread-safe. Throws SQLite::Exception.
+// fill, measure, write and free their messages took two thirds of its time, and to begin a
+// statement anew for each of them half of the rest. Not thread-safe. Throws SQLite::Exception.
 class RunEncoder {
  public:
   explicit RunEncoder(SQLite::Database& database);
 
-  // Appends the run to `bytes`. False: there is none with this run.id.
-  bool Append(int64_t id, std::string* bytes);
+  // Appends each run to its row; an id that is not there leaves its row as it is.
+  void Append(const RowsById& rows);
 
  private:
-  void AppendColumns();
-  void AppendSpec();
-  void AppendLabels(uint64_t job_id);
+  void Encode(const Query& row, std::string* bytes);
+  void AppendSpec(const Query& row);
+  void AppendColumns(const Query& row);
   // Puts each message into the one around it, and the run into `bytes`.
   void Close(std::string* bytes);
 
-  Query row_;
-  Query labels_;
+  SQLite::Database& database_;
   std::vector<std::string>
       messages_;  // by node of the tree; kept, so that they need no memory anew
 };

@@ -13,6 +13,7 @@
 
 #include "proto/column_tree.h"
 #include "proto/words.h"
+#include "storage/id_list.h"
 #include "storage/job_row.h"
 #include "torchlap/v1/job.pb.h"
 
@@ -70,7 +71,7 @@ void Set(Message* message, const google::protobuf::Reflection& reflection,
 // In the order of RunPlaceInRow.
 std::string SelectRuns(const std::string& condition) {
   static const std::string select = absl::StrCat(
-      "SELECT number, boot_id, spec, assessment, calibration, workload_kind, job_id, ",
+      "SELECT number, boot_id, spec, assessment, calibration, workload_kind, job_id, id, ",
       absl::StrJoin(ScalarColumns(), ", ",
                     [](std::string* out, const RunColumn* c) { out->append(c->stored_name); }),
       " FROM run_row WHERE ");
@@ -193,8 +194,8 @@ const std::vector<const RunColumn*>& ScalarColumns() {
   return columns;
 }
 
-const std::string& SelectRunById() {
-  static const std::string select = SelectRuns("id = ?");
+const std::string& SelectRunsById() {
+  static const std::string select = SelectRuns(absl::StrCat("id IN (", kListed, ")"));
   return select;
 }
 
@@ -249,7 +250,8 @@ std::optional<v1::Run> LoadRun(SQLite::Database& database, int64_t id) {
 }
 
 void AppendRunsById(SQLite::Database& database, const std::vector<int64_t>& ids, RunRows* rows) {
-  Query query(database, SelectRunById());
+  static const std::string select = SelectRuns("id = ?");
+  Query query(database, select);
   Query labels(database, kLabelsOf);
   for (const int64_t id : ids) {
     query.Restart(id);

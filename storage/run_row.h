@@ -36,9 +36,9 @@ class RunColumnSet {
 // All columns but the labels, which are no column of run_row's tables.
 const std::vector<const RunColumn*>& ScalarColumns();
 
-// A row of run_row by run.id, one parameter: what a run has that is no column, then
-// ScalarColumns().
-const std::string& SelectRunById();
+// Rows of run_row by run.id, one parameter: an IdList. What a run has that is no column, then
+// ScalarColumns(). In no order that is promised.
+const std::string& SelectRunsById();
 enum RunPlaceInRow {
   kRunNumber,
   kRunBootId,
@@ -47,6 +47,7 @@ enum RunPlaceInRow {
   kRunCalibration,
   kRunWorkloadKind,
   kRunJobId,
+  kRunRowId,
   kFirstRunColumn
 };
 

@@ -71,15 +71,16 @@ RunRows LoadRows(SQLite::Database& database, const std::vector<RunPlace>& places
 void EncodeRows(SQLite::Database& database, const std::vector<RunPlace>& places,
                 v1::ExportRunsResponse* message) {
   auto* fields = message->GetReflection()->MutableUnknownFields(message);
-  RunEncoder encoder(database);
+  RowsById rows;
   for (const RunPlace& place : places) {
     std::string* row = fields->AddLengthDelimited(v1::ExportRunsResponse::kRowsFieldNumber);
     if (place.id != 0) {
-      encoder.Append(place.id, row);
+      rows.emplace(place.id, row);
     } else {
       WithoutRun(database, place.job_id).AppendToString(row);
     }
   }
+  RunEncoder(database).Append(rows);
 }
 
 // run.id, by the run's name.
