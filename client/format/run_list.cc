@@ -70,13 +70,13 @@ void ShortenTimes(Grid* grid) {
 }
 
 const Narrowing& InATerminal() {
-  static const Narrowing how = {.width = 80,
-                                .above = {"sweep", "user", "device", "purpose", "pass", "batch",
-                                          "context", "precision"},
-                                .drop = {"device", "precision", "user", "context", "batch", "note",
-                                         "pass", "purpose", "sweep", "started"},
-                                .shorten = {"note", "size", "sweep"},
-                                .shortest = 12};
+  static const Narrowing how = {
+      .width = 80,
+      .above = {"sweep", "user", "device", "purpose", "pass", "batch", "context", "precision"},
+      .drop = {"device", "precision", "user", "context", "batch", "note", "pass", "purpose",
+               "sweep", "started"},
+      .shorten = {"note", "size", "sweep"},
+      .shortest = 12};
   return how;
 }
 

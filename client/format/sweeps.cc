@@ -66,8 +66,10 @@ std::vector<Value> SheetRow(const v1::Sweep& sweep) {
 }
 
 std::vector<Block> SweepBlocks(const std::vector<v1::Sweep>& sweeps) {
-  const Narrowing how = {
-      .drop = {"user", "purpose"}, .shorten = {"name", "verdicts", "jobs"}, .shortest = 12};
+  const Narrowing how = {.above = {"user", "purpose"},
+                         .drop = {"user", "purpose"},
+                         .shorten = {"name", "verdicts", "jobs"},
+                         .shortest = 12};
   Grid grid;
   grid.titles = {"sweep", "name", "submitted", "user", "purpose", "jobs", "verdicts"};
   for (const v1::Sweep& sweep : sweeps) grid.rows.push_back(GridRow(sweep));

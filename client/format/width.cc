@@ -76,10 +76,10 @@ void Shorten(const Narrowing& how, size_t column, Grid* grid) {
 
 std::vector<std::string> TakeConstants(const Narrowing& how, Grid* grid) {
   std::vector<std::string> said;
-  if (grid->rows.size() < 2) return said;
+  if (grid->rows.empty()) return said;
   for (size_t i = 0; i < grid->titles.size();) {
     const std::string title = grid->titles[i];
-    if (!Contains(how.drop, title) || !IsConstant(i, *grid)) {
+    if (!Contains(how.above, title) || !IsConstant(i, *grid)) {
       ++i;
       continue;
     }

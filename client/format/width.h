@@ -12,12 +12,13 @@ namespace torchlap::client::format {
 // How a table may become narrower.
 struct Narrowing {
   size_t width = 80;                 // of a line
+  std::vector<std::string> above;    // titles; said once, above, where all rows say the same
   std::vector<std::string> drop;     // titles; the first goes first
   std::vector<std::string> shorten;  // titles; cells end in an ellipsis
   size_t shortest = 16;              // no cell is made shorter than that
 };
 
-// Takes the columns out that say the same in every row (of two rows or more) and may be dropped.
+// Takes the columns out that say the same in every row and may be said above.
 // Returns what they say: `device cpu0`.
 std::vector<std::string> TakeConstants(const Narrowing& how, Grid* grid);
 
