@@ -122,6 +122,8 @@ AdviceWords LongerWindow(const v1::Run& run, const v1::Advice& advice) {
   const v1::Evidence* window = Find(run, v1::REASON_SHORT_WINDOW);
   v1::Run again = run;
   again.mutable_plan()->set_measure_steps(static_cast<uint32_t>(advice.number()));
+  // Else the next verdict would be unverified again; unset it is the usual number.
+  if (Find(run, v1::REASON_NO_WARMUP) != nullptr) again.mutable_plan()->clear_warmup_steps();
   const auto milliseconds = [](double seconds) { return Significant(seconds * 1000, 2) + " ms"; };
   const std::string finding =
       window == nullptr

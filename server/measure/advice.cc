@@ -67,12 +67,24 @@ bool IsNoisy(const v1::Run& run) {
                      [](const v1::Evidence& piece) { return piece.reason() == v1::REASON_NOISE; });
 }
 
-// As the first piece: before what is about the device.
+// Takes LONGER_WINDOW out, and returns its number; 0: there was none.
+uint64_t TakeLongerWindow(google::protobuf::RepeatedPtrField<v1::Advice>* advice) {
+  for (int i = 0; i < advice->size(); ++i) {
+    if (advice->Get(i).code() != v1::ADVICE_LONGER_WINDOW) continue;
+    const uint64_t steps = advice->Get(i).number();
+    advice->DeleteSubrange(i, 1);
+    return steps;
+  }
+  return 0;
+}
+
+// As the first piece: before what is about the device. One number of steps, not two.
 void AddMoreSteps(const FurtherSteps& further, v1::Run* run) {
   auto* advice = run->mutable_assessment()->mutable_advice();
+  const uint64_t of_window = TakeLongerWindow(advice);
   v1::Advice* more = advice->Add();
   more->set_code(v1::ADVICE_MORE_STEPS);
-  more->set_number(further.steps);
+  more->set_number(std::max(further.steps, of_window));
   more->set_ratio(further.target);
   for (int i = advice->size() - 1; i > 0; --i) advice->SwapElements(i, i - 1);
 }
@@ -111,8 +123,8 @@ class Adviser {
     if (Has(v1::REASON_COLD_START)) AdviseWarmup();
     if (Has(v1::REASON_DRIFT)) Add(v1::ADVICE_DRIFT)->set_number(kLaunchesAgainstDrift);
     if (Has(v1::REASON_TWO_MODES)) Add(v1::ADVICE_TWO_MODES);
-    if (run_.plan().launches() <= 1) AdviseSteps();
     AdviseOnWindow();
+    if (run_.plan().launches() <= 1) AdviseSteps();
   }
 
   void AdviseOnDevice() {

@@ -68,7 +68,8 @@ struct Difference {
   double noise = 0;
 
   bool IsTold() const { return std::abs(share) > std::max(kLeastShare, noise); }
-  Interval interval() const { return {share - noise, share + noise}; }
+  // No mean is below 0, however little is known of it.
+  Interval interval() const { return {std::max(-1.0, share - noise), share + noise}; }
 };
 
 Difference Against(const Group& reference, const Group& group) {
@@ -171,7 +172,7 @@ void AddEnough(const std::map<uint32_t, Group>& groups, std::vector<WarmupFindin
   if (!only_longest) {
     // Its sign is no news, as it is none that could be told from 0.
     finding.value = std::abs(largest.share);
-    finding.interval = Interval{finding.value - largest.noise, finding.value + largest.noise};
+    finding.interval = Difference{finding.value, largest.noise}.interval();
   }
   for (const auto& [steps, group] : groups) {
     finding.of += group.runs;

@@ -159,6 +159,10 @@ TEST(Advice, AboutAShortWindowIsMoreSteps) {
             "small: 20 ms of measured steps are too short for the counters to say anything, 200 ms "
             "are enough, 120 steps would take them: torchlap run --model-sizes small "
             "--measure-steps 120 --device cpu0");
+  run.mutable_plan()->set_warmup_steps(0);
+  EXPECT_THAT(LineOf(run), HasSubstr("--warmup-steps 0 --measure-steps 120"));
+  AddEvidence(v1::REASON_NO_WARMUP, 0, 1, &run);
+  EXPECT_THAT(LineOf(run), HasSubstr("small --measure-steps 120"));
 }
 
 TEST(Advice, AboutAPeakThatIsNoneIsToCalibrateAgain) {

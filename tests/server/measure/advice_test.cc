@@ -291,6 +291,16 @@ TEST(Advise, CountsTheStepsThatTheCountersNeed) {
   EXPECT_EQ(Codes(Advised(Steps(std::vector<double>(15, 21), 5))), Expected{});
 }
 
+TEST(Advise, NamesOneNumberOfStepsWhereNoiseAndCountersBothWantMore) {
+  // 33 steps of some 2 ms: too short, and noisy.
+  std::vector<double> times = Noisy();
+  for (double& time : times) time /= 50;
+  const v1::Run run = Advised(Steps(times, 1));
+  EXPECT_EQ(run.validity_reasons(), "noise,short-window");
+  ASSERT_EQ(Codes(run), Expected{v1::ADVICE_MORE_STEPS});
+  EXPECT_GE(run.assessment().advice(0).number(), 120U);
+}
+
 TEST(Advise, DoesNotLengthenExperiments) {
   for (const v1::Purpose purpose : {v1::PURPOSE_FIT, v1::PURPOSE_WARMUP}) {
     v1::Run run = RunOf("small", v1::PASS_TYPE_FORWARD, 1, 128);

@@ -100,11 +100,15 @@ TEST(SummariseRun, GivesRatesFromTheMeanStep) {
   EXPECT_DOUBLE_EQ(run.flops_per_s(), KindOf(run.workload()).StepFlops(run.workload()) / 2);
 }
 
-TEST(SummariseRun, GivesNoRatesOfAWorkloadWithoutTokens) {
+// Its steps are products of several kinds.
+TEST(SummariseRun, GivesACalibrationItsNumberOfStepsAndNoMeanOfThem) {
   v1::Run run;
   run.mutable_workload()->mutable_calibration();
   SummariseRun(Samples(0, 0, {500000000}, {1500000000}), &run);
-  EXPECT_TRUE(run.has_step());
+  EXPECT_EQ(run.actual_measure_steps(), 1U);
+  EXPECT_EQ(run.statistics_version(), kStatisticsVersion);
+  EXPECT_FALSE(run.has_step());
+  EXPECT_FALSE(run.has_forward());
   EXPECT_FALSE(run.has_tokens_per_s());
   EXPECT_FALSE(run.has_flops_per_s());
 }
