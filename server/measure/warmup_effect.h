@@ -40,8 +40,8 @@ struct WarmupFinding {
   double threshold = 0;
   uint32_t steps = 0;
   uint32_t count = 0;
-  uint32_t of = 0;                   // runs that it rests on
-  uint32_t contaminated = 0;         // how many of them are
+  uint32_t of = 0;                                  // runs that it rests on
+  uint32_t contaminated = 0;                        // how many of them are
   std::optional<Interval> interval = std::nullopt;  // of `value`, 95 %
 };
 

@@ -189,10 +189,10 @@ TEST(Table, NamesADeclaredShapeByItsNumbers) {
               testing::StartsWith("forward-backward, separate timing (host clock), batch 4"));
 }
 
-TEST(Table, MarksNumbersThatAreNotClean) {
+TEST(Table, HasTheVerdictOfEachRowCleanAmongThem) {
   v1::Run run = SmallRun();
   run.set_validity(v1::VALIDITY_CLEAN);
-  EXPECT_THAT(Written(kTable, {run}), Not(HasSubstr("note")));
+  EXPECT_THAT(Written(kTable, {run}), HasSubstr("| clean |"));
   run.set_validity(v1::VALIDITY_CONTAMINATED);
   EXPECT_THAT(Written(kTable, {run}), HasSubstr("| contaminated |"));
 }
@@ -524,7 +524,7 @@ TEST(Queue, OfARunningJobSaysHowLongOrThatItIsNotStored) {
   running.set_not_stored("the disk is full");
   EXPECT_THAT(Printed(kTable, ListQueue({running}, kStartNs + 1)),
               testing::HasSubstr("| finished, not stored yet: the disk is full |"));
-  EXPECT_THAT(Printed(kTable, ShowJob(running)),
+  EXPECT_THAT(Printed(kTable, ShowJob(running, {})),
               testing::HasSubstr("finished, not stored yet: the disk is full"));
 }
 
