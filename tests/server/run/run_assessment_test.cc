@@ -46,10 +46,13 @@ TEST_F(RunAssessmentTest, APeakIsThatOfTheNewestCalibrationOfTheDevice) {
   EXPECT_EQ(finished.run.calibration_run_id(), calibration_);
 }
 
-std::vector<v1::AdviceCode> Codes(const v1::Run& run) {
-  std::vector<v1::AdviceCode> codes;
-  for (const v1::Advice& advice : run.assessment().advice()) codes.push_back(advice.code());
-  return codes;
+// Made-up runs are short: that more steps are advised says nothing about peaks.
+std::vector<v1::Advice> AdviceOnPeaks(const v1::Run& run) {
+  std::vector<v1::Advice> pieces;
+  for (const v1::Advice& advice : run.assessment().advice()) {
+    if (advice.code() != v1::ADVICE_LONGER_WINDOW) pieces.push_back(advice);
+  }
+  return pieces;
 }
 
 TEST_F(RunAssessmentTest, AContaminatedCalibrationIsNoPeak) {
@@ -65,9 +68,11 @@ TEST_F(RunAssessmentTest, AboveAPeakTheCalibrationIsDoubtedWithTheLoadThatItRanA
   StoreCalibration(1e9);
   storage::FinishedRun finished = MadeUp(1.14e9);
   EXPECT_TRUE(Assess(device_, {}, *runs_, &finished).ok());
-  ASSERT_EQ(Codes(finished.run), std::vector{v1::ADVICE_CALIBRATE_AGAIN});
-  EXPECT_EQ(finished.run.assessment().advice(0).text(), calibration_);
-  EXPECT_DOUBLE_EQ(finished.run.assessment().advice(0).ratio(), 7.7);
+  const std::vector<v1::Advice> advice = AdviceOnPeaks(finished.run);
+  ASSERT_EQ(advice.size(), 1U);
+  EXPECT_EQ(advice[0].code(), v1::ADVICE_CALIBRATE_AGAIN);
+  EXPECT_EQ(advice[0].text(), calibration_);
+  EXPECT_DOUBLE_EQ(advice[0].ratio(), 7.7);
 }
 
 TEST_F(RunAssessmentTest, AnEmulatedFormatHasNoPeakAndNothingToCalibrate) {
@@ -77,12 +82,14 @@ TEST_F(RunAssessmentTest, AnEmulatedFormatHasNoPeakAndNothingToCalibrate) {
     finished.run.mutable_workload()->mutable_transformer_lm()->set_precision(precision);
     EXPECT_TRUE(Assess(device_, {}, *runs_, &finished).ok());
     EXPECT_FALSE(finished.run.has_matmul_peak_ratio());
-    EXPECT_EQ(Codes(finished.run), std::vector<v1::AdviceCode>());
+    EXPECT_TRUE(AdviceOnPeaks(finished.run).empty());
   }
   storage::FinishedRun other = MadeUp(1e9);
   other.run.mutable_workload()->mutable_transformer_lm()->set_precision(v1::PRECISION_FP16);
   EXPECT_TRUE(Assess(device_, {}, *runs_, &other).ok());
-  EXPECT_EQ(Codes(other.run), std::vector{v1::ADVICE_CALIBRATE});
+  const std::vector<v1::Advice> advice = AdviceOnPeaks(other.run);
+  ASSERT_EQ(advice.size(), 1U);
+  EXPECT_EQ(advice[0].code(), v1::ADVICE_CALIBRATE);
 }
 
 TEST_F(RunAssessmentTest, WithoutACalibrationThereIsNoPeak) {
