@@ -66,6 +66,17 @@ TEST(InstrumentTest, FitEndsAtASizeThatHoldsAndLaterLaddersStartThere) {
   EXPECT_EQ((*(of_large + 1))["batch_size"], largest);
 }
 
+// The first calibration that nothing disturbed, as the tests beside this one may: only such a one
+// is a peak. Empty: there was none in ten.
+std::string UndisturbedCalibration(World* world) {
+  for (int job = 2; job <= 11; ++job) {
+    const std::string run_id = std::to_string(job) + ".1";
+    EXPECT_EQ(world->Client({"calibrate", "--matrix-size", "64"}).status, 0);
+    if (world->Json({"show", run_id})["validity"] != "contaminated") return run_id;
+  }
+  return "";
+}
+
 TEST(InstrumentTest, ACalibrationGivesLaterRunsTheirShareOfThePeak) {
   World world;
   ASSERT_TRUE(world.Start()) << world.daemon_log();
@@ -77,9 +88,11 @@ TEST(InstrumentTest, ACalibrationGivesLaterRunsTheirShareOfThePeak) {
   EXPECT_FALSE(calibration["validity"].is_null());
   EXPECT_GE(calibration["samples"].size(), 10U);
   EXPECT_TRUE(calibration["step_mean_ms"].is_null());
+  const std::string peak = UndisturbedCalibration(&world);
+  if (peak.empty()) GTEST_SKIP() << "the machine was not quiet for as long as a calibration takes";
   ASSERT_EQ(world.Client(Command("run", {})).status, 0);
   const json row = world.Json({"export"}).at(0);
-  EXPECT_EQ(row["calibration_run_id"], "1.1");
+  EXPECT_EQ(row["calibration_run_id"], peak);
   EXPECT_GT(row["matmul_peak_ratio"].get<double>(), 0.0);
 }
 
