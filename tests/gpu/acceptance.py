@@ -629,8 +629,8 @@ def neighbour(setting, *arguments):
 def part_g(setting, part):
     part.head("what", "step (ms)", "CV", "validity")
     # So many that also a step of 5 ms makes a window in which a verdict can be given.
-    arguments = [*setting.shape(), *setting.size(4, 256), *setting.steps(5, 60), *setting.on_device(),
-                 "--pass-type", "forward-backward"]
+    arguments = [*setting.shape(), *setting.size(4, 256), "--warmup-steps", 5, "--measure-steps", 60,
+                 *setting.on_device(), "--pass-type", "forward-backward"]
     alone = ok_run(setting.main.run(*arguments))[0]
     with neighbour(setting, *setting.shape("medium"), *setting.size(8, 256)) as other:
         disturbed = ok_run(setting.main.run(*arguments))[0]
