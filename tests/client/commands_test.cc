@@ -865,12 +865,9 @@ TEST_F(Commands, WhatWasDoneIsSaidWhereItsResultCannotBeWritten) {
     EXPECT_EQ(child.Wait(), 6) << words[0];
     EXPECT_THAT(child.err(), HasSubstr("standard output: No space left on device; " + remark));
     // The same where a file cannot take it.
-    EXPECT_EQ(Program([&words] {
-                std::vector<std::string> to_file = words;
-                to_file.insert(to_file.end(), {"-o", "/dev/full"});
-                return to_file;
-              }()),
-              6);
+    std::vector<std::string> to_file = words;
+    to_file.insert(to_file.end(), {"-o", "/dev/full"});
+    EXPECT_EQ(Program(to_file), 6);
     EXPECT_THAT(err_.str(),
                 HasSubstr("cannot write /dev/full: No space left on device; " + remark));
   }
