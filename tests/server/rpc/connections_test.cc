@@ -39,6 +39,13 @@ namespace torchlap::rpc {
 namespace {
 
 constexpr std::chrono::seconds kDeadline{60};
+#ifdef __SANITIZE_THREAD__
+constexpr bool kIsUnderTsan = true;
+#else
+constexpr bool kIsUnderTsan = false;
+#endif
+constexpr const char* kTooLargeForTsan =
+    "TSan spends minutes on 64 MiB that an uninstrumented gRPC copied";
 
 bool Eventually(const std::function<bool()>& holds) {
   const auto end = std::chrono::steady_clock::now() + kDeadline;
@@ -288,6 +295,7 @@ TEST_F(LostSocketTest, AnotherDaemonsSocketAtItsPlaceIsNotRemovedAtTheStop) {
 }
 
 TEST_F(ConnectionsTest, ReadersThatDoNotReadHoldNobodyUp) {
+  if (kIsUnderTsan) GTEST_SKIP() << kTooLargeForTsan;
   Listen();
   storage::NewJob job = storage::MakeJob();
   job.spec.set_purpose(v1::PURPOSE_TRACE);
@@ -433,9 +441,7 @@ TEST_F(ConnectionsTest, AfterStopAcceptingOldConnectionsAreAnsweredAndNewOnesAre
 }
 
 TEST_F(ConnectionsTest, ARequestThatIsTooLargeIsRefusedInOurWords) {
-#ifdef __SANITIZE_THREAD__
-  GTEST_SKIP() << "TSan spends minutes on 64 MiB that an uninstrumented gRPC copied";
-#endif
+  if (kIsUnderTsan) GTEST_SKIP() << kTooLargeForTsan;
   Listen();
   v1::SubmitJobsRequest request;
   request.set_sweep_name(std::string(kMaxRequestBytes, 'x'));

@@ -1,6 +1,7 @@
 #include "tests/server/run/run_fixture.h"
 
 #include <SQLiteCpp/Database.h>
+#include <spdlog/spdlog.h>
 
 #include <chrono>
 #include <utility>
@@ -9,6 +10,8 @@ namespace torchlap::run {
 
 void RunTest::SetUp() {
   StoreTest::SetUp();
+  // Made before there are threads, as in the daemon: TSan does not see into spdlog's library.
+  spdlog::default_logger();
   listener_ = hub_.Add([this](const v1::Progress*) {
     const std::lock_guard lock(mutex_);
     ++changes_;
