@@ -26,7 +26,7 @@ ColumnTree TreeOf(const std::vector<const RunColumn*>& columns) {
     for (size_t i = 0; i + 1 < column->path.size(); ++i) {
       node = NodeOf(node, column->path[i], &tree);
     }
-    tree.node_of_column.push_back(node);
+    tree.columns.push_back({node, column->path.back()});
   }
   return tree;
 }

@@ -18,8 +18,12 @@ struct ColumnTree {
     size_t parent;
     const google::protobuf::FieldDescriptor* field;  // null: the run
   };
+  struct Column {
+    size_t node;  // of the message that has it
+    const google::protobuf::FieldDescriptor* field;
+  };
   std::vector<Node> nodes;
-  std::vector<size_t> node_of_column;  // by place in the list that the tree was made for
+  std::vector<Column> columns;  // in the order of the list that the tree was made for
 };
 
 ColumnTree TreeOf(const std::vector<const RunColumn*>& columns);

@@ -2,9 +2,10 @@
 
 #include <SQLiteCpp/Exception.h>
 #include <absl/strings/str_cat.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
 
 #include <array>
-#include <bit>
 #include <string_view>
 
 #include "storage/id_list.h"
@@ -15,39 +16,30 @@ namespace torchlap::storage {
 namespace {
 
 using google::protobuf::FieldDescriptor;
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
+using google::protobuf::io::CodedOutputStream;
 
-// https://protobuf.dev/programming-guides/encoding
-enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kLengthDelimited = 2, kFixed32 = 5 };
-
-void AppendVarint(uint64_t value, std::string* bytes) {
-  while (value >= 0x80) {
-    *bytes += static_cast<char>(value | 0x80);
-    value >>= 7;
-  }
-  *bytes += static_cast<char>(value);
-}
-
-void AppendTag(int field, WireType type, std::string* bytes) {
-  AppendVarint(static_cast<uint32_t>(field) << 3 | type, bytes);
-}
+constexpr size_t kLongestVarint = 10;
 
 void AppendBytes(int field, std::string_view content, std::string* bytes) {
-  AppendTag(field, kLengthDelimited, bytes);
-  AppendVarint(content.size(), bytes);
+  std::array<uint8_t, 2 * kLongestVarint> head;
+  uint8_t* end = WireFormatLite::WriteTagToArray(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED,
+                                                 head.data());
+  end = CodedOutputStream::WriteVarint64ToArray(content.size(), end);
+  bytes->append(head.data(), end);
   bytes->append(content);
 }
 
 void AppendDouble(int field, double value, std::string* bytes) {
-  static_assert(std::endian::native == std::endian::little);
-  const auto parts = std::bit_cast<std::array<char, sizeof(value)>>(value);
-  AppendTag(field, kFixed64, bytes);
-  bytes->append(parts.data(), parts.size());
+  std::array<uint8_t, kLongestVarint + sizeof value> number;
+  bytes->append(number.data(), WireFormatLite::WriteDoubleToArray(field, value, number.data()));
 }
 
 // Negative numbers are written with all their bits, also those of 32.
 void AppendInteger(int field, int64_t value, std::string* bytes) {
-  AppendTag(field, kVarint, bytes);
-  AppendVarint(static_cast<uint64_t>(value), bytes);
+  std::array<uint8_t, 2 * kLongestVarint> number;
+  bytes->append(number.data(), WireFormatLite::WriteInt64ToArray(field, value, number.data()));
 }
 
 void AppendValue(const FieldDescriptor& field, SqliteValue value, std::string* bytes) {
@@ -68,72 +60,32 @@ void AppendValue(const FieldDescriptor& field, SqliteValue value, std::string* b
   }
 }
 
-// Where each column goes.
-struct Layout {
-  struct Column {
-    const FieldDescriptor* field;
-    size_t node;
-  };
-  ColumnTree tree = TreeOf(ScalarColumns());
-  std::vector<Column> columns;
-  size_t plan = NodeOf(v1::Run::kPlanFieldNumber);
-  size_t workload = NodeOf(v1::Run::kWorkloadFieldNumber);
-
-  Layout() {
-    for (size_t i = 0; i < ScalarColumns().size(); ++i) {
-      columns.push_back({ScalarColumns()[i]->path.back(), tree.node_of_column[i]});
-    }
+// The node of a message right in the run.
+size_t NodeOf(int field) {
+  const std::vector<ColumnTree::Node>& nodes = ScalarColumnTree().nodes;
+  for (size_t i = 1; i < nodes.size(); ++i) {
+    if (nodes[i].parent == 0 && nodes[i].field->number() == field) return i;
   }
-
-  // Of a message right in the run.
-  size_t NodeOf(int field) const {
-    for (size_t i = 1; i < tree.nodes.size(); ++i) {
-      if (tree.nodes[i].parent == 0 && tree.nodes[i].field->number() == field) return i;
-    }
-    throw SQLite::Exception(absl::StrCat("field ", field, " of a run has no columns"));
-  }
-};
-
-const Layout& TheLayout() {
-  static const Layout layout;
-  return layout;
+  throw SQLite::Exception(absl::StrCat("field ", field, " of a run has no columns"));
 }
 
-uint64_t TakeVarint(std::string_view* bytes) {
-  uint64_t value = 0;
-  for (int shift = 0; shift < 64 && !bytes->empty(); shift += 7) {
-    const auto byte = static_cast<unsigned char>(bytes->front());
-    bytes->remove_prefix(1);
-    value |= uint64_t{byte & 0x7Fu} << shift;
-    if (byte < 0x80) return value;
+// Calls `body` with the number and the content of each message or string in `message`.
+template <typename Body>
+void ForEachPart(std::string_view message, const Body& body) {
+  CodedInputStream input(reinterpret_cast<const uint8_t*>(message.data()),
+                         static_cast<int>(message.size()));
+  while (const uint32_t tag = input.ReadTag()) {
+    uint32_t size = 0;
+    if (WireFormatLite::GetTagWireType(tag) != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
+      if (!WireFormatLite::SkipField(&input, tag)) break;
+    } else if (input.ReadVarint32(&size)) {
+      const auto begin = static_cast<size_t>(input.CurrentPosition());
+      if (!input.Skip(static_cast<int>(size))) break;
+      body(WireFormatLite::GetTagFieldNumber(tag), message.substr(begin, size));
+    }
   }
+  if (input.ConsumedEntireMessage()) return;
   throw SQLite::Exception("job.spec is not a torchlap.v1.JobSpec");
-}
-
-std::string_view TakeBytes(uint64_t size, std::string_view* bytes) {
-  if (size > bytes->size()) throw SQLite::Exception("job.spec is not a torchlap.v1.JobSpec");
-  const std::string_view taken = bytes->substr(0, size);
-  bytes->remove_prefix(size);
-  return taken;
-}
-
-// The content of a field of that type; empty for a varint.
-std::string_view TakeContent(uint64_t type, std::string_view* bytes) {
-  switch (type) {
-    case kVarint:
-      TakeVarint(bytes);
-      return {};
-    case kFixed64:
-      return TakeBytes(8, bytes);
-    case kFixed32:
-      return TakeBytes(4, bytes);
-    case kLengthDelimited: {
-      const uint64_t size = TakeVarint(bytes);
-      return TakeBytes(size, bytes);
-    }
-    default:
-      throw SQLite::Exception("job.spec is not a torchlap.v1.JobSpec");
-  }
 }
 
 // A map is a list of messages with key and value.
@@ -165,7 +117,7 @@ void AppendLabels(SQLite::Database& database, const RowsOfJobs& rows) {
 }  // namespace
 
 RunEncoder::RunEncoder(SQLite::Database& database)
-    : database_(database), messages_(TheLayout().tree.nodes.size()) {}
+    : database_(database), messages_(ScalarColumnTree().nodes.size()) {}
 
 void RunEncoder::Append(const RowsById& rows) {
   std::vector<int64_t> ids;
@@ -200,23 +152,20 @@ void RunEncoder::Encode(const Query& row, std::string* bytes) {
 // What of the spec is no column; columns come behind it, so that they win. The workload is that of
 // the run, but for a calibration, which has no columns.
 void RunEncoder::AppendSpec(const Query& row) {
-  const Layout& layout = TheLayout();
+  static const size_t plan = NodeOf(v1::Run::kPlanFieldNumber);
+  static const size_t workload = NodeOf(v1::Run::kWorkloadFieldNumber);
   const bool is_calibration = row.Int(kRunWorkloadKind) == v1::Workload::kCalibration;
-  std::string_view spec = row.TextView(kRunSpec);
-  while (!spec.empty()) {
-    const uint64_t tag = TakeVarint(&spec);
-    const std::string_view content = TakeContent(tag & 7, &spec);
-    if (tag >> 3 == v1::JobSpec::kPlanFieldNumber) {
-      messages_[layout.plan].append(content);
-    } else if (is_calibration && tag >> 3 == v1::JobSpec::kWorkloadFieldNumber) {
-      messages_[layout.workload].append(content);
+  ForEachPart(row.TextView(kRunSpec), [&](int field, std::string_view content) {
+    if (field == v1::JobSpec::kPlanFieldNumber) messages_[plan].append(content);
+    if (is_calibration && field == v1::JobSpec::kWorkloadFieldNumber) {
+      messages_[workload].append(content);
     }
-  }
+  });
 }
 
 void RunEncoder::AppendColumns(const Query& row) {
   int index = kFirstRunColumn;
-  for (const Layout::Column& column : TheLayout().columns) {
+  for (const ColumnTree::Column& column : ScalarColumnTree().columns) {
     const SqliteValue value = row.Value(index++);
     if (!value.IsNull()) AppendValue(*column.field, value, &messages_[column.node]);
   }
@@ -224,7 +173,7 @@ void RunEncoder::AppendColumns(const Query& row) {
 
 // A node comes behind the one around it.
 void RunEncoder::Close(std::string* bytes) {
-  const ColumnTree& tree = TheLayout().tree;
+  const ColumnTree& tree = ScalarColumnTree();
   for (size_t i = tree.nodes.size() - 1; i > 0; --i) {
     if (messages_[i].empty()) continue;
     AppendBytes(tree.nodes[i].field->number(), messages_[i], &messages_[tree.nodes[i].parent]);

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "proto/column_tree.h"
 #include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
@@ -34,8 +33,8 @@ class RunEncoder {
   void Close(std::string* bytes);
 
   SQLite::Database& database_;
-  std::vector<std::string>
-      messages_;  // by node of the tree; kept, so that they need no memory anew
+  // By node of ScalarColumnTree(); kept, so that they need no memory anew.
+  std::vector<std::string> messages_;
 };
 
 }  // namespace torchlap::storage

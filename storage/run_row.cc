@@ -83,22 +83,6 @@ void Parse(std::string_view bytes, const char* column, Message* message) {
   throw SQLite::Exception(absl::StrCat(column, " is not a ", message->GetTypeName()));
 }
 
-// Where each column of a run goes: found out once, as exports have 100,000 rows.
-struct RunPlan {
-  struct Column {
-    const FieldDescriptor* field;
-    size_t node;
-  };
-  ColumnTree tree = TreeOf(ScalarColumns());
-  std::vector<Column> columns;
-
-  RunPlan() {
-    for (size_t i = 0; i < ScalarColumns().size(); ++i) {
-      columns.push_back({ScalarColumns()[i]->path.back(), tree.node_of_column[i]});
-    }
-  }
-};
-
 // The messages of one run, each made when the first of its columns is not NULL.
 class RunMessages {
  public:
@@ -127,10 +111,9 @@ class RunMessages {
 };
 
 void SetColumns(const Query& row, v1::Run* run) {
-  static const RunPlan plan;
-  RunMessages messages(plan.tree, run);
+  RunMessages messages(ScalarColumnTree(), run);
   int index = kFirstRunColumn;
-  for (const RunPlan::Column& column : plan.columns) {
+  for (const ColumnTree::Column& column : ScalarColumnTree().columns) {
     const SqliteValue value = row.Value(index++);
     if (value.IsNull()) continue;
     const RunMessages::Known& place = messages.At(column.node);
@@ -192,6 +175,11 @@ const std::vector<const RunColumn*>& ScalarColumns() {
     return list;
   }();
   return columns;
+}
+
+const ColumnTree& ScalarColumnTree() {
+  static const ColumnTree tree = TreeOf(ScalarColumns());
+  return tree;
 }
 
 const std::string& SelectRunsById() {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/column_tree.h"
 #include "proto/columns.h"
 #include "storage/run_rows.h"
 #include "storage/sqlite_connection.h"
@@ -35,6 +36,8 @@ class RunColumnSet {
 
 // All columns but the labels, which are no column of run_row's tables.
 const std::vector<const RunColumn*>& ScalarColumns();
+// Where each of them lies in a run: found out once, as exports have 100,000 rows.
+const ColumnTree& ScalarColumnTree();
 
 // Rows of run_row by run.id, one parameter: an IdList. What a run has that is no column, then
 // ScalarColumns(). In no order that is promised.

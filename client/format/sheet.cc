@@ -105,7 +105,7 @@ RunValues::RunValues(const std::vector<RunColumn>& columns) : values_(columns.si
 const std::vector<Value>& RunValues::Of(const v1::Run& run) {
   FindMessages(tree_, run, &messages_);
   for (size_t i = 0; i < columns_.size(); ++i) {
-    const Message* message = messages_[tree_.node_of_column[i]];
+    const Message* message = messages_[tree_.columns[i].node];
     if (columns_[i].field->is_map()) {
       SetPairs(run.labels(), &values_[i]);
     } else if (message == nullptr) {
