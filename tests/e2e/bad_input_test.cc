@@ -3,7 +3,6 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -20,10 +19,6 @@ struct Case {
 };
 
 void PrintTo(const Case& bad, std::ostream* stream) { *stream << bad.name; }
-
-size_t LineCount(const std::string& text) {
-  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-}
 
 void ExpectOneLine(const Finished& finished, const Case& bad) {
   EXPECT_EQ(finished.status, bad.status) << finished.err;

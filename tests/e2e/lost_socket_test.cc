@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <string>
 
@@ -13,10 +12,6 @@ namespace torchlap::e2e {
 namespace {
 
 using testing::HasSubstr;
-
-size_t LineCount(const std::string& text) {
-  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-}
 
 TEST(LostSocketTest, TheDaemonMakesItAgainAndGoesOn) {
   World world(World::FakeWorker());

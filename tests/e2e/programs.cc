@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -251,6 +252,10 @@ std::vector<pid_t> World::Children(pid_t parent) {
       children.push_back(std::stoi(name));
   }
   return children;
+}
+
+size_t LineCount(const std::string& text) {
+  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
 std::vector<std::string> Tiny(std::vector<std::string> more) {

@@ -121,6 +121,8 @@ class World {
   std::unique_ptr<Process> daemon_;
 };
 
+size_t LineCount(const std::string& text);
+
 // A model that takes no time: arguments of `run` and `submit`.
 std::vector<std::string> Tiny(std::vector<std::string> more = {});
 

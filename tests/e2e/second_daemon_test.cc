@@ -1,7 +1,6 @@
 // Two daemons: the socket and the database belong to one, a device to one of the host.
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/programs.h"
@@ -10,10 +9,6 @@ namespace torchlap::e2e {
 namespace {
 
 using nlohmann::json;
-
-size_t LineCount(const std::string& text) {
-  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-}
 
 TEST(SecondDaemonTest, OnTheSameSocketItDoesNotStart) {
   World world(World::FakeWorker());

@@ -23,10 +23,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::HasSubstr;
 
-size_t LineCount(const std::string& text) {
-  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-}
-
 std::vector<std::string> Submit(std::vector<std::string> more = {}) {
   std::vector<std::string> arguments = Tiny(std::move(more));
   arguments.insert(arguments.begin(), "submit");
