@@ -236,6 +236,7 @@ std::optional<std::vector<v1::Run>> Dispatcher::EarlierRuns(const storage::Start
   for (;;) {
     auto job = setting_.jobs->Get(started.job.job_id());
     if (job.ok()) {
+      SetTrouble({});
       for (v1::Run& run : *job->mutable_runs()) {
         if (run.number() < started.run.number()) earlier.push_back(std::move(run));
       }

@@ -137,6 +137,7 @@ TEST_F(UnreadableHistoryTest, NothingIsRunAsIfItWereTheFirst) {
   ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns_ + 2 * kSecondNs));
   EXPECT_EQ(stage_.starts(), 0);
   EXPECT_THAT(dispatcher_->Describe().detail(), HasSubstr("cannot read the job's earlier runs"));
+  EXPECT_NE(dispatcher_->trouble().why, "");
 
   ExecuteSql("DELETE FROM assessment");
   clock_.Advance(2 * kSecondNs);
@@ -144,6 +145,7 @@ TEST_F(UnreadableHistoryTest, NothingIsRunAsIfItWereTheFirst) {
   ASSERT_NE(worker, nullptr);
   ASSERT_TRUE(worker->AwaitRequest());
   EXPECT_EQ(worker->request().workload().transformer_lm().batch_size(), 8U);
+  EXPECT_EQ(dispatcher_->trouble().why, "") << "it was read";
   worker->Say(Hello());
   worker->Say(Built());
   worker->Say(OutOfMemoryEvent());
