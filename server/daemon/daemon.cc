@@ -253,6 +253,7 @@ absl::Status Daemon::Parts::Serve() {
   rpc::ListenSetting listen;
   listen.sockets = SocketsOf(configuration);
   listen.everyone = configuration.system;
+  listen.admins = configuration.admins;
   listen.prepare = [this](const auto& socket) { return HoldSocket(socket); };
   listen.listening = [this](const auto& socket) { NoteAddress(socket); };
   auto listening = rpc::Connections::Listen(std::move(listen), &*calls);

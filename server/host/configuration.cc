@@ -17,6 +17,7 @@
 
 #include "proto/default_paths.h"
 #include "proto/words.h"
+#include "server/host/account_name.h"
 #include "server/host/cpu_list.h"
 #include "server/host/memory_size.h"
 
@@ -117,6 +118,7 @@ class Reader {
   uint64_t Memory(const std::string& key, const toml::node& node);
   v1::DeviceKind Kind(const std::string& key, const toml::node& node);
   VendorPeaks Peaks(const std::string& key, const toml::node& node);
+  std::set<uid_t> Accounts(const std::string& key, const toml::node& node);
 
   const fs::path file_;
   const HostResources& host_;
@@ -221,6 +223,24 @@ VendorPeaks Reader::Peaks(const std::string& key, const toml::node& node) {
   return peaks;
 }
 
+std::set<uid_t> Reader::Accounts(const std::string& key, const toml::node& node) {
+  std::set<uid_t> accounts;
+  const toml::array* list = node.as_array();
+  if (list == nullptr) {
+    FailType(key, node, "a list of accounts, like [\"ann\", \"uid:1001\"]");
+    return accounts;
+  }
+  for (const toml::node& entry : *list) {
+    const std::string name = String("an entry of " + key, entry);
+    const std::optional<uid_t> uid = ParseAccount(name);
+    if (uid) accounts.insert(*uid);
+    if (!uid && ok()) {
+      Fail(LineOf(entry), key + " has " + name + ", must be names of accounts, or uid:N");
+    }
+  }
+  return accounts;
+}
+
 v1::DeviceKind Reader::Kind(const std::string& key, const toml::node& node) {
   const std::string word = String(key, node);
   if (word == "cuda") return v1::DEVICE_KIND_CUDA;
@@ -251,6 +271,8 @@ void Reader::ReadKey(const std::string& key, const toml::node& node) {
     configuration_->max_queued_jobs = static_cast<uint32_t>(Integer(key, node, 1, kMaxQueuedJobs));
   } else if (key == "grace_ms") {
     configuration_->grace = std::chrono::milliseconds(Integer(key, node, 0, kMaxGraceMs));
+  } else if (key == "admins") {
+    configuration_->admins = Accounts(key, node);
   } else if (key == "daemon_cores") {
     configuration_->daemon_cores = Cores(key, node);
   } else if (key == "device") {
@@ -259,7 +281,8 @@ void Reader::ReadKey(const std::string& key, const toml::node& node) {
     Fail(LineOf(node),
          "unknown key " + key +
              ", must be one of state_folder, runtime_folder, socket, max_interruptions, "
-             "max_queued_jobs, daemon_cores, torch, worker, nvml_library, grace_ms, [[device]]");
+             "max_queued_jobs, daemon_cores, torch, worker, nvml_library, grace_ms, admins, "
+             "[[device]]");
   }
 }
 

@@ -10,6 +10,7 @@
 //   worker = "/usr/bin/torchlap-worker"
 //   nvml_library = "libnvidia-ml.so.1"
 //   grace_ms = 3000                        # between TERM and KILL
+//   admins = ["ann", "uid:1001"]           # beside root and the daemon's own account
 //   [[device]]
 //   name = "cpu0"
 //   kind = "cpu"
@@ -26,11 +27,13 @@
 #pragma once
 
 #include <absl/status/statusor.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -68,6 +71,8 @@ struct Configuration {
   std::filesystem::path worker_path;   // empty: torchlap-worker beside torchlapd
   std::string nvml_library = "libnvidia-ml.so.1";
   std::chrono::milliseconds grace{3000};
+  // Who may cancel the jobs of others and ask for priority, beside root and the daemon's account.
+  std::set<uid_t> admins;
   // CPU devices, at least one, in the order of the file; then entries for CUDA devices by name.
   std::vector<DeviceSettings> cpu_devices;
   std::vector<DeviceSettings> cuda_devices;

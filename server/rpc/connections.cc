@@ -82,11 +82,11 @@ absl::StatusOr<Connections::Bound> Connections::Bind(const std::filesystem::path
   return bound;
 }
 
-storage::Caller CallerOf(uid_t uid) {
+storage::Caller CallerOf(uid_t uid, const std::set<uid_t>& admins) {
   storage::Caller caller;
   caller.principal = fmt::format("uid:{}", uid);
   caller.name = host::AccountName(uid);
-  caller.is_admin = uid == 0 || uid == ::geteuid();
+  caller.is_admin = uid == 0 || uid == ::geteuid() || admins.contains(uid);
   return caller;
 }
 
@@ -191,8 +191,8 @@ Connections::UserServer& Connections::ServerFor(uid_t uid) {
   const auto found = servers_.find(uid);
   if (found != servers_.end()) return found->second;
   UserServer user;
-  user.service =
-      std::make_unique<Service>(CallerOf(uid), calls_, &storage_threads_, &stream_threads_);
+  user.service = std::make_unique<Service>(CallerOf(uid, setting_.admins), calls_,
+                                           &storage_threads_, &stream_threads_);
   grpc::ServerBuilder builder;
   builder.RegisterService(user.service.get());
   // A request that is a little too large is refused in the service's words, not in gRPC's.

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -29,7 +30,8 @@ namespace torchlap::rpc {
 struct ListenSetting {
   // The first is bound at the start. When the socket was lost, the first that can be had.
   std::vector<std::filesystem::path> sockets;
-  bool everyone = false;  // other users may connect
+  bool everyone = false;   // other users may connect
+  std::set<uid_t> admins;  // beside root and the daemon's own account
   // Makes the folder and takes the lock of a socket, or keeps them where they are: a socket file
   // that is there then was left behind by a daemon that is gone, and is replaced.
   std::function<absl::Status(const std::filesystem::path&)> prepare;
@@ -92,7 +94,7 @@ class Connections {
   std::jthread accepting_;
 };
 
-// Principal and account name of a user. Admins: root and the account of the daemon.
-storage::Caller CallerOf(uid_t uid);
+// Principal and account name of a user. Admins: root, the account of the daemon, and `admins`.
+storage::Caller CallerOf(uid_t uid, const std::set<uid_t>& admins = {});
 
 }  // namespace torchlap::rpc

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,7 @@ torch = "/opt/torch"
 worker = "build/worker"
 nvml_library = "fakes/libnvml.so"
 grace_ms = 50
+admins = ["root", "uid:54321"]
 [[device]]
 name = "left"
 kind = "cpu"
@@ -133,6 +135,7 @@ cores = "0-1"
   EXPECT_EQ(configuration->socket_path, "/data/run/s.sock");
   EXPECT_EQ(configuration->max_interruptions, 0U);
   EXPECT_EQ(configuration->max_queued_jobs, 5U);
+  EXPECT_EQ(configuration->admins, (std::set<uid_t>{0, 54321}));
   EXPECT_EQ(configuration->daemon_cores, Cores{0});
   EXPECT_EQ(configuration->torch_folder, "/opt/torch");
   EXPECT_EQ(configuration->worker_path, folder_.path() / "build/worker")
@@ -223,6 +226,19 @@ TEST_F(ConfigurationTest, AWrongTypeIsRefused) {
   EXPECT_EQ(Refusal("[[device]]\nname = 'a'\nkind = 'cpu'\nmemory = 1.5"),
             "4: memory is a decimal number, must be an amount in quotes, like \"2GiB\", or a "
             "number of bytes");
+}
+
+TEST_F(ConfigurationTest, AdminsThatAreNoAccountsAreRefused) {
+  EXPECT_EQ(Refusal("\nadmins = ['root', 'nobody-of-that-name']"),
+            "2: admins has nobody-of-that-name, must be names of accounts, or uid:N");
+  for (const std::string number : {"uid:", "uid:x", "uid:-1", "uid:1x", "uid:4294967296"}) {
+    EXPECT_EQ(Refusal("admins = ['" + number + "']"),
+              "1: admins has " + number + ", must be names of accounts, or uid:N");
+  }
+  EXPECT_EQ(Refusal("admins = 'root'"),
+            "1: admins is a string, must be a list of accounts, like [\"ann\", \"uid:1001\"]");
+  EXPECT_EQ(Refusal("admins = [0]"),
+            "1: an entry of admins is a whole number, must be a string in quotes");
 }
 
 TEST_F(ConfigurationTest, ANumberOutOfRangeIsRefused) {

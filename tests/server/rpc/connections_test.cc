@@ -186,6 +186,11 @@ TEST(CallerOf, RootAndTheDaemonsAccountAreAdmins) {
   EXPECT_EQ(other.name, "uid:54321");
 }
 
+TEST(CallerOf, TheConfigurationNamesMoreAdmins) {
+  EXPECT_TRUE(CallerOf(54321, {54320, 54321}).is_admin);
+  EXPECT_FALSE(CallerOf(54322, {54320, 54321}).is_admin);
+}
+
 TEST_F(ConnectionsTest, ASocketFileThatWasLeftBehindIsReplaced) {
   Listen();
   // As after a kill: the file stays, nobody listens.
