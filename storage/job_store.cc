@@ -3,10 +3,12 @@
 #include "storage/job_store.h"
 
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -122,6 +124,56 @@ void AppendQueue(SQLite::Database& database, v1::JobState state, KeyNumbers* num
   }
 }
 
+bool HasSeveralOwners(SQLite::Database& database) {
+  Query query(database, "SELECT min(owner_id), max(owner_id) FROM launch WHERE state = 1");
+  return query.Step() && query.Int(0) != query.Int(1);
+}
+
+// What owners used lately, for comparison with one another: it fades at one rate, so that their
+// order at any time is that of now.
+class DeviceUses {
+ public:
+  explicit DeviceUses(SQLite::Database* database)
+      : database_(database),
+        then_ns_(SelectInt(*database, "SELECT max(updated_at_ns) FROM device_use").value_or(0)) {}
+
+  double Of(int64_t owner) {
+    const auto [use, is_new] = uses_.try_emplace(owner, 0);
+    if (is_new) use->second = RecentDeviceUse(*database_, owner, then_ns_);
+    return use->second;
+  }
+
+ private:
+  SQLite::Database* const database_;
+  const int64_t then_ns_;
+  std::map<int64_t, double> uses_;
+};
+
+// Of several owners the one who used least comes first (server/run/fair_order.h).
+void AppendInTurn(SQLite::Database& database, KeyNumbers* number_of, std::vector<bool>* seen,
+                  Queued* queued) {
+  struct Turn {
+    int64_t priority;
+    double use;
+    Queued::Entry entry;
+  };
+  std::vector<Turn> turns;
+  DeviceUses uses(&database);
+  Query query(database,
+              "SELECT job_id, device_key, priority, owner_id FROM launch INDEXED BY launch_order "
+              "WHERE state = 1 ORDER BY priority DESC, position");
+  while (query.Step()) {
+    const uint64_t job = query.Uint(0);
+    if ((*seen)[job]) continue;
+    (*seen)[job] = true;
+    turns.push_back({query.Int(2), uses.Of(query.Int(3)), {job, (*number_of)(query.Text(1))}});
+  }
+  std::stable_sort(turns.begin(), turns.end(), [](const Turn& a, const Turn& b) {
+    return a.priority != b.priority ? a.priority > b.priority : a.use < b.use;
+  });
+  for (const Turn& turn : turns) queued->entries.push_back(turn.entry);
+}
+
 // Where to look for the next head.
 struct Place {
   int64_t owner = std::numeric_limits<int64_t>::min();
@@ -185,10 +237,27 @@ absl::Status CheckIds(SQLite::Database& database, const v1::Selector& selector) 
   return status;
 }
 
-absl::StatusOr<uint64_t> NewestSweepNamed(SQLite::Database& database, const std::string& name) {
-  const auto id = SelectInt(database, "SELECT max(id) FROM sweep WHERE name = ?", name);
-  if (id) return static_cast<uint64_t>(*id);
-  return absl::NotFoundError(absl::StrCat("there is no sweep named '", name, "'"));
+// `sweep:9, sweep:7, sweep:4 and 12 more`, the newest first.
+std::string SweepList(const std::vector<uint64_t>& newest, uint64_t all) {
+  std::vector<std::string> names;
+  for (const uint64_t id : newest) names.push_back(absl::StrCat("sweep:", id));
+  const std::string list = absl::StrJoin(names, ", ");
+  return all > newest.size() ? absl::StrCat(list, " and ", all - newest.size(), " more") : list;
+}
+
+// A name that several sweeps have says of none that it is meant.
+absl::StatusOr<uint64_t> SweepNamed(SQLite::Database& database, const std::string& name) {
+  constexpr size_t kMostListed = 5;
+  Query query(database, "SELECT id FROM sweep WHERE name = ? ORDER BY id DESC", name);
+  std::vector<uint64_t> newest;
+  uint64_t all = 0;
+  for (; query.Step(); ++all) {
+    if (all < kMostListed) newest.push_back(static_cast<uint64_t>(query.Int(0)));
+  }
+  if (all == 1) return newest.front();
+  if (all == 0) return absl::NotFoundError(absl::StrCat("there is no sweep named '", name, "'"));
+  return absl::InvalidArgumentError(absl::StrCat("sweep:", name, " is ", SweepList(newest, all),
+                                                 ", must be one of them by its number"));
 }
 
 absl::StatusOr<uint64_t> LastSweepOf(SQLite::Database& database, const Caller& caller) {
@@ -206,7 +275,7 @@ absl::StatusOr<JobFilter> ResolveNames(SQLite::Database& database, const v1::Sel
   filter.job_ids.assign(selector.job_ids().begin(), selector.job_ids().end());
   filter.sweep_ids.assign(selector.sweep_ids().begin(), selector.sweep_ids().end());
   for (const std::string& name : selector.sweep_names()) {
-    const absl::StatusOr<uint64_t> id = NewestSweepNamed(database, name);
+    const absl::StatusOr<uint64_t> id = SweepNamed(database, name);
     if (!id.ok()) return id.status();
     filter.sweep_ids.push_back(*id);
   }
@@ -312,7 +381,11 @@ absl::StatusOr<Queued> JobStore::Queue() const {
     queued.entries.reserve(expected);
     KeyNumbers number_of(&queued.keys);
     AppendQueue(database, v1::JOB_STATE_RUNNING, &number_of, &seen, &queued);
-    AppendQueue(database, v1::JOB_STATE_QUEUED, &number_of, &seen, &queued);
+    if (HasSeveralOwners(database)) {
+      AppendInTurn(database, &number_of, &seen, &queued);
+    } else {
+      AppendQueue(database, v1::JOB_STATE_QUEUED, &number_of, &seen, &queued);
+    }
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -330,20 +403,6 @@ absl::StatusOr<JobFilter> JobStore::Resolve(const v1::Selector& selector,
   });
   if (!status.ok()) return status;
   return selector.all() ? JobFilter() : std::move(filter);
-}
-
-absl::StatusOr<std::vector<uint64_t>> JobStore::UnfinishedSweeps(const std::string& name) const {
-  std::vector<uint64_t> ids;
-  absl::Status status = database_->Read([&](SQLite::Database& database) {
-    Query query(database,
-                "SELECT id FROM sweep WHERE name = ? AND EXISTS (SELECT 1 FROM job "
-                "WHERE job.sweep_id = sweep.id AND job.state IN (1, 2)) ORDER BY id",
-                name);
-    while (query.Step()) ids.push_back(static_cast<uint64_t>(query.Int(0)));
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return ids;
 }
 
 absl::StatusOr<std::vector<QueueHead>> JobStore::Heads(const std::vector<std::string>& device_keys,

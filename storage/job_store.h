@@ -52,16 +52,15 @@ class JobStore {
     uint64_t sequence = 0;
   };
   absl::StatusOr<JobsAt> ListAt(const JobFilter& filter) const;
-  // The whole queue, for `behind N jobs`: some 20 ms for 100,000 jobs.
+  // The whole queue, for `behind N jobs`, in the order in which jobs start if nobody's use of the
+  // devices changes: some 20 ms for 100,000 jobs of one owner.
   absl::StatusOr<Queued> Queue() const;
 
   // Selector's names to ids. `last`: the caller's newest sweep. NOT_FOUND for any job, sweep or
   // sweep name (and, for `last`, a caller without sweeps) that is not there. run_ids of the
-  // selector are checked too. INVALID_ARGUMENT: more ids than filter_limits.h allows.
+  // selector are checked too. INVALID_ARGUMENT: more ids than filter_limits.h allows, a name that
+  // several sweeps have.
   absl::StatusOr<JobFilter> Resolve(const v1::Selector& selector, const Caller& caller) const;
-
-  // Sweeps of that name with a job that is not finished, oldest first.
-  absl::StatusOr<std::vector<uint64_t>> UnfinishedSweeps(const std::string& name) const;
 
   // Heads of the queue for a device that matches any of `device_keys`.
   absl::StatusOr<std::vector<QueueHead>> Heads(const std::vector<std::string>& device_keys,

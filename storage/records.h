@@ -105,8 +105,9 @@ struct Rehomed {
   uint32_t failed_jobs = 0;  // were asked for on a device that is gone for good
 };
 
-// Queued and running jobs in the order in which they would run (the running ones, then by priority
-// and position), without regard to owners' use. Compact: there may be 100,000.
+// Queued and running jobs in the order in which they would run if nobody's use of the devices
+// changed: the running ones, then by priority, the owner's use and position. Compact: there may be
+// 100,000.
 struct Queued {
   struct Entry {
     uint64_t job_id = 0;

@@ -57,7 +57,7 @@ class RunStore {
   // `<job>.<n>`.
   absl::StatusOr<v1::RunDetail> Get(const std::string& run_id) const;
   // The newest run of purpose calibrate on the device that ended OK and was not contaminated, with
-  // its result; nothing: never calibrated.
+  // its result; nothing: no clean calibration yet.
   absl::StatusOr<std::optional<v1::Run>> LatestCalibration(const std::string& device_uuid) const;
   // What runs of purpose fit have shown of a size: one that is no larger in batch or context ran
   // out of memory, and the largest such one that fitted. Of the same model, pass, precision,

@@ -30,25 +30,10 @@ absl::StatusOr<std::vector<uint64_t>> Ids(const storage::JobStore& jobs,
 
 constexpr v1::JobState kUnfinished[] = {v1::JOB_STATE_QUEUED, v1::JOB_STATE_RUNNING};
 
-// Of a name that several sweeps have, the newest is meant elsewhere; what is ended stays ended.
-absl::Status CheckNames(const storage::JobStore& jobs, const v1::Selector& selector) {
-  for (const std::string& name : selector.sweep_names()) {
-    const auto ids = jobs.UnfinishedSweeps(name);
-    if (!ids.ok()) return ids.status();
-    if (ids->size() < 2) continue;
-    std::string list;
-    for (const uint64_t id : *ids) list += fmt::format("{}sweep:{}", list.empty() ? "" : ", ", id);
-    return absl::InvalidArgumentError(
-        fmt::format("sweep:{} is {}, must be one of them", name, list));
-  }
-  return absl::OkStatus();
-}
-
 // What the request is about, whoever may end it.
 absl::StatusOr<storage::JobFilter> Chosen(const storage::JobStore& jobs,
                                           const storage::Caller& caller,
                                           const v1::CancelJobsRequest& request) {
-  if (absl::Status names = CheckNames(jobs, request.selector()); !names.ok()) return names;
   const bool is_all_of_user = !NamesSomething(request.selector()) && !request.user().empty();
   auto filter = is_all_of_user ? absl::StatusOr<storage::JobFilter>(storage::JobFilter{})
                                : ChosenJobs(jobs, caller, request.selector());

@@ -26,20 +26,6 @@ TEST_F(JobStoreCancel, AQueuedJobIsCancelledNow) {
   EXPECT_EQ(jobs_->Start(id, 0, cpu0_, now_ns_).status().code(), absl::StatusCode::kAborted);
 }
 
-TEST_F(JobStoreCancel, SweepsOfOneNameThatAreNotFinishedAreListed) {
-  const Submitted first = Submit({MakeJob(), MakeJob()}, "", "nightly");
-  const Submitted other = Submit({MakeJob()}, "", "weekly");
-  const Submitted second = Submit({MakeJob()}, "", "nightly");
-  EXPECT_THAT(*jobs_->UnfinishedSweeps("nightly"), ElementsAre(first.sweep_id, second.sweep_id));
-  Start(first.job_ids[0]);
-  Cancel({first.job_ids[1]}, ann_);
-  EXPECT_THAT(*jobs_->UnfinishedSweeps("nightly"), ElementsAre(first.sweep_id, second.sweep_id))
-      << "one runs";
-  Cancel({second.job_ids[0]}, ann_);
-  EXPECT_THAT(*jobs_->UnfinishedSweeps("nightly"), ElementsAre(first.sweep_id));
-  EXPECT_THAT(*jobs_->UnfinishedSweeps("3"), IsEmpty());
-}
-
 TEST_F(JobStoreCancel, ARunningJobIsCancelledWhenItsWorkerIsGone) {
   const uint64_t id = SubmitOne(MakeJob());
   const StartedRun started = Start(id);

@@ -95,6 +95,27 @@ TEST_F(JobStoreQueries, TheQueueNamesEachJobOnceInTheOrderOfItsFirstLaunch) {
   EXPECT_EQ(queued.sequence, jobs_->LastSequence().value());
 }
 
+TEST_F(JobStoreQueries, TheQueueIsInTheOrderOfWhoUsedLeast) {
+  const auto ids = [&] {
+    std::vector<uint64_t> found;
+    const Queued queued = jobs_->Queue().value();
+    for (const Queued::Entry& entry : queued.entries) found.push_back(entry.job_id);
+    return found;
+  };
+  const uint64_t anns = SubmitOne(MakeJob());
+  const uint64_t bobs = SubmitAs(bob_, MakeJob());
+  const uint64_t anns_next = SubmitOne(MakeJob());
+  EXPECT_THAT(ids(), ElementsAre(anns, bobs, anns_next)) << "nobody used anything";
+  const uint64_t used = RunToEnd(MakeJob());
+  EXPECT_THAT(ids(), ElementsAre(bobs, anns, anns_next)) << "ann used " << used;
+  NewJob urgent = MakeJob();
+  urgent.spec.set_priority(5);
+  const uint64_t anns_urgent = SubmitOne(urgent);
+  EXPECT_THAT(ids(), ElementsAre(anns_urgent, bobs, anns, anns_next));
+  Start(anns_next);
+  EXPECT_THAT(ids(), ElementsAre(anns_next, anns_urgent, bobs, anns));
+}
+
 TEST_F(JobStoreQueries, TheQueueNamesEachDeviceKeyOnce) {
   std::vector<std::string> keys = {"class:cpu", "any", "class:cpu", "uuid:CPU-1", "any"};
   for (const std::string& key : keys) {
@@ -136,7 +157,7 @@ TEST_F(JobStoreQueries, HeadsAreTheFirstLaunchesOfEachOwnerPriorityAndDeviceKey)
 }
 
 TEST_F(JobStoreQueries, ASelectorIsResolvedToIds) {
-  Submit({MakeJob()}, "", "night");
+  Submit({MakeJob()}, "", "day");
   const Submitted named = Submit({MakeJob()}, "", "night");
   const Submitted last = Submit({MakeJob()});
   SubmitAs(bob_, MakeJob());
@@ -152,6 +173,25 @@ TEST_F(JobStoreQueries, ASelectorIsResolvedToIds) {
   selector.set_all(true);
   const absl::StatusOr<JobFilter> all = jobs_->Resolve(selector, ann_);
   EXPECT_TRUE(all->job_ids.empty() && all->sweep_ids.empty());
+}
+
+TEST_F(JobStoreQueries, ANameOfSeveralSweepsIsRefusedWithTheNewestOfThem) {
+  v1::Selector selector;
+  selector.add_sweep_names("night");
+  const auto refusal = [&] {
+    const absl::Status status = jobs_->Resolve(selector, ann_).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(status.message());
+  };
+  Submit({MakeJob()}, "", "night");
+  EXPECT_TRUE(jobs_->Resolve(selector, ann_).ok());
+  SubmitAs(bob_, MakeJob());
+  Submit({MakeJob()}, "", "night");
+  EXPECT_EQ(refusal(), "sweep:night is sweep:3, sweep:1, must be one of them by its number");
+  for (int i = 0; i < 4; ++i) Submit({MakeJob()}, "", "night");
+  EXPECT_EQ(refusal(),
+            "sweep:night is sweep:7, sweep:6, sweep:5, sweep:4, sweep:3 and 1 more, must be one of "
+            "them by its number");
 }
 
 TEST_F(JobStoreQueries, WhatASelectorNamesMustBeThere) {
