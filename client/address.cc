@@ -88,6 +88,9 @@ absl::StatusOr<std::string> FindSocket(const AddressSources& sources) {
     if (SocketProblem(socket).empty()) return kUnixPrefix + socket.native();
   }
   if (!found.empty()) return kUnixPrefix + found[0].native();
+  // Not a daemon of the user's own, which would take the devices from everybody.
+  const bool has_own = sources.note && IsAlive(*sources.note);
+  if (sources.serves_everybody && !has_own) return kUnixPrefix + sources.system_socket.native();
   const std::filesystem::path& usual = sources.user_sockets.front();
   if (absl::Status status = CheckFolder(usual.parent_path()); !status.ok()) return status;
   return kUnixPrefix + usual.native();
@@ -107,6 +110,7 @@ AddressSources SourcesOfProcess(std::optional<std::string> flag) {
   sources.flag = std::move(flag);
   if (const char* value = std::getenv("TORCHLAP_ADDRESS")) sources.environment = value;
   sources.system_socket = SystemSocketPath();
+  sources.serves_everybody = IsThere(SystemStateFolder());
   sources.user_sockets = UserSocketPaths();
   sources.note = ReadAddressNote(UserStateFolder());
   return sources;

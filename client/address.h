@@ -18,6 +18,7 @@ struct AddressSources {
   std::optional<std::string> flag;         // --address
   std::optional<std::string> environment;  // TORCHLAP_ADDRESS; empty counts as unset
   std::filesystem::path system_socket;
+  bool serves_everybody = false;  // the machine has a daemon for all, running or not
   std::vector<std::filesystem::path> user_sockets;  // at least one, the likeliest first
   // Of the user's own state folder; nothing: no daemon left one.
   std::optional<AddressNote> note;

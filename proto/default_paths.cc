@@ -48,6 +48,8 @@ fs::path TemporaryRuntimeFolder() { return "/tmp/torchlap-" + std::to_string(get
 
 fs::path SystemSocketPath() { return "/run/torchlap/torchlapd.sock"; }
 
+fs::path SystemStateFolder() { return "/var/lib/torchlap"; }
+
 fs::path UserRuntimeFolder() {
   const fs::path folder = FromEnvironment("XDG_RUNTIME_DIR");
   if (!folder.empty()) return folder / "torchlap";

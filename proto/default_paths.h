@@ -10,6 +10,8 @@ namespace torchlap {
 
 // The shared daemon of this machine: /run/torchlap/torchlapd.sock.
 std::filesystem::path SystemSocketPath();
+// Of its database; there, it is installed, running or not.
+std::filesystem::path SystemStateFolder();
 
 // $XDG_RUNTIME_DIR/torchlap, or /tmp/torchlap-UID where the variable is unset.
 std::filesystem::path UserRuntimeFolder();

@@ -46,6 +46,8 @@ absl::Status StatusOf(const SQLite::Exception& error, const std::filesystem::pat
       if (DiskIsFull(system_error) || error.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE) {
         return DiskFull(name);
       }
+      // A file system that turned read-only under the open file.
+      if (system_error == EROFS) return NotWritable(name, std::strerror(EROFS));
       return absl::UnavailableError(absl::StrCat("database ", name, ": ", error.what(), " (",
                                                  std::strerror(system_error), ")"));
     case SQLITE_TOOBIG:

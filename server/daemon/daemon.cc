@@ -21,6 +21,7 @@
 #include "proto/base/local_socket.h"
 #include "proto/default_paths.h"
 #include "server/daemon/lock_file.h"
+#include "server/host/account_name.h"
 #include "server/host/cpu_list.h"
 #include "server/host/cuda_devices.h"
 #include "server/host/device_claim.h"
@@ -129,7 +130,11 @@ struct Daemon::Parts {
   absl::Status HoldSocket(const std::filesystem::path& socket);
   void NoteAddress(const std::filesystem::path& socket) const;
   void ForgetAddress() const;
+  // Said in the log when it changes.
+  void WatchStateFiles();
   absl::Status OpenDatabase();
+  // What is not wrong, but may be meant otherwise.
+  void WarnOfSurroundings() const;
   void FindDevices();
   absl::Status Serve();
 
@@ -139,6 +144,7 @@ struct Daemon::Parts {
   std::optional<LockFile> socket_lock;
   std::optional<LockFile> database_lock;
   std::optional<host::StateFiles> state_files;
+  std::string state_problem;  // as it was last seen; used by whoever looks at the socket
   host::HostFacts facts;
   host::DeviceList devices;
   std::shared_ptr<const host::NvmlLibrary> nvml;
@@ -203,6 +209,16 @@ void Daemon::Parts::ForgetAddress() const {
   ::unlink(AddressNoteFile(configuration.state_folder).c_str());
 }
 
+void Daemon::Parts::WatchStateFiles() {
+  const std::string problem = state_files->Problem();
+  if (std::exchange(state_problem, problem) == problem) return;
+  if (problem.empty()) {
+    spdlog::info("the files of the state are at their place again");
+  } else {
+    spdlog::error("{}: new jobs are refused, and what is stored now will be lost", problem);
+  }
+}
+
 absl::Status Daemon::Parts::OpenDatabase() {
   auto opened = storage::Database::Open(configuration.state_folder / kDatabaseName);
   if (!opened.ok()) return opened.status();
@@ -234,6 +250,17 @@ void Daemon::Parts::FindDevices() {
   facts = host::ReadHostFacts(host.cpu_model, devices.driver_version);
 }
 
+void Daemon::Parts::WarnOfSurroundings() const {
+  for (const std::string& admin : configuration.admins) {
+    if (!host::IsAccount(admin)) spdlog::warn("admins has {}, which is no account now", admin);
+  }
+  if (!configuration.system && std::filesystem::exists(SystemStateFolder())) {
+    spdlog::warn(
+        "this machine has a daemon for everybody (systemctl status torchlapd): its jobs "
+        "wait while this one has the devices");
+  }
+}
+
 absl::Status Daemon::Parts::Serve() {
   local = {&configuration, &facts, WorkerProgram(configuration), torch_problem, nvml};
   std::vector<std::unique_ptr<run::Place>> places;
@@ -255,7 +282,10 @@ absl::Status Daemon::Parts::Serve() {
   listen.everyone = configuration.system;
   listen.admins = configuration.admins;
   listen.prepare = [this](const auto& socket) { return HoldSocket(socket); };
-  listen.listening = [this](const auto& socket) { NoteAddress(socket); };
+  listen.listening = [this](const auto& socket) {
+    NoteAddress(socket);
+    WatchStateFiles();
+  };
   auto listening = rpc::Connections::Listen(std::move(listen), &*calls);
   if (!listening.ok()) return listening.status();
   connections = *std::move(listening);
@@ -268,6 +298,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const host::Configuration&
   auto parts = std::make_unique<Parts>(configuration);
   if (absl::Status status = parts->ChooseTorch(); !status.ok()) return status;
   if (absl::Status status = parts->Lock(); !status.ok()) return status;
+  parts->WarnOfSurroundings();
   parts->FindDevices();
   if (absl::Status status = parts->OpenDatabase(); !status.ok()) return status;
   if (absl::Status status = parts->Serve(); !status.ok()) return status;

@@ -11,6 +11,7 @@
 #include "proto/base/standard_streams.h"
 #include "server/daemon/daemon.h"
 #include "server/daemon/detach.h"
+#include "server/daemon/service_manager.h"
 #include "server/host/configuration.h"
 #include "server/host/host_resources.h"
 #include "server/host/state_folders.h"
@@ -56,8 +57,10 @@ int Serve(const torchlap::host::Configuration& configuration, StartReport* repor
     return kCannotStart;
   }
   if (report != nullptr) report->Succeeded();
+  torchlap::daemon::TellServiceManager("READY=1");
   int number = 0;
   sigwait(&stop, &number);
+  torchlap::daemon::TellServiceManager("STOPPING=1");
   spdlog::info("signal {}: stopping", number);
   return 0;
 }

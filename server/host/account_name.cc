@@ -3,12 +3,24 @@
 #include <pwd.h>
 
 #include <charconv>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 namespace torchlap::host {
 namespace {
 
-const std::string kByNumber = "uid:";
+constexpr std::string_view kByNumber = "uid:";
+
+// Of `uid:1001`; nothing for any other text.
+std::optional<uid_t> NumberOf(std::string_view text) {
+  if (!text.starts_with(kByNumber)) return std::nullopt;
+  text.remove_prefix(kByNumber.size());
+  uid_t uid = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), uid);
+  if (error != std::errc() || rest != text.data() + text.size()) return std::nullopt;
+  return uid;
+}
 
 }  // namespace
 
@@ -19,24 +31,21 @@ std::string AccountName(uid_t uid) {
   if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
     return found->pw_name;
   }
-  return kByNumber + std::to_string(uid);
+  return std::string(kByNumber) + std::to_string(uid);
 }
 
-std::optional<uid_t> ParseAccount(const std::string& name) {
-  uid_t uid = 0;
-  const char* const end = name.data() + name.size();
-  if (name.starts_with(kByNumber)) {
-    const auto [rest, error] = std::from_chars(name.data() + kByNumber.size(), end, uid);
-    return error == std::errc() && rest == end ? std::optional(uid) : std::nullopt;
-  }
+bool IsAccountName(const std::string& text) {
+  return text.starts_with(kByNumber) ? NumberOf(text).has_value() : !text.empty();
+}
+
+bool IsAccount(const std::string& name) {
   std::vector<char> buffer(16384);
   passwd entry{};
   passwd* found = nullptr;
-  if (getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
-      found != nullptr) {
-    return found->pw_uid;
-  }
-  return std::nullopt;
+  const std::optional<uid_t> uid = NumberOf(name);
+  const int error = uid ? getpwuid_r(*uid, &entry, buffer.data(), buffer.size(), &found)
+                        : getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+  return error == 0 && found != nullptr;
 }
 
 }  // namespace torchlap::host

@@ -1,16 +1,17 @@
-// User accounts, by name and by number.
+// User accounts, by name (`ann`) and by number (`uid:1001`).
 #pragma once
 
 #include <sys/types.h>
 
-#include <optional>
 #include <string>
 
 namespace torchlap::host {
 
 // The account's name, or `uid:N` where it has none. Thread-safe.
 std::string AccountName(uid_t uid);
-// The other way round, thread-safe too. Nothing: no account has the name.
-std::optional<uid_t> ParseAccount(const std::string& name);
+// Whether the text may name an account: no `uid:` without a number behind it. There need be none.
+bool IsAccountName(const std::string& text);
+// Whether an account of that name, or with that number, is there now. Thread-safe.
+bool IsAccount(const std::string& name);
 
 }  // namespace torchlap::host

@@ -118,7 +118,7 @@ class Reader {
   uint64_t Memory(const std::string& key, const toml::node& node);
   v1::DeviceKind Kind(const std::string& key, const toml::node& node);
   VendorPeaks Peaks(const std::string& key, const toml::node& node);
-  std::set<uid_t> Accounts(const std::string& key, const toml::node& node);
+  std::set<std::string> Accounts(const std::string& key, const toml::node& node);
 
   const fs::path file_;
   const HostResources& host_;
@@ -194,6 +194,12 @@ uint64_t Reader::Memory(const std::string& key, const toml::node& node) {
     Fail(LineOf(node), std::string(bytes.status().message()));
     return 0;
   }
+  // No model fits into less: a number that was not meant in bytes.
+  constexpr uint64_t kLeastBytes = 1 << 20;
+  if (*bytes < kLeastBytes) {
+    Fail(LineOf(node), key + " is " + PrintMemorySize(*bytes) + ", must be at least " +
+                           PrintMemorySize(kLeastBytes));
+  }
   if (*bytes > host_.total_memory_bytes) {
     Fail(LineOf(node), key + " is " + PrintMemorySize(*bytes) + ", this machine has " +
                            PrintMemorySize(host_.total_memory_bytes));
@@ -223,8 +229,8 @@ VendorPeaks Reader::Peaks(const std::string& key, const toml::node& node) {
   return peaks;
 }
 
-std::set<uid_t> Reader::Accounts(const std::string& key, const toml::node& node) {
-  std::set<uid_t> accounts;
+std::set<std::string> Reader::Accounts(const std::string& key, const toml::node& node) {
+  std::set<std::string> accounts;
   const toml::array* list = node.as_array();
   if (list == nullptr) {
     FailType(key, node, "a list of accounts, like [\"ann\", \"uid:1001\"]");
@@ -232,11 +238,10 @@ std::set<uid_t> Reader::Accounts(const std::string& key, const toml::node& node)
   }
   for (const toml::node& entry : *list) {
     const std::string name = String("an entry of " + key, entry);
-    const std::optional<uid_t> uid = ParseAccount(name);
-    if (uid) accounts.insert(*uid);
-    if (!uid && ok()) {
+    if (!IsAccountName(name) && ok()) {
       Fail(LineOf(entry), key + " has " + name + ", must be names of accounts, or uid:N");
     }
+    accounts.insert(name);
   }
   return accounts;
 }
@@ -463,7 +468,7 @@ absl::Status CheckSocketPath(const fs::path& path) {
 void FillFolders(Configuration* configuration) {
   const bool system = configuration->system;
   if (configuration->state_folder.empty()) {
-    configuration->state_folder = system ? fs::path("/var/lib/torchlap") : UserStateFolder();
+    configuration->state_folder = system ? SystemStateFolder() : UserStateFolder();
   }
   if (configuration->runtime_folder.empty()) {
     const fs::path usual = system ? SystemSocketPath().parent_path() : UserRuntimeFolder();

@@ -27,7 +27,6 @@
 #pragma once
 
 #include <absl/status/statusor.h>
-#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
@@ -72,7 +71,8 @@ struct Configuration {
   std::string nvml_library = "libnvidia-ml.so.1";
   std::chrono::milliseconds grace{3000};
   // Who may cancel the jobs of others and ask for priority, beside root and the daemon's account.
-  std::set<uid_t> admins;
+  // Names, and `uid:N`; an account need not be there yet.
+  std::set<std::string> admins;
   // CPU devices, at least one, in the order of the file; then entries for CUDA devices by name.
   std::vector<DeviceSettings> cpu_devices;
   std::vector<DeviceSettings> cuda_devices;

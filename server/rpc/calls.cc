@@ -12,6 +12,7 @@ DoctorQuestion QuestionOf(const CallSetting& setting) {
   question.nvml_library = setting.configuration->nvml_library;
   question.state_folder = setting.configuration->state_folder;
   question.torch_folder = setting.configuration->torch_folder.string();
+  question.worker_program = setting.worker_program;
   question.torch_problem = setting.torch_problem;
   return question;
 }

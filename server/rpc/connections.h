@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -30,8 +31,8 @@ namespace torchlap::rpc {
 struct ListenSetting {
   // The first is bound at the start. When the socket was lost, the first that can be had.
   std::vector<std::filesystem::path> sockets;
-  bool everyone = false;   // other users may connect
-  std::set<uid_t> admins;  // beside root and the daemon's own account
+  bool everyone = false;         // other users may connect
+  std::set<std::string> admins;  // beside root and the daemon's own account: `ann`, `uid:1001`
   // Makes the folder and takes the lock of a socket, or keeps them where they are: a socket file
   // that is there then was left behind by a daemon that is gone, and is replaced.
   std::function<absl::Status(const std::filesystem::path&)> prepare;
@@ -95,6 +96,6 @@ class Connections {
 };
 
 // Principal and account name of a user. Admins: root, the account of the daemon, and `admins`.
-storage::Caller CallerOf(uid_t uid, const std::set<uid_t>& admins = {});
+storage::Caller CallerOf(uid_t uid, const std::set<std::string>& admins = {});
 
 }  // namespace torchlap::rpc

@@ -1,7 +1,8 @@
 #include "server/rpc/daemon_status.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
+
+#include "server/rpc/doctor.h"
 
 namespace torchlap::rpc {
 
@@ -28,12 +29,7 @@ absl::Status GetDaemonStatus::Answer(const storage::Caller& caller,
   response->set_queued_jobs(counts->queued_jobs);
   response->set_running_jobs(counts->running_jobs);
   response->set_finished_runs(counts->finished_runs);
-  if (::access(facts_.worker_program.c_str(), X_OK) != 0) {
-    response->set_worker_problem(
-        fmt::format("{} is not there or cannot be executed", facts_.worker_program.string()));
-  } else {
-    response->set_worker_problem(facts_.torch_problem);
-  }
+  response->set_worker_problem(WorkerProblem(facts_.worker_program, facts_.torch_problem));
   response->set_storage_problem(storage_->Problem());
   response->set_user(facts_.user);
   response->set_caller(caller.name);

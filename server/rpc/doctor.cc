@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "server/host/cpu_list.h"
 #include "server/host/device_telemetry.h"
 
 namespace torchlap::rpc {
@@ -72,10 +73,10 @@ v1::Finding Make(v1::Severity severity, v1::FindingCode code, const std::string&
 
 // One of the two codes by whether all is well.
 v1::Finding Torch(const MachineFacts& facts) {
-  if (facts.torch_problem.empty()) {
+  if (facts.worker_problem.empty()) {
     return Make(v1::SEVERITY_OK, v1::FINDING_TORCH, facts.torch_folder);
   }
-  return Make(v1::SEVERITY_PROBLEM, v1::FINDING_TORCH_MISSING, facts.torch_problem);
+  return Make(v1::SEVERITY_PROBLEM, v1::FINDING_TORCH_MISSING, facts.worker_problem);
 }
 
 v1::Finding Driver(const host::NvmlAnswer& nvml) {
@@ -94,25 +95,37 @@ v1::Finding Driver(const host::NvmlAnswer& nvml) {
   return Make(v1::SEVERITY_OK, v1::FINDING_DRIVER, nvml.driver_version);
 }
 
-v1::Severity SeverityOfLoad(double load_ratio, bool with_own_run,
-                            const DoctorThresholds& thresholds) {
-  // Runs of ours are part of the load.
-  if (with_own_run || load_ratio <= thresholds.high_load_ratio) return v1::SEVERITY_OK;
+v1::Severity SeverityOfLoad(double load_ratio, const DoctorThresholds& thresholds) {
+  if (load_ratio <= thresholds.high_load_ratio) return v1::SEVERITY_OK;
   return load_ratio > thresholds.full_load_ratio ? v1::SEVERITY_PROBLEM : v1::SEVERITY_NOTE;
 }
 
 bool IsRunning(const v1::Device& device) { return device.state() == v1::DEVICE_STATE_RUNNING; }
 
+// The most that runs of ours are of the load: a thread on each core of a CPU device, and one that
+// tells the GPU what to do.
+double OwnLoad(const std::vector<v1::Device>& devices) {
+  double load = 0;
+  for (const v1::Device& device : devices) {
+    if (!IsRunning(device)) continue;
+    const auto cores = host::ParseCpuList(device.cores());
+    const bool is_on_cores = device.kind() == v1::DEVICE_KIND_CPU && cores.ok();
+    load += is_on_cores ? static_cast<double>(cores->size()) : 1;
+  }
+  return load;
+}
+
 v1::Finding Load(const MachineFacts& facts, const DoctorThresholds& thresholds) {
-  const bool with_own_run = std::any_of(facts.devices.begin(), facts.devices.end(), IsRunning);
   const auto cores = static_cast<double>(facts.cores);
-  const v1::Severity severity =
-      SeverityOfLoad(*facts.load_average / cores, with_own_run, thresholds);
+  const double own = OwnLoad(facts.devices);
+  const v1::Severity severity = SeverityOfLoad((*facts.load_average - own) / cores, thresholds);
   v1::Finding finding =
       Make(severity, severity == v1::SEVERITY_OK ? v1::FINDING_LOAD : v1::FINDING_LOAD_HIGH, "");
   finding.set_load(*facts.load_average);
   finding.set_cores(static_cast<uint32_t>(facts.cores));
-  if (severity != v1::SEVERITY_OK) finding.set_expected_load(cores * thresholds.high_load_ratio);
+  if (severity != v1::SEVERITY_OK) {
+    finding.set_expected_load(cores * thresholds.high_load_ratio + own);
+  }
   return finding;
 }
 
@@ -288,10 +301,15 @@ void AddNotOffered(const MachineFacts& facts, std::vector<v1::Finding>* findings
 
 }  // namespace
 
+std::string WorkerProblem(const path& program, const std::string& torch_problem) {
+  if (::access(program.c_str(), X_OK) == 0) return torch_problem;
+  return program.string() + " is not there or cannot be executed";
+}
+
 MachineFacts LookAtMachine(const DoctorQuestion& question) {
   MachineFacts facts;
   facts.torch_folder = question.torch_folder;
-  facts.torch_problem = question.torch_problem;
+  facts.worker_problem = WorkerProblem(question.worker_program, question.torch_problem);
   facts.devices = question.devices;
   facts.daemon_pid = ::getpid();
   facts.load_average = LoadAverage(question.root);

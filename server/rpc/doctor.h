@@ -43,8 +43,8 @@ struct GpuFacts {
 };
 
 struct MachineFacts {
-  std::string torch_folder;   // empty: the worker finds it by itself
-  std::string torch_problem;  // empty: LibTorch is there
+  std::string torch_folder;    // empty: the worker finds it by itself
+  std::string worker_problem;  // empty: workers can start, and LibTorch is there
   host::NvmlAnswer nvml;
   std::vector<GpuFacts> gpus;
   // What the daemon offers, as its dispatchers see it.
@@ -63,6 +63,7 @@ struct DoctorQuestion {
   std::string nvml_library;
   std::filesystem::path state_folder;
   std::string torch_folder;
+  std::filesystem::path worker_program;
   std::string torch_problem;
   std::vector<v1::Device> devices;
   std::string state_lost;
@@ -70,6 +71,9 @@ struct DoctorQuestion {
   // Stands before /proc and /sys, so that tests read a made-up tree.
   std::filesystem::path root = "/";
 };
+
+// Why no worker can start, in one line: the program, or what is known of LibTorch. Empty: nothing.
+std::string WorkerProblem(const std::filesystem::path& program, const std::string& torch_problem);
 
 // Looks at the machine now. Blocks while the driver wakes its devices, a second or so. Thread-safe.
 MachineFacts LookAtMachine(const DoctorQuestion& question);

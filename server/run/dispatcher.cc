@@ -37,7 +37,7 @@ std::vector<std::string> DeviceKeys(const host::HostDevice& device) {
 Dispatcher::Dispatcher(std::unique_ptr<Place> place, DispatcherSetting setting)
     : place_(std::move(place)),
       device_(place_->device()),
-      setting_(std::move(setting)),
+      setting_(setting),
       device_keys_(DeviceKeys(device_)),
       runner_(place_.get(), &setting_, &wake_up_,
               [this](uint64_t job_id) { return StopCauseOf(job_id); }) {
@@ -265,7 +265,12 @@ void Dispatcher::Store(const storage::FinishedRun& finished, const storage::Afte
     SetTrouble({TroubleWords(state.status()), finished.run.job_id()});
     const std::string failure =
         fmt::format("cannot store the run: {}", std::string(state.status().message()));
-    if (!WaitOut(failure, finished.run.run_id(), &backoff)) return;
+    if (WaitOut(failure, finished.run.run_id(), &backoff)) continue;
+    spdlog::error(
+        "run {} ended {} and was never stored: it counts as interrupted, its launch is "
+        "run again",
+        finished.run.run_id(), Word(finished.run.outcome()));
+    return;
   }
 }
 

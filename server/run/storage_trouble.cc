@@ -8,7 +8,10 @@ std::string TroubleWords(const absl::Status& status) {
   if (message.find("is locked") != std::string::npos) {
     return "the database is locked by another program";
   }
-  if (message.find("readonly") != std::string::npos) return "the database is read-only";
+  // In SQLite's words, and in the system's.
+  const bool is_read_only = message.find("readonly") != std::string::npos ||
+                            message.find("Read-only") != std::string::npos;
+  if (is_read_only) return "the database is read-only";
   return message;
 }
 

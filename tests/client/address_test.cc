@@ -132,6 +132,16 @@ TEST_F(Address, InAFolderThatOthersMayEnterIsRefused) {
   ::rmdir(name.c_str());
 }
 
+TEST_F(Address, IsThatOfEverybodysDaemonWhereItIsNotRunning) {
+  sources_.serves_everybody = true;
+  EXPECT_EQ(Chosen(), "unix:" + sources_.system_socket.native());
+  EXPECT_EQ(StartAdvice(Chosen(), sources_), "start it with: systemctl start torchlapd");
+  // A daemon of one's own that is there is asked all the same.
+  sources_.user_sockets = {Place("run")};
+  const FileDescriptor own = Bound(sources_.user_sockets[0], true);
+  EXPECT_EQ(Chosen(), "unix:" + sources_.user_sockets[0].native());
+}
+
 TEST_F(Address, OfAnotherFormIsRefusedByTheNameOfItsSource) {
   for (const char* address :
        {"/run/x.sock", "", "unix:", "host", ":80", "host:", "host:http", "host:99999"}) {

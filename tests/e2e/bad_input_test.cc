@@ -1,12 +1,11 @@
 // Bad input: one clear line, the right exit code, nothing lost.
 #include <gtest/gtest.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/programs.h"
+#include "tests/e2e/small_disk.h"
 
 namespace torchlap::e2e {
 namespace {
@@ -104,30 +103,11 @@ TEST(BadPlaceTest, AStateFolderThatCannotBeWrittenIsNamed) {
   EXPECT_NE(world.daemon_log().find("state"), std::string::npos) << world.daemon_log();
 }
 
-// A file system of its own, mounted where the state goes; skipped where mounting is not allowed.
-class SmallDisk {
- public:
-  SmallDisk(const std::filesystem::path& folder, const std::string& options) : folder_(folder) {
-    std::filesystem::create_directories(folder);
-    mounted_ = ::mount("tmpfs", folder.c_str(), "tmpfs", 0, options.c_str()) == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
-  bool MakeReadOnly() const {
-    return ::mount("tmpfs", folder_.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "") == 0;
-  }
-
- private:
-  const std::filesystem::path folder_;
-  bool mounted_ = false;
-};
-
 TEST(BadPlaceTest, AReadOnlyStateFolderIsNamed) {
   World world(World::FakeWorker());
-  const SmallDisk disk(world.folder() / "state", "size=4m");
-  if (!disk.mounted() || !disk.MakeReadOnly()) GTEST_SKIP() << "mounting a file system needs root";
+  const SmallDisk disk(world.folder() / "state", 4);
+  if (!disk.problem().empty()) GTEST_SKIP() << disk.problem();
+  ASSERT_TRUE(disk.MakeReadOnly());
   EXPECT_FALSE(world.Start());
   EXPECT_EQ(LineCount(world.daemon_log()), 1U) << world.daemon_log();
   EXPECT_NE(world.daemon_log().find("state"), std::string::npos) << world.daemon_log();
@@ -135,23 +115,17 @@ TEST(BadPlaceTest, AReadOnlyStateFolderIsNamed) {
 
 TEST(BadPlaceTest, AFullDiskRefusesSubmitsAndLosesNothing) {
   World world(World::FakeWorker());
-  const SmallDisk disk(world.folder() / "state", "size=1m");
-  if (!disk.mounted()) GTEST_SKIP() << "mounting a file system needs root";
+  const SmallDisk disk(world.folder() / "state", 1);
+  if (!disk.problem().empty()) GTEST_SKIP() << disk.problem();
   ASSERT_TRUE(world.Start()) << world.daemon_log();
   std::vector<std::string> submit = Tiny();
   submit.insert(submit.begin(), "submit");
   ASSERT_EQ(world.Client(submit).status, 0);
   ASSERT_EQ(world.Client({"wait", "1"}).status, 0);
-  const std::filesystem::path filler = world.folder() / "state" / "filler";
-  {
-    std::ofstream file(filler, std::ios::binary);
-    const std::string block(4096, 'x');
-    while (file << block && file.flush()) {
-    }
-  }
+  disk.Fill();
   ExpectOneLine(world.Client(submit), {"", {}, 4, {"full"}});
   EXPECT_EQ(world.Json({"show", "1"})["state"], "SUCCEEDED");
-  std::filesystem::remove(filler);
+  disk.Free();
   EXPECT_EQ(world.Client(submit).status, 0);
   EXPECT_EQ(world.Client({"wait", "last"}).status, 0);
 }

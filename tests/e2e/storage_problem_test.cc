@@ -2,12 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -15,6 +11,7 @@
 #include <string>
 
 #include "tests/e2e/programs.h"
+#include "tests/e2e/small_disk.h"
 
 namespace torchlap::e2e {
 namespace {
@@ -134,42 +131,13 @@ TEST_F(NotStoredTest, ALockedDatabaseIsSaidWhereverTheJobIsShown) {
   ExpectStored();
 }
 
-// A small disk under the state folder.
-class SmallDisk {
- public:
-  explicit SmallDisk(const fs::path& folder) : folder_(folder) {
-    fs::create_directories(folder_);
-    is_there_ =
-        ::mount("tmpfs", folder_.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "size=16m,mode=0700") == 0;
-    if (!is_there_) problem_ = std::strerror(errno);
-  }
-  ~SmallDisk() {
-    if (is_there_) ::umount2(folder_.c_str(), MNT_DETACH);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-
-  const std::string& problem() const { return problem_; }
-  void Fill() const {
-    std::ofstream filler(folder_ / "filler", std::ios::binary);
-    const std::string page(4096, 'f');
-    while (filler.write(page.data(), static_cast<std::streamsize>(page.size())).flush()) continue;
-  }
-  void Free() const { fs::remove(folder_ / "filler"); }
-
- private:
-  const fs::path folder_;
-  bool is_there_ = false;
-  std::string problem_;
-};
-
 class FullDiskTest : public NotStoredTest {
  protected:
-  SmallDisk disk_{world_.state_folder()};
+  SmallDisk disk_{world_.state_folder(), 16};
 };
 
 TEST_F(FullDiskTest, AFullDiskIsSaidWhereverTheJobIsShownAndTheRunIsStoredWhenThereIsRoom) {
-  if (!disk_.problem().empty()) GTEST_SKIP() << "no tmpfs can be mounted: " << disk_.problem();
+  if (!disk_.problem().empty()) GTEST_SKIP() << disk_.problem();
   // So many steps that the run does not fit into what the journal has already.
   Start({"--measure-steps", "10000"});
   disk_.Fill();

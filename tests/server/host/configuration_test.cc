@@ -111,7 +111,7 @@ torch = "/opt/torch"
 worker = "build/worker"
 nvml_library = "fakes/libnvml.so"
 grace_ms = 50
-admins = ["root", "uid:54321"]
+admins = ["root", "not-there-now", "uid:54321"]
 [[device]]
 name = "left"
 kind = "cpu"
@@ -135,7 +135,7 @@ cores = "0-1"
   EXPECT_EQ(configuration->socket_path, "/data/run/s.sock");
   EXPECT_EQ(configuration->max_interruptions, 0U);
   EXPECT_EQ(configuration->max_queued_jobs, 5U);
-  EXPECT_EQ(configuration->admins, (std::set<uid_t>{0, 54321}));
+  EXPECT_EQ(configuration->admins, (std::set<std::string>{"not-there-now", "root", "uid:54321"}));
   EXPECT_EQ(configuration->daemon_cores, Cores{0});
   EXPECT_EQ(configuration->torch_folder, "/opt/torch");
   EXPECT_EQ(configuration->worker_path, folder_.path() / "build/worker")
@@ -228,9 +228,9 @@ TEST_F(ConfigurationTest, AWrongTypeIsRefused) {
             "number of bytes");
 }
 
-TEST_F(ConfigurationTest, AdminsThatAreNoAccountsAreRefused) {
-  EXPECT_EQ(Refusal("\nadmins = ['root', 'nobody-of-that-name']"),
-            "2: admins has nobody-of-that-name, must be names of accounts, or uid:N");
+TEST_F(ConfigurationTest, AdminsThatCannotBeAccountsAreRefused) {
+  EXPECT_EQ(Refusal("\nadmins = ['root', '']"),
+            "2: an entry of admins is empty, leave it out instead");
   for (const std::string number : {"uid:", "uid:x", "uid:-1", "uid:1x", "uid:4294967296"}) {
     EXPECT_EQ(Refusal("admins = ['" + number + "']"),
               "1: admins has " + number + ", must be names of accounts, or uid:N");
@@ -277,6 +277,13 @@ TEST_F(ConfigurationTest, MoreMemoryThanTheMachineHasIsRefused) {
             "4: memory is 'lots', must be like 2GiB, 1200MiB or a number of bytes");
   EXPECT_EQ(Refusal("[[device]]\nname='a'\nkind='cpu'\nmemory=-1"),
             "4: memory is '-1', must be like 2GiB, 1200MiB or a number of bytes");
+}
+
+TEST_F(ConfigurationTest, SoLittleMemoryThatAnotherUnitWasMeantIsRefused) {
+  EXPECT_EQ(Refusal("[[device]]\nname='a'\nkind='cpu'\nmemory=1000"),
+            "4: memory is 1000 bytes, must be at least 1.0 MiB");
+  EXPECT_EQ(Refusal("[[device]]\nname='a'\nkind='cpu'\nmemory='1023KiB'"),
+            "4: memory is 1023.0 KiB, must be at least 1.0 MiB");
 }
 
 TEST_F(ConfigurationTest, MoreThreadsThanCoresAreRefused) {

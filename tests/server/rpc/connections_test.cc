@@ -187,8 +187,13 @@ TEST(CallerOf, RootAndTheDaemonsAccountAreAdmins) {
 }
 
 TEST(CallerOf, TheConfigurationNamesMoreAdmins) {
-  EXPECT_TRUE(CallerOf(54321, {54320, 54321}).is_admin);
-  EXPECT_FALSE(CallerOf(54322, {54320, 54321}).is_admin);
+  // Debian's accounts 1 and 2.
+  ASSERT_EQ(CallerOf(1).name, "daemon");
+  const std::set<std::string> admins = {"daemon", "not-there-now", "uid:54321"};
+  EXPECT_TRUE(CallerOf(1, admins).is_admin);
+  EXPECT_TRUE(CallerOf(54321, admins).is_admin);
+  EXPECT_FALSE(CallerOf(2, admins).is_admin);
+  EXPECT_FALSE(CallerOf(54322, admins).is_admin);
 }
 
 TEST_F(ConnectionsTest, ASocketFileThatWasLeftBehindIsReplaced) {

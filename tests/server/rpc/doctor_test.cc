@@ -156,7 +156,7 @@ TEST(Doctor, SaysWhichDriverIsNeeded) {
 
 TEST(Doctor, SaysThatLibTorchIsMissing) {
   MachineFacts facts = Healthy();
-  facts.torch_problem = "no LibTorch was found";
+  facts.worker_problem = "no LibTorch was found";
   EXPECT_THAT(Complaints(facts), ElementsAre("problem TORCH_MISSING: no LibTorch was found"));
 }
 
@@ -253,14 +253,35 @@ TEST(Doctor, AWorkerOfThisDaemonIsNoNeighbour) {
   EXPECT_THAT(Complaints(facts), IsEmpty());
 }
 
-TEST(Doctor, LoadIsJudgedByTheCoresUnlessARunOfOursIsPartOfIt) {
+TEST(Doctor, LoadIsJudgedByTheCoresWithoutWhatRunsOfOursMakeOfIt) {
   MachineFacts facts = Healthy();
   facts.load_average = 4.5;
   EXPECT_THAT(Complaints(facts), ElementsAre("note LOAD_HIGH load=4.5 cores=8 expected=4"));
   facts.load_average = 9;
   EXPECT_THAT(Complaints(facts), ElementsAre("problem LOAD_HIGH load=9 cores=8 expected=4"));
   facts.devices[0].set_state(v1::DEVICE_STATE_RUNNING);
+  EXPECT_THAT(Complaints(facts), ElementsAre("note LOAD_HIGH load=9 cores=8 expected=5"));
+  facts.load_average = 4.5;
   EXPECT_THAT(Complaints(facts), IsEmpty());
+  v1::Device cpu;
+  cpu.set_name("cpu0");
+  cpu.set_kind(v1::DEVICE_KIND_CPU);
+  cpu.set_cores("0-2,5");
+  cpu.set_state(v1::DEVICE_STATE_RUNNING);
+  facts.devices.push_back(cpu);
+  facts.load_average = 9;
+  EXPECT_THAT(Complaints(facts), IsEmpty()) << "1 + 4 of them are ours";
+  facts.load_average = 13.5;
+  EXPECT_THAT(Complaints(facts), ElementsAre("problem LOAD_HIGH load=13.5 cores=8 expected=9"));
+}
+
+TEST(Doctor, AWorkerThatCannotBeStartedIsAProblemBeforeLibTorchIs) {
+  EXPECT_EQ(WorkerProblem("/bin/true", ""), "");
+  EXPECT_EQ(WorkerProblem("/bin/true", "no LibTorch"), "no LibTorch");
+  for (const char* program : {"/nowhere/torchlap-wrker", "/etc/passwd", ""}) {
+    EXPECT_EQ(WorkerProblem(program, "no LibTorch"),
+              std::string(program) + " is not there or cannot be executed");
+  }
 }
 
 TEST(Doctor, LittleDiskIsAProblemAndAnotherGovernorANote) {

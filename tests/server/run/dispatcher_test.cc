@@ -326,6 +326,9 @@ TEST(TroubleWordsTest, TheDatabasesErrorsAreAFewWords) {
   EXPECT_EQ(TroubleWords(absl::PermissionDeniedError("database /x: cannot be written (attempt to "
                                                      "write a readonly database); the file ...")),
             "the database is read-only");
+  EXPECT_EQ(TroubleWords(absl::PermissionDeniedError("database /x: cannot be written (Read-only "
+                                                     "file system); the file ...")),
+            "the database is read-only");
   EXPECT_EQ(TroubleWords(absl::InternalError("database /x: database is locked (SQLite 5)")),
             "the database is locked by another program");
   EXPECT_EQ(TroubleWords(absl::DataLossError("database /x: damaged")), "database /x: damaged");
