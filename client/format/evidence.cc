@@ -30,17 +30,16 @@ bool IsEvent(v1::Reason reason) {
   }
 }
 
-// Too little evidence is no news beside evidence.
-bool IsGap(v1::Reason reason) {
-  return reason == v1::REASON_NO_COUNTERS || reason == v1::REASON_SHORT_WINDOW ||
-         reason == v1::REASON_FEW_STEPS || reason == v1::REASON_NO_WARMUP;
+// Too little evidence is no news beside evidence, but that nobody could see who else computed is.
+bool IsSmallGap(v1::Reason reason) {
+  return reason == v1::REASON_FEW_STEPS || reason == v1::REASON_NO_WARMUP;
 }
 
 // Whether the verdict stands on the reason, and not on a worse one.
 bool Supports(const std::string& word, v1::Validity verdict) {
   const v1::Reason reason = ParseWord<v1::Reason>(word).value_or(v1::REASON_UNSPECIFIED);
   if (verdict == v1::VALIDITY_CONTAMINATED) return IsEvent(reason);
-  return verdict != v1::VALIDITY_SUSPECT || !IsGap(reason);
+  return verdict != v1::VALIDITY_SUSPECT || !IsSmallGap(reason);
 }
 
 // Of a fall the smallest number is the worst one.
@@ -96,9 +95,8 @@ std::string Intervals(const std::vector<v1::Evidence>& pieces) {
 // All evidence for one reason.
 std::string EventWords(const std::vector<v1::Evidence>& pieces) {
   const v1::Evidence& worst = Worst(pieces);
-  const std::string who = WhoWords(worst);
-  return fmt::format("{}{}{}{}", Word(worst.reason()), ValueWords(worst),
-                     who.empty() ? "" : " by " + who, Intervals(pieces));
+  return fmt::format("{}{}{}{}", Word(worst.reason()), ValueWords(worst), PartWords(worst),
+                     Intervals(pieces));
 }
 
 std::vector<v1::Evidence> EvidenceFor(const v1::Run& run, std::string_view reason) {
@@ -155,7 +153,7 @@ std::string EvidenceWords(const v1::Evidence& evidence) {
                                                 ? PercentShort(evidence.threshold())
                                                 : Amount(evidence.reason(), evidence.threshold()));
   }
-  if (const std::string who = WhoWords(evidence); !who.empty()) words += " by " + who;
+  words += PartWords(evidence);
   if (const std::string steps = StepWords(evidence); !steps.empty()) words += ", " + steps;
   return words;
 }
@@ -164,6 +162,23 @@ std::string WhoWords(const v1::Evidence& evidence) {
   if (evidence.pid() == 0) return evidence.process();
   const std::string user = evidence.user().empty() ? "" : ", " + evidence.user();
   return fmt::format("{} (pid {}{})", evidence.process(), evidence.pid(), user);
+}
+
+bool IsMostlyOfProcess(const v1::Evidence& evidence) {
+  if (WhoWords(evidence).empty()) return false;
+  // A GPU tells of each process what it had.
+  if (evidence.reason() != v1::REASON_FOREIGN_CPU) return true;
+  return evidence.has_process_value() && evidence.process_value() >= evidence.value() / 2;
+}
+
+std::string PartWords(const v1::Evidence& evidence) {
+  if (IsMostlyOfProcess(evidence)) return " by " + WhoWords(evidence);
+  if (!WhoWords(evidence).empty()) {
+    const std::string part =
+        evidence.has_process_value() ? " " + PercentShort(evidence.process_value()) : "";
+    return fmt::format(", the largest: {}{}", WhoWords(evidence), part);
+  }
+  return evidence.has_process_value() ? ", mostly by processes that have ended" : "";
 }
 
 std::string StepWords(const v1::Evidence& evidence) {

@@ -9,9 +9,9 @@
 namespace torchlap::client::format {
 
 // The mark of a row: the verdict with the reasons that it stands on, the worst first and with its
-// numbers where other work or the device disturbed the run: `suspect: drift, noise`, `contaminated:
-// foreign-cpu 34 % by stress-ng (pid 812, ann), steps 3-7`; `clean` too: nothing said is no
-// verdict. Empty for a run that did not end OK, and one without verdict.
+// numbers where other work or the device disturbed the run: `suspect: drift, short-window`,
+// `contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 3-7`; `clean` too: nothing
+// said is no verdict. Empty for a run that did not end OK, and one without verdict.
 std::string VerdictWords(const v1::Run& run);
 
 // One piece in full: `foreign-cpu 34 % (threshold 5 %) by stress-ng (pid 812, ann), steps 3-7`.
@@ -19,6 +19,14 @@ std::string EvidenceWords(const v1::Evidence& evidence);
 
 // `stress-ng (pid 812, ann)`; empty where nobody was caught.
 std::string WhoWords(const v1::Evidence& evidence);
+
+// Whether the process had at least half of what the evidence tells of.
+bool IsMostlyOfProcess(const v1::Evidence& evidence);
+
+// Who had it: ` by stress-ng (pid 812, ann)` for at least half of it, else `, the largest: as (pid
+// 31945, root) 3 %` or `, mostly by processes that have ended`. The part of a process that an older
+// daemon saw is not known. Empty where nobody was caught.
+std::string PartWords(const v1::Evidence& evidence);
 
 // `steps 3-7`, `step 3`; empty for the whole run.
 std::string StepWords(const v1::Evidence& evidence);

@@ -3,17 +3,25 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
+#include "client/format/advice.h"
 #include "client/format/numbers.h"
 #include "client/format/run_columns.h"
 #include "client/format/sheet.h"
+#include "client/format/subject.h"
 #include "client/format/traits.h"
 #include "client/format/words.h"
+#include "client/run_command.h"
 
 namespace torchlap::client::format {
 namespace {
 
 using Finding = v1::WarmupFinding;
+
+// What is compared where no --steps are given.
+constexpr char kUsualWarmups[] = "0,1,2,5,10";
 
 uint32_t WarmupOf(const v1::Run& run) {
   return run.has_actual_warmup_steps() ? run.actual_warmup_steps() : run.plan().warmup_steps();
@@ -24,9 +32,10 @@ std::string Count(uint32_t number, const char* word) {
 }
 
 std::string SettlesClause(uint32_t step, uint32_t settled, uint32_t of) {
-  std::string who = of == 1 ? "The run" : fmt::format("The slowest of {} runs", of);
-  if (settled != of) who = fmt::format("The slowest of the {} runs (of {}) that do", settled, of);
-  return fmt::format("{} settles at step {}", who, step);
+  if (of == 1) return fmt::format("The run settles at step {}", step);
+  if (settled == of) return fmt::format("The slowest of {} runs settles at step {}", of, step);
+  if (settled == 1) return fmt::format("1 of {} runs settles, at step {}", of, step);
+  return fmt::format("{} of {} runs settle, the slowest at step {}", settled, of, step);
 }
 
 // ` (95 %: -1.2 to +12 %)`; nothing where it is not known.
@@ -43,15 +52,22 @@ std::string FactorInterval(const Finding& finding) {
                      Significant(finding.high(), 2));
 }
 
-// ` (3 runs, 95 %: 2.1 to 3.4)`; nothing for one run.
+// ` (3 of 4 runs, 95 %: 2.1 to 3.4)`; nothing for one run of one.
 std::string FirstStepSource(const Finding& finding) {
-  if (finding.count() <= 1) return "";
+  // Older daemons do not say of how many.
+  const uint32_t of = std::max(finding.of(), finding.count());
+  if (of <= 1) return "";
+  const std::string runs =
+      finding.count() < of ? fmt::format("{} of {}", finding.count(), of) : std::to_string(of);
   const std::string interval = FactorInterval(finding);
-  return fmt::format(" ({} runs{}{})", finding.count(), interval.empty() ? "" : ", ", interval);
+  return fmt::format(" ({} runs{}{})", runs, interval.empty() ? "" : ", ", interval);
 }
 
 // Runs that a finding rests on; older daemons say so of some only.
-uint32_t RowsOf(const Finding& finding) { return std::max(finding.of(), finding.count()); }
+uint32_t RowsOf(const Finding& finding) {
+  if (finding.code() == Finding::CODE_FIRST_STEP_SLOW) return finding.count();
+  return std::max(finding.of(), finding.count());
+}
 
 // `; all rows contaminated`
 std::string ContaminationWords(const Finding& finding) {
@@ -116,6 +132,23 @@ Finding SettlingOf(const std::vector<v1::Run>& runs) {
 
 std::vector<v1::Run> RunsOf(const v1::CompareWarmupsResponse& comparison) {
   return {comparison.runs().begin(), comparison.runs().end()};
+}
+
+// `torchlap warmup --model-sizes small --steps 0,4 --device cpu0`
+std::string WarmupCommand(const std::vector<v1::Run>& runs, uint32_t tries) {
+  v1::Run again = runs.front();
+  again.mutable_plan()->clear_warmup_steps();
+  again.mutable_plan()->set_retry_contaminated(tries);
+  std::set<uint32_t> steps;
+  for (const v1::Run& run : runs) steps.insert(WarmupOf(run));
+  const std::string numbers = fmt::format("{}", fmt::join(steps, ","));
+  const std::string choice = numbers == kUsualWarmups ? "" : " --steps " + numbers;
+  const std::string run_it = RunCommand(again);
+  return "torchlap warmup" + run_it.substr(std::string_view("torchlap run").size()) + choice;
+}
+
+bool IsContaminated(const v1::Run& run) {
+  return run.outcome() == v1::OUTCOME_OK && run.validity() == v1::VALIDITY_CONTAMINATED;
 }
 
 std::string WarmupCell(const v1::Run& run) { return std::to_string(WarmupOf(run)); }
@@ -206,6 +239,20 @@ std::vector<std::string> WarmupSentences(const v1::CompareWarmupsResponse& compa
   return sentences;
 }
 
+std::vector<std::string> WarmupHints(const v1::CompareWarmupsResponse& comparison) {
+  const std::vector<v1::Run> runs = RunsOf(comparison);
+  const auto is_of_use = [](const v1::Run& run) {
+    return run.outcome() == v1::OUTCOME_OK && !IsContaminated(run);
+  };
+  const bool is_any = std::any_of(runs.begin(), runs.end(), IsContaminated);
+  if (!is_any || std::any_of(runs.begin(), runs.end(), is_of_use)) return {};
+  const std::string rows = SubjectName(runs.front().workload()) + ": all rows contaminated";
+  if (runs.front().plan().retry_contaminated() > 0) {
+    return {rows + " in all of their tries: wait for a quiet device: torchlap doctor"};
+  }
+  return {rows + ", try them again: " + WarmupCommand(runs, kTriesAgainstNeighbours)};
+}
+
 Document ShowWarmups(const v1::CompareWarmupsResponse& comparison, FindDevices find_devices) {
   Document document;
   document.blocks = [comparison, find_devices] {
@@ -217,6 +264,7 @@ Document ShowWarmups(const v1::CompareWarmupsResponse& comparison, FindDevices f
     blocks.emplace_back(WarmupSentences(comparison));
     return blocks;
   };
+  document.hints = [comparison] { return WarmupHints(comparison); };
   document.rows = RunRows(RunsOf(comparison), RunColumns());
   document.object = WarmupsObject(comparison);
   return document;

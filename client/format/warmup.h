@@ -22,6 +22,10 @@ uint32_t LongestWarmup(const v1::CompareWarmupsResponse& comparison);
 // one tells from the runs whether times settle.
 std::vector<std::string> WarmupSentences(const v1::CompareWarmupsResponse& comparison);
 
+// `small: all rows contaminated, try them again: torchlap warmup ... --retry-contaminated 3`; empty
+// unless they all are.
+std::vector<std::string> WarmupHints(const v1::CompareWarmupsResponse& comparison);
+
 // The rows, then the sentences; for programs the runs, or `{"runs": [...], "findings": [...]}`,
 // each finding with its sentence as `text`.
 Document ShowWarmups(const v1::CompareWarmupsResponse& comparison,

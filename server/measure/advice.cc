@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 #include <string>
 
@@ -54,6 +55,11 @@ bool ExplainsNoise(v1::AdviceCode code) {
   }
 }
 
+// What `fit` asks of a size before it verifies one: whether memory holds it, whatever its time.
+bool IsTryOfFit(const v1::Run& run) {
+  return run.purpose() == v1::PURPOSE_FIT && run.actual_measure_steps() <= 1;
+}
+
 bool NoiseIsExplained(const v1::Run& run) {
   const auto& advice = run.assessment().advice();
   return run.validity() == v1::VALIDITY_CONTAMINATED ||
@@ -78,12 +84,21 @@ uint64_t TakeLongerWindow(google::protobuf::RepeatedPtrField<v1::Advice>* advice
   return 0;
 }
 
-// As the first piece: before what is about the device. One number of steps, not two.
+bool HasLongerWindow(const v1::Run& run) {
+  const auto& advice = run.assessment().advice();
+  return std::any_of(advice.begin(), advice.end(), [](const v1::Advice& piece) {
+    return piece.code() == v1::ADVICE_LONGER_WINDOW;
+  });
+}
+
+// As the first piece: before what is about the device. One number of steps, not two. Of a run that
+// the counters could not follow the noise says too little to ask for more than they need.
 void AddMoreSteps(const FurtherSteps& further, v1::Run* run) {
+  if (further.is_too_many && HasLongerWindow(*run)) return;
   auto* advice = run->mutable_assessment()->mutable_advice();
   const uint64_t of_window = TakeLongerWindow(advice);
   v1::Advice* more = advice->Add();
-  more->set_code(v1::ADVICE_MORE_STEPS);
+  more->set_code(further.is_too_many ? v1::ADVICE_NOISE_REMAINS : v1::ADVICE_MORE_STEPS);
   more->set_number(std::max(further.steps, of_window));
   more->set_ratio(further.target);
   for (int i = advice->size() - 1; i > 0; --i) advice->SwapElements(i, i - 1);
@@ -161,7 +176,16 @@ class Adviser {
     const auto lighter = KindOf(run_.workload()).WithBf16Weights(run_.workload());
     if (!lighter) return;
     const uint64_t needed = ResidentBytes(*lighter);
-    if (needed <= device) AddBytes(v1::ADVICE_BF16_WEIGHTS_FIT, needed, device);
+    if (needed <= device) {
+      AddBytes(v1::ADVICE_BF16_WEIGHTS_FIT, needed, device);
+      return;
+    }
+    // A forward holds the weights alone, in fp32 if they fit so: NOTHING_FITS says that.
+    const uint64_t in_fp32 = assessment_.memory().weights_bytes();
+    const uint64_t in_bf16 = KindOf(*lighter).Resident(*lighter).weights_bytes();
+    if (in_fp32 > device && in_bf16 <= device) {
+      AddBytes(v1::ADVICE_FORWARD_BF16_WEIGHTS_FIT, in_bf16, device);
+    }
   }
 
   // Times that do not settle at all need at least the steps that were seen to be cold.
@@ -175,18 +199,25 @@ class Adviser {
   }
 
   void AdviseOnNeighbours() {
-    std::set<std::string> said;
+    std::map<std::string, v1::Advice*> of_whom;
     for (const v1::Evidence& evidence : assessment_.evidence()) {
       const bool computed = evidence.reason() == v1::REASON_FOREIGN_CPU ||
                             evidence.reason() == v1::REASON_FOREIGN_GPU;
-      if (!computed || !said.insert(Who(evidence)).second) continue;
-      v1::Advice* advice = Add(TriesAreOver() ? v1::ADVICE_QUIET_DEVICE : v1::ADVICE_NEIGHBOUR);
-      advice->set_text(Who(evidence));
-      advice->set_ratio(evidence.value());
-      if (!TriesAreOver()) continue;
+      if (!computed) continue;
+      v1::Advice*& advice = of_whom[Who(evidence)];
+      if (advice == nullptr) advice = AddNeighbour(Who(evidence));
+      advice->set_ratio(std::max(advice->ratio(), evidence.value()));
+    }
+  }
+
+  v1::Advice* AddNeighbour(const std::string& who) {
+    v1::Advice* advice = Add(TriesAreOver() ? v1::ADVICE_QUIET_DEVICE : v1::ADVICE_NEIGHBOUR);
+    advice->set_text(who);
+    if (TriesAreOver()) {
       advice->set_number(run_.contaminated_tries() + 1);
       advice->set_number2(run_.plan().retry_contaminated() + 1);
     }
+    return advice;
   }
 
   // The same command would do the same again.
@@ -279,7 +310,7 @@ void Advise(const v1::SampleBlock& samples, const AdviceContext& context, v1::Ru
   Adviser adviser(context, run);
   if (out_of_memory) {
     adviser.AdviseOnMemory();
-  } else {
+  } else if (!IsTryOfFit(*run)) {
     adviser.AdviseOnTimes();
     adviser.AdviseOnDevice();
   }

@@ -31,17 +31,21 @@ struct AdviceContext {
 // Sets assessment.advice and assessment.memory of a run that SummariseRun and Judge have seen. In
 // this order:
 //   OUT_OF_MEMORY, SKIPPED: NOTHING_FITS (bytes that the pass must hold, bytes2 of the device) with
-//     BF16_WEIGHTS_FIT where half the weights' bytes would fit; else FIT (number batch, number2
+//     BF16_WEIGHTS_FIT where the same with weights of half the bytes would fit, or else
+//     FORWARD_BF16_WEIGHTS_FIT where only such weights alone would; else FIT (number batch, number2
 //     context that ran out, bytes that the pass must hold, bytes2 of the device): which smaller
 //     size fits is not computed, as gradients and activations do not all live together, and by how
 //     much a peak was missed is not known. Tries of `fit` itself do without.
-//   OK: NEIGHBOUR (text `stress-ng (pid 812, ann)`, ratio its share) for each process, or
+//   OK, but for the tries of `fit` of one step, whose times nobody asked for:
+//     NEIGHBOUR (text `stress-ng (pid 812, ann)`, who computed most of all; ratio the largest share
+//     that others had, its own part is in the evidence) for each such process, or
 //     QUIET_DEVICE (the same, number and number2 tries) where all tries that the plan allows were
 //     contaminated; THROTTLED (text: the reasons' words); unless contaminated, which explains them,
 //     MORE_WARMUP after a cold start (number: steps until times settle), DRIFT (number: 7
 //     launches), TWO_MODES; MORE_STEPS for a CV above 10 % that none of the above explains (number
 //     of steps for an interval of +-ratio of the mean: further_steps.h), for a plan of one launch:
-//     else the cell has it, AdviseOnLaunches. LONGER_WINDOW (number: steps that take 200 ms and a
+//     else the cell has it, AdviseOnLaunches. Too many steps are NOISE_REMAINS instead, and nothing
+//     beside LONGER_WINDOW. LONGER_WINDOW (number: steps that take 200 ms and a
 //     fifth more) for short-window in a run of purpose measure. On CUDA with fp32 USE_TF32 and
 //     USE_BF16 where the device has them. CALIBRATE if it never was, CALIBRATE_AGAIN (text: run
 //     that found the peak, ratio: load average at it, 0 where not known) above a share of 1.

@@ -11,6 +11,7 @@ namespace torchlap::measure {
 namespace {
 
 constexpr double kTargets[] = {0.01, 0.02, 0.05, 0.1};
+constexpr double kHourNs = 3.6e12;
 
 // What a launch would need for a target of 1: the half width falls with the square root of the
 // number of steps.
@@ -28,9 +29,15 @@ uint64_t StepsFor(double target, double need) {
   return static_cast<uint64_t>(std::ceil(need / (target * target)));
 }
 
-double TargetOf(const v1::Plan& plan, double need) {
+// The most steps that are worth their time.
+double MostSteps(const v1::Run& launch) {
+  const double in_an_hour = kHourNs / launch.step().mean_ns();
+  if (launch.plan().has_target_precision()) return in_an_hour;
+  return std::min(in_an_hour, DefaultOf<v1::Plan>(v1::Plan::kMaxStepsFieldNumber));
+}
+
+double TargetOf(const v1::Plan& plan, double need, double most) {
   if (plan.has_target_precision()) return plan.target_precision();
-  const double most = DefaultOf<v1::Plan>(v1::Plan::kMaxStepsFieldNumber);
   for (const double target : kTargets) {
     if (static_cast<double>(StepsFor(target, need)) <= most) return target;
   }
@@ -41,17 +48,18 @@ double TargetOf(const v1::Plan& plan, double need) {
 
 std::optional<FurtherSteps> StepsForTarget(const std::vector<v1::Run>& launches) {
   double need = 0;
-  uint32_t taken = 0;
+  const v1::Run* noisiest = nullptr;
   for (const v1::Run& launch : launches) {
-    if (NeedOf(launch) < need) continue;
+    if (!(NeedOf(launch) > need)) continue;
     need = NeedOf(launch);
-    taken = launch.actual_measure_steps();
+    noisiest = &launch;
   }
-  if (!(need > 0)) return std::nullopt;
-  const double target = TargetOf(launches.front().plan(), need);
+  if (noisiest == nullptr) return std::nullopt;
+  const double most = MostSteps(*noisiest);
+  const double target = TargetOf(noisiest->plan(), need, most);
   const uint64_t steps = StepsFor(target, need);
-  if (steps <= taken) return std::nullopt;
-  return FurtherSteps{steps, target};
+  if (steps <= noisiest->actual_measure_steps()) return std::nullopt;
+  return FurtherSteps{steps, target, static_cast<double>(steps) > most};
 }
 
 }  // namespace torchlap::measure

@@ -12,12 +12,15 @@ namespace torchlap::measure {
 
 struct FurtherSteps {
   uint64_t steps = 0;  // of each launch, in all
-  double target = 0;   // half width of the 95 % interval of the mean, as a share of it
+  double target = 0;   // half width of the 95 % interval of the mean step, as a share of it
+  // More than Plan.max_steps' default (of a plan without a target of its own), or than an hour of
+  // steps like those: nothing to be run.
+  bool is_too_many = false;
 };
 
 // From the summaries of OK runs that are launches of one cell; of each launch, so that the noisiest
-// one decides. The target is the plan's, else the smallest of 1, 2, 5 and 10 % that takes at most
-// Plan.max_steps' default. nullopt: every mean is known as well as that, or nothing is known of the
+// one decides. The target is the plan's, else the smallest of 1, 2, 5 and 10 % whose steps are not
+// too many, else 10 %. nullopt: every mean is known as well as that, or nothing is known of the
 // noise.
 std::optional<FurtherSteps> StepsForTarget(const std::vector<v1::Run>& launches);
 

@@ -85,6 +85,7 @@ class Examination {
     begin_ = std::min<size_t>(steps, warm > first ? warm - first : 0);
     for (size_t i = begin_; i < steps; ++i) measured_.Take(StepWindow(i));
     measured_.begin = begin_;
+    for (size_t i = 0; i < steps; ++i) watched_.Take(StepWindow(i));
   }
 
   std::vector<v1::Evidence> Gather() {
@@ -183,7 +184,7 @@ class Examination {
     const size_t before = evidence_.size();
     const auto add = [&](const Window& window) {
       AddNeighbour(window, static_cast<double>(window.foreign_ns) / CoreNs(window),
-                   ForeignThreshold());
+                   ForeignThreshold(), watched_.foreign_ns);
     };
     MarkWindows([&](const Window& window) { return HasForeignCpu(window); }, add);
     // Too little in each window, too much in all.
@@ -196,15 +197,24 @@ class Examination {
                   AddNeighbour(window,
                                static_cast<double>(window.run_delay_ns) /
                                    static_cast<double>(window.wall_ns),
-                               T::kRunDelayShare);
+                               T::kRunDelayShare, watched_.run_delay_ns);
                 });
   }
 
-  void AddNeighbour(const Window& window, double share, double threshold) {
+  // `total_ns`: what the share is a part of, over all steps; the neighbour's time is known over all
+  // of them only.
+  void AddNeighbour(const Window& window, double share, double threshold, int64_t total_ns) {
     v1::Evidence evidence = MakeEvidence(v1::REASON_FOREIGN_CPU, std::min(share, 1.0), threshold);
-    evidence.set_pid(around_.readings.neighbour_pid());
-    evidence.set_process(around_.readings.neighbour_process());
-    evidence.set_user(around_.readings.neighbour_user());
+    const auto of_process = static_cast<double>(around_.readings.neighbour_cpu_ns());
+    const double part = std::min(1.0, of_process / static_cast<double>(total_ns));
+    const double of_it = part * evidence.value();
+    // That its threads waited says nothing of who has ended.
+    if (of_it >= T::kNamedShare || !around_.is_cuda) evidence.set_process_value(of_it);
+    if (of_it >= T::kNamedShare) {
+      evidence.set_pid(around_.readings.neighbour_pid());
+      evidence.set_process(around_.readings.neighbour_process());
+      evidence.set_user(around_.readings.neighbour_user());
+    }
     Add(std::move(evidence), window.begin, window.end - 1);
   }
 
@@ -386,6 +396,7 @@ class Examination {
   const v1::Run& run_;
   size_t begin_ = 0;  // of the measured steps, as an index in the block
   Window measured_;
+  Window watched_;  // all steps of the block
   std::vector<v1::Evidence> evidence_;
 };
 

@@ -28,6 +28,9 @@ struct ValidityThresholds {
   static constexpr int64_t kWindowNs = 200'000'000;
   static constexpr int64_t kLeastForeignNs = 30'000'000;
   static constexpr double kRunDelayShare = 0.05;
+  // A process is named beside foreign CPU time from this share of the device's time on: what the
+  // kernel's background work has is nobody's doing.
+  static constexpr double kNamedShare = 0.01;
   // Below 200 ms of measured steps no counter has said anything: neither ticks of 10 ms nor NVML's
   // samples, which are 20 to 170 ms apart.
   static constexpr int64_t kShortNs = 200'000'000;
@@ -100,7 +103,10 @@ struct Surroundings {
 // ticks are coarse.
 // Evidence names the steps of its window exactly; only measured steps are judged. On a CPU device
 // other processes' CPU time is what counts; on CUDA the time that the worker's own threads waited
-// for a core, as the host has more of them than the worker uses.
+// for a core, as the host has more of them than the worker uses. The process beside foreign-cpu is
+// the one that computed most, with its own part (process_value): its CPU time of that of all others
+// over all steps, times the share. Below kNamedShare there is none; on a CPU device process_value
+// alone then says that those who computed have ended (or were no processes).
 void Judge(const v1::SampleBlock& samples, const Surroundings& around, v1::Run* run);
 
 }  // namespace torchlap::measure

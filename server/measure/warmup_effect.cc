@@ -4,7 +4,6 @@
 #include <boost/math/distributions/fisher_f.hpp>
 #include <cmath>
 #include <map>
-#include <numbers>
 #include <optional>
 
 #include "server/measure/statistics.h"
@@ -23,6 +22,7 @@ struct Group {
   std::optional<double> lag1;
   uint32_t runs = 0;
   uint32_t contaminated = 0;
+  bool settles = true;  // all of them
 };
 
 uint32_t WarmupOf(const v1::Run& run) {
@@ -49,17 +49,23 @@ std::map<uint32_t, Group> GroupByWarmup(const std::vector<v1::Run>& runs) {
     group.std_ns = *Median(stds[warmup]);
     group.measured = MeasuredOf(run);
     if (run.step().has_lag1()) group.lag1 = run.step().lag1();
+    group.settles = group.settles && run.has_settles_at_step();
     ++group.runs;
     group.contaminated += IsContaminated(run) ? 1 : 0;
   }
   return groups;
 }
 
-// What two means with the noise of `reference` differ by in 5 % of cases, a share of its mean.
-double NoiseShare(const Group& reference) {
-  const double half_width =
-      MeanHalfWidth(reference.measured, reference.std_ns, reference.lag1).value_or(0);
-  return half_width * std::numbers::sqrt2 / reference.mean_ns;
+double HalfWidth(const Group& group) {
+  return MeanHalfWidth(group.measured, group.std_ns, group.lag1).value_or(0);
+}
+
+// What the two means differ by in 5 % of cases if nothing but noise tells them apart, a share of
+// the reference's. Times that settle show what of them was a cold start, which is no noise: theirs
+// is the reference's. Of times that do not settle any may be noise: their own spread counts.
+double NoiseShare(const Group& reference, const Group& group) {
+  const double other = group.settles ? HalfWidth(reference) : HalfWidth(group);
+  return std::hypot(HalfWidth(reference), other) / reference.mean_ns;
 }
 
 // A group against the one with the longest warm-up.
@@ -73,7 +79,7 @@ struct Difference {
 };
 
 Difference Against(const Group& reference, const Group& group) {
-  return {group.mean_ns / reference.mean_ns - 1, NoiseShare(reference)};
+  return {group.mean_ns / reference.mean_ns - 1, NoiseShare(reference, group)};
 }
 
 // Standard deviations of normal values differ by more than this factor in 2.5 % of cases.
@@ -129,7 +135,8 @@ void AddFirstStep(const std::vector<v1::Run>& runs, std::vector<WarmupFinding>* 
     finding.contaminated += IsContaminated(run) ? 1 : 0;
   }
   if (logarithms.empty()) return;
-  finding.count = finding.of = static_cast<uint32_t>(logarithms.size());
+  finding.count = static_cast<uint32_t>(logarithms.size());
+  finding.of = static_cast<uint32_t>(runs.size());
   finding.value = std::exp(*Mean(logarithms));
   finding.interval = FactorInterval(logarithms);
   const double low = finding.interval ? finding.interval->low : finding.value;
@@ -157,7 +164,7 @@ void AddSettling(const std::vector<v1::Run>& runs, std::vector<WarmupFinding>* f
 void AddEnough(const std::map<uint32_t, Group>& groups, std::vector<WarmupFinding>* findings) {
   const Group& reference = groups.rbegin()->second;
   WarmupFinding finding{.clause = WarmupClause::kNoDifference, .threshold = kLeastShare};
-  Difference largest{0, NoiseShare(reference)};
+  Difference largest{0, NoiseShare(reference, reference)};
   for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
     const Difference difference = Against(reference, group->second);
     if (difference.IsTold()) {

@@ -19,7 +19,8 @@ enum class WarmupClause {
   // is more than the `threshold` of an F test at 0.025.
   kStdInflated,
   // The first step of a process takes `value` times the steady ones (geometric mean over the
-  // `count` runs whose times settle after it), and more than `threshold` times.
+  // `count` of `of` runs whose times settle after it, to which `contaminated` belong), and more
+  // than `threshold` times.
   kFirstStepSlow,
   // Times settle at step `steps` (the latest) in `count` of `of` runs.
   kSettles,
@@ -40,17 +41,20 @@ struct WarmupFinding {
   double threshold = 0;
   uint32_t steps = 0;
   uint32_t count = 0;
-  uint32_t of = 0;                                  // runs that it rests on
-  uint32_t contaminated = 0;                        // how many of them are
+  uint32_t of = 0;                                  // runs that were looked at
+  uint32_t contaminated = 0;                        // how many of those that it rests on are
   std::optional<Interval> interval = std::nullopt;  // of `value`, 95 %
 };
 
 // Of runs that ended OK, in any order; each with step, plan.warmup_steps (or actual_warmup_steps),
 // settles_at_step and cold_steady_ratio as SummariseRun set them. Findings in the order of the
 // clauses above. The reference is the run with most warm-up steps; `threshold` of a share is 1 %.
-// The interval of a share is what two means of that run's steps differ by in 5 % of cases
-// (Student's t with effective numbers of steps, statistics.h): a cold start is no noise, so that
-// the noise of steps with a cold start among them says nothing. Empty: fewer than two numbers of
+// The interval of a share is what the two means differ by in 5 % of cases by the noise of their
+// steps (Student's t with effective numbers of steps, statistics.h), the half widths of both
+// together. Where the times of a run settle, its noise is taken to be that of the reference: a cold
+// start is none, so that the spread of steps with a cold start among them says nothing. Where they
+// do not, or are too few to tell, its own spread counts. How processes differ from each other is
+// not in it: one run of each number shows nothing of that. Empty: fewer than two numbers of
 // warm-up steps. Several runs with one number count as one, with the median of their means and
 // standard deviations.
 std::vector<WarmupFinding> CompareWarmups(const std::vector<v1::Run>& runs);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <sstream>
 
 #include "client/format/runs.h"
@@ -18,6 +19,7 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+using testing::StartsWith;
 
 constexpr uint64_t kGiB = uint64_t{1} << 30;
 
@@ -49,7 +51,7 @@ TEST(Advice, IsWhatWasFoundAndTheCommandToRunNext) {
 TEST(Advice, BeginsWithTheCvWhereThatIsWhatIsExplained) {
   v1::Run run = DriftingRun();
   AddEvidence(v1::REASON_NOISE, 0.142, 0.1, &run);
-  EXPECT_THAT(LineOf(run), HasSubstr("small: CV 5.5 %, times drift"));
+  EXPECT_THAT(LineOf(run), HasSubstr("small: CV 5.5 % of forward, times drift"));
 }
 
 TEST(Advice, AgainstAColdStartIsMoreWarmUp) {
@@ -71,8 +73,9 @@ TEST(Advice, AgainstNoiseIsMoreSteps) {
   advice->set_number(310);
   advice->set_ratio(0.02);
   EXPECT_EQ(LineOf(run),
-            "small: CV 5.5 %, noise without cold start, drift or two modes, 310 steps would bring "
-            "the mean to ± 2 %: torchlap run --model-sizes small --measure-steps 310 --device "
+            "small: CV 5.5 % of forward, noise without cold start, drift or two modes, 310 steps "
+            "would bring the mean step to ± 2 %: torchlap run --model-sizes small --measure-steps "
+            "310 --device "
             "cpu0");
   run.mutable_plan()->set_target_precision(0.02);
   EXPECT_THAT(LineOf(run), HasSubstr("--target-precision 0.02 --max-steps 310"));
@@ -96,7 +99,91 @@ TEST(Advice, NamesTheNeighbourAndTheSteps) {
             "small: stress-ng (pid 812, ann) had 34 % of the time of cpu0 in steps 5-9: torchlap "
             "run --model-sizes small --retry-contaminated 3 --device cpu0");
   advice->clear_text();
-  EXPECT_THAT(LineOf(run), HasSubstr("small: another process had 34 % of the time of cpu0: "));
+  EXPECT_THAT(LineOf(run), HasSubstr("small: others had 34 % of the time of cpu0: "));
+}
+
+TEST(Advice, BlamesAProcessOnlyForWhatItHad) {
+  const std::string begin = "small: others had 53 % of the time of cpu0 in steps 5-9";
+  const std::string who = "stress-ng (pid 812, ann)";
+  const struct {
+    bool is_named;
+    std::optional<double> part;
+    std::string words;
+  } cases[] = {
+      {true, 0.53, "small: " + who + " had 53 % of the time of cpu0 in steps 5-9: "},
+      {true, 0.3, "small: " + who + " had 30 % of the time of cpu0 in steps 5-9: "},
+      {true, 0.03, begin + ", the largest: " + who + " 3 %: "},
+      {true, std::nullopt, begin + ", the largest: " + who + ": "},
+      {false, 0.001, begin + ", mostly by processes that have ended: "},
+      {false, std::nullopt, begin + ": "},
+  };
+  for (const auto& each : cases) {
+    v1::Run run = DisturbedRun();
+    v1::Evidence* evidence = run.mutable_assessment()->mutable_evidence(0);
+    evidence->set_value(0.53);
+    evidence->clear_process_value();
+    if (each.part) evidence->set_process_value(*each.part);
+    if (!each.is_named) {
+      evidence->clear_pid();
+      evidence->clear_process();
+      evidence->clear_user();
+    }
+    v1::Advice* advice = Add(v1::ADVICE_NEIGHBOUR, &run);
+    advice->set_ratio(0.53);
+    if (each.is_named) advice->set_text(who);
+    EXPECT_THAT(LineOf(run), StartsWith(each.words));
+  }
+}
+
+TEST(Advice, BesideAGpuIsAboutTheTimeThatTheWorkerWaited) {
+  v1::Run run = DisturbedRun();
+  run.set_device("cuda:0");
+  v1::Evidence* evidence = run.mutable_assessment()->mutable_evidence(0);
+  evidence->set_process_value(0.1);
+  Add(v1::ADVICE_NEIGHBOUR, &run)->set_text("stress-ng (pid 812, ann)");
+  EXPECT_THAT(LineOf(run), StartsWith("small: the worker waited for a core for 34 % of the time in "
+                                      "steps 5-9, the largest: stress-ng (pid 812, ann) 10 %: "));
+  evidence->set_process_value(0.3);
+  EXPECT_THAT(LineOf(run), StartsWith("small: stress-ng (pid 812, ann) kept the worker waiting for "
+                                      "a core for 34 % of the time in steps 5-9: "));
+}
+
+TEST(Advice, OfOneRunIsOneCommandForAllThatChangesThePlan) {
+  v1::Run run = SmallRun();
+  run.mutable_plan()->set_warmup_steps(2);
+  run.set_settles_at_step(4);
+  AddEvidence(v1::REASON_COLD_START, 0.42, 0.05, &run);
+  AddEvidence(v1::REASON_SHORT_WINDOW, 0.1, 0.2, &run);
+  Add(v1::ADVICE_MORE_WARMUP, &run)->set_number(4);
+  Add(v1::ADVICE_LONGER_WINDOW, &run)->set_number(19);
+  EXPECT_THAT(LineOf(run),
+              EndsWith("times settle at step 4; 100 ms of measured steps are too short for the "
+                       "counters to say anything, 200 ms are enough, 19 steps would take them: "
+                       "torchlap run --model-sizes small --warmup-steps 4 --measure-steps 19 "
+                       "--device cpu0"));
+  // The warm-up that is advised stays, also where there was none.
+  AddEvidence(v1::REASON_NO_WARMUP, 0, 1, &run);
+  EXPECT_THAT(LineOf(run), HasSubstr("--warmup-steps 4 --measure-steps 19"));
+  // For programs each piece stands alone, and undoes no other.
+  for (const v1::Advice& advice : run.assessment().advice()) {
+    EXPECT_THAT(WordAdvice(run, advice).command, HasSubstr("--warmup-steps 4 --measure-steps 19"));
+  }
+  Add(v1::ADVICE_DRIFT, &run)->set_number(7);
+  EXPECT_THAT(LineOf(run), HasSubstr("--warmup-steps 4 --measure-steps 19 --launches 7"));
+}
+
+TEST(Advice, AgainstNoiseThatStepsDoNotMendIsAQuietDevice) {
+  v1::Run run = SmallRun();
+  AddEvidence(v1::REASON_NOISE, 0.9, 0.1, &run);
+  run.mutable_forward()->set_cv(0.01);
+  run.mutable_backward()->set_cv(0.02);
+  v1::Advice* advice = Add(v1::ADVICE_NOISE_REMAINS, &run);
+  advice->set_number(9718);
+  advice->set_ratio(0.1);
+  EXPECT_EQ(LineOf(run),
+            "small: CV 3.4 %, noise without cold start, drift or two modes, too much for more "
+            "steps to help (9718 for ± 10 % of the mean step): wait for a quiet device: torchlap "
+            "doctor");
 }
 
 TEST(Advice, AboutASlowDeviceHasItsNumbers) {
@@ -184,7 +271,7 @@ TEST(Advice, HasTheCvOfTheTable) {
   Add(v1::ADVICE_TWO_MODES, &run);
   // The backward's: the largest of the phases'.
   run.mutable_backward()->set_cv(0.1234);
-  EXPECT_THAT(LineOf(run), HasSubstr("small: CV 12.3 %, times"));
+  EXPECT_THAT(LineOf(run), HasSubstr("small: CV 12.3 % of backward, times"));
   EXPECT_THAT(Printed(kTable, ShowResults({run})), HasSubstr("| 12.3 % "));
   // Over launches it is another one, and says so.
   run.set_pooled_launches(3);
@@ -217,6 +304,58 @@ TEST(Advice, WhereNothingFitsSaysWhatThePassMustHold) {
               EndsWith("so no batch and no pass fits; smaller models: torchlap presets"));
 }
 
+TEST(Advice, WhereOnlyWeightsInBf16FitIsToTakeThem) {
+  v1::Run run = OutOfMemoryWithParts();
+  v1::Advice* nothing = Add(v1::ADVICE_NOTHING_FITS, &run);
+  nothing->set_bytes(8 * kGiB);
+  nothing->set_bytes2(3 * kGiB);
+  v1::Advice* lighter = Add(v1::ADVICE_FORWARD_BF16_WEIGHTS_FIT, &run);
+  lighter->set_bytes(2 * kGiB);
+  lighter->set_bytes2(3 * kGiB);
+  EXPECT_EQ(LineOf(run),
+            "large: weights 4.00 GiB + gradients 4.00 GiB = 8.00 GiB before any activation, cpu0 "
+            "has 3.00 GiB, so no batch fits; a forward with weights in bf16 holds 2.00 GiB of 3.00 "
+            "GiB: torchlap run --model-sizes large --pass-type forward --precision bf16-weights "
+            "--device cpu0");
+  // A forward in fp32 does not fit, but one in bf16 does.
+  SetPass(v1::PASS_TYPE_FORWARD, run.mutable_workload());
+  run.mutable_assessment()->mutable_memory()->clear_gradients_bytes();
+  lighter->set_code(v1::ADVICE_BF16_WEIGHTS_FIT);
+  EXPECT_EQ(LineOf(run),
+            "large: weights 4.00 GiB before any activation, cpu0 has 3.00 GiB, so no batch fits; "
+            "with weights in bf16 the same holds 2.00 GiB of 3.00 GiB: torchlap run --model-sizes "
+            "large --pass-type forward --precision bf16-weights --device cpu0");
+}
+
+TEST(Advice, WhereNothingFitsIsSaidOnceForASize) {
+  std::vector<v1::Run> rows;
+  for (const uint32_t context : {256, 512, 1024}) {
+    for (const uint32_t batch : {1, 4}) {
+      rows.push_back(OutOfMemoryWithParts());
+      SetSizes(batch, context, rows.back().mutable_workload());
+      rows.back().set_requested_batch_size(batch);
+      rows.back().set_requested_context_length(context);
+      Add(v1::ADVICE_NOTHING_FITS, &rows.back())->set_bytes2(3 * kGiB);
+    }
+  }
+  EXPECT_THAT(AdviceLines(rows), ElementsAre(StartsWith("large: weights 4.00 GiB + ")));
+  // Another pass is another fact.
+  SetPass(v1::PASS_TYPE_TRAIN_STEP, rows.back().mutable_workload());
+  rows.back().mutable_assessment()->mutable_memory()->set_optimizer_bytes(8 * kGiB);
+  EXPECT_THAT(AdviceLines(rows), ElementsAre(StartsWith("large, forward-backward: weights"),
+                                             StartsWith("large, train-step")));
+}
+
+TEST(Advice, ToLookForTheLargestBatchIsSaidOnce) {
+  std::vector<v1::Run> rows = {OutOfMemoryWithParts(), OutOfMemoryWithParts()};
+  SetSizes(8, 256, rows[0].mutable_workload());
+  rows[0].set_requested_batch_size(8);
+  for (v1::Run& row : rows) Add(v1::ADVICE_FIT, &row)->set_bytes2(15 * kGiB);
+  EXPECT_THAT(AdviceLines(rows), ElementsAre(HasSubstr("activations of batch 8, context 256")));
+  SetSizes(4, 512, rows[1].mutable_workload());
+  EXPECT_EQ(AdviceLines(rows).size(), 2u);
+}
+
 TEST(Advice, AboutOtherFormatsChangesThePrecision) {
   v1::Run run = OutOfMemoryWithParts();
   v1::Advice* advice = Add(v1::ADVICE_BF16_WEIGHTS_FIT, &run);
@@ -233,11 +372,12 @@ TEST(Advice, AboutTheDeviceIsSaidOnce) {
     Add(v1::ADVICE_CALIBRATE, &row);
     Add(v1::ADVICE_USE_TF32, &row);
   }
-  EXPECT_THAT(AdviceLines(rows),
-              ElementsAre("cpu0 was never calibrated, so its peak is not known: torchlap calibrate "
-                          "--device cpu0",
-                          "cpu0 has TF32, which products in fp32 do not use: torchlap run "
-                          "--model-sizes small --precision tf32 --device cpu0"));
+  EXPECT_THAT(
+      AdviceLines(rows),
+      ElementsAre("cpu0 has no clean calibration, so its peak is not known: torchlap calibrate "
+                  "--device cpu0",
+                  "cpu0 has TF32, which products in fp32 do not use: torchlap run "
+                  "--model-sizes small --precision tf32 --device cpu0"));
 }
 
 TEST(Advice, BeginsWithWhatDisturbedTheRun) {
@@ -246,8 +386,10 @@ TEST(Advice, BeginsWithWhatDisturbedTheRun) {
   AddEvidence(v1::REASON_DRIFT, 0.06, 0.01, &run);
   Add(v1::ADVICE_DRIFT, &run)->set_number(7);
   Add(v1::ADVICE_NEIGHBOUR, &run)->set_text("stress-ng (pid 812, ann)");
-  EXPECT_THAT(AdviceLines({run}), ElementsAre(testing::StartsWith("small: CV 5.5 %, stress-ng"),
-                                              testing::StartsWith("small: times drift")));
+  EXPECT_EQ(LineOf(run),
+            "small: CV 5.5 % of forward, stress-ng (pid 812, ann) had 34 % of the time of cpu0 in "
+            "steps 5-9; times drift (+6 % from the first half to the second): torchlap run "
+            "--model-sizes small --launches 7 --retry-contaminated 3 --device cpu0");
 }
 
 TEST(Advice, TellsRowsOfOneSizeApart) {

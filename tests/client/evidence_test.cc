@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
+
+#include "proto/words.h"
 #include "tests/client/made_up_runs.h"
 
 namespace torchlap::client::format {
@@ -64,6 +68,51 @@ TEST(Mark, HasTheWorstOfSeveralIntervalsAndTheStepsOfAll) {
             "contaminated: foreign-cpu 50 % by stress-ng (pid 812, ann), steps 5-9, 12");
 }
 
+// Others had 53 % of the device's time.
+v1::Run RunBeside(const char* process, std::optional<double> part) {
+  v1::Run run = SmallRun();
+  Doubt(v1::VALIDITY_CONTAMINATED, {AddEvidence(v1::REASON_FOREIGN_CPU, 0.53, 0.05, &run)}, &run);
+  v1::Evidence* evidence = run.mutable_assessment()->mutable_evidence(0);
+  if (*process != '\0') {
+    evidence->set_pid(31945);
+    evidence->set_process(process);
+    evidence->set_user("root");
+  }
+  if (part) evidence->set_process_value(*part);
+  return run;
+}
+
+TEST(Mark, BlamesAProcessOnlyForWhatItHad) {
+  const struct {
+    const char* process;
+    std::optional<double> part;
+    std::string who;
+  } cases[] = {
+      {"as", 0.53, " by as (pid 31945, root)"},
+      {"as", 0.27, " by as (pid 31945, root)"},
+      {"as", 0.26, ", the largest: as (pid 31945, root) 26 %"},
+      {"as", 0.0328, ", the largest: as (pid 31945, root) 3.3 %"},
+      {"", 0.002, ", mostly by processes that have ended"},
+      // Of an older daemon, and where nobody could tell.
+      {"as", std::nullopt, ", the largest: as (pid 31945, root)"},
+      {"", std::nullopt, ""},
+  };
+  for (const auto& each : cases) {
+    const v1::Run run = RunBeside(each.process, each.part);
+    EXPECT_EQ(VerdictWords(run), "contaminated: foreign-cpu 53 %" + each.who + ", steps 5-9");
+    EXPECT_EQ(EvidenceWords(run.assessment().evidence(0)),
+              "foreign-cpu 53 % (threshold 5 %)" + each.who + ", steps 5-9");
+  }
+}
+
+TEST(Mark, OfAGpuNamesEachProcessWithItsOwnShare) {
+  v1::Run run = RunBeside("python", std::nullopt);
+  run.mutable_assessment()->mutable_evidence(0)->set_reason(v1::REASON_FOREIGN_GPU);
+  run.set_validity_reasons("foreign-gpu");
+  EXPECT_EQ(VerdictWords(run),
+            "contaminated: foreign-gpu 53 % by python (pid 31945, root), steps 5-9");
+}
+
 TEST(Mark, HasTheNumbersOfTheWorstReasonOnly) {
   v1::Run run = DisturbedRun();
   AddEvidence(v1::REASON_THERMAL, 0.2, 0.01, &run);
@@ -78,9 +127,25 @@ TEST(Mark, LeavesOutWhatTheVerdictDoesNotStandOn) {
   EXPECT_EQ(VerdictWords(run),
             "contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 5-9");
   run = SmallRun();
-  Doubt(v1::VALIDITY_SUSPECT, {v1::REASON_COLD_START, v1::REASON_NOISE, v1::REASON_SHORT_WINDOW},
+  Doubt(v1::VALIDITY_SUSPECT, {v1::REASON_COLD_START, v1::REASON_NOISE, v1::REASON_FEW_STEPS},
         &run);
   EXPECT_EQ(VerdictWords(run), "suspect: cold-start, noise");
+}
+
+// Else it would read as if nobody had computed beside it.
+TEST(Mark, OfASuspectRunSaysThatNobodyCouldSeeWhoElseComputed) {
+  for (const v1::Reason gap : {v1::REASON_SHORT_WINDOW, v1::REASON_NO_COUNTERS}) {
+    for (const v1::Reason fault : {v1::REASON_NOISE, v1::REASON_DRIFT}) {
+      v1::Run run = SmallRun();
+      Doubt(v1::VALIDITY_SUSPECT, {fault, gap}, &run);
+      EXPECT_EQ(VerdictWords(run),
+                "suspect: " + std::string(Word(fault)) + ", " + std::string(Word(gap)));
+    }
+  }
+  v1::Run run = DisturbedRun();
+  run.set_validity_reasons("foreign-cpu,noise,short-window");
+  EXPECT_EQ(VerdictWords(run),
+            "contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 5-9");
 }
 
 TEST(Mark, OfAClockSaysHowFarItFell) {

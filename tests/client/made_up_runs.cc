@@ -178,6 +178,7 @@ v1::Run DisturbedRun() {
   evidence->set_pid(812);
   evidence->set_process("stress-ng");
   evidence->set_user("ann");
+  evidence->set_process_value(0.34);
   return run;
 }
 

@@ -18,6 +18,7 @@ namespace {
 using format::Format;
 using format::WarmupSentences;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
@@ -119,9 +120,53 @@ TEST(WarmupSentences, CallNoDifferenceSmallThatIsOnlyUnknown) {
 TEST(WarmupSentences, SayThatNothingChanged) {
   EXPECT_THAT(WarmupSentences(Comparison({Make(Finding::CODE_SETTLES, 0, 0, 4, 2, 3),
                                           Make(Finding::CODE_NO_DIFFERENCE, 0.008, 0.013)})),
-              ElementsAre("The slowest of the 2 runs (of 3) that do settles at step 4.",
+              ElementsAre("2 of 3 runs settle, the slowest at step 4.",
                           "No mean step differs from that after 10 warm-up steps by more than 1.3 "
                           "%; the largest difference is 0.80 %."));
+}
+
+TEST(WarmupSentences, CountTheRunsThatSettle) {
+  const auto settling = [](uint32_t step, uint32_t count, uint32_t of) {
+    return SentenceOf(Make(Finding::CODE_SETTLES, 0, 0, step, count, of));
+  };
+  EXPECT_EQ(settling(1, 1, 1), "The run settles at step 1.");
+  EXPECT_EQ(settling(1, 1, 4), "1 of 4 runs settles, at step 1.");
+  EXPECT_EQ(settling(6, 3, 4), "3 of 4 runs settle, the slowest at step 6.");
+  EXPECT_EQ(settling(2, 4, 4), "The slowest of 4 runs settles at step 2.");
+}
+
+TEST(WarmupSentences, SayOfHowManyRunsTheFirstStepIsSlow) {
+  const auto first = [](uint32_t count, uint32_t of, uint32_t contaminated) {
+    Finding finding = Make(Finding::CODE_FIRST_STEP_SLOW, 1.53, 1.05, 0, count, of);
+    finding.set_contaminated(contaminated);
+    return SentenceOf(finding);
+  };
+  const std::string sentence = "The first step of a process takes 1.53 times the steady ones";
+  EXPECT_EQ(first(1, 4, 0), sentence + " (1 of 4 runs).");
+  EXPECT_EQ(first(1, 4, 1), sentence + " (1 of 4 runs); all rows contaminated.");
+  EXPECT_EQ(first(3, 4, 2), sentence + " (3 of 4 runs); 2 of 3 rows contaminated.");
+  EXPECT_EQ(first(4, 4, 0), sentence + " (4 runs).");
+  EXPECT_EQ(first(1, 1, 0), sentence + ".");
+}
+
+TEST(WarmupHints, AreToTryAgainWhereAllRowsAreContaminated) {
+  v1::CompareWarmupsResponse comparison = ColdComparison();
+  comparison.mutable_runs(0)->set_validity(v1::VALIDITY_CONTAMINATED);
+  comparison.mutable_runs(1)->set_validity(v1::VALIDITY_CONTAMINATED);
+  EXPECT_THAT(format::WarmupHints(comparison), IsEmpty());
+  // What failed has no verdict.
+  comparison.mutable_runs(2)->set_outcome(v1::OUTCOME_CRASHED);
+  EXPECT_THAT(format::WarmupHints(comparison),
+              ElementsAre("small: all rows contaminated, try them again: torchlap warmup "
+                          "--model-sizes small --retry-contaminated 3 --device cpu0 --steps "
+                          "0,1,10"));
+  EXPECT_THAT(Written(format::kTable, comparison), EndsWith("--steps 0,1,10\n"));
+  comparison.mutable_runs(0)->mutable_plan()->set_retry_contaminated(3);
+  EXPECT_THAT(format::WarmupHints(comparison),
+              ElementsAre("small: all rows contaminated in all of their tries: wait for a quiet "
+                          "device: torchlap doctor"));
+  for (v1::Run& run : *comparison.mutable_runs()) run.set_outcome(v1::OUTCOME_CRASHED);
+  EXPECT_THAT(format::WarmupHints(comparison), IsEmpty());
 }
 
 TEST(WarmupSentences, SayThatOnlyTheLongestIsEnough) {

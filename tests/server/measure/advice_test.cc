@@ -128,13 +128,23 @@ TEST(Advise, NamesTheNeighbourOnce) {
   around.readings.set_neighbour_pid(812);
   around.readings.set_neighbour_process("stress-ng");
   around.readings.set_neighbour_user("ann");
+  around.readings.set_neighbour_cpu_ns(400'000'000);
   v1::SampleBlock samples = Steps(MadeUpTimes(1).Normal(20, 400, 1), 5);
-  samples.set_foreign_cpu_ns(7, 200'000'000);
+  // Twice; the worse of them counts.
+  samples.set_foreign_cpu_ns(7, 100'000'000);
   samples.set_foreign_cpu_ns(12, 200'000'000);
   const v1::Run run = Advised(samples, kCpu, around);
   ASSERT_EQ(Codes(run), Expected{v1::ADVICE_NEIGHBOUR});
   EXPECT_EQ(run.assessment().advice(0).text(), "stress-ng (pid 812, ann)");
   EXPECT_NEAR(run.assessment().advice(0).ratio(), 0.5, 0.02);
+}
+
+TEST(Advise, NamesNobodyWhereThoseWhoComputedHaveEnded) {
+  v1::SampleBlock samples = Steps(MadeUpTimes(1).Normal(20, 400, 1), 5);
+  samples.set_foreign_cpu_ns(7, 200'000'000);
+  const v1::Run run = Advised(samples);
+  ASSERT_EQ(Codes(run), Expected{v1::ADVICE_NEIGHBOUR});
+  EXPECT_EQ(run.assessment().advice(0).text(), "");
 }
 
 TEST(Advise, SaysWhyTheClockWasThrottled) {
@@ -185,9 +195,46 @@ TEST(Advise, SaysThatNothingFitsAndThatHalfTheBytesWould) {
   EXPECT_EQ(run.assessment().advice(1).bytes(), 3406809600ULL * 4);
   EXPECT_EQ(run.assessment().memory().weights_bytes(), 3406809600ULL * 4);
   EXPECT_FALSE(run.assessment().memory().has_activations_bytes());
-  context.device_memory_bytes = 8 * kGiB;
+  // Weights of 6.3 GiB in bf16.
+  context.device_memory_bytes = 6 * kGiB;
   Advise({}, context, &run);
   EXPECT_EQ(Codes(run), Expected{v1::ADVICE_NOTHING_FITS});
+}
+
+TEST(Advise, SaysThatAForwardInBf16WouldFitWhereNothingElseDoes) {
+  const struct {
+    const char* preset;
+    v1::PassType pass;
+    uint64_t device_bytes;
+    Expected codes;
+  } cases[] = {
+      // medium, 423,183,360 parameters: 1.58 GiB of weights in fp32, 0.79 in bf16.
+      {"medium",
+       v1::PASS_TYPE_FORWARD_BACKWARD,
+       kGiB * 117 / 100,
+       {v1::ADVICE_NOTHING_FITS, v1::ADVICE_FORWARD_BF16_WEIGHTS_FIT}},
+      {"medium",
+       v1::PASS_TYPE_TRAIN_STEP,
+       kGiB,
+       {v1::ADVICE_NOTHING_FITS, v1::ADVICE_FORWARD_BF16_WEIGHTS_FIT}},
+      {"medium",
+       v1::PASS_TYPE_FORWARD,
+       kGiB,
+       {v1::ADVICE_NOTHING_FITS, v1::ADVICE_BF16_WEIGHTS_FIT}},
+      {"medium", v1::PASS_TYPE_FORWARD_BACKWARD, kGiB * 7 / 10, {v1::ADVICE_NOTHING_FITS}},
+      // A forward in fp32 fits, which NOTHING_FITS says.
+      {"medium", v1::PASS_TYPE_TRAIN_STEP, 2 * kGiB, {v1::ADVICE_NOTHING_FITS}},
+  };
+  for (const auto& each : cases) {
+    v1::Run run = RunOf(each.preset, each.pass, 1, 32);
+    run.set_outcome(v1::OUTCOME_SKIPPED);
+    Advise({}, {.device_memory_bytes = each.device_bytes}, &run);
+    EXPECT_EQ(Codes(run), each.codes) << each.preset << " on " << each.device_bytes;
+    const v1::Advice& last = *run.assessment().advice().rbegin();
+    if (last.code() != v1::ADVICE_FORWARD_BF16_WEIGHTS_FIT) continue;
+    EXPECT_EQ(last.bytes(), 423183360ULL * 2);
+    EXPECT_EQ(last.bytes2(), each.device_bytes);
+  }
 }
 
 v1::Run OutOfMemory(v1::PassType pass, uint32_t batch, uint32_t context, v1::Phase phase) {
@@ -311,6 +358,85 @@ TEST(Advise, DoesNotLengthenExperiments) {
     Advise(samples, kCpu, &run);
     EXPECT_EQ(run.validity_reasons(), "short-window");
     EXPECT_EQ(Codes(run), Expected{});
+  }
+}
+
+// After a warm-up step 5 of a CV of 170 %: 2,200 would bring the mean to ± 10 %.
+v1::Run FiveNoisySteps(double scale) {
+  v1::Run run = RunOf("small", v1::PASS_TYPE_FORWARD, 1, 128);
+  const v1::SampleBlock samples =
+      Steps({10 * scale, 5 * scale, 10 * scale, 6 * scale, 8 * scale, 120 * scale}, 1);
+  SummariseRun(samples, &run);
+  Judge(samples, {}, &run);
+  Advise(samples, kCpu, &run);
+  return run;
+}
+
+TEST(Advise, AsksForNoStepsThatWouldTakeForEver) {
+  // 1.49 s: the counters saw all of it.
+  const v1::Run run = FiveNoisySteps(10);
+  ASSERT_EQ(run.validity_reasons(), "noise");
+  ASSERT_EQ(Codes(run), Expected{v1::ADVICE_NOISE_REMAINS});
+  EXPECT_GT(run.assessment().advice(0).number(), 1000U);
+  EXPECT_EQ(run.assessment().advice(0).ratio(), 0.1);
+}
+
+TEST(Advise, WantsALongerWindowFirstWhereTheNoiseOfAShortOneIsTooMuch) {
+  for (const double scale : {0.1, 0.5, 1.0}) {
+    const v1::Run run = FiveNoisySteps(scale);
+    ASSERT_EQ(run.validity_reasons(), "noise,short-window");
+    ASSERT_EQ(Codes(run), Expected{v1::ADVICE_LONGER_WINDOW});
+    EXPECT_LT(run.assessment().advice(0).number(), 100U);
+  }
+}
+
+TEST(Advise, AsksForNoMoreThanAnHourOfSteps) {
+  // 1, 2, 5 and 10 % would take some 2550, 640, 100 and 26 steps; there are 32.
+  const auto steps_of = [](double seconds) {
+    std::vector<double> times = Noisy();
+    for (double& time : times) time *= 10 * seconds;
+    return Steps(times, 1);
+  };
+  const v1::Run quick = Advised(steps_of(0.1));
+  ASSERT_EQ(Codes(quick), Expected{v1::ADVICE_MORE_STEPS});
+  EXPECT_EQ(quick.assessment().advice(0).ratio(), 0.02);
+  const v1::Run slower = Advised(steps_of(10));
+  ASSERT_EQ(Codes(slower), Expected{v1::ADVICE_MORE_STEPS});
+  EXPECT_EQ(slower.assessment().advice(0).ratio(), 0.05);
+  EXPECT_EQ(Codes(Advised(steps_of(40))), Expected{});
+}
+
+TEST(Advise, TakesAPlansTargetThatAnHourIsEnoughFor) {
+  for (const double factor : {1, 400}) {
+    std::vector<double> times = Noisy();
+    for (double& time : times) time *= factor;
+    const v1::SampleBlock samples = Steps(times, 1);
+    v1::Run run = RunOf("small", v1::PASS_TYPE_FORWARD, 1, 128);
+    run.mutable_plan()->set_target_precision(0.01);
+    SummariseRun(samples, &run);
+    Judge(samples, {}, &run);
+    Advise(samples, kCpu, &run);
+    ASSERT_EQ(Codes(run), Expected{factor == 1 ? v1::ADVICE_MORE_STEPS : v1::ADVICE_NOISE_REMAINS});
+    EXPECT_GT(run.assessment().advice(0).number(), 2000U);
+    EXPECT_EQ(run.assessment().advice(0).ratio(), 0.01);
+  }
+}
+
+TEST(Advise, LeavesTheTimesOfATryOfFitAlone) {
+  for (const uint32_t measured : {1U, 10U}) {
+    v1::Run run = RunOf("small", v1::PASS_TYPE_FORWARD, 1, 128);
+    run.set_purpose(v1::PURPOSE_FIT);
+    v1::SampleBlock samples = Steps(std::vector<double>(measured + 1, 400), 1);
+    for (uint32_t i = 1; i <= measured; ++i) {
+      samples.set_foreign_cpu_ns(static_cast<int>(i), 200'000'000);
+    }
+    SummariseRun(samples, &run);
+    Judge(samples, {}, &run);
+    ASSERT_EQ(run.validity(), v1::VALIDITY_CONTAMINATED);
+    Advise(samples, {}, &run);
+    // The verification has the whole plan.
+    EXPECT_EQ(Codes(run),
+              measured == 1 ? Expected{} : (Expected{v1::ADVICE_NEIGHBOUR, v1::ADVICE_CALIBRATE}));
   }
 }
 

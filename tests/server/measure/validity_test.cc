@@ -92,6 +92,7 @@ TEST(Judge, MarksTheStepsOfANeighbourOnTheCoresAndNamesIt) {
   around.readings.set_neighbour_pid(812);
   around.readings.set_neighbour_process("stress-ng");
   around.readings.set_neighbour_user("ann");
+  around.readings.set_neighbour_cpu_ns(450 * kMs);
   const v1::Run run = Judged(Disturbed(Steps(15, 5, 300), 8, 10, 150), around);
   EXPECT_EQ(run.validity(), v1::VALIDITY_CONTAMINATED);
   EXPECT_EQ(run.validity_reasons(), "foreign-cpu");
@@ -104,6 +105,55 @@ TEST(Judge, MarksTheStepsOfANeighbourOnTheCoresAndNamesIt) {
   EXPECT_EQ(evidence.pid(), 812);
   EXPECT_EQ(evidence.process(), "stress-ng");
   EXPECT_EQ(evidence.user(), "ann");
+  EXPECT_NEAR(evidence.process_value(), 0.5, 1e-9);
+}
+
+// 60 steps in which others had half of the core's time: 9 s in all, of which a process had these.
+v1::Evidence BesideOthers(int64_t neighbour_ms, bool is_cuda = false) {
+  Surroundings around;
+  around.is_cuda = is_cuda;
+  around.readings.set_neighbour_pid(31945);
+  around.readings.set_neighbour_process("as");
+  around.readings.set_neighbour_user("root");
+  around.readings.set_neighbour_cpu_ns(neighbour_ms * kMs);
+  v1::SampleBlock samples = Disturbed(Steps(62, 2, 300), 2, 61, 150);
+  if (is_cuda) {
+    for (int i = 2; i < 62; ++i) samples.set_run_delay_ns(i, 150 * kMs);
+  }
+  const v1::Run run = Judged(samples, around);
+  EXPECT_GE(run.assessment().evidence_size(), 1);
+  return run.assessment().evidence(0);
+}
+
+TEST(Judge, GivesAProcessItsOwnPartOfWhatOthersHad) {
+  for (const int64_t ms : {540, 4500, 8100}) {
+    const v1::Evidence evidence = BesideOthers(ms);
+    EXPECT_NEAR(evidence.value(), 0.5, 1e-9);
+    EXPECT_EQ(evidence.pid(), 31945) << ms;
+    EXPECT_NEAR(evidence.process_value(), 0.5 * static_cast<double>(ms) / 9000, 1e-9) << ms;
+  }
+  // What it computed on other cores too is no part of it.
+  EXPECT_NEAR(BesideOthers(60'000).process_value(), 0.5, 1e-9);
+}
+
+TEST(Judge, NamesNoProcessThatHadNoPartWorthNaming) {
+  // From 1 % of the device's time on: 180 ms of 18 s.
+  EXPECT_EQ(BesideOthers(181).pid(), 31945);
+  for (const int64_t ms : {0, 10, 179}) {
+    const v1::Evidence evidence = BesideOthers(ms);
+    EXPECT_EQ(evidence.pid(), 0) << ms;
+    EXPECT_EQ(evidence.process(), "");
+    EXPECT_EQ(evidence.user(), "");
+    EXPECT_TRUE(evidence.has_process_value());
+    EXPECT_LT(evidence.process_value(), 0.01);
+  }
+}
+
+TEST(JudgeOnAGpu, TakesTheNeighboursPartOfTheTimeThatThreadsWaited) {
+  EXPECT_NEAR(BesideOthers(900, true).process_value(), 0.05, 1e-9);
+  // Threads may wait for each other: that nobody is named does not mean that somebody has ended.
+  EXPECT_EQ(BesideOthers(10, true).pid(), 0);
+  EXPECT_FALSE(BesideOthers(10, true).has_process_value());
 }
 
 TEST(Judge, TellsTwoDisturbancesApart) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "server/measure/statistics.h"
 #include "server/measure/summary.h"
 #include "tests/server/measure/made_up_times.h"
 
@@ -126,6 +127,63 @@ TEST(CompareWarmups, CountsTheContaminatedRunsBehindEachClause) {
   EXPECT_GT(first->interval->high, first->value);
   EXPECT_EQ(Find(findings, WarmupClause::kSettles)->contaminated, 2U);
   EXPECT_EQ(Find(findings, WarmupClause::kEnoughWarmup)->contaminated, 2U);
+}
+
+// Of 5 measured steps each, too few to tell a cold start from noise.
+v1::Run Measured(uint32_t warmup, const std::vector<double>& times_ms) {
+  v1::SampleBlock samples;
+  samples.set_warmup_steps(warmup);
+  for (uint32_t i = 0; i < warmup; ++i) samples.add_step_ns(2'000'000'000);
+  for (const double time : times_ms) samples.add_step_ns(static_cast<int64_t>(time * 1e6));
+  v1::Run run;
+  run.mutable_plan()->set_warmup_steps(warmup);
+  SummariseRun(samples, &run);
+  run.clear_settles_at_step();
+  return run;
+}
+
+TEST(CompareWarmups, CountsTheSpreadOfTimesThatDoNotSettle) {
+  const std::vector<double> steady = {905, 995, 1233, 1140, 746};
+  for (const std::vector<double>& cold : {std::vector<double>{4272, 1385, 1168, 763, 1327},
+                                          {763, 1168, 4272, 1385, 1327},
+                                          {1100, 1000, 3000, 900, 1050}}) {
+    const auto findings = CompareWarmups({Measured(0, cold), Measured(5, steady)});
+    const auto mean = Find(findings, WarmupClause::kMeanInflated);
+    ASSERT_TRUE(mean);
+    ASSERT_TRUE(mean->interval);
+    EXPECT_LT(mean->interval->low, 0);
+    // At least the half widths of both means by Student's t, 2.776 s / sqrt(5).
+    const auto half_width = [](const std::vector<double>& times) {
+      return 2.776 * *SampleStd(times) / std::sqrt(5);
+    };
+    EXPECT_GE(mean->interval->high - mean->value,
+              0.999 * std::hypot(half_width(cold), half_width(steady)) / *Mean(steady));
+    EXPECT_FALSE(Find(findings, WarmupClause::kEnoughWarmup));
+  }
+}
+
+TEST(CompareWarmups, CallsAColdStartNoNoiseWhereTimesSettleAfterIt) {
+  for (const double first : {150.0, 500.0, 2000.0}) {
+    const auto mean =
+        Find(CompareWarmups({Warmed(0, {first}), Warmed(5, {first})}), WarmupClause::kMeanInflated);
+    ASSERT_TRUE(mean) << first;
+    EXPECT_GT(mean->interval->low, 0) << first;
+  }
+}
+
+TEST(CompareWarmups, SaysOfHowManyRunsTheFirstStepIsSlow) {
+  for (const size_t slow : {1U, 2U, 4U}) {
+    std::vector<v1::Run> runs;
+    for (uint32_t i = 0; i < 4; ++i) {
+      runs.push_back(Warmed(i, i < slow ? std::vector<double>{153} : std::vector<double>{}));
+      runs.back().set_validity(v1::VALIDITY_CONTAMINATED);
+    }
+    const auto first = Find(CompareWarmups(runs), WarmupClause::kFirstStepSlow);
+    ASSERT_TRUE(first) << slow;
+    EXPECT_EQ(first->count, slow);
+    EXPECT_EQ(first->of, 4U);
+    EXPECT_EQ(first->contaminated, slow);
+  }
 }
 
 TEST(CompareWarmups, CallsNoFirstStepSlowWhereTimesSettleWithIt) {
