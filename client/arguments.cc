@@ -17,10 +17,10 @@ using Word1 = std::optional<std::string>;
 constexpr char kCvAndExitCodes[] =
     "The table's CV is the largest of the row's columns. Exit codes: 0 all succeeded, 1 usage, 2 "
     "some job failed,\n3 daemon not reached, 4 not found or refused, 6 result not written, 130 "
-    "interrupted.";
+    "interrupted, 143 terminated.";
 constexpr char kExitCodes[] =
     "Exit codes: 0 succeeded, 1 usage, 2 the job failed, 3 daemon not reached, 4 not found or "
-    "refused,\n6 result not written, 130 interrupted.";
+    "refused,\n6 result not written, 130 interrupted, 143 terminated.";
 
 void AddSelectors(CLI::App* app, Words* words, const std::string& help) {
   app->add_option("SELECTOR", *words, help)->type_name("");

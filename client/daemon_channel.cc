@@ -134,9 +134,9 @@ class GrpcDaemonChannel : public DaemonChannel {
 
   absl::Status ExportRuns(
       const v1::ExportRunsRequest& request,
-      const std::function<void(const v1::ExportRunsResponse&)>& on_part) override {
+      const std::function<bool(const v1::ExportRunsResponse&)>& on_part) override {
     grpc::ClientContext context;
-    return Drain(stub_->ExportRuns(&context, request), on_part);
+    return DrainWhile(&context, stub_->ExportRuns(&context, request), on_part);
   }
 
   absl::Status ReadTrace(
@@ -151,15 +151,10 @@ class GrpcDaemonChannel : public DaemonChannel {
                          std::stop_token stop, Deadline deadline) override {
     grpc::ClientContext context;
     if (deadline) context.set_deadline(*deadline);
-    const auto stream = stub_->WatchJobs(&context, request);
+    auto stream = stub_->WatchJobs(&context, request);
     // TryCancel may be called from any thread once the call was started.
     const std::stop_callback end_on_stop(stop, [&context] { context.TryCancel(); });
-    v1::WatchJobsResponse change;
-    bool enough = false;
-    while (!enough && stream->Read(&change)) enough = !on_change(change);
-    if (enough) context.TryCancel();
-    const grpc::Status status = stream->Finish();
-    return enough ? absl::OkStatus() : Translated(status);
+    return DrainWhile(&context, std::move(stream), on_change);
   }
 
  private:
@@ -196,6 +191,19 @@ class GrpcDaemonChannel : public DaemonChannel {
     Response part;
     while (stream->Read(&part)) on_part(part);
     return Translated(stream->Finish());
+  }
+
+  // Until `on_part` returns false.
+  template <typename Response>
+  absl::Status DrainWhile(grpc::ClientContext* context,
+                          std::unique_ptr<grpc::ClientReader<Response>> stream,
+                          const std::function<bool(const Response&)>& on_part) {
+    Response part;
+    bool goes_on = true;
+    while (goes_on && stream->Read(&part)) goes_on = on_part(part);
+    if (!goes_on) context->TryCancel();
+    const grpc::Status status = stream->Finish();
+    return goes_on ? Translated(status) : absl::OkStatus();
   }
 
   const std::string address_;

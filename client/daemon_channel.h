@@ -52,9 +52,10 @@ class DaemonChannel {
   // Calls on_part for each message, in order, on this thread.
   virtual absl::Status GetRun(const v1::GetRunRequest& request,
                               const std::function<void(const v1::GetRunResponse&)>& on_part) = 0;
+  // The same, until on_part returns false (OK).
   virtual absl::Status ExportRuns(
       const v1::ExportRunsRequest& request,
-      const std::function<void(const v1::ExportRunsResponse&)>& on_part) = 0;
+      const std::function<bool(const v1::ExportRunsResponse&)>& on_part) = 0;
   // The pieces of a Chrome trace, in order.
   virtual absl::Status ReadTrace(
       const v1::ReadTraceRequest& request,

@@ -17,6 +17,7 @@ inline constexpr int kExitRefused = 4;
 inline constexpr int kExitOutput = 6;
 inline constexpr int kExitTimedOut = 124;
 inline constexpr int kExitInterrupted = 130;
+inline constexpr int kExitTerminated = 143;
 
 // An error of the place that results are written to: a full disk, a folder that is not there. It
 // keeps its mark under WithRemark.

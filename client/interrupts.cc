@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <system_error>
@@ -17,20 +16,21 @@
 namespace torchlap::client {
 namespace {
 
-sigset_t OnlyInterrupt() {
+sigset_t HeardSignals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
   return set;
 }
+
+int ExitCodeAfter(int signal) { return signal == SIGTERM ? kExitTerminated : kExitInterrupted; }
 
 }  // namespace
 
 Interrupts::Interrupts() {
-  const sigset_t set = OnlyInterrupt();
-  sigset_t old;
-  pthread_sigmask(SIG_BLOCK, &set, &old);
-  was_blocked_ = sigismember(&old, SIGINT) == 1;
+  const sigset_t set = HeardSignals();
+  pthread_sigmask(SIG_BLOCK, &set, &old_mask_);
   signal_fd_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   end_fd_ = eventfd(0, EFD_CLOEXEC);
   if (signal_fd_ < 0 || end_fd_ < 0) {
@@ -46,9 +46,10 @@ Interrupts::~Interrupts() {
   listener_.join();
   close(signal_fd_);
   close(end_fd_);
-  const sigset_t set = OnlyInterrupt();
-  if (!was_blocked_) pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
 }
+
+int Interrupts::exit_code() const { return ExitCodeAfter(terminated_ ? SIGTERM : SIGINT); }
 
 bool Interrupts::WaitForSecond(std::chrono::milliseconds patience) { return WaitFor(2, patience); }
 
@@ -57,7 +58,7 @@ void Interrupts::Pause(std::chrono::milliseconds duration) { WaitFor(1, duration
 bool Interrupts::WaitFor(int count, std::chrono::milliseconds patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   const MutexLock lock(&mutex_);
-  while (count_ < count) {
+  while (count_ < count && !terminated_) {
     if (changed_.wait_until(mutex_, deadline) == std::cv_status::timeout) break;
   }
   return count_ >= count;
@@ -70,14 +71,23 @@ void Interrupts::Listen() {
     if (waits[1].revents != 0) return;
     signalfd_siginfo info;
     if (read(signal_fd_, &info, sizeof(info)) != sizeof(info)) continue;
-    if (ends_process_) std::_Exit(kExitInterrupted);
-    {
-      const MutexLock lock(&mutex_);
-      ++count_;
-    }
-    changed_.notify_all();
+    const int signal = static_cast<int>(info.ssi_signo);
+    if (ends_process_) std::_Exit(ExitCodeAfter(signal));
+    Count(signal);
     stop_.request_stop();
   }
+}
+
+void Interrupts::Count(int signal) {
+  {
+    const MutexLock lock(&mutex_);
+    if (signal == SIGTERM) {
+      terminated_ = true;
+    } else {
+      ++count_;
+    }
+  }
+  changed_.notify_all();
 }
 
 }  // namespace torchlap::client

@@ -20,7 +20,11 @@
 namespace torchlap::client {
 namespace {
 
+using format::Document;
 using format::Format;
+
+// For mkostemp.
+constexpr char kTemporaryEnding[] = ".XXXXXX";
 
 absl::Status CannotWrite(const std::string& path, const std::string& reason) {
   return OutputError(fmt::format("cannot write {}: {}", path, reason));
@@ -39,6 +43,45 @@ bool IsSpecialFile(const std::string& path) {
          !std::filesystem::is_directory(status);
 }
 
+// Closes and, unless it was kept, removes the file.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(std::string path)
+      : path_(std::move(path)), fd_(mkostemp(path_.data(), O_CLOEXEC)) {}
+  ~TemporaryFile() {
+    if (fd_ >= 0) close(fd_);
+    if (fd_ >= 0 && !kept_) unlink(path_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  // With the permissions that a new file would have, on the disk.
+  bool Complete() {
+    const mode_t mask = umask(0);
+    umask(mask);
+    return fchmod(fd_, 0666 & ~mask) == 0 && fsync(fd_) == 0;
+  }
+
+  bool MoveTo(const std::string& path) {
+    kept_ = rename(path_.c_str(), path.c_str()) == 0;
+    return kept_;
+  }
+
+  int fd() const { return fd_; }
+
+ private:
+  std::string path_;
+  const int fd_;
+  bool kept_ = false;
+};
+
+// Through a link its target is replaced, not the link.
+std::string TargetOf(const std::string& path) {
+  std::error_code ignored;
+  const std::filesystem::path real = std::filesystem::weakly_canonical(path, ignored);
+  return real.empty() ? path : real.native();
+}
+
 // Said before hours of measuring, not after.
 absl::Status CheckWritable(const std::string& path) {
   if (IsSpecialFile(path)) return absl::OkStatus();
@@ -52,7 +95,8 @@ absl::Status CheckWritable(const std::string& path) {
   if (std::filesystem::is_directory(path, error)) {
     return OutputError(fmt::format("-o {} is a folder, must be a file", path));
   }
-  if (access(folder.c_str(), W_OK | X_OK) != 0) {
+  // Permissions alone do not tell: no file can be made in /proc.
+  if (TemporaryFile(TargetOf(path) + kTemporaryEnding).fd() < 0) {
     return OutputError(fmt::format("-o {}: cannot write into {}: {}", path, folder.native(),
                                    std::strerror(errno)));
   }
@@ -126,38 +170,6 @@ absl::Status WriteTo(int fd, const std::string& path, const WriteContent& body) 
   return buffer.error() == 0 ? absl::OkStatus() : CannotWrite(path, std::strerror(buffer.error()));
 }
 
-// Closes and, unless it was kept, removes the file.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(std::string path)
-      : path_(std::move(path)), fd_(mkostemp(path_.data(), O_CLOEXEC)) {}
-  ~TemporaryFile() {
-    if (fd_ >= 0) close(fd_);
-    if (fd_ >= 0 && !kept_) unlink(path_.c_str());
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-
-  // With the permissions that a new file would have, on the disk.
-  bool Complete() {
-    const mode_t mask = umask(0);
-    umask(mask);
-    return fchmod(fd_, 0666 & ~mask) == 0 && fsync(fd_) == 0;
-  }
-
-  bool MoveTo(const std::string& path) {
-    kept_ = rename(path_.c_str(), path.c_str()) == 0;
-    return kept_;
-  }
-
-  int fd() const { return fd_; }
-
- private:
-  std::string path_;
-  const int fd_;
-  bool kept_ = false;
-};
-
 absl::Status WriteSpecialFile(const std::string& path, const WriteContent& body) {
   const int fd = open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return CannotWrite(path, std::strerror(errno));
@@ -169,7 +181,18 @@ absl::Status WriteSpecialFile(const std::string& path, const WriteContent& body)
 absl::Status WriteStdout(const Format& format, const Console& console,
                          const format::Document& document) {
   errno = 0;
-  if (absl::Status status = format.write(document, *console.out); !status.ok()) return status;
+  int error = 0;
+  // Where rows come from may change errno once it hears that no more can be taken.
+  Document watched = document;
+  watched.rows.each = [&](const format::Rows::Take& take) {
+    return document.rows.each([&](const auto& row) {
+      const bool goes_on = take(row);
+      if (!goes_on) error = errno;
+      return goes_on;
+    });
+  };
+  if (absl::Status status = format.write(watched, *console.out); !status.ok()) return status;
+  if (error != 0) errno = error;
   return FlushStdout(console);
 }
 
@@ -236,11 +259,8 @@ bool ShowsTableToo(const Output& output, const Console& console) {
 
 absl::Status WriteFileWhole(const std::string& path, const WriteContent& write) {
   if (IsSpecialFile(path)) return WriteSpecialFile(path, write);
-  // Through a link its target is replaced, not the link.
-  std::error_code ignored;
-  const std::filesystem::path real = std::filesystem::weakly_canonical(path, ignored);
-  const std::string target = real.empty() ? path : real.native();
-  TemporaryFile file(target + ".XXXXXX");
+  const std::string target = TargetOf(path);
+  TemporaryFile file(target + kTemporaryEnding);
   if (file.fd() < 0) return CannotWrite(path, std::strerror(errno));
   if (absl::Status status = WriteTo(file.fd(), path, write); !status.ok()) return status;
   if (!file.Complete()) return CannotWrite(path, std::strerror(errno));

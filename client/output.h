@@ -28,8 +28,8 @@ struct Output {
 
 // The format that was named, else the one that the file's name ends in, else the first that can
 // write the content. INVALID_ARGUMENT: a format or an ending that is not there or cannot write such
-// content. An output error (exit_code.h): a file that could not be written. Makes the file's
-// folder.
+// content. An output error (exit_code.h): a file that could not be written, which is tried. Makes
+// the file's folder.
 absl::StatusOr<Output> ChooseOutput(const OutputWords& words, format::Content content,
                                     format::FormatList formats = format::kFormats);
 

@@ -34,6 +34,12 @@ std::string Colored(const std::string& text, const char* code, bool color) {
   return color ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
 }
 
+// `the last of 3 launches took `; empty of one launch, which is all of its cell.
+std::string LastLaunchWords(const v1::JobSpec& spec) {
+  const uint32_t launches = spec.plan().launches();
+  return launches > 1 ? fmt::format("the last of {} launches took ", launches) : "";
+}
+
 std::string ResultWords(const FinishedCell& cell) {
   if (!cell.run || cell.run->outcome() == v1::OUTCOME_UNSPECIFIED) {
     const std::string state(Word(cell.job.state()));
@@ -42,7 +48,8 @@ std::string ResultWords(const FinishedCell& cell) {
   if (cell.job.state() == v1::JOB_STATE_CANCELLED) return std::string(Word(cell.job.state()));
   if (cell.run->outcome() != v1::OUTCOME_OK) return format::FailureWords(*cell.run);
   if (cell.run->workload().has_calibration()) return format::PeakWords(cell.run->calibration());
-  std::string words = format::StepTimeCell(*cell.run) + " ms a step";
+  std::string words =
+      LastLaunchWords(cell.job.spec()) + format::StepTimeCell(*cell.run) + " ms a step";
   const std::string note = format::NoteWords(*cell.run);
   return note.empty() ? words : words + ", " + note;
 }
@@ -113,6 +120,11 @@ std::string StepWords(const v1::Progress& progress) {
 std::string LaunchWords(const SweepProgress::Current& current) {
   const uint32_t launches = current.job.spec().plan().launches();
   return launches > 1 ? fmt::format("launch {} of {}, ", current.launch + 1, launches) : "";
+}
+
+std::string WaitingWords(const SweepProgress& progress) {
+  const std::string why = progress.waiting_words();
+  return why.empty() ? "waiting" : "waiting: " + why;
 }
 
 std::string DoingWords(const SweepProgress::Current& current) {
@@ -187,6 +199,7 @@ void SweepProgress::ApplyEvent(const v1::JobEvent& event, std::vector<FinishedCe
   Cell& cell = place->second;
   cell.job.set_state(event.state());
   cell.job.clear_not_stored();
+  cell.job.clear_wait();
   const bool run_ended = event.has_run() && event.run().outcome() != v1::OUTCOME_UNSPECIFIED;
   if (run_ended) {
     cell.progress.reset();
@@ -284,6 +297,31 @@ size_t SweepProgress::failed() const {
   }));
 }
 
+size_t SweepProgress::cancelled() const {
+  return static_cast<size_t>(std::count_if(cells_.begin(), cells_.end(), [](const auto& entry) {
+    return entry.second.job.state() == v1::JOB_STATE_CANCELLED;
+  }));
+}
+
+std::optional<uint64_t> SweepProgress::waiting_job() const {
+  std::optional<uint64_t> first;
+  for (const auto& [id, cell] : cells_) {
+    if (cell.job.state() == v1::JOB_STATE_RUNNING) return std::nullopt;
+    if (cell.job.state() == v1::JOB_STATE_QUEUED && !first) first = id;
+  }
+  return first;
+}
+
+void SweepProgress::SetWait(uint64_t job_id, const v1::WaitReason& wait) {
+  const auto place = cells_.find(job_id);
+  if (place != cells_.end()) *place->second.job.mutable_wait() = wait;
+}
+
+std::string SweepProgress::waiting_words() const {
+  const std::optional<uint64_t> job_id = waiting_job();
+  return job_id ? format::WaitWords(cells_.at(*job_id).job.wait()) : "";
+}
+
 std::vector<uint64_t> SweepProgress::job_ids() const {
   std::vector<uint64_t> ids;
   for (const auto& [id, cell] : cells_) ids.push_back(id);
@@ -354,13 +392,23 @@ std::string NextTryLine(const NextTry& next) {
                      EndWords(next.ended), sizes.empty() ? "again" : sizes);
 }
 
+std::string UnsuccessfulWords(const SweepProgress& progress) {
+  const size_t cancelled = progress.cancelled();
+  const size_t failed = progress.failed() - cancelled;
+  std::string words;
+  if (failed > 0 || cancelled == 0) words = fmt::format("{} failed", failed);
+  if (cancelled > 0) words += fmt::format("{}{} cancelled", words.empty() ? "" : ", ", cancelled);
+  return words;
+}
+
 std::string ProgressLine(const SweepProgress& progress, int columns, bool color) {
   const std::string bar = Bar(progress.done(), progress.total());
   std::string rest = fmt::format(" {}/{}", progress.done(), progress.total());
-  if (progress.failed() > 0) rest += fmt::format(", {} failed", progress.failed());
+  if (progress.failed() > 0) rest += ", " + UnsuccessfulWords(progress);
   const auto current = progress.current();
   if (!progress.finished()) {
-    rest += "  " + (current ? LaunchWords(*current) + DoingWords(*current) : "waiting");
+    rest +=
+        "  " + (current ? LaunchWords(*current) + DoingWords(*current) : WaitingWords(progress));
   }
   rest += EstimateWords(progress);
   // Last, as it is what a narrow terminal can do without.
@@ -385,6 +433,10 @@ void ProgressDisplay::Show(const SweepProgress& progress, const std::vector<Fini
 void ProgressDisplay::Say(const std::string& line) {
   Clear();
   *console_.err << line << '\n' << std::flush;
+}
+
+void ProgressDisplay::SayWhereNothingIsDrawn(const std::string& line) {
+  if (!quiet_ && !console_.live) Say(line);
 }
 
 void ProgressDisplay::Clear() {

@@ -51,11 +51,19 @@ class SweepProgress {
   bool finished() const;
   size_t total() const { return cells_.size(); }
   size_t done() const;
-  // Jobs that ended in another state than SUCCEEDED.
+  // Jobs that ended in another state than SUCCEEDED; cancelled ones are among them.
   size_t failed() const;
+  size_t cancelled() const;
   // By id.
   std::vector<uint64_t> job_ids() const;
   std::optional<v1::Job> first_job() const;
+
+  // The first job that waits in the queue while none of them runs.
+  std::optional<uint64_t> waiting_job() const;
+  // Why a job waits, which changes do not tell. It holds until the job has changed.
+  void SetWait(uint64_t job_id, const v1::WaitReason& wait);
+  // `next on cpu0, which runs 949.1`, of waiting_job(); empty if it is not known.
+  std::string waiting_words() const;
 
   // What is measured now; nothing between two runs.
   struct Current {
@@ -107,12 +115,16 @@ class SweepProgress {
   size_t timed_cells_ = 0;
 };
 
-// `17 small, forward-backward, batch 1, context 64: 152.3 ± 8.5 ms (3 of 10)`.
+// `17 small, forward-backward, batch 1, context 64: 152.3 ± 8.5 ms a step (3 of 10)`. Of several
+// launches it has the last one, and says so: only the table has them together.
 std::string FinishedLine(const FinishedCell& cell, size_t done, size_t total);
 
 // `17 small, forward-backward, batch 300, context 256: OUT_OF_MEMORY in backward, trying batch
 // 150`.
 std::string NextTryLine(const NextTry& next);
+
+// `1 failed, 2 cancelled`; `0 failed` where all that is done succeeded.
+std::string UnsuccessfulWords(const SweepProgress& progress);
 
 // `[=====     ] 3/10  small, ..., context 64: step 4/15, 152.3 ms  about 2 min 5 s left`, at most
 // `columns` wide.
@@ -133,6 +145,9 @@ class ProgressDisplay {
             const std::vector<NextTry>& tries = {});
   // A line above the progress.
   void Say(const std::string& line);
+  // The same where nothing is redrawn that says it.
+  void SayWhereNothingIsDrawn(const std::string& line);
+  bool is_quiet() const { return quiet_; }
   // Takes the progress off the screen.
   void Clear();
 

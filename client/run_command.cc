@@ -20,23 +20,13 @@ constexpr char kBareEdition[] = "cs336-2025";
 // Is it what the daemon puts where nothing is asked for?
 bool IsUsual(int field, int64_t ns) { return static_cast<double>(ns) == DefaultOf<Plan>(field); }
 
-std::string Quoted(const std::string& word) {
-  const bool is_plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::string_view("_./:=,+-%").find(c) != std::string_view::npos;
-  });
-  if (is_plain) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 class CommandLine {
  public:
   explicit CommandLine(std::string command) : text_(std::move(command)) {}
 
   template <typename Value>
   void Add(const char* flag, const Value& value) {
-    text_ += fmt::format(" {} {}", flag, Quoted(fmt::format("{}", value)));
+    text_ += fmt::format(" {} {}", flag, ShellWord(fmt::format("{}", value)));
   }
 
   template <typename Value>
@@ -124,6 +114,16 @@ void AddPlan(const v1::Plan& plan, CommandLine* line) {
 }
 
 }  // namespace
+
+std::string ShellWord(const std::string& word) {
+  const bool is_plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("_./:=,+-%").find(c) != std::string_view::npos;
+  });
+  if (is_plain) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
 
 std::string FitCommand(const v1::Run& run, v1::FitAxis axis) {
   v1::TransformerLm model = run.workload().transformer_lm();

@@ -1,4 +1,4 @@
-// The command line that measures again what a run measured.
+// Command lines that measure again what a run measured.
 #pragma once
 
 #include <string>
@@ -7,6 +7,9 @@
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::client {
+
+// The word as a shell takes it, quoted where it must be.
+std::string ShellWord(const std::string& word);
 
 // `torchlap run --model-sizes small --batch-size 2 --device cpu0`: the effective workload, the plan
 // and the device; what is at its default is left out. To change something, change the run first.

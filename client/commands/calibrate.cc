@@ -43,7 +43,7 @@ absl::StatusOr<int> Execute(const CalibrateOptions& options, const Invocation& i
     if (!job.ok()) return job.status();
     return Print(*job, *output, invocation.console);
   };
-  return SubmitAndFollow(*std::move(request), {}, invocation, report);
+  return SubmitAndFollow(*std::move(request), {}, options.output, invocation, report);
 }
 
 }  // namespace torchlap::client

@@ -22,7 +22,7 @@ absl::StatusOr<int> Execute(const FitOptions& options, const Invocation& invocat
     };
     return WriteOutputAndTable(*output, invocation.console, format::ShowFit(*job, find_devices));
   };
-  return SubmitAndFollow(*std::move(request), follow, invocation, report);
+  return SubmitAndFollow(*std::move(request), follow, options.output, invocation, report);
 }
 
 }  // namespace torchlap::client

@@ -8,6 +8,7 @@
 #include "client/commands/submission.h"
 #include "client/exit_code.h"
 #include "client/interrupts.h"
+#include "client/run_command.h"
 
 namespace torchlap::client {
 namespace {
@@ -28,14 +29,26 @@ void CancelSweep(uint64_t sweep_id, const Console& console, DaemonChannel* chann
                               response->cancelling_job_ids_size());
 }
 
-int Detach(uint64_t sweep_id, const Console& console, Interrupts* interrupts,
-           DaemonChannel* channel) {
+int Detach(uint64_t sweep_id, const OutputWords& output, const Console& console,
+           Interrupts* interrupts, DaemonChannel* channel) {
   const std::string sweep = fmt::format("sweep:{}", sweep_id);
-  *console.err << fmt::format("{}, or Ctrl-C again within {} s\n",
-                              DetachedWords(sweep + " goes on", sweep), kSecondInterrupt.count())
-               << std::flush;
-  if (interrupts->WaitForSecond(kSecondInterrupt)) CancelSweep(sweep_id, console, channel);
-  return kExitInterrupted;
+  std::string words = DetachedWords(sweep + " goes on", sweep, output);
+  if (!interrupts->was_terminated()) {
+    words += fmt::format(", or Ctrl-C again within {} s", kSecondInterrupt.count());
+  }
+  *console.err << words << std::endl;
+  const bool is_cancelled =
+      !interrupts->was_terminated() && interrupts->WaitForSecond(kSecondInterrupt);
+  if (is_cancelled) CancelSweep(sweep_id, console, channel);
+  return interrupts->exit_code();
+}
+
+// `; write a.csv: torchlap export sweep:3 -o a.csv`; empty where no file was asked for.
+std::string FileWords(const std::string& selectors, const OutputWords& output) {
+  if (output.file.empty()) return "";
+  const std::string format = output.format ? " --format " + *output.format : "";
+  return fmt::format("; write {0} when it has ended: torchlap export {1} -o {2}{3}", output.file,
+                     selectors, ShellWord(output.file), format);
 }
 
 // A daemon that does not come back leaves the user with a sweep to look for.
@@ -48,17 +61,20 @@ absl::Status WithSweep(const absl::Status& status, uint64_t sweep_id) {
 
 }  // namespace
 
-std::string DetachedWords(const std::string& what, const std::string& selectors) {
-  return fmt::format("detached: {0}; follow it: torchlap watch {1}; cancel it: torchlap cancel {1}",
-                     what, selectors);
+std::string DetachedWords(const std::string& what, const std::string& selectors,
+                          const OutputWords& output) {
+  return fmt::format(
+      "detached: {0}; follow it: torchlap watch {1}{2}; cancel it: torchlap cancel {1}", what,
+      selectors, FileWords(selectors, output));
 }
 
-std::string DetachedLine(const std::vector<std::string>& typed, const std::optional<v1::Job>& job) {
+std::string DetachedLine(const std::vector<std::string>& typed, const std::optional<v1::Job>& job,
+                         const OutputWords& output) {
   const bool is_last = typed.empty() || (typed.size() == 1 && typed.front() == "last");
   const std::string selectors = is_last && job ? fmt::format("sweep:{}", job->sweep_id())
                                 : is_last      ? "last"
                                                : fmt::format("{}", fmt::join(typed, " "));
-  return DetachedWords("what was followed goes on", selectors) + '\n';
+  return DetachedWords("what was followed goes on", selectors, output) + '\n';
 }
 
 v1::Selector SweepSelector(uint64_t sweep_id) {
@@ -76,13 +92,15 @@ absl::StatusOr<v1::Job> FetchJob(uint64_t job_id, DaemonChannel* channel) {
 }
 
 absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowOptions& options,
-                                    const Invocation& invocation, const ReportSweep& report) {
+                                    const OutputWords& output, const Invocation& invocation,
+                                    const ReportSweep& report) {
   Interrupts interrupts;
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();
   auto submitted = SubmitOnce(std::move(request), channel->get());
   if (!submitted.ok()) return submitted.status();
   const uint64_t sweep_id = submitted->sweep_id();
+  *invocation.console.err << StartLine(*submitted) << std::endl;
 
   SweepProgress progress;
   ProgressDisplay display(invocation.console);
@@ -91,7 +109,7 @@ absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowO
   display.Clear();
   if (!end.ok()) return WithSweep(end.status(), sweep_id);
   if (*end == FollowEnd::kInterrupted) {
-    return Detach(sweep_id, invocation.console, &interrupts, channel->get());
+    return Detach(sweep_id, output, invocation.console, &interrupts, channel->get());
   }
   interrupts.LetThemEnd();
   if (absl::Status status = report(*submitted, channel->get()); !status.ok()) {

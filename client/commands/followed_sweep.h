@@ -20,20 +20,24 @@ namespace torchlap::client {
 using ReportSweep =
     std::function<absl::Status(const v1::SubmitJobsResponse& submitted, DaemonChannel* channel)>;
 
-// Submits, shows progress until all jobs are finished, and calls `report`. The first Ctrl-C
-// detaches (and says how to go on), a second one within 3 s cancels the sweep. Returns the exit
-// code: 0, 2 if a job failed, 130 after Ctrl-C. Every error names the sweep once there is one, and
+// Submits, says what was submitted, shows progress until all jobs are finished, and calls `report`.
+// The first Ctrl-C detaches (and says how to go on, and how to write `output`'s file), a second one
+// within 3 s cancels the sweep; SIGTERM detaches alone. Returns the exit code: 0, 2 if a job
+// failed, 130 after Ctrl-C, 143 after SIGTERM. Every error names the sweep once there is one, and
 // how to go on with it.
 absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowOptions& options,
-                                    const Invocation& invocation, const ReportSweep& report);
+                                    const OutputWords& output, const Invocation& invocation,
+                                    const ReportSweep& report);
 
 // What Ctrl-C leaves, and how to go on: `detached: WHAT; follow it: torchlap watch SELECTORS; ...`,
-// without an end.
-std::string DetachedWords(const std::string& what, const std::string& selectors);
+// without an end. The file that was to be written is not: which command writes it.
+std::string DetachedWords(const std::string& what, const std::string& selectors,
+                          const OutputWords& output);
 
 // The same for jobs that were chosen and not submitted here. `typed`: as the user chose them; what
 // may mean others tomorrow (`last`) becomes the sweep of `job`.
-std::string DetachedLine(const std::vector<std::string>& typed, const std::optional<v1::Job>& job);
+std::string DetachedLine(const std::vector<std::string>& typed, const std::optional<v1::Job>& job,
+                         const OutputWords& output);
 
 // The selector of the sweep alone.
 v1::Selector SweepSelector(uint64_t sweep_id);

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -17,7 +19,8 @@
 namespace torchlap::client {
 namespace {
 
-using OnPart = std::function<void(const v1::ExportRunsResponse&)>;
+// False: no more is wanted.
+using OnPart = std::function<bool(const v1::ExportRunsResponse&)>;
 
 // Hands on each message. A service that went away before the first one is asked once more.
 absl::Status ForEachPart(const v1::ExportRunsRequest& request, DaemonChannel* channel,
@@ -25,7 +28,7 @@ absl::Status ForEachPart(const v1::ExportRunsRequest& request, DaemonChannel* ch
   bool has_begun = false;
   const auto take = [&](const v1::ExportRunsResponse& part) {
     has_begun = true;
-    on_part(part);
+    return on_part(part);
   };
   absl::Status status = channel->ExportRuns(request, take);
   if (absl::IsUnavailable(status) && !has_begun && channel->Reopen().ok()) {
@@ -57,6 +60,18 @@ std::string KindOf(const v1::Run& row) {
                      is_finished ? Word(row.outcome()) : Word(row.job_state()));
 }
 
+// Of a selector and labels that no run has.
+std::string NoneWords(const v1::RunFilter& filter) {
+  const bool is_any = filter.selector().all() || filter.selector().ByteSizeLong() == 0;
+  if (filter.labels().empty()) {
+    return is_any ? "no run matches: there is none yet" : "no run matches the selector";
+  }
+  std::set<std::string> labels;
+  for (const auto& [key, value] : filter.labels()) labels.insert(key + "=" + value);
+  return fmt::format("no run{} has the label{} {}", is_any ? "" : " of the selector",
+                     labels.size() == 1 ? "" : "s", fmt::join(labels, ", "));
+}
+
 // The line of an export that would be empty: what its selector has without the filters beside it.
 absl::Status NothingMatches(const v1::RunFilter& filter, DaemonChannel* channel) {
   v1::RunFilter chosen;
@@ -67,9 +82,10 @@ absl::Status NothingMatches(const v1::RunFilter& filter, DaemonChannel* channel)
                                           [&counts](const v1::ExportRunsResponse& part) {
                                             for (const v1::Run& row : part.rows())
                                               ++counts[KindOf(row)];
+                                            return true;
                                           });
   if (!status.ok()) return status;
-  if (counts.empty()) return absl::NotFoundError("no run matches: there is none yet");
+  if (counts.empty()) return absl::NotFoundError(NoneWords(filter));
   return absl::NotFoundError(
       fmt::format("no run matches; without the filters there are: {}", Counted(counts)));
 }
@@ -83,7 +99,8 @@ format::Rows RowsAsTheyCome(const v1::RunFilter& filter, DaemonChannel* channel)
     bool is_empty = true;
     const auto take_part = [&](const v1::ExportRunsResponse& part) {
       is_empty = is_empty && part.rows().empty();
-      for (const v1::Run& run : part.rows()) take(values.Of(run));
+      return std::all_of(part.rows().begin(), part.rows().end(),
+                         [&](const v1::Run& run) { return take(values.Of(run)); });
     };
     const absl::Status status = ForEachPart(Request(filter, v1::ROW_KIND_RUN), channel, take_part);
     return status.ok() && is_empty ? NothingMatches(filter, channel) : status;
@@ -127,6 +144,7 @@ absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::ExportRunsRequest& requ
   const absl::Status status =
       ForEachPart(request, channel, [&rows](const v1::ExportRunsResponse& part) {
         rows.insert(rows.end(), part.rows().begin(), part.rows().end());
+        return true;
       });
   if (!status.ok()) return status;
   return rows;
@@ -176,7 +194,7 @@ absl::Status PrintSamples(const v1::RunFilter& filter, const Output& output, con
     request.set_with_samples(true);
     format::SampleRows rows(take);
     const absl::Status status = ForEachPart(
-        request, channel, [&rows](const v1::ExportRunsResponse& part) { rows.Take(part); });
+        request, channel, [&rows](const v1::ExportRunsResponse& part) { return rows.Take(part); });
     if (!status.ok() || rows.count() > 0) return status;
     if (rows.runs() == 0) return NothingMatches(filter, channel);
     return absl::NotFoundError(fmt::format("no steps were measured in the {} run{} chosen",

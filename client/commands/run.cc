@@ -22,7 +22,7 @@ absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocat
     if (!status.ok() || !trace_folder) return status;
     return FetchTraces(filter.selector(), *trace_folder, invocation.console, channel);
   };
-  return SubmitAndFollow(*std::move(request), {}, invocation, report);
+  return SubmitAndFollow(*std::move(request), {}, options.output, invocation, report);
 }
 
 }  // namespace torchlap::client

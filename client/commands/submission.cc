@@ -23,6 +23,16 @@ absl::Status CheckName(const std::string& name) {
       "--name is {0}, must not be a number: sweep:{0} is the sweep with that id", name));
 }
 
+// `sweep:3, jobs 17 to 19`.
+std::string IdsWords(const v1::SubmitJobsResponse& submitted) {
+  const int jobs = submitted.job_ids_size();
+  std::string ids = jobs == 0 ? "" : fmt::format(", job {}", submitted.job_ids(0));
+  if (jobs > 1) {
+    ids = fmt::format(", jobs {} to {}", submitted.job_ids(0), submitted.job_ids(jobs - 1));
+  }
+  return fmt::format("sweep:{}{}", submitted.sweep_id(), ids);
+}
+
 }  // namespace
 
 absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
@@ -35,13 +45,13 @@ absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
   return channel->SubmitJobs(request);
 }
 
+std::string StartLine(const v1::SubmitJobsResponse& submitted) {
+  const int cells = submitted.job_ids_size();
+  return fmt::format("{}: {} {}", IdsWords(submitted), cells, cells == 1 ? "cell" : "cells");
+}
+
 std::string SubmittedWords(const v1::SubmitJobsResponse& submitted) {
-  const int jobs = submitted.job_ids_size();
-  std::string ids = jobs == 0 ? "" : fmt::format(", job {}", submitted.job_ids(0));
-  if (jobs > 1) {
-    ids = fmt::format(", jobs {} to {}", submitted.job_ids(0), submitted.job_ids(jobs - 1));
-  }
-  return fmt::format("submitted all the same: sweep:{}{}", submitted.sweep_id(), ids);
+  return "submitted all the same: " + IdsWords(submitted);
 }
 
 }  // namespace torchlap::client

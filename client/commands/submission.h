@@ -16,6 +16,9 @@ namespace torchlap::client {
 absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
                                                   DaemonChannel* channel);
 
+// `sweep:19, jobs 4 to 7: 4 cells`: what is about to be measured.
+std::string StartLine(const v1::SubmitJobsResponse& submitted);
+
 // What a submit that cannot print its result leaves its caller with, on one line, so that nobody
 // submits twice.
 std::string SubmittedWords(const v1::SubmitJobsResponse& submitted);

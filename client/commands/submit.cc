@@ -5,6 +5,13 @@
 #include "client/format/submitted.h"
 
 namespace torchlap::client {
+namespace {
+
+// A range without a step has more cells than one thinks.
+constexpr int kManyCells = 100;
+
+}  // namespace
+
 absl::StatusOr<int> Execute(const SubmitOptions& options, const Invocation& invocation) {
   auto request = BuildSweep(options.sweep);
   if (!request.ok()) return request.status();
@@ -14,6 +21,9 @@ absl::StatusOr<int> Execute(const SubmitOptions& options, const Invocation& invo
   if (!channel.ok()) return channel.status();
   auto submitted = SubmitOnce(*std::move(request), channel->get());
   if (!submitted.ok()) return submitted.status();
+  if (submitted->job_ids_size() > kManyCells) {
+    *invocation.console.err << StartLine(*submitted) << '\n';
+  }
   const absl::Status written =
       WriteOutput(*output, invocation.console, format::ShowSubmitted(*submitted));
   if (!written.ok()) return WithRemark(written, SubmittedWords(*submitted));

@@ -23,8 +23,8 @@ absl::StatusOr<Deadline> DeadlineOf(const std::optional<std::string>& timeout) {
 }
 
 void Say(const SweepProgress& progress, const char* what, const Console& console) {
-  *console.err << fmt::format("{}: {} of {} jobs finished, {} failed\n", what, progress.done(),
-                              progress.total(), progress.failed());
+  *console.err << fmt::format("{}: {} of {} jobs finished, {}\n", what, progress.done(),
+                              progress.total(), UnsuccessfulWords(progress));
 }
 
 }  // namespace
@@ -51,8 +51,8 @@ absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invoca
   auto end = Follow(*selector, follow, channel->get(), &interrupts, &progress, &display);
   if (!end.ok()) return end.status();
   if (*end == FollowEnd::kInterrupted) {
-    *invocation.console.err << DetachedLine(options.selectors, progress.first_job());
-    return kExitInterrupted;
+    *invocation.console.err << DetachedLine(options.selectors, progress.first_job(), {});
+    return interrupts.exit_code();
   }
   if (*end == FollowEnd::kTimedOut) {
     Say(progress, "timed out", invocation.console);

@@ -23,7 +23,7 @@ absl::StatusOr<int> Execute(const WarmupOptions& options, const Invocation& invo
     return WriteOutputAndTable(*output, invocation.console,
                                format::ShowWarmups(*response, find_devices));
   };
-  return SubmitAndFollow(*std::move(request), {}, invocation, report);
+  return SubmitAndFollow(*std::move(request), {}, options.output, invocation, report);
 }
 
 }  // namespace torchlap::client

@@ -26,8 +26,9 @@ absl::StatusOr<int> Execute(const WatchOptions& options, const Invocation& invoc
   display.Clear();
   if (!end.ok()) return end.status();
   if (*end == FollowEnd::kInterrupted) {
-    *invocation.console.err << DetachedLine(options.selectors, progress.first_job());
-    return kExitInterrupted;
+    *invocation.console.err << DetachedLine(options.selectors, progress.first_job(),
+                                            options.output);
+    return interrupts.exit_code();
   }
 
   interrupts.LetThemEnd();

@@ -54,6 +54,7 @@ absl::Status Write(const Document& document, std::ostream& out) {
   const absl::Status status = document.rows.each([&](const std::vector<Value>& row) {
     write_header();
     WriteLine(row, &line, out);
+    return out.good();
   });
   if (status.ok()) write_header();
   return status;

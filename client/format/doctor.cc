@@ -22,8 +22,9 @@ struct Wording {
 constexpr Wording kWordings[] = {
     {v1::FINDING_DAEMON, "torchlapd {0} answers", "{1}"},
     {v1::FINDING_TORCH, "LibTorch in {0}", ""},
-    {v1::FINDING_TORCH_MISSING, "no LibTorch: {0}",
-     "start torchlapd with --torch DIR, the torch folder of an unpacked wheel"},
+    {v1::FINDING_TORCH_MISSING, "no job can run: {0}",
+     "start torchlapd with --torch DIR, the torch folder of an unpacked wheel, and with its worker "
+     "beside it"},
     {v1::FINDING_DRIVER, "NVIDIA driver {0}", ""},
     {v1::FINDING_DRIVER_ABSENT, "no NVIDIA driver, so no CUDA devices",
      "if this machine has an NVIDIA GPU, install its driver and start torchlapd again"},

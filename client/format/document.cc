@@ -9,7 +9,9 @@ Rows RowsOf(Sheet sheet) {
   Rows rows;
   rows.names = kept->names;
   rows.each = [kept](const Rows::Take& take) {
-    for (const auto& row : kept->rows) take(row);
+    for (const auto& row : kept->rows) {
+      if (!take(row)) break;
+    }
     return absl::OkStatus();
   };
   return rows;
@@ -21,7 +23,9 @@ Rows RunRows(std::vector<v1::Run> runs, std::vector<RunColumn> columns) {
   const auto kept = std::make_shared<const std::vector<v1::Run>>(std::move(runs));
   rows.each = [kept, columns = std::move(columns)](const Rows::Take& take) {
     RunValues values(columns);
-    for (const v1::Run& run : *kept) take(values.Of(run));
+    for (const v1::Run& run : *kept) {
+      if (!take(values.Of(run))) break;
+    }
     return absl::OkStatus();
   };
   return rows;

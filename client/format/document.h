@@ -22,6 +22,8 @@ struct Grid {
   std::string caption;  // one line; may be empty
   std::vector<std::string> titles;
   std::vector<std::vector<std::string>> rows;  // as many cells as titles
+  // One line that a terminal is shown instead of very many rows; may be empty.
+  std::string in_short = {};
 };
 
 using Lines = std::vector<std::string>;
@@ -54,11 +56,12 @@ using Block = std::variant<Grid, Lines, Fields, Checklist>;
 // Rows for programs, handed out one after another: neither who has them nor who writes them need
 // hold them all.
 struct Rows {
-  using Take = std::function<void(const std::vector<Value>&)>;
+  // False: no more can be taken.
+  using Take = std::function<bool(const std::vector<Value>&)>;
 
   std::vector<std::string> names;
-  // Calls `take` for each row, in order, with as many values as names. An error: the rows before it
-  // are not all.
+  // Calls `take` for each row, in order, with as many values as names, until it returns false (OK).
+  // An error: the rows before it are not all.
   std::function<absl::Status(const Take& take)> each;
   // There is one row, and it is all that there is: no list of one.
   bool is_single = false;

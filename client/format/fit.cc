@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "client/format/advice.h"
+#include "client/format/evidence.h"
 #include "client/format/numbers.h"
 #include "client/format/run_columns.h"
 #include "client/format/sheet.h"
@@ -54,6 +55,9 @@ std::string PeakCell(const v1::Run& run) { return BytesShort(run.memory().peak_a
 bool HasAsked(const v1::Run& run) { return run.failure().has_asked_bytes(); }
 std::string AskedCell(const v1::Run& run) { return BytesShort(run.failure().asked_bytes()); }
 
+// Not NoteWords: the sizes of a search are its own, and its failures have a column.
+bool HasVerdict(const v1::Run& run) { return !VerdictWords(run).empty(); }
+
 Grid TryGrid(const v1::Job& job) {
   const FitResult result = ResultOf(job);
   const v1::FitAxis axis = result.axis;
@@ -73,6 +77,7 @@ Grid TryGrid(const v1::Job& job) {
       [](const v1::Run& run) { return HasPeak(run) ? PeakCell(run) : kNotApplicable; }, &grid);
   AddColumnIfAny("asked", runs, HasAsked, AskedCell, &grid);
   AddColumn("step (ms)", runs, StepTimeCell, &grid);
+  AddColumnIfAny("note", runs, HasVerdict, VerdictWords, &grid);
   return grid;
 }
 
@@ -106,8 +111,9 @@ FitResult ResultOf(const v1::Job& job) {
 }
 
 std::string TryLine(const v1::Run& run) {
-  const std::string result =
+  std::string result =
       run.outcome() == v1::OUTCOME_OK ? "fits" + PeakOfDevice(run) : FailureWords(run);
+  if (HasVerdict(run)) result += ", " + VerdictWords(run);
   return fmt::format("{} {}: {}", run.run_id(), SizeWords(SubjectOf(run)), result);
 }
 
@@ -136,9 +142,8 @@ Document ShowFit(const v1::Job& job, FindDevices find_devices) {
   Document document;
   document.blocks = [job, runs, find_devices] {
     std::vector<Block> blocks = {Lines{Heading(job)}, Lines{FitLine(job)}, TryGrid(job)};
-    const std::string legend =
-        LegendLine(runs, find_devices ? find_devices() : NotesOf(RowOfEachDevice(runs)),
-                   /*has_cv=*/false);
+    const std::string legend = LegendLine(
+        runs, find_devices ? find_devices() : NotesOf(RowOfEachDevice(runs)), CvKind::kNone);
     if (!legend.empty()) blocks.emplace_back(Lines{legend});
     return blocks;
   };

@@ -20,7 +20,7 @@ struct FitResult {
 };
 FitResult ResultOf(const v1::Job& job);
 
-// `17.2 batch 8, context 256: fits, peak 9.30 GiB`, for a run that ended.
+// `17.2 batch 8, context 256: fits, peak 9.30 GiB, clean`, for a run that ended.
 std::string TryLine(const v1::Run& run);
 
 // `largest batch that fits: 12 (context 256), peak 14.2 GiB of 16.0 GiB; 13 runs out of memory`, or

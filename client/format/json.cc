@@ -18,6 +18,7 @@ absl::Status WriteArray(const Rows& rows, std::ostream& out) {
     writer.Append(row, &line);
     out.write(line.data(), static_cast<std::streamsize>(line.size()));
     is_empty = false;
+    return out.good();
   });
   if (status.ok() || !is_empty) out << (is_empty ? "[]\n" : "\n]\n");
   return status;
@@ -26,6 +27,7 @@ absl::Status WriteArray(const Rows& rows, std::ostream& out) {
 absl::Status WriteSingle(const Rows& rows, std::ostream& out) {
   return rows.each([&](const std::vector<Value>& row) {
     out << Dump(RowObject(rows.names, row), kIndent) << '\n';
+    return out.good();
   });
 }
 

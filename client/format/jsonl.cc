@@ -13,6 +13,7 @@ absl::Status Write(const Document& document, std::ostream& out) {
     writer.Append(row, &line);
     line += '\n';
     out.write(line.data(), static_cast<std::streamsize>(line.size()));
+    return out.good();
   });
 }
 

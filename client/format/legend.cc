@@ -26,6 +26,17 @@ std::string NoiseClause(const std::vector<v1::Run>& rows) {
                      others);
 }
 
+const char* CvClause(CvKind cv) {
+  switch (cv) {
+    case CvKind::kLargestOfRow:
+      return "CV is the largest of the row's columns";
+    case CvKind::kEach:
+      return "CV is ± over the mean";
+    default:
+      return "";
+  }
+}
+
 std::string ThreadsWords(const v1::Environment& environment) {
   // Of a GPU they say nothing.
   if (environment.threads() == 0 || !environment.gpu_model().empty()) return "";
@@ -76,13 +87,13 @@ std::vector<DeviceNote> NotesOf(const std::vector<v1::Run>& rows) {
 }
 
 std::string LegendLine(const std::vector<v1::Run>& rows, const std::vector<DeviceNote>& devices,
-                       bool has_cv) {
+                       CvKind cv) {
   std::vector<std::string> clauses;
   const auto add = [&clauses](const std::string& clause) {
     if (!clause.empty()) clauses.push_back(clause);
   };
   add(NoiseClause(rows));
-  if (has_cv && Any(rows, HasNoise)) add("CV is the largest of the row's columns");
+  if (Any(rows, HasNoise)) add(CvClause(cv));
   for (const DeviceNote& device : devices) add(DeviceClause(device));
   return fmt::format("{}", fmt::join(clauses, "; "));
 }

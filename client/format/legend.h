@@ -24,11 +24,13 @@ std::vector<v1::Run> RowOfEachDevice(const std::vector<v1::Run>& rows);
 // The same rows with nothing known beside them.
 std::vector<DeviceNote> NotesOf(const std::vector<v1::Run>& rows);
 
+// What a CV of the table is of: the largest of its row's columns, or each ± beside it.
+enum class CvKind { kNone, kLargestOfRow, kEach };
+
 // `± is the standard deviation of the measured steps, not of the mean; CV is the largest of the
 // row's columns; cpu0: AMD EPYC (1 thread), torch 2.11.0`. With pooled launches ± is over their
-// medians. What no row has is left out, and what the table has not (`has_cv`); empty if nothing is
-// left.
+// medians. What no row has is left out, and a CV that the table has not; empty if nothing is left.
 std::string LegendLine(const std::vector<v1::Run>& rows, const std::vector<DeviceNote>& devices,
-                       bool has_cv = true);
+                       CvKind cv = CvKind::kLargestOfRow);
 
 }  // namespace torchlap::client::format

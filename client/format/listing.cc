@@ -146,6 +146,24 @@ void AddCancelled(const google::protobuf::RepeatedField<uint64_t>& ids, const ch
   }
 }
 
+constexpr size_t kMostCancelledRows = 20;
+
+// `897 jobs: 896 cancelled, 1 whose worker is being ended`.
+std::string CancelledInShort(const v1::CancelJobsResponse& response) {
+  std::vector<std::string> parts;
+  const auto add = [&parts](int count, const char* what) {
+    if (count > 0) parts.push_back(fmt::format("{} {}", count, what));
+  };
+  const int cancelled = response.cancelled_job_ids_size();
+  const int cancelling = response.cancelling_job_ids_size();
+  const int finished = response.finished_job_ids_size();
+  add(cancelled, "cancelled");
+  add(cancelling,
+      cancelling == 1 ? "whose worker is being ended" : "whose workers are being ended");
+  add(finished, "finished already");
+  return fmt::format("{} jobs: {}", cancelled + cancelling + finished, fmt::join(parts, ", "));
+}
+
 }  // namespace
 
 Document ListQueue(const std::vector<v1::Job>& jobs, int64_t now_ns) {
@@ -205,6 +223,9 @@ Document ListCancelled(const v1::CancelJobsResponse& response) {
   AddCancelled(response.cancelled_job_ids(), "cancelled", "cancelled", &listing);
   AddCancelled(response.cancelling_job_ids(), "cancelling", "its worker is being ended", &listing);
   AddCancelled(response.finished_job_ids(), "finished", "was finished already", &listing);
+  if (listing.grid.rows.size() > kMostCancelledRows) {
+    listing.grid.in_short = CancelledInShort(response);
+  }
   return DocumentOf(std::move(listing));
 }
 

@@ -14,6 +14,7 @@ namespace torchlap::client::format {
 Document ListQueue(const std::vector<v1::Job>& jobs, int64_t now_ns);
 Document ListDevices(const std::vector<v1::Device>& devices);
 Document ListPresets(const std::vector<v1::Preset>& presets);
+// In a terminal's table one line with the counts where they are more than 20.
 Document ListCancelled(const v1::CancelJobsResponse& response);
 // One row for programs; for people one line a value. `address` is where it answered.
 Document ListStatus(const v1::GetDaemonStatusResponse& status, const std::string& address);

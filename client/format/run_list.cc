@@ -1,10 +1,14 @@
+#include <algorithm>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "client/format/run_columns.h"
 #include "client/format/runs.h"
 #include "client/format/sheet.h"
 #include "client/format/subject.h"
+#include "client/format/traits.h"
 #include "client/format/width.h"
 #include "client/format/words.h"
 #include "client/time_words.h"
@@ -37,7 +41,8 @@ std::string NoteText(const v1::Run& run) {
   return run.validity() == v1::VALIDITY_CLEAN ? ShrinkWords(run) : NoteWords(run);
 }
 
-std::vector<std::string> ListRow(const v1::Run& run) {
+// What names a run, and what it was of.
+std::vector<std::string> NamingCells(const v1::Run& run) {
   const Subject subject = SubjectOf(run);
   return {run.run_id(),
           SweepText(run),
@@ -49,33 +54,71 @@ std::vector<std::string> ListRow(const v1::Run& run) {
           WordText(PassName(subject)),
           SizeText(subject.batch_size),
           SizeText(subject.context_length),
-          WordText(subject.precision),
-          OutcomeName(run.outcome()),
-          StepTimeCell(run),
-          WordText(Word(run.validity())),
-          NoteText(run)};
+          WordText(subject.precision)};
 }
 
-// `01-31 12:00` of `2026-01-31T12:00:00Z`, UTC as everywhere.
-std::string ShortTime(const std::string& stamp) {
-  if (stamp.size() < 16) return stamp;
-  return stamp.substr(5, 5) + " " + stamp.substr(11, 5);
+std::string VerdictText(const v1::Run& run) { return WordText(Word(run.validity())); }
+
+// `01-31 12:00`, UTC as everywhere.
+std::string ShortTime(const v1::Run& run) {
+  const std::string stamp = StartedCell(run);
+  return stamp.size() < 16 ? stamp : stamp.substr(5, 5) + " " + stamp.substr(11, 5);
 }
 
-void ShortenTimes(Grid* grid) {
-  for (size_t i = 0; i < grid->titles.size(); ++i) {
-    if (grid->titles[i] != "started") continue;
-    for (auto& row : grid->rows) row[i] = ShortTime(row[i]);
+// The time of a step, or why there is none.
+std::string ResultCell(const v1::Run& run) {
+  const std::string time = StepTimeCell(run);
+  return time == kNotApplicable ? OutcomeName(run.outcome()) : time;
+}
+
+bool IsIn(const std::string& title, const std::vector<std::string>& titles) {
+  return std::find(titles.begin(), titles.end(), title) != titles.end();
+}
+
+// What tells runs of one list apart and is no column of every list.
+void AddVaryingTraits(const std::vector<v1::Run>& runs, Grid* grid) {
+  for (const Trait* trait : VaryingTraits(runs)) {
+    if (IsIn(trait->title, grid->titles)) continue;
+    const auto text = [trait](const v1::Run& run) { return WordText(trait->value(run)); };
+    AddColumn(trait->title, runs, text, grid);
   }
 }
 
+Grid NamingGrid(const std::vector<v1::Run>& runs) {
+  Grid grid;
+  grid.titles = {"run",  "sweep", "started", "user",    "device",   "purpose",
+                 "size", "pass",  "batch",   "context", "precision"};
+  for (const v1::Run& run : runs) grid.rows.push_back(NamingCells(run));
+  AddVaryingTraits(runs, &grid);
+  return grid;
+}
+
+void ShortenTimes(const std::vector<v1::Run>& runs, Grid* grid) {
+  const auto place = std::find(grid->titles.begin(), grid->titles.end(), "started");
+  const auto column = static_cast<size_t>(place - grid->titles.begin());
+  for (size_t i = 0; i < runs.size(); ++i) grid->rows[i][column] = ShortTime(runs[i]);
+}
+
+Grid ShortList(const std::vector<v1::Run>& runs) {
+  Grid grid = NamingGrid(runs);
+  ShortenTimes(runs, &grid);
+  AddColumn("step (ms)", runs, ResultCell, &grid);
+  AddColumn("verdict", runs, VerdictText, &grid);
+  AddColumnIfAny(
+      "note", runs, [](const v1::Run& run) { return !NoteText(run).empty(); }, NoteText, &grid);
+  return grid;
+}
+
+// What differs goes last: without it the rows are all the same.
 const Narrowing& InATerminal() {
   static const Narrowing how = {
       .width = 80,
-      .above = {"sweep", "user", "device", "purpose", "pass", "batch", "context", "precision"},
-      .drop = {"device", "precision", "user", "context", "batch", "note", "pass", "purpose",
-               "sweep", "started"},
-      .shorten = {"note", "size", "sweep"},
+      .above = {"sweep", "user", "device", "purpose", "size", "pass", "batch", "context",
+                "precision", "verdict"},
+      .drop = {"edition", "timing", "memory", "target", "device", "user", "note", "optimizer",
+               "execution", "steps", "warm-up", "attention", "purpose", "sweep", "context", "batch",
+               "precision", "pass", "started"},
+      .shorten = {"note", "size", "sweep", "pass"},
       .shortest = 12};
   return how;
 }
@@ -83,17 +126,19 @@ const Narrowing& InATerminal() {
 }  // namespace
 
 Grid RunListGrid(const std::vector<v1::Run>& runs) {
-  Grid grid;
-  grid.titles = {"run",   "sweep",   "started",   "user",    "device",    "purpose", "size", "pass",
-                 "batch", "context", "precision", "outcome", "step (ms)", "verdict", "note"};
-  for (const v1::Run& run : runs) grid.rows.push_back(ListRow(run));
+  Grid grid = NamingGrid(runs);
+  AddColumn(
+      "outcome", runs, [](const v1::Run& run) { return OutcomeName(run.outcome()); }, &grid);
+  AddColumn("step (ms)", runs, StepTimeCell, &grid);
+  AddColumn("verdict", runs, VerdictText, &grid);
+  AddColumn("note", runs, NoteText, &grid);
   return grid;
 }
 
 std::vector<Block> NarrowRunList(const std::vector<v1::Run>& runs) {
+  if (runs.empty()) return {};
   const Narrowing& how = InATerminal();
-  Grid grid = RunListGrid(runs);
-  ShortenTimes(&grid);
+  Grid grid = ShortList(runs);
   const std::vector<std::string> constants = TakeConstants(how, &grid);
   const std::vector<std::string> gone = Narrow(how, &grid);
   std::vector<Block> blocks;

@@ -9,6 +9,7 @@
 #include "client/format/advice.h"
 #include "client/format/calibration.h"
 #include "client/format/fit.h"
+#include "client/format/subject.h"
 #include "client/format/warmup.h"
 
 namespace torchlap::client::format {
@@ -47,11 +48,15 @@ FindDevices DevicesOf(std::vector<v1::Run> table, const Results& results) {
   return [table = std::move(table), find = results.find_devices] { return find(table); };
 }
 
+std::string LegendOf(const std::vector<v1::Run>& table, const Results& results, CvKind cv) {
+  const FindDevices find = DevicesOf(table, results);
+  return LegendLine(table, find ? find() : NotesOf(RowOfEachDevice(table)), cv);
+}
+
 // A table and what its numbers are.
 std::vector<Block> TableBlocks(const std::vector<v1::Run>& table, const Results& results) {
   std::vector<Block> blocks = {CellGrid(table)};
-  const FindDevices find = DevicesOf(table, results);
-  const std::string legend = LegendLine(table, find ? find() : NotesOf(RowOfEachDevice(table)));
+  const std::string legend = LegendOf(table, results, CvKind::kLargestOfRow);
   if (!legend.empty()) blocks.emplace_back(Lines{legend});
   return blocks;
 }
@@ -70,21 +75,26 @@ std::vector<Block> ResultBlocks(const Results& results) {
   return blocks;
 }
 
-// Each table under its caption, where there are several.
-std::vector<Lines> CellParagraphs(const std::vector<v1::Run>& cells) {
-  const auto tables = Tables(cells);
+bool IsOfAModel(const v1::Run& run) { return SubjectOf(run).has_parameters; }
+
+// A table's rows between its caption, under whose conditions the numbers hold, and what they are.
+std::vector<Lines> TableParagraphs(const std::vector<v1::Run>& table, const Results& results) {
   std::vector<Lines> paragraphs;
-  for (const auto& table : tables) {
-    if (tables.size() > 1) paragraphs.push_back({CellGrid(table).caption});
-    Append(RunParagraphs(table), &paragraphs);
-  }
+  const bool has_conditions = std::any_of(table.begin(), table.end(), IsOfAModel);
+  if (has_conditions) paragraphs.push_back({CellGrid(table).caption});
+  Append(RunParagraphs(table), &paragraphs);
+  const std::string legend = LegendOf(table, results, CvKind::kEach);
+  if (has_conditions && !legend.empty()) paragraphs.push_back({legend});
   return paragraphs;
 }
 
 std::vector<Lines> ResultParagraphs(const Results& results) {
-  std::vector<Lines> paragraphs = CellParagraphs(results.cells);
+  std::vector<Lines> paragraphs;
+  for (const auto& table : Tables(results.cells)) {
+    Append(TableParagraphs(table, results), &paragraphs);
+  }
   for (const auto& comparison : results.warmups) {
-    Append(RunParagraphs(RunsOf(comparison)), &paragraphs);
+    Append(TableParagraphs(RunsOf(comparison), results), &paragraphs);
     paragraphs.push_back(WarmupSentences(comparison));
   }
   for (const v1::Job& job : results.fits) paragraphs.push_back(FitLines(job));
@@ -96,6 +106,7 @@ std::vector<Lines> ResultParagraphs(const Results& results) {
 
 Lines ResultHints(const Results& results) {
   Lines lines = AdviceLines(results.cells);
+  for (const auto& comparison : results.warmups) Append(WarmupHints(comparison), &lines);
   for (const v1::Job& job : results.fits) {
     if (const Document fit = ShowFit(job); fit.hints) Append(fit.hints(), &lines);
   }
@@ -156,7 +167,11 @@ Document ListRuns(std::vector<v1::Run> runs, const std::vector<RunColumn>& colum
   const auto kept = std::make_shared<const std::vector<v1::Run>>(runs);
   Document document;
   document.blocks = [kept, columns, wide] { return ListBlocks(*kept, columns, wide); };
-  document.paragraphs = [kept] { return RunParagraphs(*kept); };
+  document.paragraphs = [kept] {
+    Results results;
+    results.cells = *kept;
+    return ResultParagraphs(results);
+  };
   document.rows = RunRows(std::move(runs), columns.empty() ? RunColumns() : columns);
   return document;
 }

@@ -20,8 +20,9 @@ Grid CellGrid(const std::vector<v1::Run>& cells);
 // The list that `runs` prints: one row a run, one line each, with every column.
 Grid RunListGrid(const std::vector<v1::Run>& runs);
 
-// The same in 80 columns: what all runs have in common above, columns shortened, and below which
-// are left out.
+// The same in 80 columns: what all runs have in common above, then what differs, settings that are
+// no column of the long list among them; why a run has no time stands where the time would. Columns
+// are shortened, and below stands which are left out. Nothing of no runs.
 std::vector<Block> NarrowRunList(const std::vector<v1::Run>& runs);
 
 // Chosen columns in full precision, one row a run.

@@ -10,15 +10,15 @@ std::vector<std::string> SampleNames() {
   return names;
 }
 
-void SampleRows::Take(const v1::ExportRunsResponse& part) {
+bool SampleRows::Take(const v1::ExportRunsResponse& part) {
   for (const v1::Run& run : part.rows()) {
     run_id_ = run.run_id();
     ++runs_;
   }
-  TakeSteps(part.samples());
+  return TakeSteps(part.samples());
 }
 
-void SampleRows::TakeSteps(const v1::SampleBlock& block) {
+bool SampleRows::TakeSteps(const v1::SampleBlock& block) {
   for (int i = 0; i < block.step_ns_size(); ++i) {
     const uint32_t step = block.first_step() + static_cast<uint32_t>(i);
     row_.clear();
@@ -33,9 +33,10 @@ void SampleRows::TakeSteps(const v1::SampleBlock& block) {
         row_.emplace_back();
       }
     }
-    take_(row_);
     ++count_;
+    if (!take_(row_)) return false;
   }
+  return true;
 }
 
 }  // namespace torchlap::client::format

@@ -19,13 +19,14 @@ class SampleRows {
  public:
   explicit SampleRows(const Rows::Take& take) : take_(take) {}
 
-  void Take(const v1::ExportRunsResponse& part);
+  // False: no more can be taken.
+  bool Take(const v1::ExportRunsResponse& part);
 
   size_t runs() const { return runs_; }
   size_t count() const { return count_; }
 
  private:
-  void TakeSteps(const v1::SampleBlock& block);
+  bool TakeSteps(const v1::SampleBlock& block);
 
   const Rows::Take& take_;
   std::string run_id_;

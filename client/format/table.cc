@@ -17,6 +17,7 @@ struct BlockWriter {
   // A table that has a caption stands apart from what is before it.
   void operator()(const Grid& grid) {
     if (grid.rows.empty()) return;
+    if (!grid.in_short.empty()) return (*this)(Lines{grid.in_short});
     if (!grid.caption.empty() && !is_first) out << '\n';
     if (!grid.caption.empty()) out << grid.caption << '\n';
     WriteAligned(grid, out);

@@ -35,15 +35,37 @@ bool Contains(const std::vector<std::string>& titles, const std::string& title) 
   return std::find(titles.begin(), titles.end(), title) != titles.end();
 }
 
-// Of a line, bars and blanks included; `shortened`: with what may be shortened as short as it gets.
-size_t LineWidth(const Narrowing& how, const Grid& grid, bool shortened) {
+// Of a line, bars and blanks included.
+size_t LineWidth(const Grid& grid) {
   size_t width = 1;
-  for (size_t i = 0; i < grid.titles.size(); ++i) {
-    size_t column = WidthOf(i, grid);
-    if (shortened && Contains(how.shorten, grid.titles[i])) column = std::min(column, how.shortest);
-    width += column + 3;
-  }
+  for (size_t i = 0; i < grid.titles.size(); ++i) width += WidthOf(i, grid) + 3;
   return width;
+}
+
+// What a column adds to a line where it is as short as it may get.
+size_t LeastRoom(const Narrowing& how, const std::string& title, const Grid& grid) {
+  const size_t width = WidthOf(ColumnOf(title, grid), grid);
+  return (Contains(how.shorten, title) ? std::min(width, how.shortest) : width) + 3;
+}
+
+// Titles that may be dropped and must be; the others are kept as far as there is room, the last
+// of how.drop first.
+std::vector<std::string> TooMany(const Narrowing& how, const Grid& grid) {
+  size_t width = 1;
+  for (const std::string& title : grid.titles) {
+    if (!Contains(how.drop, title)) width += LeastRoom(how, title, grid);
+  }
+  std::vector<std::string> gone;
+  for (auto title = how.drop.rbegin(); title != how.drop.rend(); ++title) {
+    if (!Has(grid, *title)) continue;
+    const size_t room = LeastRoom(how, *title, grid);
+    if (width + room <= how.width) {
+      width += room;
+    } else {
+      gone.insert(gone.begin(), *title);
+    }
+  }
+  return gone;
 }
 
 bool IsInsideACharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
@@ -65,7 +87,7 @@ bool IsConstant(size_t column, const Grid& grid) {
 
 // By as much as is too much, or as far as it goes.
 void Shorten(const Narrowing& how, size_t column, Grid* grid) {
-  const size_t line = LineWidth(how, *grid, false);
+  const size_t line = LineWidth(*grid);
   const size_t width = WidthOf(column, *grid);
   if (line <= how.width || width <= how.shortest) return;
   const size_t wanted = width - std::min(line - how.width, width - how.shortest);
@@ -91,13 +113,8 @@ std::vector<std::string> TakeConstants(const Narrowing& how, Grid* grid) {
 }
 
 std::vector<std::string> Narrow(const Narrowing& how, Grid* grid) {
-  std::vector<std::string> gone;
-  for (const std::string& title : how.drop) {
-    if (LineWidth(how, *grid, true) <= how.width) break;
-    if (!Has(*grid, title)) continue;
-    Remove(ColumnOf(title, *grid), grid);
-    gone.push_back(title);
-  }
+  const std::vector<std::string> gone = TooMany(how, *grid);
+  for (const std::string& title : gone) Remove(ColumnOf(title, *grid), grid);
   for (const std::string& title : how.shorten) {
     if (Has(*grid, title)) Shorten(how, ColumnOf(title, *grid), grid);
   }

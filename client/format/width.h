@@ -13,7 +13,7 @@ namespace torchlap::client::format {
 struct Narrowing {
   size_t width = 80;                 // of a line
   std::vector<std::string> above;    // titles; said once, above, where all rows say the same
-  std::vector<std::string> drop;     // titles; the first goes first
+  std::vector<std::string> drop;     // titles; the last stays first
   std::vector<std::string> shorten;  // titles; cells end in an ellipsis
   size_t shortest = 16;              // no cell is made shorter than that
 };
@@ -22,8 +22,8 @@ struct Narrowing {
 // Returns what they say: `device cpu0`.
 std::vector<std::string> TakeConstants(const Narrowing& how, Grid* grid);
 
-// Drops columns while the shortened others do not fit, then shortens what must be. Returns the
-// titles that are gone.
+// Drops the columns for which there is no room, however short the others are made, then shortens
+// what must be. Returns the titles that are gone.
 std::vector<std::string> Narrow(const Narrowing& how, Grid* grid);
 
 // Parts joined by `, ` in lines of that width; each part stays whole.

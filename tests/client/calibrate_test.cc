@@ -127,6 +127,7 @@ TEST_F(CalibrateCommand, PrintsWhatWasMeasured) {
   *job_.add_runs() = CalibrationRun();
   EXPECT_EQ(Program(), 0) << err_.str();
   EXPECT_EQ(err_.str(),
+            "sweep:3, job 17: 1 cell\n"
             "17 calibration: fp32 62.1 GFLOP/s, bf16 8.20 GFLOP/s, memory 8.31 GB/s (1 of 1)\n");
   EXPECT_EQ(out_.str(), Written(format::kTable));
 }

@@ -70,6 +70,36 @@ TEST_F(Commands, CancelByLabelOfVeryManyJobsIsAskedForInPieces) {
   EXPECT_EQ(static_cast<uint64_t>(std::count(out.begin(), out.end(), '\n')), kJobs + 1);
 }
 
+TEST_F(Commands, CancelOfManyJobsIsOneLineInATableAndARowEachElsewhere) {
+  int cancelled = 0;
+  int cancelling = 0;
+  service_.on_cancel = [&](const v1::CancelJobsRequest&, v1::CancelJobsResponse* response) {
+    uint64_t id = 0;
+    for (int i = 0; i < cancelled; ++i) response->add_cancelled_job_ids(++id);
+    for (int i = 0; i < cancelling; ++i) response->add_cancelling_job_ids(++id);
+    return grpc::Status::OK;
+  };
+  const auto lines = [&](const char* format) {
+    EXPECT_EQ(Program({"cancel", "sweep:9", "--format", format}), 0) << err_.str();
+    const std::string out = out_.str();
+    return std::count(out.begin(), out.end(), '\n');
+  };
+  cancelled = 896;
+  cancelling = 1;
+  EXPECT_EQ(lines("table"), 1);
+  EXPECT_EQ(out_.str(), "897 jobs: 896 cancelled, 1 whose worker is being ended\n");
+  EXPECT_EQ(lines("markdown"), 897 + 2);
+  EXPECT_EQ(lines("csv"), 897 + 1);
+  EXPECT_EQ(lines("jsonl"), 897);
+  cancelled = 21;
+  cancelling = 0;
+  EXPECT_EQ(lines("table"), 1);
+  EXPECT_EQ(out_.str(), "21 jobs: 21 cancelled\n");
+  cancelled = 18;
+  cancelling = 2;
+  EXPECT_EQ(lines("table"), 20 + 2);
+}
+
 TEST_F(Commands, CancelSaysWhatAPieceBeforeAnErrorHasDone) {
   service_.on_list_jobs = [](const v1::ListJobsRequest&, v1::ListJobsResponse* response) {
     for (uint64_t id = 1; id <= 6000; ++id) {

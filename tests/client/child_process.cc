@@ -45,7 +45,9 @@ ChildProcess::~ChildProcess() {
   waitpid(pid_, nullptr, 0);
 }
 
-void ChildProcess::Interrupt() { kill(pid_, SIGINT); }
+void ChildProcess::Signal(int signal) { kill(pid_, signal); }
+
+void ChildProcess::Interrupt() { Signal(SIGINT); }
 
 int ChildProcess::Wait() {
   int status = 0;

@@ -19,6 +19,7 @@ class ChildProcess {
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
+  void Signal(int signal);
   void Interrupt();
   // The exit code, or -1 if a signal ended it.
   int Wait();

@@ -304,8 +304,11 @@ TEST_F(Commands, SweepsListsWhatWasSubmitted) {
   EXPECT_EQ(requests[1].page_token(), "more");
   EXPECT_EQ(requests[1].page_size(), 1U);
   EXPECT_THAT(out_.str(), HasSubstr("user ann, purpose measure\n"));
-  EXPECT_THAT(out_.str(), HasSubstr("| 7     | part-b | 2026-01-31 12:00 | 3 succeeded, 1 failed | "
+  EXPECT_THAT(out_.str(), HasSubstr("| 7     | part-b | 2026-01-31 12:00 | 1 failed, 3 succeeded | "
                                     "2 clean "));
+  console_.out_is_terminal = true;
+  EXPECT_EQ(Program({"sweeps", "--limit", "3"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("| 1 failed of 4 | "));
   EXPECT_EQ(Program({"sweeps", "--limit", "1", "--format", "csv"}), 0) << err_.str();
   EXPECT_EQ(out_.str(),
             "sweep_id,name,user,submitted_at,purpose,queued_jobs,running_jobs,succeeded_jobs,"
@@ -436,6 +439,22 @@ TEST_F(Commands, AFullDiskBehindStdoutIsNotASuccess) {
   EXPECT_EQ(child.Wait(), 6);
   EXPECT_EQ(child.err(),
             "torchlap: cannot write the result to standard output: No space left on device\n");
+}
+
+TEST_F(Commands, AResultThatCannotBeWrittenIsNotReadToItsEnd) {
+  service_.on_export = [](const v1::ExportRunsRequest&) { return std::vector{SmallRun()}; };
+  service_.export_times = 100'000;
+  for (const char* format : {"csv", "json", "jsonl"}) {
+    ChildProcess child({"--address", service_.address(), "export", "all", "--format", format},
+                       "/dev/full");
+    EXPECT_EQ(child.Wait(), 6) << format;
+    EXPECT_EQ(child.err(),
+              "torchlap: cannot write the result to standard output: No space left on device\n");
+    EXPECT_EQ(Program({"export", "all", "--format", format, "-o", "/dev/full"}), 6) << format;
+    EXPECT_THAT(err_.str(), HasSubstr("cannot write /dev/full: No space left on device"));
+  }
+  service_.Stop();
+  EXPECT_LT(service_.exported_rows(), service_.export_times);
 }
 
 TEST_F(Commands, WhatWasDoneIsSaidWhereItsResultCannotBeWritten) {

@@ -65,6 +65,22 @@ TEST_F(Commands, ExportOfNothingWritesNothingAndSaysWhatIsThere) {
   EXPECT_EQ(err_.str(), "torchlap: no run matches: there is none yet\n");
 }
 
+TEST_F(Commands, ExportOfASelectorThatNothingHasSaysWhichItIs) {
+  service_.on_export = [](const v1::ExportRunsRequest&) { return std::vector<v1::Run>(); };
+  const auto error_of = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "export");
+    EXPECT_EQ(Program(words), 4);
+    return err_.str();
+  };
+  EXPECT_EQ(error_of({"label:a=b"}), "torchlap: no run has the label a=b\n");
+  EXPECT_EQ(error_of({"label:x=1", "label:a=b", "--format", "csv"}),
+            "torchlap: no run has the labels a=b, x=1\n");
+  EXPECT_EQ(error_of({"17", "label:a=b"}), "torchlap: no run of the selector has the label a=b\n");
+  EXPECT_EQ(error_of({"17", "18.1"}), "torchlap: no run matches the selector\n");
+  EXPECT_EQ(error_of({"all"}), "torchlap: no run matches: there is none yet\n");
+  EXPECT_EQ(error_of({"all", "label:a=b"}), "torchlap: no run has the label a=b\n");
+}
+
 // Rows of a sweep of which one cell ended, in each format.
 TEST_F(Commands, CellsThatHaveNotEndedAreRowsInEveryFormat) {
   service_.on_export = [](const v1::ExportRunsRequest& request) {

@@ -69,6 +69,11 @@ std::vector<v1::ExportRunsRequest> FakeService::exports() const {
   return exports_;
 }
 
+size_t FakeService::exported_rows() const {
+  const std::lock_guard lock(mutex_);
+  return exported_rows_;
+}
+
 grpc::Status FakeService::SubmitJobs(grpc::ServerContext*, const v1::SubmitJobsRequest* request,
                                      v1::SubmitJobsResponse* response) {
   Record(*request, &submits_);
@@ -114,10 +119,13 @@ grpc::Status FakeService::ExportRuns(grpc::ServerContext*, const v1::ExportRunsR
   Record(*request, &exports_);
   if (!on_export) return NoHook();
   // One row a message: the client must put several together.
-  for (const v1::Run& run : on_export(*request)) {
+  const std::vector<v1::Run> runs = on_export(*request);
+  for (size_t i = 0; i < runs.size() * export_times; ++i) {
     v1::ExportRunsResponse response;
-    *response.add_rows() = run;
-    writer->Write(response);
+    *response.add_rows() = runs[i % runs.size()];
+    if (!writer->Write(response)) return {grpc::StatusCode::CANCELLED, "the client is gone"};
+    const std::lock_guard lock(mutex_);
+    ++exported_rows_;
   }
   for (const v1::SampleBlock& block : exported_samples) {
     v1::ExportRunsResponse response;

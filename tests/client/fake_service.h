@@ -43,6 +43,8 @@ class FakeService : public v1::Torchlap::Service {
   std::function<grpc::Status(const v1::ListRunsRequest&, v1::ListRunsResponse*)> on_list_runs;
   std::function<grpc::Status(const v1::ListSweepsRequest&, v1::ListSweepsResponse*)> on_list_sweeps;
   std::function<std::vector<v1::Run>(const v1::ExportRunsRequest&)> on_export;
+  // How often its rows are sent.
+  size_t export_times = 1;
   // Behind the rows of on_export, a message each.
   std::vector<v1::SampleBlock> exported_samples;
   std::function<std::vector<v1::GetRunResponse>(const v1::GetRunRequest&)> on_get_run;
@@ -56,6 +58,8 @@ class FakeService : public v1::Torchlap::Service {
   std::vector<v1::WatchJobsRequest> watches() const;
   std::vector<v1::CancelJobsRequest> cancels() const;
   std::vector<v1::ExportRunsRequest> exports() const;
+  // Rows of exports that were sent so far. Stop() waits for those that are being sent.
+  size_t exported_rows() const;
 
   grpc::Status SubmitJobs(grpc::ServerContext* context, const v1::SubmitJobsRequest* request,
                           v1::SubmitJobsResponse* response) override;
@@ -101,6 +105,7 @@ class FakeService : public v1::Torchlap::Service {
   std::vector<v1::WatchJobsRequest> watches_;
   std::vector<v1::CancelJobsRequest> cancels_;
   std::vector<v1::ExportRunsRequest> exports_;
+  size_t exported_rows_ = 0;
   size_t cancelled_watches_ = 0;
 };
 

@@ -101,6 +101,42 @@ TEST(FitTable, HasARowForEachTry) {
   ExpectGolden("fit.md", Written(format::kMarkdown, FitJob()));
 }
 
+// The last try fits whatever its time is worth, and both are said.
+v1::Job DisturbedFit() {
+  v1::Job job = FitJob();
+  const auto judge = [&job](int i, const v1::Run& like) {
+    job.mutable_runs(i)->set_validity(like.validity());
+    job.mutable_runs(i)->set_validity_reasons(like.validity_reasons());
+    *job.mutable_runs(i)->mutable_assessment() = like.assessment();
+  };
+  v1::Run clean = SmallRun();
+  clean.set_validity(v1::VALIDITY_CLEAN);
+  judge(0, clean);
+  judge(6, DisturbedRun());
+  return job;
+}
+
+TEST(FitTable, HasTheVerdictOfEachTry) {
+  for (const Format* format : {&format::kTable, &format::kMarkdown}) {
+    const std::string table = Written(*format, DisturbedFit());
+    EXPECT_THAT(table, HasSubstr("| note  "));
+    EXPECT_THAT(table, HasSubstr("| 458 ± 16  | clean  "));
+    EXPECT_THAT(table, HasSubstr("| contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann)"));
+    EXPECT_THAT(table, testing::Not(HasSubstr("(OOM)"))) << "a search shrinks nothing";
+  }
+  EXPECT_THAT(Written(format::kCsv, DisturbedFit()), HasSubstr(",contaminated,"));
+  EXPECT_THAT(Written(format::kJson, DisturbedFit()), HasSubstr("\"contaminated\""));
+}
+
+TEST(FitLines, HaveTheVerdictOfEachTry) {
+  const format::Lines lines = format::FitLines(DisturbedFit());
+  EXPECT_THAT(lines, testing::Contains(EndsWith("peak 4.69 GiB of 16.0 GiB, clean")));
+  EXPECT_THAT(lines, testing::Contains(
+                         HasSubstr("peak 14.1 GiB of 16.0 GiB, contaminated: foreign-cpu 34 %")));
+  EXPECT_EQ(format::TryLine(Try(2, 8, true)),
+            "17.2 batch 8, context 256: fits, peak 9.38 GiB of 16.0 GiB");
+}
+
 TEST(FitTable, OfASearchThatFailedSaysWhatToDo) {
   EXPECT_THAT(Written(format::kTable, FailedJob()),
               EndsWith("a forward holds 491 MiB: torchlap run --model-sizes small --pass-type "
@@ -165,7 +201,7 @@ class FitCommand : public testing::Test {
 TEST_F(FitCommand, SaysALineForEachTryAndPrintsTheResult) {
   EXPECT_EQ(Program(), 0) << err_.str();
   EXPECT_EQ(service_.submits().at(0).jobs(0).purpose(), v1::PURPOSE_FIT);
-  std::string lines;
+  std::string lines = "sweep:3, job 17: 1 cell\n";
   for (const v1::Run& run : job_.runs()) lines += format::TryLine(run) + "\n";
   EXPECT_EQ(err_.str(), lines);
   EXPECT_THAT(out_.str(), HasSubstr("largest batch that fits: 12"));

@@ -2,14 +2,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <sstream>
+#include <utility>
 
 #include "client/format/format.h"
 #include "client/format/listing.h"
 #include "client/format/runs.h"
 #include "client/format/sheet.h"
 #include "client/format/show.h"
+#include "client/format/sweeps.h"
 #include "client/format/words.h"
 #include "tests/client/golden.h"
 #include "tests/client/made_up_runs.h"
@@ -208,7 +211,7 @@ TEST(Calibration, IsCalledByItsNameAmongCellsAndHasNoPasses) {
   run.set_run_id("9.1");
   run.set_outcome(v1::OUTCOME_OK);
   run.mutable_workload()->mutable_calibration()->set_matrix_size(1024);
-  EXPECT_EQ(Written(kWriteup, {run}), "calibration:\n");
+  EXPECT_EQ(Written(kWriteup, {run}), "calibration:\n") << "it was made under no settings";
   EXPECT_THAT(Written(kTable, {run}), HasSubstr("| calibration |"));
   EXPECT_THAT(Written(kTable, {run}), Not(HasSubstr("ward (ms)")));
   EXPECT_THAT(Written(kWriteup, {run, SmallRun()}), Not(HasSubstr("L0 h0 d0 f0")));
@@ -356,11 +359,150 @@ TEST(RunList, FitsIntoEightyColumns) {
   runs.push_back(run);
   const std::string table = Printed(kTable, ListRuns(runs, {}));
   EXPECT_LE(LongestLine(table), 80U) << table;
-  for (const char* what : {"| run ", "| outcome ", "| step (ms) ", "| verdict ", "contaminated",
-                           "1234567.12", "--wide also shows:"}) {
+  for (const char* what : {"| run ", "| step (ms) ", "| OUT_OF_MEMORY ", "| verdict ",
+                           "contaminated", "1234567.12", "--wide also shows:"}) {
     EXPECT_THAT(table, HasSubstr(what));
   }
   EXPECT_LE(LongestLine(Printed(kTable, ListRuns({run}, {}))), 80U);
+}
+
+// Two rows of a sweep, with ids and times of their own.
+std::vector<v1::Run> TwoRuns(const std::function<void(v1::Run*)>& change) {
+  std::vector<v1::Run> runs(2, SmallRun());
+  for (v1::Run& run : runs) run.set_validity(v1::VALIDITY_CLEAN);
+  runs[1].set_run_id("18.1");
+  runs[1].set_started_at_ns(runs[1].started_at_ns() + 60'000'000'000);
+  SetPhase(123.4, 5.6, runs[1].mutable_step());
+  change(&runs[1]);
+  return runs;
+}
+
+// The heading, which is before the first bar, and the table.
+std::pair<std::string, std::string> Parts(const std::vector<v1::Run>& runs) {
+  const std::string text = Printed(kTable, ListRuns(runs, {}));
+  EXPECT_LE(LongestLine(text), 80U) << text;
+  const size_t bar = text.find('|');
+  return {text.substr(0, bar), text.substr(bar)};
+}
+
+TEST(RunList, KeepsWhatDiffersAndSaysTheRestAbove) {
+  struct Case {
+    const char* title;
+    const char* value;
+    std::function<void(v1::Run*)> change;
+  };
+  const Case cases[] = {
+      {"| precision ", "| bf16 ",
+       [](v1::Run* run) { ModelOf(run)->set_precision(v1::PRECISION_BF16); }},
+      {"| pass ", "| train-step ",
+       [](v1::Run* run) { ModelOf(run)->set_pass_type(v1::PASS_TYPE_TRAIN_STEP); }},
+      {"| batch ", "| 12 ", [](v1::Run* run) { ModelOf(run)->set_batch_size(12); }},
+      {"| context ", "| 512 ", [](v1::Run* run) { ModelOf(run)->set_context_length(512); }},
+      {"| attention ", "| sdpa ",
+       [](v1::Run* run) { ModelOf(run)->set_attention(v1::ATTENTION_SDPA); }},
+      {"| warm-up ", "| 17 ", [](v1::Run* run) { run->mutable_plan()->set_warmup_steps(17); }},
+      {"| device ", "| cuda:0 ", [](v1::Run* run) { run->set_device("cuda:0"); }},
+      {"| user ", "| bob ", [](v1::Run* run) { run->set_user("bob"); }},
+  };
+  for (const Case& one : cases) {
+    const auto [heading, table] = Parts(TwoRuns(one.change));
+    EXPECT_THAT(table, HasSubstr(one.title));
+    EXPECT_THAT(table, HasSubstr(one.value));
+    EXPECT_THAT(heading, HasSubstr("size small"));
+    EXPECT_THAT(heading, HasSubstr("verdict clean"));
+    EXPECT_THAT(table, Not(HasSubstr("also shows"))) << "what is the same everywhere is above";
+  }
+}
+
+TEST(RunList, OfTwoPassesInTwoPrecisionsShowsBothAndTheVerdicts) {
+  std::vector<v1::Run> runs = TwoRuns([](v1::Run* run) {
+    ModelOf(run)->set_precision(v1::PRECISION_BF16);
+    run->set_validity(v1::VALIDITY_CONTAMINATED);
+  });
+  runs.push_back(ForwardRun());
+  const auto [heading, table] = Parts(runs);
+  for (const char* what : {"| precision ", "| bf16 ", "| pass ", "| forward (no", "| forward-b",
+                           "| verdict ", "| contaminated ", "| clean ", "| 123.4 ± 5.6 "}) {
+    EXPECT_THAT(table, HasSubstr(what));
+  }
+}
+
+TEST(RunList, ThatHasNoRoomForOneColumnUsesItForTheNext) {
+  std::vector<v1::Run> runs = TwoRuns([](v1::Run* run) {
+    *run = DisturbedRun();
+    run->set_run_id("12345.1");
+    run->set_sweep_id(4);
+    ModelOf(run)->clear_preset();
+    ModelOf(run)->set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
+    ModelOf(run)->set_precision(v1::PRECISION_BF16);
+    ModelOf(run)->set_batch_size(12);
+  });
+  const auto [heading, table] = Parts(runs);
+  EXPECT_THAT(table, Not(HasSubstr("| pass ")));
+  EXPECT_THAT(table, HasSubstr("| precision "));
+  EXPECT_THAT(table, HasSubstr("--wide also shows: note, sweep, batch, pass\n"));
+}
+
+TEST(RunList, OfNothingIsNothingInEveryFormatForPeople) {
+  for (const bool wide : {false, true}) {
+    EXPECT_EQ(Printed(kTable, ListRuns({}, {}, wide)), "");
+    EXPECT_EQ(Printed(kMarkdown, ListRuns({}, {}, wide)), "");
+    EXPECT_EQ(Printed(kWriteup, ListRuns({}, {}, wide)), "");
+  }
+}
+
+v1::Sweep SweepOf(uint32_t failed, uint32_t succeeded, uint32_t clean, uint32_t contaminated) {
+  v1::Sweep sweep;
+  sweep.set_sweep_id(12345);
+  sweep.set_name("a name that says all that there is to say of this sweep");
+  sweep.set_user("ann");
+  sweep.set_submitted_at_ns(1'769'860'800'000'000'000);
+  sweep.set_purpose(v1::PURPOSE_MEASURE);
+  sweep.set_failed_jobs(failed);
+  sweep.set_succeeded_jobs(succeeded);
+  sweep.set_clean_runs(clean);
+  sweep.set_contaminated_runs(contaminated);
+  return sweep;
+}
+
+TEST(SweepList, HasWhatIsBadFirstAndNeverCutsIt) {
+  const std::vector<v1::Sweep> sweeps = {SweepOf(4, 2, 1, 7), SweepOf(0, 8, 8, 0)};
+  const std::string table = Printed(kTable, ListSweeps(sweeps, /*for_terminal=*/true));
+  EXPECT_THAT(table, HasSubstr("| 4 failed of 6 "));
+  EXPECT_THAT(table, HasSubstr("| 7 contaminated of 8 "));
+  EXPECT_THAT(table, HasSubstr("| 8 succeeded "));
+  EXPECT_THAT(table, HasSubstr("| 8 clean "));
+  EXPECT_THAT(table, HasSubstr("…")) << "a name may be cut";
+  EXPECT_LE(LongestLine(table), 80U) << table;
+}
+
+TEST(SweepList, InAPipeLeavesNothingOut) {
+  v1::Sweep sweep = SweepOf(4, 2, 1, 7);
+  sweep.set_cancelled_jobs(1);
+  sweep.set_running_jobs(1);
+  sweep.set_queued_jobs(3);
+  sweep.set_suspect_runs(2);
+  sweep.set_unverified_runs(5);
+  const std::string table = Printed(kTable, ListSweeps({sweep}, /*for_terminal=*/false));
+  EXPECT_THAT(table, HasSubstr("| " + sweep.name() + " |"));
+  EXPECT_THAT(table, HasSubstr("| 4 failed, 1 cancelled, 1 running, 3 queued, 2 succeeded |"));
+  EXPECT_THAT(table, HasSubstr("| 7 contaminated, 2 suspect, 5 unverified, 1 clean |"));
+  EXPECT_THAT(Printed(kTable, ListSweeps({SweepOf(0, 0, 0, 0)}, false)), HasSubstr("| -    | -"));
+}
+
+TEST(Writeup, SaysItsConditionsFirstAndLastWhatItsNumbersAre) {
+  const std::string text = Written(kWriteup, ContextSweep());
+  EXPECT_THAT(text, testing::StartsWith("cs336-2025, small (128.6M), forward-backward, separate "
+                                        "timing (host clock), batch 4, fp32, explicit attention, "
+                                        "5 warm-up + 10 steps, cpu0\n\nsmall model"));
+  EXPECT_THAT(text, testing::EndsWith("\n\n± is the standard deviation of the measured steps, not "
+                                      "of the mean; CV is ± over the mean; cpu0: Example CPU, 4 "
+                                      "cores\n"));
+  EXPECT_EQ(Printed(kWriteup, ListRuns(ContextSweep(), {})), text);
+  v1::Run pooled = SmallRun();
+  pooled.set_pooled_launches(3);
+  EXPECT_THAT(Written(kWriteup, {pooled}),
+              HasSubstr("± is the standard deviation of the launches'"));
 }
 
 TEST(Rows, OfJsonAreTheTextOfTheLibrary) {

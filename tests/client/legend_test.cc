@@ -27,15 +27,15 @@ TEST(Legend, SaysWhatTheNumbersAre) {
   EXPECT_EQ(LegendLine({SmallRun()}, {}),
             "± is the standard deviation of the measured steps, not of the mean; CV is the largest "
             "of the row's columns");
-  EXPECT_THAT(LegendLine({SmallRun()}, {}, /*has_cv=*/false), EndsWith("not of the mean"));
+  EXPECT_THAT(LegendLine({SmallRun()}, {}, CvKind::kNone), EndsWith("not of the mean"));
 }
 
 TEST(Legend, TellsPooledLaunchesFromOneRun) {
   v1::Run pooled = SmallRun();
   pooled.set_pooled_launches(7);
-  EXPECT_THAT(LegendLine({pooled}, {}, false),
+  EXPECT_THAT(LegendLine({pooled}, {}, CvKind::kNone),
               "± is the standard deviation of the launches' medians, not of the mean");
-  EXPECT_THAT(LegendLine({pooled, SmallRun()}, {}, false),
+  EXPECT_THAT(LegendLine({pooled, SmallRun()}, {}, CvKind::kNone),
               HasSubstr("launches' medians (of the measured steps where there was one), not of"));
 }
 
@@ -84,7 +84,7 @@ TEST(Devices, AreNotAskedForByFormatsOfPrograms) {
     ++asked;
     return std::vector<DeviceNote>();
   };
-  for (const Format* format : {&kCsv, &kJson, &kJsonLines, &kWriteup}) {
+  for (const Format* format : {&kCsv, &kJson, &kJsonLines}) {
     Printed(*format, ShowResults({SmallRun()}, find));
   }
   EXPECT_EQ(asked, 0u);
@@ -93,6 +93,10 @@ TEST(Devices, AreNotAskedForByFormatsOfPrograms) {
       EndsWith("|\n\n± is the standard deviation of the measured steps, not of the mean; CV "
                "is the largest of the row's columns\n"));
   EXPECT_EQ(asked, 1u);
+  EXPECT_THAT(Printed(kWriteup, ShowResults({SmallRun()}, find)),
+              EndsWith("\n\n± is the standard deviation of the measured steps, not of the mean; CV "
+                       "is ± over the mean\n"));
+  EXPECT_EQ(asked, 2u);
 }
 
 TEST(Legend, StandsUnderAWarmupTableToo) {

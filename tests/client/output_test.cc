@@ -177,6 +177,25 @@ TEST(Choice, OfAFileThatCouldNotBeWrittenIsRefusedAtOnce) {
   EXPECT_EQ(ExitCodeOf(status), kExitOutput) << status;
 }
 
+TEST(Choice, OfAFileIsTriedAndLeavesNothing) {
+  const TemporaryFolder folder;
+  const std::string old = folder.path() / "old.csv";
+  std::ofstream(old) << "kept";
+  for (const std::string& path : {old, (folder.path() / "new.csv").native()}) {
+    EXPECT_TRUE(ChooseOutput({{}, path}, Content::kRuns).ok());
+    EXPECT_EQ(FilesIn(folder.path()), 1U);
+  }
+  EXPECT_EQ(Content(old), "kept");
+  // Root may write there, and still no file can be made.
+  for (const std::string path : {"/proc/x.csv", "/proc/self/x.json"}) {
+    const absl::Status status = ChooseOutput({{}, path}, Content::kRuns).status();
+    EXPECT_EQ(ExitCodeOf(status), kExitOutput) << path;
+    EXPECT_THAT(MessageOf(status), HasSubstr("-o " + path + ": cannot write into /proc"));
+  }
+  const std::string long_name = folder.path() / (std::string(300, 'x') + ".csv");
+  EXPECT_EQ(ExitCodeOf(ChooseOutput({{}, long_name}, Content::kRuns).status()), kExitOutput);
+}
+
 TEST(Output, GoesToStdoutOrToTheFile) {
   const TemporaryFolder folder;
   std::ostringstream out;

@@ -77,11 +77,11 @@ TEST(Progress, FollowsJobsFromTheSnapshotToTheirEnds) {
 
 TEST(Detached, NamesWhatWasTypedUnlessItMeansAnotherSweepTomorrow) {
   const v1::Job job = SmallJob(17, v1::JOB_STATE_RUNNING);
-  EXPECT_THAT(DetachedLine({"17", "sweep:nightly"}, job),
+  EXPECT_THAT(DetachedLine({"17", "sweep:nightly"}, job, {}),
               HasSubstr("torchlap watch 17 sweep:nightly; cancel it: torchlap cancel 17 sweep:n"));
-  EXPECT_THAT(DetachedLine({}, job), HasSubstr("torchlap watch sweep:3;"));
-  EXPECT_THAT(DetachedLine({"last"}, job), HasSubstr("torchlap cancel sweep:3\n"));
-  EXPECT_THAT(DetachedLine({}, std::nullopt), HasSubstr("torchlap watch last;"));
+  EXPECT_THAT(DetachedLine({}, job, {}), HasSubstr("torchlap watch sweep:3;"));
+  EXPECT_THAT(DetachedLine({"last"}, job, {}), HasSubstr("torchlap cancel sweep:3\n"));
+  EXPECT_THAT(DetachedLine({}, std::nullopt, {}), HasSubstr("torchlap watch last;"));
 }
 
 TEST(Progress, IsNotFinishedBeforeTheSnapshotIsWhole) {
@@ -438,6 +438,57 @@ TEST(FinishedLine, HasTheNumberOrTheReason) {
   job.set_state(v1::JOB_STATE_CANCELLED);
   job.set_reason("cancelled by ann");
   EXPECT_THAT(FinishedLine({job, {}}, 2, 2), HasSubstr(": CANCELLED: cancelled by ann (2 of 2)"));
+}
+
+TEST(FinishedLine, OfSeveralLaunchesSaysThatItHasTheLastOneAlone) {
+  v1::Job job = SmallJob(17, v1::JOB_STATE_SUCCEEDED);
+  for (const uint32_t launches : {2U, 3U, 7U}) {
+    job.mutable_spec()->mutable_plan()->set_launches(launches);
+    EXPECT_THAT(FinishedLine({job, SmallRun()}, 1, 1),
+                HasSubstr(": the last of " + std::to_string(launches) +
+                          " launches took 458 ± 16 ms a step (1 of 1)"));
+  }
+  job.set_state(v1::JOB_STATE_FAILED);
+  EXPECT_THAT(FinishedLine({job, OutOfMemoryRun()}, 1, 1), Not(HasSubstr("launches")));
+}
+
+TEST(ProgressLine, TellsCancelledFromFailed) {
+  const auto line = [](const std::vector<v1::JobState>& states) {
+    SweepProgress progress;
+    std::vector<v1::Job> jobs;
+    for (const v1::JobState state : states) jobs.push_back(SmallJob(17 + jobs.size(), state));
+    progress.Apply(Snapshot(jobs, 5));
+    return ProgressLine(progress, 200, false);
+  };
+  EXPECT_THAT(line({v1::JOB_STATE_CANCELLED, v1::JOB_STATE_SUCCEEDED}),
+              testing::EndsWith(" 2/2, 1 cancelled"));
+  EXPECT_THAT(line({v1::JOB_STATE_CANCELLED, v1::JOB_STATE_FAILED}),
+              testing::EndsWith(" 2/2, 1 failed, 1 cancelled"));
+  EXPECT_THAT(line({v1::JOB_STATE_FAILED, v1::JOB_STATE_FAILED}),
+              testing::EndsWith(" 2/2, 2 failed"));
+  EXPECT_THAT(line({v1::JOB_STATE_SUCCEEDED}), testing::EndsWith(" 1/1"));
+}
+
+TEST(ProgressLine, SaysWhyTheNextJobWaitsUntilItChanges) {
+  SweepProgress progress;
+  progress.Apply(
+      Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED), SmallJob(18, v1::JOB_STATE_QUEUED)}, 5));
+  EXPECT_EQ(progress.waiting_job(), 17U);
+  EXPECT_THAT(ProgressLine(progress, 200, false), testing::EndsWith(" 0/2  waiting"));
+  v1::WaitReason wait;
+  wait.set_code(v1::WaitReason::CODE_BEHIND);
+  wait.set_jobs_ahead(3);
+  progress.SetWait(17, wait);
+  EXPECT_THAT(ProgressLine(progress, 200, false),
+              testing::EndsWith(" 0/2  waiting: behind 3 jobs"));
+  const v1::Run started = Started();
+  progress.Apply(Event(6, 17, v1::JOB_STATE_RUNNING, &started));
+  EXPECT_EQ(progress.waiting_job(), std::nullopt) << "one of them runs";
+  progress.Apply(Event(7, 17, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_EQ(progress.waiting_job(), 18U);
+  EXPECT_EQ(progress.waiting_words(), "") << "of this one nothing is known yet";
+  progress.SetWait(99, wait);
+  EXPECT_EQ(progress.waiting_words(), "");
 }
 
 TEST(Display, WritesALineACellWhereThereIsNoTerminal) {

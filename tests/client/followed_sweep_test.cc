@@ -1,0 +1,176 @@
+// What `run` and its likes say before, while and after they follow a sweep.
+#include "client/commands/followed_sweep.h"
+
+#include <gmock/gmock.h>
+
+#include <csignal>
+#include <optional>
+#include <utility>
+
+#include "tests/client/child_process.h"
+#include "tests/client/commands_fixture.h"
+#include "tests/client/made_up_runs.h"
+
+namespace torchlap::client {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+// A sweep of jobs 4 to 3 + `cells`, found finished.
+void Submit(uint64_t cells, FakeService* service) {
+  service->on_submit = [cells](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse* response) {
+    response->set_sweep_id(19);
+    for (uint64_t id = 4; id < 4 + cells; ++id) response->add_job_ids(id);
+    return grpc::Status::OK;
+  };
+}
+
+TEST_F(Commands, RunSaysAtOnceWhatItFollows) {
+  for (const auto& [cells, line] : {std::pair{1, "sweep:19, job 4: 1 cell\n"},
+                                    {4, "sweep:19, jobs 4 to 7: 4 cells\n"},
+                                    {897, "sweep:19, jobs 4 to 900: 897 cells\n"}}) {
+    Submit(static_cast<uint64_t>(cells), &service_);
+    EXPECT_EQ(Program({"run", "--model-sizes", "small"}), 0) << err_.str();
+    EXPECT_THAT(err_.str(), StartsWith(line));
+    EXPECT_THAT(out_.str(), Not(HasSubstr(line)));
+  }
+}
+
+TEST_F(Commands, SubmitSaysHowManyCellsWhereTheyAreVeryMany) {
+  for (const auto& [cells, line] :
+       {std::pair{1, ""}, {100, ""}, {101, "sweep:19, jobs 4 to 104: 101 cells\n"}}) {
+    Submit(static_cast<uint64_t>(cells), &service_);
+    EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 0);
+    EXPECT_EQ(err_.str(), line);
+    EXPECT_THAT(out_.str(), StartsWith("sweep:19 job"));
+  }
+}
+
+void WaitBehind(const v1::WaitReason& wait, FakeService* service) {
+  service->on_get_job = [wait](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
+    *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_QUEUED);
+    *response->mutable_job()->mutable_wait() = wait;
+    return grpc::Status::OK;
+  };
+}
+
+TEST_F(Commands, RunSaysWhyItsFirstJobWaits) {
+  v1::WaitReason wait;
+  wait.set_code(v1::WaitReason::CODE_RUNNING);
+  wait.set_device("cpu0");
+  wait.set_run_id("949.1");
+  WaitBehind(wait, &service_);
+  EXPECT_EQ(Program({"run", "--model-sizes", "small"}), 0) << err_.str();
+  EXPECT_THAT(err_.str(), StartsWith("sweep:3, job 17: 1 cell\n"
+                                     "17 waits: next on cpu0, which runs 949.1\n"));
+  console_.live = true;
+  EXPECT_EQ(Program({"run", "--model-sizes", "small"}), 0) << err_.str();
+  EXPECT_THAT(err_.str(), Not(HasSubstr("17 waits"))) << "the line that is redrawn says it";
+  console_.live = false;
+  EXPECT_EQ(Program({"wait", "17"}), 0);
+  EXPECT_EQ(err_.str(), "");
+  wait.set_code(v1::WaitReason::CODE_STARTING);
+  WaitBehind(wait, &service_);
+  EXPECT_EQ(Program({"run", "--model-sizes", "small"}), 0) << err_.str();
+  EXPECT_THAT(err_.str(), Not(HasSubstr("waits")));
+}
+
+TEST_F(Commands, WhatDetachesNamesTheCommandThatWritesTheFile) {
+  HoldWatches();
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "it's a.csv";
+  const std::string plain = folder.path() / "b";
+  const std::vector<std::vector<std::string>> commands = {
+      {"run", "--model-sizes", "small", "-o", plain, "--format", "jsonl"},
+      {"watch", "sweep:3", "-o", path},
+      {"watch", "17", "18", "-o", plain},
+  };
+  const std::string quoted = folder.path() / "it'\\''s a.csv";
+  const std::vector<std::string> written = {
+      "torchlap export sweep:3 -o " + plain + " --format jsonl;",
+      "torchlap export sweep:3 -o '" + quoted + "';",
+      "torchlap export 17 18 -o " + plain + ";",
+  };
+  for (size_t i = 0; i < commands.size(); ++i) {
+    std::vector<std::string> words = commands[i];
+    words.insert(words.begin(), {"--address", service_.address()});
+    const size_t before = service_.watches().size();
+    ChildProcess child(words);
+    ASSERT_TRUE(service_.WaitForWatches(before + 1));
+    child.Interrupt();
+    EXPECT_EQ(child.Wait(), 130);
+    EXPECT_THAT(child.err(), HasSubstr(written[i]));
+  }
+}
+
+TEST(Detached, WithoutAFileNamesNoExport) {
+  EXPECT_EQ(DetachedWords("it goes on", "sweep:3", {}),
+            "detached: it goes on; follow it: torchlap watch sweep:3; cancel it: torchlap cancel "
+            "sweep:3");
+  EXPECT_THAT(DetachedWords("it goes on", "17", {std::nullopt, "a.md"}),
+              HasSubstr("write a.md when it has ended: torchlap export 17 -o a.md; cancel it"));
+}
+
+TEST_F(Commands, SigtermDetachesAtOnceWithItsExitCode) {
+  HoldWatches();
+  for (const char* command : {"run", "watch", "wait"}) {
+    const size_t before = service_.watches().size();
+    std::vector<std::string> words = {"--address", service_.address(), command};
+    if (std::string(command) == "run") words.insert(words.end(), {"--model-sizes", "small"});
+    ChildProcess child(words);
+    ASSERT_TRUE(service_.WaitForWatches(before + 1));
+    child.Signal(SIGTERM);
+    EXPECT_EQ(child.Wait(), 143) << command;
+    EXPECT_THAT(child.err(), HasSubstr("goes on; follow it: torchlap watch ")) << command;
+    EXPECT_THAT(child.err(), Not(HasSubstr("Ctrl-C"))) << "nobody is there to press it";
+  }
+  EXPECT_TRUE(service_.cancels().empty());
+}
+
+TEST_F(Commands, ASigtermAfterCtrlCDoesNotCancel) {
+  HoldWatches();
+  ChildProcess child({"--address", service_.address(), "run", "--model-sizes", "small"});
+  ASSERT_TRUE(service_.WaitForWatches(1));
+  child.Interrupt();
+  ASSERT_TRUE(service_.WaitForCancelledWatches(1));
+  child.Signal(SIGTERM);
+  EXPECT_EQ(child.Wait(), 143);
+  EXPECT_TRUE(service_.cancels().empty());
+}
+
+TEST_F(Commands, WaitTellsCancelledFromFailed) {
+  std::vector<v1::Job> jobs;
+  service_.on_watch = [&jobs](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                              FakeService::WatchWriter* writer) {
+    writer->Write(Snapshot(jobs, 5));
+    return grpc::Status::OK;
+  };
+  const v1::Job cancelled = SmallJob(17, v1::JOB_STATE_CANCELLED);
+  const v1::Job failed = SmallJob(18, v1::JOB_STATE_FAILED);
+  const v1::Job succeeded = SmallJob(19, v1::JOB_STATE_SUCCEEDED);
+  jobs = {cancelled};
+  EXPECT_EQ(Program({"wait"}), 2);
+  EXPECT_EQ(err_.str(), "done: 1 of 1 jobs finished, 1 cancelled\n");
+  jobs = {cancelled, failed, succeeded};
+  EXPECT_EQ(Program({"wait"}), 2);
+  EXPECT_EQ(err_.str(), "done: 3 of 3 jobs finished, 1 failed, 1 cancelled\n");
+  jobs = {failed};
+  EXPECT_EQ(Program({"wait"}), 2);
+  EXPECT_EQ(err_.str(), "done: 1 of 1 jobs finished, 1 failed\n");
+  jobs = {succeeded};
+  EXPECT_EQ(Program({"wait"}), 0);
+  EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(Commands, AFileInAFolderThatTakesNoneIsRefusedBeforeAnythingIsSubmitted) {
+  for (const char* command : {"run", "submit", "warmup", "fit"}) {
+    EXPECT_EQ(Program({command, "--model-size", "small", "-o", "/proc/x.json"}), 6);
+    EXPECT_THAT(err_.str(), StartsWith("torchlap: -o /proc/x.json: cannot write into /proc: "));
+  }
+  EXPECT_TRUE(service_.submits().empty());
+}
+
+}  // namespace
+}  // namespace torchlap::client
