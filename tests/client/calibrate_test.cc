@@ -75,7 +75,7 @@ TEST(CalibrationFiles, HaveFullPrecisionAndUnitsInTheirNames) {
 
 TEST(CalibrationRun, IsToldApartFromModelsInListsAndInShow) {
   EXPECT_THAT(Printed(format::kTable, format::ListRuns({CalibrationRun()}, {})),
-              HasSubstr("| calibration | OK      | -         | clean   |"));
+              HasSubstr("size calibration, verdict clean"));
   format::RunDetails details;
   *details.detail.mutable_run() = CalibrationRun();
   const std::string show = Printed(format::kTable, format::ShowRun(details));
