@@ -7,7 +7,13 @@
 #include <iostream>
 #include <string_view>
 
+#include "proto/base/visible_text.h"
+
 namespace torchlap::client {
+
+void SayLine(const Console& console, std::string_view line) {
+  *console.err << Visible(line) << '\n' << std::flush;
+}
 
 Console ConsoleOfProcess() {
   Console console;

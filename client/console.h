@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ostream>
+#include <string_view>
 
 namespace torchlap::client {
 
@@ -14,6 +15,10 @@ struct Console {
   bool color = false;  // and colour is wanted
   int columns = 80;
 };
+
+// Writes a line to stderr. It may have words of others: what cannot be seen in it becomes an
+// escape.
+void SayLine(const Console& console, std::string_view line);
 
 // The console of this process. NO_COLOR and TERM=dumb are obeyed.
 Console ConsoleOfProcess();

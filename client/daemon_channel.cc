@@ -1,6 +1,7 @@
 #include "client/daemon_channel.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
@@ -23,10 +24,14 @@ using Stub = v1::Torchlap::Stub;
 // No call that answers with one message takes long; a daemon that hangs must not hang the user.
 constexpr std::chrono::seconds kCallPatience{60};
 
+constexpr char kFailed[] = "connection failed";
+
 void IgnoreLog(gpr_log_func_args*) {}
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  gpr_set_log_function(IgnoreLog);  // gRPC's own lines would stand beside ours on stderr
+  // Their own lines would stand beside ours on stderr, raw.
+  gpr_set_log_function(IgnoreLog);
+  google::protobuf::SetLogHandler(nullptr);
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
@@ -43,7 +48,7 @@ std::optional<std::string> Connect(grpc::Channel* channel, Clock::time_point dea
   grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);
   while (state != GRPC_CHANNEL_READY) {
     if (state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN) {
-      return "connection failed";
+      return kFailed;
     }
     if (!channel->WaitForStateChange(state, deadline)) return "no answer";
     state = channel->GetState(true);
@@ -56,6 +61,8 @@ absl::Status NoDaemon(const std::string& address, std::string reason) {
   if (const auto path = SocketPathOf(address)) {
     const std::string problem = SocketProblem(*path);
     if (!problem.empty()) reason = problem;
+    // It has more of them than it can tell so in an answer.
+    if (problem.empty() && reason == kFailed) reason = "it closes connections: too many are open";
   }
   return absl::UnavailableError(NoDaemonLine(address, reason));
 }

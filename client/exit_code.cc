@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "proto/base/visible_text.h"
+
 namespace torchlap::client {
 namespace {
 
@@ -45,8 +47,8 @@ std::string OneLine(const absl::Status& status) {
   std::string line(status.message().data(), status.message().size());
   if (line.empty()) return absl::StatusCodeToString(status.code());
   std::replace_if(
-      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return line;
+      line.begin(), line.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+  return Visible(line);
 }
 
 }  // namespace torchlap::client

@@ -30,8 +30,9 @@ absl::Status WithRemark(const absl::Status& status, const std::string& remark);
 // OK is 0, an output error 6, INVALID_ARGUMENT 1, UNAVAILABLE 3, everything else 4.
 int ExitCodeOf(const absl::Status& status);
 
-// The status' message on one line: control characters become spaces; a status without a message
-// gives the name of its code.
+// The status' message on one line, fit for a terminal: ends of lines and tabs become spaces, what
+// else cannot be seen an escape (proto/base/visible_text.h). A status without a message gives the
+// name of its code.
 std::string OneLine(const absl::Status& status);
 
 }  // namespace torchlap::client

@@ -200,7 +200,7 @@ absl::Status WriteFile(const Format& format, const std::string& path, const Cons
                        const format::Document& document) {
   const auto write = [&](std::ostream& out) { return format.write(document, out); };
   if (absl::Status status = WriteFileWhole(path, write); !status.ok()) return status;
-  *console.err << "wrote " << path << '\n';
+  SayLine(console, "wrote " + path);
   return absl::OkStatus();
 }
 
@@ -237,7 +237,7 @@ absl::Status WriteOutput(const Output& output, const Console& console,
                                    ? WriteStdout(*output.format, console, result)
                                    : WriteFile(*output.format, output.file, console, result);
   if (!written.ok()) return written;
-  for (const std::string& line : advice) *console.err << line << '\n';
+  for (const std::string& line : advice) SayLine(console, line);
   return absl::OkStatus();
 }
 

@@ -2,10 +2,20 @@
 
 #include <cmath>
 
+#include "proto/base/visible_text.h"
+
 namespace torchlap::client {
+
+absl::Status CheckVisible(const std::string& what, const std::string& text) {
+  const auto unseen = FirstUnseen(text);
+  if (!unseen) return absl::OkStatus();
+  return Invalid(fmt::format("{} is \"{}\", must have no {}: visible characters only", what,
+                             Visible(text), *unseen));
+}
 
 absl::StatusOr<std::pair<std::string, std::string>> ParsePair(const std::string& what,
                                                               const std::string& text) {
+  if (absl::Status status = CheckVisible(what, text); !status.ok()) return status;
   const size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
     return Invalid(fmt::format("{} is {}, must be key=value", what, text.empty() ? "''" : text));

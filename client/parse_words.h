@@ -67,7 +67,10 @@ inline absl::Status FirstError(std::initializer_list<absl::Status> statuses) {
   return absl::OkStatus();
 }
 
-// `k=v` to a pair. INVALID_ARGUMENT: no `=`, or an empty key.
+// INVALID_ARGUMENT where the text has what others would not see (proto/base/visible_text.h).
+absl::Status CheckVisible(const std::string& what, const std::string& text);
+
+// `k=v` to a pair. INVALID_ARGUMENT: no `=`, or an empty key, or CheckVisible's.
 absl::StatusOr<std::pair<std::string, std::string>> ParsePair(const std::string& what,
                                                               const std::string& text);
 

@@ -41,7 +41,7 @@ int RunProgram(const std::vector<std::string>& words, const Console& console) {
   absl::StatusOr<int> code = ParseAndCarry(words, console);
   if (absl::Status flushed = FlushStdout(console); code.ok() && !flushed.ok()) code = flushed;
   if (code.ok()) return *code;
-  *console.err << "torchlap: " << OneLine(code.status()) << '\n';
+  SayLine(console, "torchlap: " + OneLine(code.status()));
   return ExitCodeOf(code.status());
 }
 

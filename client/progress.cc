@@ -17,6 +17,7 @@
 #include "client/format/subject.h"
 #include "client/format/words.h"
 #include "client/time_words.h"
+#include "proto/base/visible_text.h"
 #include "proto/words.h"
 
 namespace torchlap::client {
@@ -415,7 +416,7 @@ std::string ProgressLine(const SweepProgress& progress, int columns, bool color)
   if (current) rest += "  " + current->name;
   // The last column stays free: writing to it wraps on some terminals.
   const size_t room = static_cast<size_t>(std::max(columns - 1, kBarWidth + 2)) - bar.size();
-  return Colored(bar, progress.failed() > 0 ? "31" : "32", color) + Shortened(rest, room);
+  return Colored(bar, progress.failed() > 0 ? "31" : "32", color) + Shortened(Visible(rest), room);
 }
 
 void ProgressDisplay::Show(const SweepProgress& progress, const std::vector<FinishedCell>& finished,
@@ -432,7 +433,7 @@ void ProgressDisplay::Show(const SweepProgress& progress, const std::vector<Fini
 
 void ProgressDisplay::Say(const std::string& line) {
   Clear();
-  *console_.err << line << '\n' << std::flush;
+  SayLine(console_, line);
 }
 
 void ProgressDisplay::SayWhereNothingIsDrawn(const std::string& line) {

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <string_view>
 
+#include "proto/base/visible_text.h"
 #include "proto/ranges.h"
 #include "proto/words.h"
 
@@ -19,6 +21,16 @@ constexpr char kBareEdition[] = "cs336-2025";
 
 // Is it what the daemon puts where nothing is asked for?
 bool IsUsual(int field, int64_t ns) { return static_cast<double>(ns) == DefaultOf<Plan>(field); }
+
+// No shell makes anything else of it; zsh does of a `=` at the beginning.
+bool IsPlainWord(const std::string& word) {
+  return !word.empty() && word.front() != '=' &&
+         std::all_of(word.begin(), word.end(), [](unsigned char c) {
+           return (c < 0x80 && std::isalnum(c) != 0) ||
+                  std::string_view("_./:=,+-%").find(static_cast<char>(c)) !=
+                      std::string_view::npos;
+         });
+}
 
 class CommandLine {
  public:
@@ -116,12 +128,10 @@ void AddPlan(const v1::Plan& plan, CommandLine* line) {
 }  // namespace
 
 std::string ShellWord(const std::string& word) {
-  const bool is_plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || std::string_view("_./:=,+-%").find(c) != std::string_view::npos;
-  });
-  if (is_plain) return word;
+  const std::string visible = Visible(word);
+  if (IsPlainWord(visible)) return visible;
   std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  for (const char c : visible) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return quoted + "'";
 }
 

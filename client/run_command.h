@@ -8,7 +8,9 @@
 
 namespace torchlap::client {
 
-// The word as a shell takes it, quoted where it must be.
+// The word as a shell reads it back, in quotes where it needs them. What cannot be seen in it
+// becomes an escape (proto/base/visible_text.h): a command that is copied shall be the one that was
+// read.
 std::string ShellWord(const std::string& word);
 
 // `torchlap run --model-sizes small --batch-size 2 --device cpu0`: the effective workload, the plan

@@ -46,7 +46,9 @@ bool WriteAddressNote(const std::filesystem::path& state_folder, const AddressNo
   const std::filesystem::path file = AddressNoteFile(state_folder);
   const std::string unfinished = file.string() + ".new";
   const std::string text = note.address + "\npid " + std::to_string(note.pid) + "\n";
-  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
+  // What is left there, and be it a FIFO, is not written to.
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+  ::unlink(unfinished.c_str());
   const FileDescriptor fd(::open(unfinished.c_str(), kFlags, 0600));
   if (!fd) return false;
   if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))

@@ -25,9 +25,8 @@ absl::Status Print(const v1::Job& job, const Output& output, const Console& cons
   if (const v1::Run* run = Calibrated(job)) {
     return WriteOutputAndTable(output, console, format::ShowCalibration(*run));
   }
-  *console.err << "nothing was calibrated: "
-               << (job.reason().empty() ? "the job has no run that ended OK" : job.reason())
-               << '\n';
+  SayLine(console, "nothing was calibrated: " +
+                       (job.reason().empty() ? "the job has no run that ended OK" : job.reason()));
   return absl::OkStatus();
 }
 

@@ -21,7 +21,7 @@ void CancelSweep(uint64_t sweep_id, const Console& console, DaemonChannel* chann
   *request.mutable_selector() = SweepSelector(sweep_id);
   const auto response = channel->CancelJobs(request);
   if (!response.ok()) {
-    *console.err << "torchlap: " << OneLine(response.status()) << '\n';
+    SayLine(console, "torchlap: " + OneLine(response.status()));
     return;
   }
   *console.err << fmt::format("cancelled sweep:{} ({} queued, {} running)\n", sweep_id,
@@ -59,6 +59,12 @@ absl::Status WithSweep(const absl::Status& status, uint64_t sweep_id) {
       fmt::format("sweep:{0} stays queued, follow it later: torchlap watch sweep:{0}", sweep_id));
 }
 
+std::string ShellWords(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + ShellWord(word);
+  return text;
+}
+
 }  // namespace
 
 std::string DetachedWords(const std::string& what, const std::string& selectors,
@@ -71,9 +77,8 @@ std::string DetachedWords(const std::string& what, const std::string& selectors,
 std::string DetachedLine(const std::vector<std::string>& typed, const std::optional<v1::Job>& job,
                          const OutputWords& output) {
   const bool is_last = typed.empty() || (typed.size() == 1 && typed.front() == "last");
-  const std::string selectors = is_last && job ? fmt::format("sweep:{}", job->sweep_id())
-                                : is_last      ? "last"
-                                               : fmt::format("{}", fmt::join(typed, " "));
+  std::string selectors = is_last && job ? fmt::format("sweep:{}", job->sweep_id()) : "last";
+  if (!is_last) selectors = ShellWords(typed);
   return DetachedWords("what was followed goes on", selectors, output) + '\n';
 }
 

@@ -3,19 +3,39 @@
 #include <fmt/format.h>
 
 #include <cstdint>
-#include <random>
 #include <string>
+
+#include "client/exit_code.h"
+#include "client/parse_words.h"
+#include "client/unanswered.h"
 
 namespace torchlap::client {
 namespace {
 
-std::string RandomId() {
-  std::random_device source;
-  return fmt::format("{:08x}{:08x}{:08x}{:08x}", source(), source(), source(), source());
+// Whether the daemon may have taken a request that ended so.
+bool MayHaveArrived(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kUnknown:
+      return true;
+    default:
+      return false;
+  }
+}
+
+absl::StatusOr<v1::SubmitJobsResponse> Send(const v1::SubmitJobsRequest& request,
+                                            DaemonChannel* channel) {
+  auto response = channel->SubmitJobs(request);
+  if (response.status().code() != absl::StatusCode::kUnavailable) return response;
+  if (!channel->Reopen().ok()) return response;
+  return channel->SubmitJobs(request);
 }
 
 // `sweep:3` is the sweep with that id.
 absl::Status CheckName(const std::string& name) {
+  if (absl::Status status = CheckVisible("--name", name); !status.ok()) return status;
   if (name.empty() || name.find_first_not_of("0123456789") != std::string::npos) {
     return absl::OkStatus();
   }
@@ -38,11 +58,17 @@ std::string IdsWords(const v1::SubmitJobsResponse& submitted) {
 absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
                                                   DaemonChannel* channel) {
   if (absl::Status name = CheckName(request.sweep_name()); !name.ok()) return name;
-  request.set_request_id(RandomId());
-  auto response = channel->SubmitJobs(request);
-  if (response.status().code() != absl::StatusCode::kUnavailable) return response;
-  if (!channel->Reopen().ok()) return response;
-  return channel->SubmitJobs(request);
+  UnansweredRequest unanswered(UnansweredFolder(), channel->address(), request);
+  request.set_request_id(unanswered.id());
+  auto response = Send(request, channel);
+  if (!MayHaveArrived(response.status())) {
+    unanswered.Forget();
+    return response;
+  }
+  return WithRemark(response.status(),
+                    unanswered.is_kept()
+                        ? "it may have been accepted: the same command again makes no second sweep"
+                        : "it may have been accepted: torchlap sweeps");
 }
 
 std::string StartLine(const v1::SubmitJobsResponse& submitted) {

@@ -10,9 +10,10 @@
 
 namespace torchlap::client {
 
-// INVALID_ARGUMENT: the sweep's name is a number. Gives the request an id of its own and submits
-// it. If the connection breaks it is sent once more: by its id the daemon knows whether it has it
-// already.
+// INVALID_ARGUMENT: the sweep's name is a number. Gives the request an id and submits it. If the
+// connection breaks it is sent once more: by its id the daemon knows whether it has it already.
+// Where no answer comes the error says that it may have been accepted, and the id is kept for the
+// same command (client/unanswered.h).
 absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
                                                   DaemonChannel* channel);
 

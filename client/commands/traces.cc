@@ -20,7 +20,7 @@ absl::Status FetchTrace(const std::string& run_id, const std::string& path, cons
       request, [&trace](const v1::ReadTraceResponse& part) { trace += part.data(); });
   if (!status.ok()) return status;
   if (absl::Status written = WriteFileWhole(path, trace); !written.ok()) return written;
-  *console.err << "wrote " << path << '\n';
+  SayLine(console, "wrote " + path);
   return absl::OkStatus();
 }
 

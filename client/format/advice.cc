@@ -145,7 +145,7 @@ AdviceWords TwoModes(const v1::Run& run) {
   if (const v1::Evidence* modes = Find(run, v1::REASON_TWO_MODES)) {
     finding += fmt::format(" (which explains {} of their variance)", PercentShort(modes->value()));
   }
-  return {finding, "torchlap show " + run.run_id()};
+  return {finding, "torchlap show " + ShellWord(run.run_id())};
 }
 
 // The worst of what was seen of those that the advice is about.
@@ -265,7 +265,7 @@ AdviceWords CalibrateAgain(const v1::Run& run, const v1::Advice& advice) {
       advice.ratio() > 0 ? fmt::format(" ran at load {:.1f}", advice.ratio()) : " found less";
   return {fmt::format("of peak {}: calibration {}{}; calibrate again",
                       Percent(run.matmul_peak_ratio()), advice.text(), load),
-          "torchlap calibrate --device " + run.device()};
+          "torchlap calibrate --device " + ShellWord(run.device())};
 }
 
 AdviceWords OtherPrecision(const v1::Run& run, v1::Precision precision,
@@ -354,7 +354,7 @@ AdviceWords AboutDevice(const v1::Run& run, v1::AdviceCode code) {
       return OtherPrecision(run, v1::PRECISION_BF16, device + " has bf16, which fp32 does not use");
     default:
       return {device + " has no clean calibration, so its peak is not known",
-              "torchlap calibrate --device " + device};
+              "torchlap calibrate --device " + ShellWord(device)};
   }
 }
 

@@ -26,6 +26,15 @@ void WriteRow(const std::vector<std::string>& cells, const std::vector<size_t>& 
 
 }  // namespace
 
+Grid Escaped(Grid grid, std::string (*escape)(std::string_view)) {
+  grid.caption = escape(grid.caption);
+  for (std::string& title : grid.titles) title = escape(title);
+  for (auto& row : grid.rows) {
+    for (std::string& cell : row) cell = escape(cell);
+  }
+  return grid;
+}
+
 void WriteAligned(const Grid& grid, std::ostream& out) {
   const std::vector<size_t> widths = Widths(grid);
   WriteRow(grid.titles, widths, out);

@@ -1,8 +1,17 @@
 // `csv`: a header and a line a row, quoted by RFC 4180 where needed, lines ended by \n. Empty for
 // unknown.
+//
+// A text that a spreadsheet would take for a formula (it begins with = + - or @) gets an apostrophe
+// in front; so does one that begins with an apostrophe, so that taking the first one off a text
+// gives back what it was. Numbers, negative ones too, stay as they are.
 #include <algorithm>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
 
 #include "client/format/format.h"
+#include "proto/base/visible_text.h"
 
 namespace torchlap::client::format {
 namespace {
@@ -26,8 +35,27 @@ void QuoteFrom(size_t begin, std::string* line) {
   *line += '"';
 }
 
+bool IsText(const Value& value) {
+  return std::holds_alternative<std::string>(value) ||
+         std::holds_alternative<std::map<std::string, std::string>>(value);
+}
+
+// Makes a text of what stands in `line` from `begin` on.
+void KeepTextFrom(size_t begin, std::string* line) {
+  const std::string_view text = std::string_view(*line).substr(begin);
+  if (FirstUnseen(text)) line->replace(begin, std::string::npos, Visible(text));
+  const bool is_risky = line->size() > begin &&
+                        std::string_view("=+-@'").find((*line)[begin]) != std::string_view::npos;
+  if (is_risky) line->insert(begin, 1, '\'');
+}
+
 void AppendCell(const std::string& text, std::string* line) { *line += text; }
-void AppendCell(const Value& value, std::string* line) { AppendValueText(value, line); }
+
+void AppendCell(const Value& value, std::string* line) {
+  const size_t begin = line->size();
+  AppendValueText(value, line);
+  if (IsText(value)) KeepTextFrom(begin, line);
+}
 
 template <typename Cell>
 void WriteLine(const std::vector<Cell>& cells, std::string* line, std::ostream& out) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "client/format/words.h"
+#include "client/run_command.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
@@ -12,7 +13,8 @@ namespace {
 
 constexpr char kMachine[] = "machine";
 
-// The words of a code. `{0}` is what was found, `{1}` what would be right.
+// The words of a code. `{0}` is what was found, `{1}` what would be right, `{2}` the same in a
+// command.
 struct Wording {
   v1::FindingCode code;
   const char* finding;
@@ -58,7 +60,7 @@ constexpr Wording kWordings[] = {
     {v1::FINDING_LOAD_HIGH, "load {0}, should be below {1}",
      "wait until the host is quiet: `top` shows who works"},
     {v1::FINDING_GOVERNOR, "clocks of the CPU follow `{0}`, should be `{1}`",
-     "sudo cpupower frequency-set -g {1}"},
+     "sudo cpupower frequency-set -g {2}"},
 };
 
 const Wording* WordingOf(v1::FindingCode code) {
@@ -138,7 +140,8 @@ std::string ExpectedText(const v1::Finding& finding) {
 }
 
 std::string Fill(const char* words, const v1::Finding& finding) {
-  return fmt::format(fmt::runtime(words), DetailText(finding), ExpectedText(finding));
+  const std::string expected = ExpectedText(finding);
+  return fmt::format(fmt::runtime(words), DetailText(finding), expected, ShellWord(expected));
 }
 
 // `driver-too-old`; of a newer daemon's code its number.

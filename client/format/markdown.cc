@@ -1,15 +1,21 @@
-// `markdown`: GitHub's, to be pasted into a text. A blank line between blocks, bars inside of cells
-// escaped. What to do next is no part of the text.
+// `markdown`: GitHub's, to be pasted into a text. A blank line between blocks. What would be more
+// than text there (bars, code, tags, links, images) is escaped. What to do next is no part of the
+// text.
 #include "client/format/aligned.h"
 #include "client/format/format.h"
+#include "proto/base/visible_text.h"
 
 namespace torchlap::client::format {
 namespace {
 
-std::string Escaped(const std::string& text) {
+// What begins a cell, code or a tag, and the bracket that makes a link or an image of the one
+// before; a backslash would take the escape back.
+std::string AsText(std::string_view text) {
+  constexpr std::string_view kMeaning = "\\|`<";
   std::string escaped;
-  for (const char c : text) {
-    if (c == '|') escaped += '\\';
+  for (const char c : Visible(text)) {
+    const bool links = c == '(' && escaped.ends_with(']');
+    if (links || kMeaning.find(c) != std::string_view::npos) escaped += '\\';
     escaped += c;
   }
   return escaped;
@@ -38,18 +44,14 @@ class BlockWriter {
   void operator()(const Grid& grid) {
     if (grid.rows.empty()) return;
     if (!grid.caption.empty()) (*this)(Lines{grid.caption});
-    Grid escaped = grid;
-    for (auto& row : escaped.rows) {
-      for (std::string& cell : row) cell = Escaped(cell);
-    }
     BeginBlock();
-    WriteAligned(escaped, out_);
+    WriteAligned(Escaped(grid, AsText), out_);
   }
 
   void operator()(const Lines& lines) {
     if (lines.empty()) return;
     BeginBlock();
-    for (const std::string& line : lines) out_ << line << '\n';
+    for (const std::string& line : lines) out_ << AsText(line) << '\n';
   }
 
   void operator()(const Fields& fields) { (*this)(AsGrid(fields)); }

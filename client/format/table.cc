@@ -1,4 +1,4 @@
-// `table`: for a terminal.
+// `table`: for a terminal. What cannot be seen there, or would steer it, becomes an escape.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,9 +6,20 @@
 #include "client/format/aligned.h"
 #include "client/format/format.h"
 #include "client/format/words.h"
+#include "proto/base/visible_text.h"
 
 namespace torchlap::client::format {
 namespace {
+
+Checklist Shown(Checklist list) {
+  for (auto& item : list.items) {
+    for (std::string* text : {&item.severity, &item.subject, &item.finding, &item.remedy}) {
+      *text = Visible(*text);
+    }
+  }
+  list.summary = Visible(list.summary);
+  return list;
+}
 
 struct BlockWriter {
   std::ostream& out;
@@ -19,22 +30,24 @@ struct BlockWriter {
     if (grid.rows.empty()) return;
     if (!grid.in_short.empty()) return (*this)(Lines{grid.in_short});
     if (!grid.caption.empty() && !is_first) out << '\n';
-    if (!grid.caption.empty()) out << grid.caption << '\n';
-    WriteAligned(grid, out);
+    const Grid shown = Escaped(grid, Visible);
+    if (!grid.caption.empty()) out << shown.caption << '\n';
+    WriteAligned(shown, out);
   }
 
   void operator()(const Lines& lines) const {
-    for (const std::string& line : lines) out << line << '\n';
+    for (const std::string& line : lines) out << Visible(line) << '\n';
   }
 
   void operator()(const Fields& fields) const {
-    if (!fields.heading.empty()) out << fields.heading << '\n';
+    if (!fields.heading.empty()) out << Visible(fields.heading) << '\n';
     for (const auto& [name, value] : fields.values) {
-      out << fmt::format("  {:<12} {}\n", name, value);
+      out << fmt::format("  {:<12} {}\n", name, Visible(value));
     }
   }
 
-  void operator()(const Checklist& list) const {
+  void operator()(const Checklist& given) const {
+    const Checklist list = Shown(given);
     constexpr size_t kSeverityWidth = 7;  // of "problem"
     size_t width = 0;
     for (const auto& item : list.items) width = std::max(width, DisplayWidth(item.subject));

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/format/aligned.h"
 #include "client/format/words.h"
+#include "proto/base/visible_text.h"
 
 namespace torchlap::client::format {
 namespace {
@@ -113,6 +115,8 @@ std::vector<std::string> TakeConstants(const Narrowing& how, Grid* grid) {
 }
 
 std::vector<std::string> Narrow(const Narrowing& how, Grid* grid) {
+  // As wide as it will be shown.
+  *grid = Escaped(std::move(*grid), Visible);
   const std::vector<std::string> gone = TooMany(how, *grid);
   for (const std::string& title : gone) Remove(ColumnOf(title, *grid), grid);
   for (const std::string& title : how.shorten) {

@@ -1,12 +1,13 @@
 // `writeup`: paragraphs of text, as the course's own benchmark prints them. What to do next is no
 // part of the text.
 #include "client/format/format.h"
+#include "proto/base/visible_text.h"
 
 namespace torchlap::client::format {
 namespace {
 
 void WriteLines(const Lines& lines, std::ostream& out) {
-  for (const std::string& line : lines) out << line << '\n';
+  for (const std::string& line : lines) out << Visible(line) << '\n';
 }
 
 absl::Status Write(const Document& document, std::ostream& out) {

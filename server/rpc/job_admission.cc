@@ -11,6 +11,7 @@
 #include "proto/words.h"
 #include "server/measure/identity.h"
 #include "server/measure/presets.h"
+#include "server/rpc/text_check.h"
 #include "storage/filter_limits.h"
 
 namespace torchlap::rpc {
@@ -111,9 +112,15 @@ absl::Status CheckOom(const v1::TransformerLm& model, const v1::OomPolicy& oom) 
        CheckBetween("min_context_length", oom.min_context_length(), 1, model.context_length())});
 }
 
-bool IsLabelText(const std::string& text) {
-  return !text.empty() && text.size() <= kMaxLabelChars &&
-         std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; });
+bool HasLabelLength(const std::string& text) {
+  return !text.empty() && text.size() <= kMaxLabelChars;
+}
+
+absl::Status CheckLabel(const std::string& key, const std::string& value) {
+  if (HasLabelLength(key) && HasLabelLength(value)) return CheckText("label", key + "=" + value);
+  return absl::InvalidArgumentError(
+      fmt::format("label `{}={}`: key and value must have 1 to {} characters", Named(key),
+                  Named(value), kMaxLabelChars));
 }
 
 absl::Status CheckLabels(const v1::JobSpec& spec) {
@@ -122,12 +129,16 @@ absl::Status CheckLabels(const v1::JobSpec& spec) {
                                                   spec.labels_size(), storage::kMostLabels));
   }
   for (const auto& [key, value] : spec.labels()) {
-    if (IsLabelText(key) && IsLabelText(value)) continue;
-    return absl::InvalidArgumentError(
-        fmt::format("label `{}={}`: key and value must have 1 to {} printable characters", key,
-                    value, kMaxLabelChars));
+    if (absl::Status label = CheckLabel(key, value); !label.ok()) return label;
   }
   return absl::OkStatus();
+}
+
+// Of what others are shown, or is said in a refusal.
+absl::Status CheckWords(const v1::JobSpec& spec) {
+  const v1::TransformerLm& model = spec.workload().transformer_lm();
+  return First({CheckText("device", spec.device()), CheckText("edition", model.edition()),
+                CheckText("preset", model.preset()), CheckLabels(spec)});
 }
 
 absl::Status CheckPriority(const v1::JobSpec& spec, const storage::Caller& caller) {
@@ -176,8 +187,8 @@ absl::StatusOr<Place> FindPlace(const std::string& asked,
     return absl::NotFoundError(fmt::format(
         "device `cuda`: no CUDA device was found; this daemon has: {}", DeviceNames(devices)));
   }
-  return absl::NotFoundError(
-      fmt::format("device `{}` is not there; this daemon has: {}", asked, DeviceNames(devices)));
+  return absl::NotFoundError(fmt::format("device `{}` is not there; this daemon has: {}",
+                                         Named(asked), DeviceNames(devices)));
 }
 
 absl::Status CheckPlace(const v1::TransformerLm& model, const v1::Plan& plan, const Place& place) {
@@ -273,7 +284,7 @@ absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
         "workload is not given, must be a transformer_lm or a calibration");
   }
   if (job.spec.purpose() == v1::PURPOSE_UNSPECIFIED) job.spec.set_purpose(v1::PURPOSE_MEASURE);
-  const absl::Status checks = First({CheckPurpose(job.spec), CheckLabels(job.spec),
+  const absl::Status checks = First({CheckPurpose(job.spec), CheckWords(job.spec),
                                      CheckOwnRanges(job.spec), CheckPriority(job.spec, caller)});
   if (!checks.ok()) return checks;
   const auto place = FindPlace(asked.device(), devices);

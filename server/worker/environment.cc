@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "proto/base/visible_text.h"
+
 namespace torchlap::worker {
 namespace {
 
@@ -25,8 +27,8 @@ void AddVariables(v1::Environment* environment) {
     const std::string_view variable = *entry;
     const size_t equals = variable.find('=');
     if (equals == std::string_view::npos || !IsAllowed(variable)) continue;
-    (*environment->mutable_variables())[std::string(variable.substr(0, equals))] =
-        variable.substr(equals + 1);
+    (*environment->mutable_variables())[Visible(variable.substr(0, equals))] =
+        Visible(variable.substr(equals + 1));
   }
 }
 

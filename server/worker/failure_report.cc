@@ -9,10 +9,13 @@
 #include <string>
 #include <string_view>
 
+#include "proto/base/visible_text.h"
 #include "server/worker/errors.h"
 
 namespace torchlap::worker {
 namespace {
+
+constexpr size_t kMostDetailBytes = 4096;
 
 std::string FirstLine(const std::exception& error) {
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
@@ -81,7 +84,7 @@ v1::WorkerFailed DescribeFailure(const std::exception& error, v1::Phase phase,
     *failed.mutable_failure() = device->DescribeOutOfMemory(FirstLine(error));
   }
   failed.mutable_failure()->set_phase(phase);
-  failed.mutable_failure()->set_detail(FirstLine(error));
+  failed.mutable_failure()->set_detail(VisibleUpTo(kMostDetailBytes, FirstLine(error)));
   return failed;
 }
 

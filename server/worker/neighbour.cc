@@ -14,6 +14,8 @@
 #include <tuple>
 #include <utility>
 
+#include "proto/base/visible_text.h"
+
 namespace torchlap::worker {
 namespace {
 
@@ -158,7 +160,8 @@ std::optional<v1::Neighbour> NeighbourWatch::Find() {
   if (most == seen_.end() || most->second.cpu_ns <= 0) return std::nullopt;
   v1::Neighbour neighbour;
   neighbour.set_pid(most->first.first);
-  neighbour.set_process(most->second.last.name);
+  // It chose its name itself: one that is no UTF-8 would make the whole report unreadable.
+  neighbour.set_process(Visible(most->second.last.name));
   neighbour.set_uid(most->second.last.uid);
   neighbour.set_cpu_ns(most->second.cpu_ns);
   return neighbour;

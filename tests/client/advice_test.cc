@@ -48,6 +48,16 @@ TEST(Advice, IsWhatWasFoundAndTheCommandToRunNext) {
             "--model-sizes small --launches 7 --device cpu0");
 }
 
+TEST(Advice, HasCommandsThatCanBePastedWhateverTheDeviceIsCalled) {
+  v1::Run run = SmallRun();
+  run.set_device("cpu0; reboot\n");
+  Add(v1::ADVICE_CALIBRATE, &run);
+  EXPECT_THAT(LineOf(run), EndsWith("torchlap calibrate --device 'cpu0; reboot\\n'"));
+  run = DriftingRun();
+  run.set_device("$(reboot)");
+  EXPECT_THAT(LineOf(run), EndsWith(" --device '$(reboot)'"));
+}
+
 TEST(Advice, BeginsWithTheCvWhereThatIsWhatIsExplained) {
   v1::Run run = DriftingRun();
   AddEvidence(v1::REASON_NOISE, 0.142, 0.1, &run);

@@ -353,6 +353,9 @@ TEST(Sweep, WordsThatAreNotOfTheContractAreRefusedWithThoseThatAre) {
   words = OfSizes({"small"});
   words.labels = {"card"};
   EXPECT_EQ(SweepError(words), "--label is card, must be key=value");
+  words.labels = {"card=A\u202e1"};
+  EXPECT_EQ(SweepError(words),
+            "--label is \"card=A\\u202e1\", must have no \\u202e: visible characters only");
   words.labels = {"a=1", "a=2"};
   EXPECT_THAT(SweepError(words), HasSubstr("--label a is given twice"));
   words = OfSizes({"small"});

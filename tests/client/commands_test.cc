@@ -164,7 +164,49 @@ TEST_F(Commands, AStoppingServiceIsExitCode3) {
   };
   EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 3);
   EXPECT_EQ(err_.str(), "torchlap: the daemon at " + service_.address() +
-                            " is not available: the daemon is stopping\n");
+                            " is not available: the daemon is stopping; it may have been "
+                            "accepted: the same command again makes no second sweep\n");
+}
+
+TEST_F(Commands, ASubmitWithoutAnAnswerIsSentUnderTheSameIdByTheSameCommand) {
+  bool answers = false;
+  grpc::StatusCode code = grpc::StatusCode::DEADLINE_EXCEEDED;
+  service_.on_submit = [&](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse* response) {
+    if (!answers) return grpc::Status(code, "");
+    response->set_sweep_id(3);
+    return grpc::Status::OK;
+  };
+  for (const auto silent : {grpc::StatusCode::DEADLINE_EXCEEDED, grpc::StatusCode::UNAVAILABLE,
+                            grpc::StatusCode::CANCELLED}) {
+    const size_t before = service_.submits().size();
+    answers = false;
+    code = silent;
+    EXPECT_NE(Program({"submit", "--model-sizes", "small"}), 0);
+    EXPECT_THAT(err_.str(), HasSubstr("it may have been accepted"));
+    EXPECT_NE(Program({"submit", "--model-sizes", "medium"}), 0);
+    answers = true;
+    EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 0) << err_.str();
+    EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 0) << err_.str();
+    const auto submits = service_.submits();
+    const std::string first = submits[before].request_id();
+    EXPECT_EQ(submits[submits.size() - 2].request_id(), first) << "the same command";
+    EXPECT_NE(submits.back().request_id(), first) << "it was answered";
+    for (const auto& request : submits) {
+      if (request.jobs(0).workload().transformer_lm().preset() == "medium") {
+        EXPECT_NE(request.request_id(), first) << "another command";
+      }
+    }
+  }
+}
+
+TEST_F(Commands, ARefusedSubmitIsAnswered) {
+  service_.on_submit = [](const v1::SubmitJobsRequest&, v1::SubmitJobsResponse*) {
+    return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "the queue is full");
+  };
+  EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 4);
+  EXPECT_EQ(err_.str(), "torchlap: the queue is full\n");
+  EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 4);
+  EXPECT_NE(service_.submits()[0].request_id(), service_.submits()[1].request_id());
 }
 
 TEST_F(Commands, ABrokenWatchIsResumedAfterTheLastChange) {
@@ -307,6 +349,7 @@ TEST_F(Commands, SweepsListsWhatWasSubmitted) {
   EXPECT_THAT(out_.str(), HasSubstr("| 7     | part-b | 2026-01-31 12:00 | 1 failed, 3 succeeded | "
                                     "2 clean "));
   console_.out_is_terminal = true;
+  requests.clear();
   EXPECT_EQ(Program({"sweeps", "--limit", "3"}), 0) << err_.str();
   EXPECT_THAT(out_.str(), HasSubstr("| 1 failed of 4 | "));
   EXPECT_EQ(Program({"sweeps", "--limit", "1", "--format", "csv"}), 0) << err_.str();

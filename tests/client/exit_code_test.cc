@@ -40,5 +40,10 @@ TEST(OneLine, HasNoLineBreaksAndIsNeverEmpty) {
   EXPECT_EQ(OneLine(absl::NotFoundError("")), "NOT_FOUND");
 }
 
+TEST(OneLine, ShowsWhatWouldSteerATerminal) {
+  EXPECT_EQ(OneLine(absl::InternalError("a\x1b]0;x\x07")), "a\\x1b]0;x\\x07");
+  EXPECT_EQ(OneLine(absl::InternalError("\u202eb\u009b1m \xff")), "\\u202eb\\u009b1m \\xff");
+}
+
 }  // namespace
 }  // namespace torchlap::client

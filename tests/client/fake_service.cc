@@ -1,5 +1,7 @@
 #include "tests/client/fake_service.h"
 
+#include <stdlib.h>
+
 #include <chrono>
 
 namespace torchlap::client {
@@ -11,7 +13,11 @@ grpc::Status NoHook() { return {grpc::StatusCode::UNIMPLEMENTED, "the test has n
 
 }  // namespace
 
-FakeService::FakeService() { Start(); }
+// What clients keep of requests is the test's own.
+FakeService::FakeService() {
+  ::setenv("XDG_STATE_HOME", folder_.path().c_str(), 1);
+  Start();
+}
 
 FakeService::~FakeService() { Stop(); }
 

@@ -225,6 +225,100 @@ TEST(Markdown, EscapesBars) {
   EXPECT_THAT(Written(kTable, {run}), HasSubstr("CRASHED: a | b"));
 }
 
+// What a process, a label or an error of a library may bring along.
+constexpr char kHostile[] = "\x1b]0;t\x07\n\u202eevil\u009b2J";
+constexpr char kShown[] = "\\x1b]0;t\\x07\\n\\u202eevil\\u009b2J";
+
+v1::Run HostileRun() {
+  v1::Run run = SmallRun();
+  run.set_outcome(v1::OUTCOME_CRASHED);
+  run.mutable_failure()->set_detail(kHostile);
+  run.set_device_model(kHostile);
+  run.set_user(kHostile);
+  (*run.mutable_labels())["k"] = kHostile;
+  return run;
+}
+
+TEST(Formats, NeverSteerATerminal) {
+  for (const Format* format : {&kTable, &kMarkdown, &kWriteup, &kCsv}) {
+    const std::string written = Written(*format, {HostileRun(), SmallRun()});
+    for (const char* unseen : {"\x1b", "\x07", "\u202e", "\u009b"}) {
+      EXPECT_THAT(written, Not(HasSubstr(unseen))) << format->name;
+    }
+  }
+  EXPECT_THAT(Written(kTable, {HostileRun()}), HasSubstr(kShown));
+  EXPECT_THAT(Written(kCsv, {HostileRun()}), HasSubstr(kShown));
+}
+
+TEST(Table, ShowsEveryKindOfBlockCleanAndAligned) {
+  Document document;
+  document.blocks = [] {
+    Fields fields;
+    fields.heading = kHostile;
+    fields.Add("name", kHostile);
+    Checklist list;
+    list.items = {{kHostile, kHostile, kHostile, kHostile}};
+    list.summary = kHostile;
+    return std::vector<Block>{Grid{kHostile, {"a", "b"}, {{kHostile, "1"}, {"x", "2"}}},
+                              Lines{kHostile}, fields, list};
+  };
+  const std::string table = Printed(kTable, document);
+  for (const char* unseen : {"\x1b", "\x07", "\u202e", "\u009b"}) {
+    EXPECT_THAT(table, Not(HasSubstr(unseen)));
+  }
+  const std::string cells = std::string("| ") + kShown + " | 1 |\n| x";
+  EXPECT_THAT(table, HasSubstr(cells + std::string(std::string(kShown).size(), ' ') + "| 2 |\n"));
+}
+
+TEST(Table, ThatMustBeNarrowCountsWhatIsShown) {
+  v1::Sweep sweep;
+  sweep.set_sweep_id(3);
+  sweep.set_user("ann");
+  sweep.set_submitted_at_ns(1'769'860'800'000'000'000);
+  for (int i = 0; i < 60; ++i) sweep.mutable_name()->append("\x1b");
+  std::istringstream lines(Printed(kTable, ListSweeps({sweep}, true)));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(DisplayWidth(line), 80U) << line;
+}
+
+TEST(Markdown, IsTextWhateverItIsMadeOf) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"a | b", "a \\| b"},
+      {"a \\| b", "a \\\\\\| b"},
+      {"`rm`", "\\`rm\\`"},
+      {"<img src=x>", "\\<img src=x>"},
+      {"![x](http://h)", "![x]\\(http://h)"},
+      {"a\nb", "a\\\\nb"},
+      {"d_ff 4 -> 2 [1, 3] (*)", "d_ff 4 -> 2 [1, 3] (*)"},
+  };
+  for (const auto& [text, escaped] : cases) {
+    Document document;
+    document.blocks = [cell = text] {
+      return std::vector<Block>{Grid{cell, {"t"}, {{cell}}}, Lines{cell}};
+    };
+    const std::string written = Printed(kMarkdown, document);
+    EXPECT_THAT(written, testing::StartsWith(escaped + "\n\n| t"));
+    EXPECT_THAT(written, HasSubstr("| " + escaped + " |\n"));
+    EXPECT_THAT(written, testing::EndsWith("\n\n" + escaped + "\n"));
+  }
+}
+
+TEST(Csv, KeepsTextsFromBeingFormulasAndNumbersAsTheyAre) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"=HYPERLINK(1)", "'=HYPERLINK(1)"},
+      {"+1", "'+1"},
+      {"-2+3", "'-2+3"},
+      {"@SUM(A1)", "'@SUM(A1)"},
+      {"'=1", "''=1"},
+      {"a=b", "a=b"},
+      {"\t=1", "\\t=1"},
+      {"\r=1", "\\r=1"},
+      {"=1,2", "\"'=1,2\""},
+  };
+  for (const auto& [text, cell] : cases) EXPECT_EQ(Csv({{"a"}, {{text}}}), "a\n" + cell + "\n");
+  EXPECT_EQ(Csv({{"a", "b"}, {{int64_t{-3}, -0.5}}}), "a,b\n-3,-0.5\n");
+  EXPECT_EQ(Csv({{"a"}, {{std::map<std::string, std::string>{{"@k", "v"}}}}}), "a\n'@k=v\n");
+}
+
 TEST(Csv, HasEveryColumnInFullPrecision) { ExpectGolden("runs.csv", Written(kCsv, MixedCells())); }
 
 TEST(Csv, OfNothingIsTheHeader) {
@@ -237,7 +331,7 @@ TEST(Csv, QuotesWhatMustBeQuoted) {
   const std::string csv = Csv({{"a", "b"},
                                {{std::string("x,y"), std::string("say \"hi\"")},
                                 {std::string("two\nlines"), std::string(" space")}}});
-  EXPECT_EQ(csv, "a,b\n\"x,y\",\"say \"\"hi\"\"\"\n\"two\nlines\",\" space\"\n");
+  EXPECT_EQ(csv, "a,b\n\"x,y\",\"say \"\"hi\"\"\"\ntwo\\nlines,\" space\"\n");
 }
 
 TEST(Csv, LeavesUnknownNumbersEmpty) {

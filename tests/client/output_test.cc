@@ -251,6 +251,12 @@ TEST_F(Advised, WhatIsPastedIntoATextHasItOnStderr) {
   EXPECT_EQ(Written(format::kWriteup), "a text\n|do this\n");
 }
 
+TEST_F(Advised, ItsLinesDoNotSteerATerminal) {
+  document_.hints = [] { return format::Lines{"\x1b]0;t\x07\u202edo this\nand that"}; };
+  EXPECT_EQ(Written(format::kMarkdown), "a table\n|\\x1b]0;t\\x07\\u202edo this\\nand that\n");
+  EXPECT_EQ(Written(format::kTable), "a table\n\\x1b]0;t\\x07\\u202edo this\\nand that\n|");
+}
+
 TEST_F(Advised, NoFileHasIt) {
   for (const format::Format* format : {&format::kTable, &format::kMarkdown, &format::kWriteup}) {
     const std::string path = folder_.path() / std::string(format->name);

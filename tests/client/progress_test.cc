@@ -423,6 +423,23 @@ TEST(ProgressLine, IsCutToTheTerminalAndColouredOnlyIfAsked) {
   EXPECT_THAT(ProgressLine(progress, 80, true), HasSubstr("\x1b[32m["));
 }
 
+TEST(ProgressLine, DoesNotSteerTheTerminal) {
+  SweepProgress progress;
+  v1::Job job = SmallJob(17, v1::JOB_STATE_RUNNING);
+  job.set_not_stored("\x1b[2J\u202ethe disk");
+  progress.Apply(Snapshot({job}, 5));
+  EXPECT_THAT(ProgressLine(progress, 200, false), HasSubstr("\\x1b[2J\\u202ethe disk"));
+  EXPECT_THAT(ProgressLine(progress, 200, true), Not(HasSubstr("\x1b[2J")));
+}
+
+TEST(Display, SaysLinesThatDoNotSteerTheTerminal) {
+  std::ostringstream err;
+  Console console;
+  console.err = &err;
+  ProgressDisplay(console).Say("17: \x1b]0;t\x07\nforged\u009b");
+  EXPECT_EQ(err.str(), "17: \\x1b]0;t\\x07\\nforged\\u009b\n");
+}
+
 TEST(FinishedLine, HasTheNumberOrTheReason) {
   v1::Job job = SmallJob(17, v1::JOB_STATE_SUCCEEDED);
   EXPECT_EQ(FinishedLine({job, SmallRun()}, 1, 2),

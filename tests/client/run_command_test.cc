@@ -16,6 +16,24 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
+TEST(ShellWord, IsReadBackByAShellAsItIsShown) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"cuda:0.1", "cuda:0.1"},
+      {"cs336-2026/xl", "cs336-2026/xl"},
+      {"", "''"},
+      {"a b", "'a b'"},
+      {"x;rm -rf ~", "'x;rm -rf ~'"},
+      {"$(id)`id`", "'$(id)`id`'"},
+      {"it's", "'it'\\''s'"},
+      {"=ls", "'=ls'"},
+      {"a=b", "a=b"},
+      {"Käthe", "'Käthe'"},
+      {"a\nrm -rf ~", "'a\\nrm -rf ~'"},
+      {"\x1b[2K\u202e", "'\\x1b[2K\\u202e'"},
+  };
+  for (const auto& [word, shown] : cases) EXPECT_EQ(ShellWord(word), shown);
+}
+
 TEST(FitCommand, KeepsTheOtherSizeAndWhatTakesMemory) {
   v1::Run run = SmallRun();
   v1::TransformerLm* model = run.mutable_workload()->mutable_transformer_lm();

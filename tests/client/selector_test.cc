@@ -47,6 +47,8 @@ TEST(Selectors, OtherWordsAreRefusedWithTheFormsThatThereAre) {
               HasSubstr("label is card, must be key=value"));
   EXPECT_THAT(MessageOf(ParseSelectors({"label:a=1", "label:a=2"}).status()),
               HasSubstr("both 1 and 2"));
+  EXPECT_THAT(MessageOf(ParseSelectors({"label:a=\x1b"}).status()),
+              HasSubstr("label is \"a=\\x1b\", must have no \\x1b"));
 }
 
 TEST(JobSelectors, MeanTheLatestSweepWhereNoneIsGiven) {

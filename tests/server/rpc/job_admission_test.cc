@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <string>
+#include <vector>
+
 #include "proto/ranges.h"
 
 namespace torchlap::rpc {
@@ -99,6 +103,43 @@ TEST(JobAdmissionTest, ValuesOutOfRangeAreRefusedWithFieldValueAndRange) {
   v1::JobSpec label = Small();
   (*label.mutable_labels())["k"] = std::string(101, 'v');
   ExpectRefused(label, absl::StatusCode::kInvalidArgument, {"label `k="});
+}
+
+TEST(JobAdmissionTest, WordsThatOthersWillSeeAreVisible) {
+  for (const auto& [text, shown, unseen] :
+       std::vector<std::array<std::string, 3>>{{"a\x1b[2J", "a\\x1b[2J", "\\x1b"},
+                                               {"\u009b2J", "\\u009b2J", "\\u009b"},
+                                               {"x\u202ey", "x\\u202ey", "\\u202e"},
+                                               {"a\nb", "a\\nb", "\\n"},
+                                               {"a\u200b", "a\\u200b", "\\u200b"},
+                                               {"\u0378", "\\u0378", "\\u0378"},
+                                               {"\xff", "\\xff", "\\xff"}}) {
+    const std::string rest = "\", must have no " + unseen + ": visible characters only";
+    v1::JobSpec value = Small();
+    (*value.mutable_labels())["k"] = text;
+    ExpectRefused(value, absl::StatusCode::kInvalidArgument, {"label is \"k=" + shown + rest});
+    v1::JobSpec key = Small();
+    (*key.mutable_labels())[text] = "v";
+    ExpectRefused(key, absl::StatusCode::kInvalidArgument, {"label is \"" + shown + "=v" + rest});
+    v1::JobSpec device = Small();
+    device.set_device(text);
+    ExpectRefused(device, absl::StatusCode::kInvalidArgument, {"device is \"" + shown + rest});
+    v1::JobSpec preset = Small();
+    Model(&preset)->set_preset(text);
+    ExpectRefused(preset, absl::StatusCode::kInvalidArgument, {"preset is \"" + shown + rest});
+  }
+  v1::JobSpec people = Small();
+  (*people.mutable_labels())["für"] = "日本 = Käthe's 🚀";
+  EXPECT_TRUE(Admit(people, kOneCpu, kUser).ok());
+}
+
+TEST(JobAdmissionTest, WhatIsRefusedIsNotRepeatedWithoutEnd) {
+  v1::JobSpec device = Small();
+  device.set_device(std::string(1 << 20, 'x'));
+  EXPECT_LT(Admit(device, kOneCpu, kUser).status().message().size(), 400U);
+  v1::JobSpec label = Small();
+  (*label.mutable_labels())["k"] = std::string(1 << 20, 'v');
+  EXPECT_LT(Admit(label, kOneCpu, kUser).status().message().size(), 400U);
 }
 
 using google::protobuf::FieldDescriptor;

@@ -65,6 +65,13 @@ TEST_F(NeighbourTest, TheProcessThatComputedMostIsFound) {
   EXPECT_EQ(neighbour->cpu_ns(), 300 * kMs);
 }
 
+TEST_F(NeighbourTest, ANameThatIsNoTextIsWrittenOut) {
+  proc_.Process(77, "\xff\x1b[2J", 5, 1, kEarlier);
+  Trigger();
+  proc_.Process(77, "\xff\x1b[2J", 50, 1, kEarlier);
+  EXPECT_EQ(watch_.Find()->process(), "\\xff\\x1b[2J");
+}
+
 TEST_F(NeighbourTest, TheWorkerIsNotItsOwnNeighbour) {
   Trigger();
   proc_.Process(kWorker, "torchlap-worker", 9000, 1, kEarlier);
