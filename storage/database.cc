@@ -13,8 +13,10 @@
 #include <utility>
 #include <vector>
 
+#include "proto/base/clock.h"
 #include "proto/base/file_descriptor.h"
 #include "proto/base/mutex.h"
+#include "storage/database_check.h"
 #include "storage/schema.h"
 #include "storage/sqlite_connection.h"
 #include "storage/sqlite_status.h"
@@ -26,11 +28,15 @@ namespace {
 // Idle readers that are kept; more are opened when more read at once.
 constexpr size_t kIdleReaders = 4;
 
+// A start is not to wait longer for what a full check would find.
+constexpr int64_t kCheckNs = 1'000'000'000;
+
 // What the header of a file says, WAL included.
 struct Identity {
   int32_t application_id = 0;
   uint32_t version = 0;
   bool has_tables = false;
+  DatabaseFindings findings;
 };
 
 // Calls `body`; an exception of SQLite becomes a status.
@@ -72,9 +78,9 @@ absl::Status CheckMark(const std::filesystem::path& file) {
 
 Identity ReadIdentity(SQLite::Database& database) {
   Identity identity;
-  identity.application_id = static_cast<int32_t>(*SelectInt(database, "PRAGMA application_id"));
-  identity.version = static_cast<uint32_t>(*SelectInt(database, "PRAGMA user_version"));
-  identity.has_tables = *SelectInt(database, "SELECT count(*) FROM sqlite_schema") > 0;
+  identity.application_id = static_cast<int32_t>(SelectOne(database, "PRAGMA application_id"));
+  identity.version = static_cast<uint32_t>(SelectOne(database, "PRAGMA user_version"));
+  identity.has_tables = SelectOne(database, "SELECT count(*) FROM sqlite_schema") > 0;
   return identity;
 }
 
@@ -92,14 +98,28 @@ absl::Status CheckIdentity(const std::filesystem::path& file, const Identity& id
   return absl::OkStatus();
 }
 
+absl::Status CheckIsReadable(const std::filesystem::path& file, const DatabaseFindings& findings) {
+  if (findings.unreadable.empty()) return absl::OkStatus();
+  const size_t others = findings.unreadable.size() - 1;
+  return absl::DataLossError(
+      absl::StrCat("database ", file.string(), ": damaged (", findings.unreadable.front(),
+                   others > 0 ? absl::StrCat(", and ", others, " more") : "",
+                   "); restore a backup, or keep what can be read: torchlapd --repair"));
+}
+
 // Looks through a read-only connection, which cannot checkpoint: a file that is refused stays as it
 // was.
-absl::StatusOr<Identity> Inspect(const std::filesystem::path& file, uint32_t newest) {
+absl::StatusOr<Identity> Inspect(const std::filesystem::path& file, uint32_t newest,
+                                 int64_t check_ns) {
   Identity identity;
   absl::Status status = Guarded(file, nullptr, [&] {
     SqliteConnection connection(file, SQLite::OPEN_READONLY);
     identity = ReadIdentity(connection);
-    return CheckIdentity(file, identity, newest);
+    if (absl::Status known = CheckIdentity(file, identity, newest); !known.ok()) return known;
+    const int64_t deadline_ns =
+        check_ns == Clock::kNever ? Clock::kNever : MonotonicNs() + check_ns;
+    identity.findings = CheckDatabase(connection, SystemClock(), deadline_ns);
+    return absl::OkStatus();
   });
   if (!status.ok()) return status;
   return identity;
@@ -258,21 +278,36 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& file,
                                                          const std::vector<Migration>& migrations) {
+  if (absl::Status status = CheckPlace(file); !status.ok()) return status;
   if (absl::Status status = CreateIfMissing(file); !status.ok()) return status;
   if (absl::Status status = CheckMark(file); !status.ok()) return status;
-  const absl::StatusOr<Identity> identity = Inspect(file, migrations.back().version);
+  absl::StatusOr<Identity> identity = Inspect(file, migrations.back().version, kCheckNs);
   if (!identity.ok()) return identity.status();
+  absl::Status readable = CheckIsReadable(file, identity->findings);
+  if (!readable.ok()) return readable;
   std::unique_ptr<Connections> connections;
   absl::Status status = Guarded(file, nullptr, [&] {
     connections = std::make_unique<Connections>(file);
     return connections->SetUpSchema(*identity, migrations);
   });
   if (!status.ok()) return status;
-  return std::unique_ptr<Database>(new Database(std::move(connections)));
+  return std::unique_ptr<Database>(
+      new Database(std::move(connections), std::move(identity->findings.inconsistent)));
 }
 
-Database::Database(std::unique_ptr<Connections> connections)
-    : connections_(std::move(connections)) {}
+absl::StatusOr<DatabaseFindings> CheckFile(const std::filesystem::path& file) {
+  if (absl::Status status = CheckPlace(file); !status.ok()) return status;
+  if (absl::Status status = CheckMark(file); !status.ok()) return status;
+  absl::StatusOr<Identity> identity = Inspect(file, Migrations().back().version, Clock::kNever);
+  if (absl::IsDataLoss(identity.status())) {
+    return DatabaseFindings{{std::string(identity.status().message())}, {}, true};
+  }
+  if (!identity.ok()) return identity.status();
+  return std::move(identity->findings);
+}
+
+Database::Database(std::unique_ptr<Connections> connections, std::vector<std::string> damage)
+    : connections_(std::move(connections)), damage_(std::move(damage)) {}
 
 Database::~Database() = default;
 
@@ -283,6 +318,8 @@ absl::Status Database::Write(const std::function<absl::Status(SQLite::Database&)
 absl::Status Database::Read(const std::function<absl::Status(SQLite::Database&)>& body) const {
   return connections_->Read(body);
 }
+
+const std::vector<std::string>& Database::damage() const { return damage_; }
 
 const std::filesystem::path& Database::file() const { return connections_->file(); }
 

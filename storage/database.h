@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace SQLite {
@@ -28,9 +29,10 @@ class Database {
   // schema; views that are not this program's are made anew. Before a migration of a file that has
   // data a copy is left beside it as
   // `<file>.before-vN`, N the version migrated to. FAILED_PRECONDITION: the file is newer than this
-  // program, or no torchlap database; nothing was changed. DATA_LOSS: damaged. PERMISSION_DENIED:
-  // cannot be written. RESOURCE_EXHAUSTED: disk full. Each message names the file, what is wrong,
-  // and what would be right.
+  // program, or no torchlap database; nothing was changed. DATA_LOSS: damaged, as far as it can be
+  // seen within a second (database_check.h); nothing was changed. PERMISSION_DENIED: cannot be
+  // written. RESOURCE_EXHAUSTED: disk full. Each message names the file, what is wrong, and what
+  // would be right.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const std::filesystem::path& file);
   // The same with other migrations than the program's own, and no views: for tests of the
   // mechanism.
@@ -52,6 +54,10 @@ class Database {
   // failed is closed and not used again.
   absl::Status Read(const std::function<absl::Status(SQLite::Database&)>& body) const;
 
+  // What Open found that does not keep the rest from being used, a line each: rows that refer to
+  // missing ones.
+  const std::vector<std::string>& damage() const;
+
   const std::filesystem::path& file() const;
   uint32_t schema_version() const;
   // Size of the main file and its WAL.
@@ -59,8 +65,9 @@ class Database {
 
  private:
   class Connections;
-  explicit Database(std::unique_ptr<Connections> connections);
+  Database(std::unique_ptr<Connections> connections, std::vector<std::string> damage);
   std::unique_ptr<Connections> connections_;
+  const std::vector<std::string> damage_;
 };
 
 }  // namespace torchlap::storage

@@ -15,5 +15,7 @@ inline constexpr int kMostNames = 100;  // names of sizes, devices, users, sweep
 // INVALID_ARGUMENT names the field: `labels has 1100 entries, must have at most 20`.
 absl::Status CheckLimits(const v1::Selector& selector);
 absl::Status CheckLimits(const v1::RunFilter& filter);
+// The same of a list of a request of its own.
+absl::Status CheckLimit(const char* field, int entries, int most);
 
 }  // namespace torchlap::storage

@@ -1,5 +1,8 @@
 #include "storage/job_row.h"
 
+#include "storage/missing_row.h"
+#include "storage/sqlite_status.h"
+
 namespace torchlap::storage {
 
 std::string SelectJobs(const std::string& condition, const std::string& index) {
@@ -26,7 +29,7 @@ v1::Job ReadJob(const Query& row) {
   job.set_user(row.Text(4));
   job.set_state(static_cast<v1::JobState>(row.Int(5)));
   if (!job.mutable_spec()->ParseFromString(row.Text(6))) {
-    throw SQLite::Exception("job.spec is not a JobSpec");
+    throw Damage("job.spec is not a JobSpec");
   }
   job.set_parameters(row.Uint(7));
   job.set_submitted_at_ns(row.Int(8));
@@ -39,16 +42,16 @@ v1::Job ReadJob(const Query& row) {
   return job;
 }
 
-std::optional<v1::Job> LoadJob(SQLite::Database& database, uint64_t job_id) {
+absl::StatusOr<v1::Job> LoadJob(SQLite::Database& database, uint64_t job_id) {
   static const std::string sql = SelectJobs("job.id = ?");
   Query query(database, sql, job_id);
-  if (!query.Step()) return std::nullopt;
+  if (!query.Step()) return WhyNoJob(database, job_id);
   return ReadJob(query);
 }
 
 uint32_t CountJobs(SQLite::Database& database, v1::JobState state) {
   return static_cast<uint32_t>(
-      *SelectInt(database, "SELECT count(*) FROM job WHERE state = ? AND state < 3", state));
+      SelectOne(database, "SELECT count(*) FROM job WHERE state = ? AND state < 3", state));
 }
 
 }  // namespace torchlap::storage

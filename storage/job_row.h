@@ -2,9 +2,9 @@
 #pragma once
 
 #include <SQLiteCpp/Database.h>
+#include <absl/status/statusor.h>
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "storage/sqlite_connection.h"
@@ -18,8 +18,8 @@ std::string SelectJobs(const std::string& condition, const std::string& index = 
 // Without runs.
 v1::Job ReadJob(const Query& row);
 
-// Without runs; nothing if it is not there.
-std::optional<v1::Job> LoadJob(SQLite::Database& database, uint64_t job_id);
+// Without runs. NOT_FOUND: there is no such job. DATA_LOSS: a row that it refers to is missing.
+absl::StatusOr<v1::Job> LoadJob(SQLite::Database& database, uint64_t job_id);
 
 // In one of the states of jobs that are not finished.
 uint32_t CountJobs(SQLite::Database& database, v1::JobState state);

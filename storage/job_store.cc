@@ -6,6 +6,7 @@
 #include <absl/strings/str_join.h>
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <map>
@@ -18,6 +19,7 @@
 #include "storage/job_row.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
+#include "storage/sqlite_status.h"
 
 namespace torchlap::storage {
 namespace {
@@ -26,6 +28,9 @@ namespace {
 static_assert(v1::JOB_STATE_QUEUED == 1 && v1::JOB_STATE_RUNNING == 2 &&
               v1::JOB_STATE_SUCCEEDED == 3 && v1::JOB_STATE_FAILED == 4 &&
               v1::JOB_STATE_CANCELLED == 5);
+
+// That ever were; numbers are given one by one, from 1.
+constexpr int64_t kMostJobs = 1'000'000'000;
 
 bool IsUnfinished(v1::JobState state) { return state <= v1::JOB_STATE_RUNNING; }
 
@@ -68,6 +73,17 @@ std::vector<v1::Job> ListUnfinished(SQLite::Database& database, const JobFilter&
   return jobs;
 }
 
+// Of the listed jobs those that the page may show: however many are listed, it costs no more than
+// itself. Of a list in order; any other is left as it is.
+std::vector<uint64_t> ListedForPage(const JobFilter& filter) {
+  const std::vector<uint64_t>& ids = filter.job_ids;
+  if (std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) != ids.end()) return ids;
+  const auto first = std::upper_bound(ids.begin(), ids.end(), filter.after_job_id);
+  const bool leaves_some_out = !filter.states.empty() || !filter.user.empty();
+  const bool all = leaves_some_out || ids.end() - first <= int64_t{filter.limit};
+  return {first, all ? ids.end() : first + int64_t{filter.limit}};
+}
+
 // One of a few fixed texts: what the filter names are its parameters.
 std::vector<v1::Job> ListJobs(SQLite::Database& database, const JobFilter& filter) {
   const bool by_id = !filter.job_ids.empty() || !filter.sweep_ids.empty();
@@ -83,7 +99,7 @@ std::vector<v1::Job> ListJobs(SQLite::Database& database, const JobFilter& filte
   if (by_state) absl::StrAppend(&condition, " AND job.state IN (", kListed, ")");
   Query query(database, SelectJobs(condition + PageOf(filter)), filter.after_job_id);
   if (by_id) {
-    query.Bind(IdList(filter.job_ids));
+    query.Bind(IdList(ListedForPage(filter)));
     query.Bind(IdList(filter.sweep_ids));
   }
   if (by_state) query.Bind(IdList(filter.states));
@@ -109,7 +125,8 @@ class KeyNumbers {
   uint32_t last_ = 0;
 };
 
-// Launches in one state, in the order of the queue; a job once, where it is first.
+// Launches in one state, in the order of the queue; a job once, where it is first. `seen` has a bit
+// for each job that ever was; a launch of a job that never was is none.
 void AppendQueue(SQLite::Database& database, v1::JobState state, KeyNumbers* number_of,
                  std::vector<bool>* seen, Queued* queued) {
   Query query(database,
@@ -118,7 +135,7 @@ void AppendQueue(SQLite::Database& database, v1::JobState state, KeyNumbers* num
               state);
   while (query.Step()) {
     const uint64_t job = query.Uint(0);
-    if ((*seen)[job]) continue;
+    if (job >= seen->size() || (*seen)[job]) continue;
     (*seen)[job] = true;
     queued->entries.push_back({job, (*number_of)(query.Text(1))});
   }
@@ -231,9 +248,15 @@ absl::Status CheckRunIsThere(SQLite::Database& database, const std::string& run_
 
 absl::Status CheckIds(SQLite::Database& database, const v1::Selector& selector) {
   absl::Status status;
-  for (const uint64_t id : selector.job_ids()) status.Update(CheckIsThere(database, "job", id));
-  for (const uint64_t id : selector.sweep_ids()) status.Update(CheckIsThere(database, "sweep", id));
-  for (const std::string& id : selector.run_ids()) status.Update(CheckRunIsThere(database, id));
+  for (const uint64_t id : selector.job_ids()) {
+    if (status = CheckIsThere(database, "job", id); !status.ok()) return status;
+  }
+  for (const uint64_t id : selector.sweep_ids()) {
+    if (status = CheckIsThere(database, "sweep", id); !status.ok()) return status;
+  }
+  for (const std::string& id : selector.run_ids()) {
+    if (status = CheckRunIsThere(database, id); !status.ok()) return status;
+  }
   return status;
 }
 
@@ -273,6 +296,9 @@ absl::StatusOr<JobFilter> ResolveNames(SQLite::Database& database, const v1::Sel
                                        const Caller& caller) {
   JobFilter filter;
   filter.job_ids.assign(selector.job_ids().begin(), selector.job_ids().end());
+  std::sort(filter.job_ids.begin(), filter.job_ids.end());
+  filter.job_ids.erase(std::unique(filter.job_ids.begin(), filter.job_ids.end()),
+                       filter.job_ids.end());
   filter.sweep_ids.assign(selector.sweep_ids().begin(), selector.sweep_ids().end());
   for (const std::string& name : selector.sweep_names()) {
     const absl::StatusOr<uint64_t> id = SweepNamed(database, name);
@@ -310,9 +336,10 @@ v1::JobEvent ReadEvent(SQLite::Database& database, const Query& row) {
   event.set_at_ns(row.Int(3));
   event.set_state(static_cast<v1::JobState>(row.Int(4)));
   if (row.IsNull(5)) return event;
-  const std::optional<v1::Run> run =
+  // One that cannot be read must not end the watches of those who do not ask for it.
+  const absl::StatusOr<v1::Run> run =
       LoadRun(database, RunKey{row.Uint(1), static_cast<uint32_t>(row.Int(5))});
-  if (run) *event.mutable_run() = row.Int(6) != 0 ? AsItBegan(*run) : *run;
+  if (run.ok()) *event.mutable_run() = row.Int(6) != 0 ? AsItBegan(*run) : *run;
   return event;
 }
 
@@ -330,19 +357,21 @@ std::vector<v1::JobEvent> EventsAfter(SQLite::Database& database, uint64_t after
 }  // namespace
 
 JobStore::JobStore(Database* database, std::string boot_id, uint32_t max_interruptions,
-                   uint32_t max_queued_jobs)
+                   const QueueLimits& limits)
     : database_(database),
       boot_id_(std::move(boot_id)),
       max_interruptions_(max_interruptions),
-      max_queued_jobs_(max_queued_jobs) {}
+      limits_(limits) {}
 
 absl::StatusOr<v1::Job> JobStore::Get(uint64_t job_id) const {
   v1::Job job;
   absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
-    std::optional<v1::Job> found = LoadJob(database, job_id);
-    if (!found) return absl::NotFoundError(absl::StrCat("there is no job ", job_id));
-    job = std::move(*found);
-    for (v1::Run& run : LoadRunsOfJob(database, job_id)) *job.add_runs() = std::move(run);
+    absl::StatusOr<v1::Job> found = LoadJob(database, job_id);
+    if (!found.ok()) return found.status();
+    absl::StatusOr<std::vector<v1::Run>> runs = LoadRunsOfJob(database, job_id);
+    if (!runs.ok()) return runs.status();
+    job = *std::move(found);
+    for (v1::Run& run : *runs) *job.add_runs() = std::move(run);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -376,8 +405,11 @@ absl::StatusOr<Queued> JobStore::Queue() const {
     queued.sequence = NewestSequence(database);
     const uint32_t expected =
         CountJobs(database, v1::JOB_STATE_QUEUED) + CountJobs(database, v1::JOB_STATE_RUNNING);
-    // A bit for each job that ever was.
-    std::vector<bool> seen(SelectInt(database, "SELECT max(id) FROM job").value_or(0) + 1);
+    const int64_t newest = SelectInt(database, "SELECT max(id) FROM job").value_or(0);
+    if (newest < 0 || newest > kMostJobs) {
+      throw Damage(absl::StrCat("table job has a row ", newest));
+    }
+    std::vector<bool> seen(static_cast<size_t>(newest) + 1);
     queued.entries.reserve(expected);
     KeyNumbers number_of(&queued.keys);
     AppendQueue(database, v1::JOB_STATE_RUNNING, &number_of, &seen, &queued);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "storage/database.h"
+#include "storage/queue_limits.h"
 #include "storage/records.h"
 #include "torchlap/v1/job.pb.h"
 #include "torchlap/v1/run.pb.h"
@@ -23,18 +24,23 @@ class JobStore {
  public:
   // `boot_id` is put on each run; a limit of 0 means none. `database` outlives the store.
   JobStore(Database* database, std::string boot_id, uint32_t max_interruptions,
-           uint32_t max_queued_jobs = 0);
+           const QueueLimits& limits = {});
 
   // All jobs or none, as one sweep. With a request_id that this principal used before: the same
   // answer again, or ALREADY_EXISTS if `request_digest` differs. Launches are queued launch by
   // launch, and, where a job has more than one, in an order over the cells shuffled by
   // `order`; a run of purpose trace (plan.trace) is one launch more, after all others.
-  // RESOURCE_EXHAUSTED: more than max_queued_jobs would be QUEUED, or the disk is full; nothing was
-  // stored. A request that was answered before is answered again all the same.
+  // RESOURCE_EXHAUSTED: more would be queued than the limits allow, or the disk is full; nothing
+  // was stored. A request that was answered before is answered again all the same.
   absl::StatusOr<Submitted> Submit(const Caller& caller, const std::string& request_id,
                                    const std::string& request_digest, const std::string& sweep_name,
                                    const std::vector<NewJob>& jobs, const QueueOrder& order,
                                    int64_t now_ns);
+
+  // Whether Submit would find room, before anything is made of the request. OK if the caller used
+  // this request_id before.
+  absl::Status CheckRoomFor(const Caller& caller, const std::string& request_id,
+                            const QueueAmount& asked) const;
 
   // The answer that Submit gave to this request before; nothing if it is new. ALREADY_EXISTS as
   // Submit says.
@@ -67,7 +73,9 @@ class JobStore {
                                                int64_t now_ns) const;
   // Takes the launch: QUEUED -> RUNNING, its run is created, the sweep's other queued launches are
   // pinned to this device if they could run on others (a sweep stays on one device). ABORTED:
-  // somebody else was first, or it was cancelled.
+  // somebody else was first, or it was cancelled. FAILED_PRECONDITION: it can never start, as its
+  // job is missing, finished or cannot be read; it was set aside (launch.h) with all that wait
+  // beside it, the job FAILED if it is there and was not finished, and the message says why.
   absl::StatusOr<StartedRun> Start(uint64_t job_id, uint32_t launch, const DeviceIdentity& device,
                                    int64_t now_ns);
   // A run of the job's sweep, but not of the job itself, that ran out of memory on the device with
@@ -81,7 +89,8 @@ class JobStore {
   // owner's device time and the run to the roll-up. If cancellation of the job was asked for in the
   // meantime, kTryAgain and kInterrupted become kJobCancelled. After a first launch that ended OK
   // at a smaller size, the job's other launches use that size. Returns the job's new state.
-  // ABORTED: the run is finished already, nothing was changed.
+  // ABORTED: the run is finished already, nothing was changed. NOT_FOUND, DATA_LOSS: the run, or
+  // its job, is not there any more; nothing was changed, and trying again heals nothing.
   absl::StatusOr<v1::JobState> FinishRun(const FinishedRun& finished, const AfterRun& after,
                                          int64_t now_ns);
 
@@ -97,6 +106,12 @@ class JobStore {
   // (no duration) and its launch is queued again in its old place with the same size (or CANCELLED,
   // if that was asked for; or FAILED at max_interruptions). Returns how many.
   absl::StatusOr<uint32_t> RecoverInterrupted(int64_t now_ns);
+
+  // At start-up, before RecoverInterrupted: what can come from damage alone, so that the rest goes
+  // on. Launches whose job is missing or finished are set aside (launch.h), runs without outcome
+  // whose job is missing become INTERRUPTED, launches that run without a run wait again, and
+  // unfinished jobs without a launch are FAILED. Returns a line for each of these, at most 100.
+  absl::StatusOr<std::vector<std::string>> SetAsideOrphans(int64_t now_ns);
 
   // At start-up, after RecoverInterrupted: queued launches that may run only on a device that is
   // not `present` any more. Those that were asked for by class and are pinned to it (Start) go back
@@ -120,10 +135,15 @@ class JobStore {
   absl::StatusOr<Counts> Count() const;
 
  private:
+  absl::StatusOr<StartedRun> TryStart(uint64_t job_id, uint32_t launch,
+                                      const DeviceIdentity& device, int64_t now_ns);
+  // Returns FAILED_PRECONDITION with `why`.
+  absl::Status SetAside(uint64_t job_id, uint32_t launch, const std::string& why, int64_t now_ns);
+
   Database* const database_;
   const std::string boot_id_;
   const uint32_t max_interruptions_;
-  const uint32_t max_queued_jobs_;
+  const QueueLimits limits_;
 };
 
 }  // namespace torchlap::storage

@@ -11,6 +11,7 @@
 #include "storage/job_event.h"
 #include "storage/job_store.h"
 #include "storage/launch.h"
+#include "storage/missing_row.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
 #include "storage/stored_once.h"
@@ -75,19 +76,22 @@ std::vector<OpenRun> OpenRuns(SQLite::Database& database) {
   return runs;
 }
 
-JobHead ReadJobHead(SQLite::Database& database, uint64_t job_id) {
+absl::StatusOr<JobHead> ReadJobHead(SQLite::Database& database, const OpenRun& run) {
   Query query(
       database,
       "SELECT state, cancel_requested, launches + traces, launches_done, interruptions, reason "
       "FROM job WHERE id = ?",
-      job_id);
-  query.Step();
-  return {.state = static_cast<v1::JobState>(query.Int(0)),
-          .cancel_requested = query.Int(1) != 0,
-          .launches = static_cast<uint32_t>(query.Int(2)),
-          .launches_done = static_cast<uint32_t>(query.Int(3)),
-          .interruptions = static_cast<uint32_t>(query.Int(4)),
-          .reason = query.Text(5)};
+      run.job_id);
+  if (!query.Step()) {
+    return MissingRow("job", absl::StrCat(run.job_id),
+                      absl::StrCat("run ", run.job_id, ".", run.number));
+  }
+  return JobHead{.state = static_cast<v1::JobState>(query.Int(0)),
+                 .cancel_requested = query.Int(1) != 0,
+                 .launches = static_cast<uint32_t>(query.Int(2)),
+                 .launches_done = static_cast<uint32_t>(query.Int(3)),
+                 .interruptions = static_cast<uint32_t>(query.Int(4)),
+                 .reason = query.Text(5)};
 }
 
 void UpdateRun(SQLite::Database& database, const OpenRun& open, const FinishedRun& finished) {
@@ -270,9 +274,14 @@ void MoveLaunch(SQLite::Database& database, const OpenRun& run, const JobHead& j
 // if any waits.
 v1::JobState StateOfLaunches(SQLite::Database& database, uint64_t job_id) {
   const std::optional<int64_t> state =
-      SelectInt(database, "SELECT max(state) FROM launch WHERE job_id = ?", job_id);
-  // None are left though some were not done: the wish to cancel has dropped them.
-  return state ? static_cast<v1::JobState>(*state) : v1::JOB_STATE_CANCELLED;
+      SelectInt(database, "SELECT max(state) FROM launch WHERE job_id = ? AND +state < ?", job_id,
+                kLaunchSetAside);
+  if (state) return static_cast<v1::JobState>(*state);
+  // None are left though some were not done: they were set aside, or the wish to cancel has dropped
+  // them.
+  const bool set_aside =
+      SelectInt(database, "SELECT 1 FROM launch WHERE job_id = ? LIMIT 1", job_id).has_value();
+  return set_aside ? v1::JOB_STATE_FAILED : v1::JOB_STATE_CANCELLED;
 }
 
 v1::JobState StateAfter(SQLite::Database& database, const OpenRun& run, const JobHead& job,
@@ -312,13 +321,14 @@ absl::Status MoveJob(SQLite::Database& database, const OpenRun& run, const JobHe
 absl::StatusOr<v1::JobState> Settle(SQLite::Database& database, const OpenRun& run,
                                     v1::Outcome outcome, const AfterRun& asked,
                                     uint32_t max_interruptions, int64_t now_ns) {
-  const JobHead job = ReadJobHead(database, run.job_id);
-  const AfterRun after = Decide(job, asked, run, max_interruptions);
+  const absl::StatusOr<JobHead> job = ReadJobHead(database, run);
+  if (!job.ok()) return job.status();
+  const AfterRun after = Decide(*job, asked, run, max_interruptions);
   const bool interrupted = asked.next == AfterRun::Next::kInterrupted;
   const v1::Cause cause = outcome == v1::OUTCOME_INTERRUPTED ? v1::CAUSE_INTERRUPTION : asked.cause;
-  MoveLaunch(database, run, job, after, cause);
-  const v1::JobState state = StateAfter(database, run, job, after);
-  absl::Status status = MoveJob(database, run, job, after, interrupted, state, now_ns);
+  MoveLaunch(database, run, *job, after, cause);
+  const v1::JobState state = StateAfter(database, run, *job, after);
+  absl::Status status = MoveJob(database, run, *job, after, interrupted, state, now_ns);
   if (!status.ok()) return status;
   RecordEvent(database,
               {.job_id = run.job_id, .state = state, .at_ns = now_ns, .run_number = run.number});

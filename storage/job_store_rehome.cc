@@ -3,6 +3,7 @@
 #include <absl/strings/str_join.h>
 
 #include <algorithm>
+#include <string>
 
 #include "storage/job_event.h"
 #include "storage/job_row.h"
@@ -121,10 +122,14 @@ uint32_t SendToCpuClass(SQLite::Database& database, uint64_t job_id, const std::
 void SettleThoseLeft(SQLite::Database& database, const std::string& key,
                      const PresentDevices& present, int64_t now_ns, Rehomed* rehomed) {
   for (const uint64_t id : JobsThatWaitFor(database, key)) {
-    const v1::Job job = *LoadJob(database, id);
-    if (WasAskedByClass(job)) {
+    const absl::StatusOr<v1::Job> job = LoadJob(database, id);
+    if (!job.ok()) {
+      SetAsideQueuedLaunches(database, id);
+      const std::string reason(job.status().message());
+      rehomed->failed_jobs += FailQueued(database, id, reason, now_ns) ? 1 : 0;
+    } else if (WasAskedByClass(*job)) {
       rehomed->launches += SendToCpuClass(database, id, key);
-    } else if (FailQueued(database, id, GoneReason(job, key, present), now_ns)) {
+    } else if (FailQueued(database, id, GoneReason(*job, key, present), now_ns)) {
       ++rehomed->failed_jobs;
     }
   }

@@ -6,6 +6,8 @@
 #include "storage/job_event.h"
 #include "storage/job_row.h"
 #include "storage/job_store.h"
+#include "storage/launch.h"
+#include "storage/missing_row.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
 #include "storage/stored_once.h"
@@ -33,7 +35,7 @@ std::optional<TakenLaunch> TakeLaunch(SQLite::Database& database, uint64_t job_i
                      query.Int(3),  query.Int(4),  query.Int(5)};
 }
 
-// The number of the new run; nothing if the job is finished or to be cancelled.
+// The number of the new run; nothing if the job is to be cancelled.
 std::optional<int64_t> MoveJob(SQLite::Database& database, uint64_t job_id, int64_t device,
                                int64_t now_ns) {
   return SelectInt(database,
@@ -87,17 +89,74 @@ absl::Status NotQueued(uint64_t job_id, uint32_t launch) {
                                          " is not queued: taken by somebody else or cancelled"));
 }
 
+// Why the launches of a job that is there can never start.
+absl::Status CheckCanStart(const v1::Job& job) {
+  if (job.state() == v1::JOB_STATE_QUEUED || job.state() == v1::JOB_STATE_RUNNING) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat("its job ", job.job_id(), " is finished"));
+}
+
+// The job of a launch, with all that it refers to.
+absl::StatusOr<v1::Job> JobOfLaunch(SQLite::Database& database, uint64_t job_id, uint32_t launch) {
+  absl::StatusOr<v1::Job> job = LoadJob(database, job_id);
+  if (!job.ok()) {
+    return MustBeThere(job.status(), "job", absl::StrCat(job_id), absl::StrCat("launch ", launch));
+  }
+  if (absl::Status can = CheckCanStart(*job); !can.ok()) return can;
+  if (absl::Status runs = CheckRunsOfJob(database, job_id); !runs.ok()) return runs;
+  return job;
+}
+
+// What is left to do for a job that is there: nobody would end it.
+void FailJob(SQLite::Database& database, uint64_t job_id, const std::string& reason,
+             int64_t now_ns) {
+  const int changed = Execute(database,
+                              "UPDATE job SET state = 4, finished_at_ns = ?, reason = ? "
+                              "WHERE id = ? AND state IN (1, 2) AND NOT EXISTS ("
+                              "SELECT 1 FROM launch WHERE job_id = job.id AND +state < 3)",
+                              now_ns, reason, job_id);
+  if (changed == 0) return;
+  RecordEvent(database, {.job_id = job_id, .state = v1::JOB_STATE_FAILED, .at_ns = now_ns});
+}
+
 }  // namespace
 
 absl::StatusOr<StartedRun> JobStore::Start(uint64_t job_id, uint32_t launch,
                                            const DeviceIdentity& device, int64_t now_ns) {
+  absl::StatusOr<StartedRun> started = TryStart(job_id, launch, device, now_ns);
+  const bool never =
+      absl::IsFailedPrecondition(started.status()) || absl::IsDataLoss(started.status());
+  if (!never) return started;
+  return SetAside(job_id, launch, std::string(started.status().message()), now_ns);
+}
+
+absl::Status JobStore::SetAside(uint64_t job_id, uint32_t launch, const std::string& why,
+                                int64_t now_ns) {
+  const std::string reason = absl::StrCat("launch ", launch, " of job ", job_id,
+                                          " can never start and was set aside: ", why);
+  const absl::Status status = database_->Write([&](SQLite::Database& database) {
+    SetAsideQueuedLaunches(database, job_id);
+    FailJob(database, job_id, reason, now_ns);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return absl::FailedPreconditionError(reason);
+}
+
+absl::StatusOr<StartedRun> JobStore::TryStart(uint64_t job_id, uint32_t launch,
+                                              const DeviceIdentity& device, int64_t now_ns) {
   StartedRun started;
   absl::Status status = database_->Write([&](SQLite::Database& database) -> absl::Status {
     const std::optional<TakenLaunch> taken = TakeLaunch(database, job_id, launch);
     if (!taken) return NotQueued(job_id, launch);
+    if (const auto job = JobOfLaunch(database, job_id, launch); !job.ok()) return job.status();
     const std::optional<int64_t> number =
         MoveJob(database, job_id, StoreDevice(database, device), now_ns);
-    if (!number) return NotQueued(job_id, launch);
+    // Cancelling drops the launches that wait: none is left to be taken.
+    if (!number) {
+      return absl::FailedPreconditionError(absl::StrCat("its job ", job_id, " is being cancelled"));
+    }
     InsertRun(database, job_id, launch, *number, *taken, StoreBoot(database, boot_id_), now_ns);
     const int64_t run = database.getLastInsertRowid();
     Pin(database, *taken, device.uuid);
@@ -106,8 +165,12 @@ absl::StatusOr<StartedRun> JobStore::Start(uint64_t job_id, uint32_t launch,
                            .at_ns = now_ns,
                            .run_number = static_cast<uint32_t>(*number),
                            .run_began = true});
-    started.job = *LoadJob(database, job_id);
-    started.run = *LoadRun(database, run);
+    absl::StatusOr<v1::Job> job = LoadJob(database, job_id);
+    if (!job.ok()) return job.status();
+    absl::StatusOr<v1::Run> loaded = LoadRun(database, run);
+    if (!loaded.ok()) return loaded.status();
+    started.job = *std::move(job);
+    started.run = *std::move(loaded);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -123,8 +186,10 @@ absl::StatusOr<std::optional<v1::Run>> JobStore::OutOfMemoryInSweep(uint64_t job
     const std::optional<int64_t> run =
         SelectInt(database, kOutOfMemoryInSweep, job_id, device_uuid, batch_size, context_length,
                   v1::OUTCOME_OUT_OF_MEMORY);
-    if (run) found = LoadRun(database, *run);
-    return absl::OkStatus();
+    if (!run) return absl::OkStatus();
+    absl::StatusOr<v1::Run> loaded = LoadRun(database, *run);
+    if (loaded.ok()) found = *std::move(loaded);
+    return loaded.status();
   });
   if (!status.ok()) return status;
   return found;

@@ -141,14 +141,51 @@ absl::StatusOr<std::optional<Submitted>> FindEarlier(SQLite::Database& database,
   return earlier;
 }
 
+// With the traces, which are launches of their own.
+QueueAmount AmountOf(const std::vector<NewJob>& jobs) {
+  QueueAmount amount{jobs.size(), 0};
+  for (const NewJob& job : jobs) {
+    amount.launches += uint64_t{Launches(job)} + (job.spec.plan().trace() ? 1 : 0);
+  }
+  return amount;
+}
+
+// By the few keys of devices: the index begins with them, and then has the owner.
+uint64_t LaunchesOf(SQLite::Database& database, int64_t owner) {
+  return static_cast<uint64_t>(
+      SelectOne(database,
+                "WITH RECURSIVE keys (k) AS ("
+                "SELECT min(device_key) FROM launch INDEXED BY launch_heads WHERE state = 1 "
+                "UNION ALL SELECT (SELECT min(device_key) FROM launch INDEXED BY launch_heads "
+                "WHERE state = 1 AND device_key > k) FROM keys WHERE k IS NOT NULL) "
+                "SELECT count(*) FROM keys JOIN launch INDEXED BY launch_heads "
+                "ON launch.device_key = k AND launch.owner_id = ? WHERE launch.state = 1",
+                owner));
+}
+
 // In the transaction that queues them: two submits at once do not both find room for one.
-absl::Status CheckRoom(SQLite::Database& database, size_t asked, uint32_t limit) {
-  if (limit == 0) return absl::OkStatus();
-  const uint32_t queued = CountJobs(database, v1::JOB_STATE_QUEUED);
-  if (queued + asked <= limit) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(queued, " jobs are queued and ", asked,
-                                                   " are asked for, must be at most ", limit,
-                                                   " together"));
+absl::Status CheckRoomOf(SQLite::Database& database, std::optional<int64_t> owner,
+                         const Caller& caller, const QueueAmount& asked,
+                         const QueueLimits& limits) {
+  QueueUse queued;
+  if (owner) queued.launches_of_user = LaunchesOf(database, *owner);
+  if (limits.jobs > 0) queued.everyone.jobs = CountJobs(database, v1::JOB_STATE_QUEUED);
+  if (limits.launches > 0) {
+    queued.everyone.launches = static_cast<uint64_t>(
+        SelectOne(database, "SELECT count(*) FROM launch INDEXED BY launch_order WHERE state = 1"));
+  }
+  return CheckRoom(limits, queued, asked, caller.name, caller.is_admin);
+}
+
+std::optional<int64_t> OwnerOf(SQLite::Database& database, const Caller& caller) {
+  return SelectInt(database, "SELECT id FROM principal WHERE principal = ?", caller.principal);
+}
+
+bool IsKnown(SQLite::Database& database, int64_t owner, const std::string& request_id) {
+  return !request_id.empty() &&
+         SelectInt(database, "SELECT 1 FROM sweep WHERE owner_id = ? AND request_id = ?", owner,
+                   request_id)
+             .has_value();
 }
 
 }  // namespace
@@ -168,7 +205,7 @@ absl::StatusOr<Submitted> JobStore::Submit(const Caller& caller, const std::stri
       submitted = **earlier;
       return absl::OkStatus();
     }
-    absl::Status room = CheckRoom(database, jobs.size(), max_queued_jobs_);
+    absl::Status room = CheckRoomOf(database, owner, caller, AmountOf(jobs), limits_);
     if (room.ok()) submitted = Insert(database, owner, request, jobs, order, now_ns);
     return room;
   });
@@ -176,12 +213,20 @@ absl::StatusOr<Submitted> JobStore::Submit(const Caller& caller, const std::stri
   return submitted;
 }
 
+absl::Status JobStore::CheckRoomFor(const Caller& caller, const std::string& request_id,
+                                    const QueueAmount& asked) const {
+  return database_->Read([&](SQLite::Database& database) -> absl::Status {
+    const std::optional<int64_t> owner = OwnerOf(database, caller);
+    if (owner && IsKnown(database, *owner, request_id)) return absl::OkStatus();
+    return CheckRoomOf(database, owner, caller, asked, limits_);
+  });
+}
+
 absl::StatusOr<std::optional<Submitted>> JobStore::FindSubmitted(
     const Caller& caller, const std::string& request_id, const std::string& request_digest) const {
   absl::StatusOr<std::optional<Submitted>> earlier = std::nullopt;
   absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
-    const std::optional<int64_t> owner =
-        SelectInt(database, "SELECT id FROM principal WHERE principal = ?", caller.principal);
+    const std::optional<int64_t> owner = OwnerOf(database, caller);
     if (owner) earlier = FindEarlier(database, *owner, {request_id, request_digest, ""});
     return absl::OkStatus();
   });

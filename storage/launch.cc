@@ -7,6 +7,11 @@ namespace torchlap::storage {
 // `+state` keeps SQLite from walking through everything that is queued to find the launches of one
 // job.
 
+int SetAsideQueuedLaunches(SQLite::Database& database, uint64_t job_id) {
+  return Execute(database, "UPDATE launch SET state = ? WHERE job_id = ? AND +state = 1",
+                 kLaunchSetAside, job_id);
+}
+
 void DropQueuedLaunches(SQLite::Database& database, uint64_t job_id) {
   Execute(database, "DELETE FROM launch WHERE job_id = ? AND +state = 1", job_id);
 }

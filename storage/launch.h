@@ -1,4 +1,4 @@
-// The queued launches of one job.
+// The launches of one job. State 1: it waits, 2: it runs, 3: it was set aside.
 #pragma once
 
 #include <SQLiteCpp/Database.h>
@@ -6,6 +6,13 @@
 #include <cstdint>
 
 namespace torchlap::storage {
+
+// Launches that can never run are not dropped, but take no part in the queue any more: what was
+// damaged can still be looked at.
+inline constexpr int kLaunchSetAside = 3;
+
+// Returns how many.
+int SetAsideQueuedLaunches(SQLite::Database& database, uint64_t job_id);
 
 void DropQueuedLaunches(SQLite::Database& database, uint64_t job_id);
 

@@ -119,7 +119,9 @@ struct Queued {
 };
 
 struct JobFilter {
-  std::vector<uint64_t> job_ids;  // with sweep_ids a union; both empty: all
+  // With sweep_ids a union; both empty: all. From JobStore::Resolve in order, each once: then a
+  // page of a long list costs no more than itself.
+  std::vector<uint64_t> job_ids;
   std::vector<uint64_t> sweep_ids;
   std::vector<v1::JobState> states;  // empty: all
   std::string user;                  // account name or principal; empty: everyone

@@ -9,7 +9,9 @@
 #include <string_view>
 
 #include "storage/id_list.h"
+#include "storage/missing_row.h"
 #include "storage/run_row.h"
+#include "storage/sqlite_status.h"
 #include "torchlap/v1/job.pb.h"
 
 namespace torchlap::storage {
@@ -85,7 +87,7 @@ void ForEachPart(std::string_view message, const Body& body) {
     }
   }
   if (input.ConsumedEntireMessage()) return;
-  throw SQLite::Exception("job.spec is not a torchlap.v1.JobSpec");
+  throw Damage("job.spec is not a torchlap.v1.JobSpec");
 }
 
 // A map is a list of messages with key and value.
@@ -99,6 +101,15 @@ void AppendLabel(std::string_view key, std::string_view value, std::string* run)
 }
 
 using RowsOfJobs = std::map<int64_t, std::vector<std::string*>>;
+
+// A run that the view does not have left its row empty.
+absl::Status CheckAllAreFilled(SQLite::Database& database, const RowsById& rows) {
+  for (const auto& [id, bytes] : rows) {
+    if (!bytes->empty()) continue;
+    return MustBeThere(WhyNoRun(database, id), "run", absl::StrCat(id), "an index");
+  }
+  return absl::OkStatus();
+}
 
 // Labels belong to the job, and go to each of its runs.
 void AppendLabels(SQLite::Database& database, const RowsOfJobs& rows) {
@@ -119,7 +130,7 @@ void AppendLabels(SQLite::Database& database, const RowsOfJobs& rows) {
 RunEncoder::RunEncoder(SQLite::Database& database)
     : database_(database), messages_(ScalarColumnTree().nodes.size()) {}
 
-void RunEncoder::Append(const RowsById& rows) {
+absl::Status RunEncoder::Append(const RowsById& rows) {
   std::vector<int64_t> ids;
   for (const auto& [id, bytes] : rows) ids.push_back(id);
   RowsOfJobs rows_of_jobs;
@@ -129,7 +140,9 @@ void RunEncoder::Append(const RowsById& rows) {
     Encode(query, bytes);
     rows_of_jobs[query.Int(kRunJobId)].push_back(bytes);
   }
+  if (absl::Status status = CheckAllAreFilled(database_, rows); !status.ok()) return status;
   AppendLabels(database_, rows_of_jobs);
+  return absl::OkStatus();
 }
 
 void RunEncoder::Encode(const Query& row, std::string* bytes) {

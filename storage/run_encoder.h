@@ -2,6 +2,7 @@
 #pragma once
 
 #include <SQLiteCpp/Database.h>
+#include <absl/status/status.h>
 
 #include <cstdint>
 #include <map>
@@ -22,8 +23,8 @@ class RunEncoder {
  public:
   explicit RunEncoder(SQLite::Database& database);
 
-  // Appends each run to its row; an id that is not there leaves its row as it is.
-  void Append(const RowsById& rows);
+  // Appends each run to its row. DATA_LOSS: an id is not there, or a row that its run refers to.
+  absl::Status Append(const RowsById& rows);
 
  private:
   void Encode(const Query& row, std::string* bytes);

@@ -15,6 +15,8 @@
 #include "proto/words.h"
 #include "storage/id_list.h"
 #include "storage/job_row.h"
+#include "storage/missing_row.h"
+#include "storage/sqlite_status.h"
 #include "torchlap/v1/job.pb.h"
 
 namespace torchlap::storage {
@@ -80,7 +82,7 @@ std::string SelectRuns(const std::string& condition) {
 
 void Parse(std::string_view bytes, const char* column, Message* message) {
   if (message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
-  throw SQLite::Exception(absl::StrCat(column, " is not a ", message->GetTypeName()));
+  throw Damage(absl::StrCat(column, " is not a ", message->GetTypeName()));
 }
 
 // The messages of one run, each made when the first of its columns is not NULL.
@@ -159,9 +161,9 @@ std::vector<v1::Run> LoadRuns(SQLite::Database& database, const std::string& con
   return runs;
 }
 
-std::optional<v1::Run> FirstOf(std::vector<v1::Run> runs) {
-  if (runs.empty()) return std::nullopt;
-  return std::move(runs.front());
+// Of a run whose number the database gave.
+absl::Status WhyListedIsNotThere(SQLite::Database& database, int64_t id) {
+  return MustBeThere(WhyNoRun(database, id), "run", absl::StrCat(id), "an index");
 }
 
 }  // namespace
@@ -233,28 +235,32 @@ std::optional<RunKey> ParseRunId(const std::string& run_id) {
   return key;
 }
 
-std::optional<v1::Run> LoadRun(SQLite::Database& database, int64_t id) {
-  return FirstOf(LoadRuns(database, "id = ?", id));
+absl::StatusOr<v1::Run> LoadRun(SQLite::Database& database, int64_t id) {
+  std::vector<v1::Run> runs = LoadRuns(database, "id = ?", id);
+  if (runs.empty()) return WhyListedIsNotThere(database, id);
+  return std::move(runs.front());
 }
 
-void AppendRunsById(SQLite::Database& database, const std::vector<int64_t>& ids, RunRows* rows) {
+absl::Status AppendRunsById(SQLite::Database& database, const std::vector<int64_t>& ids,
+                            RunRows* rows) {
   static const std::string select = SelectRuns("id = ?");
   Query query(database, select);
   Query labels(database, kLabelsOf);
   for (const int64_t id : ids) {
     query.Restart(id);
-    if (!query.Step()) continue;
+    if (!query.Step()) return WhyListedIsNotThere(database, id);
     v1::Run* run = rows->Add();
     ReadRow(query, run);
     labels.Restart(run->job_id());
     TakeLabels(&labels, run);
   }
+  return absl::OkStatus();
 }
 
-v1::Run WithoutRun(SQLite::Database& database, uint64_t job_id) {
+absl::StatusOr<v1::Run> WithoutRun(SQLite::Database& database, uint64_t job_id) {
+  const absl::StatusOr<v1::Job> job = LoadJob(database, job_id);
+  if (!job.ok()) return job.status();
   v1::Run run;
-  const std::optional<v1::Job> job = LoadJob(database, job_id);
-  if (!job) return run;
   run.set_job_id(job_id);
   run.set_sweep_id(job->sweep_id());
   run.set_sweep_name(job->sweep_name());
@@ -273,12 +279,25 @@ v1::Run WithoutRun(SQLite::Database& database, uint64_t job_id) {
   return run;
 }
 
-std::optional<v1::Run> LoadRun(SQLite::Database& database, const RunKey& key) {
-  return FirstOf(LoadRuns(database, "job_id = ? AND number = ?", key.job_id, key.number));
+absl::StatusOr<v1::Run> LoadRun(SQLite::Database& database, const RunKey& key) {
+  std::vector<v1::Run> runs =
+      LoadRuns(database, "job_id = ? AND number = ?", key.job_id, key.number);
+  if (runs.empty()) return WhyNoRun(database, key.job_id, key.number);
+  return std::move(runs.front());
 }
 
-std::vector<v1::Run> LoadRunsOfJob(SQLite::Database& database, uint64_t job_id) {
+absl::StatusOr<std::vector<v1::Run>> LoadRunsOfJob(SQLite::Database& database, uint64_t job_id) {
+  if (absl::Status status = CheckRunsOfJob(database, job_id); !status.ok()) return status;
   return LoadRuns(database, "job_id = ? ORDER BY number", job_id);
+}
+
+absl::Status CheckRunsOfJob(SQLite::Database& database, uint64_t job_id) {
+  const std::optional<int64_t> unreadable =
+      SelectInt(database,
+                "SELECT id FROM run WHERE job_id = ?1 "
+                "AND id NOT IN (SELECT id FROM run_row WHERE job_id = ?1) LIMIT 1",
+                job_id);
+  return unreadable ? WhyNoRun(database, *unreadable) : absl::OkStatus();
 }
 
 v1::Run AsItBegan(const v1::Run& run) {

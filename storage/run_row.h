@@ -3,6 +3,8 @@
 #pragma once
 
 #include <SQLiteCpp/Database.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include <cstdint>
 #include <optional>
@@ -62,16 +64,21 @@ struct RunKey {
 // `17.2`; nothing if it is not of that form, or either number is 0.
 std::optional<RunKey> ParseRunId(const std::string& run_id);
 
-// Complete rows, also of runs that are not finished. `id` is run.id.
-std::optional<v1::Run> LoadRun(SQLite::Database& database, int64_t id);
-std::optional<v1::Run> LoadRun(SQLite::Database& database, const RunKey& key);
-// In the order of the ids; one that is not there is left out. Straight into what is sent.
-void AppendRunsById(SQLite::Database& database, const std::vector<int64_t>& ids, RunRows* rows);
+// Complete rows, also of runs that are not finished. DATA_LOSS: a row that the run refers to is
+// missing. NOT_FOUND: there is no such run.
+absl::StatusOr<v1::Run> LoadRun(SQLite::Database& database, const RunKey& key);
+// By run.id, which the database gave: DATA_LOSS where it is not there, too.
+absl::StatusOr<v1::Run> LoadRun(SQLite::Database& database, int64_t id);
+// In the order of the ids, each of which must be there. Straight into what is sent.
+absl::Status AppendRunsById(SQLite::Database& database, const std::vector<int64_t>& ids,
+                            RunRows* rows);
 // What stands for a job that has no finished run: what it asks for, its state, and in
-// failure.detail why it ended. Without run id and outcome.
-v1::Run WithoutRun(SQLite::Database& database, uint64_t job_id);
+// failure.detail why it ended. Without run id and outcome. Errors as LoadJob.
+absl::StatusOr<v1::Run> WithoutRun(SQLite::Database& database, uint64_t job_id);
 // By number.
-std::vector<v1::Run> LoadRunsOfJob(SQLite::Database& database, uint64_t job_id);
+absl::StatusOr<std::vector<v1::Run>> LoadRunsOfJob(SQLite::Database& database, uint64_t job_id);
+// DATA_LOSS: one of them cannot be read, as a row that it refers to is missing. Costs no reading.
+absl::Status CheckRunsOfJob(SQLite::Database& database, uint64_t job_id);
 
 // What was known of a run when it began.
 v1::Run AsItBegan(const v1::Run& run);

@@ -13,6 +13,7 @@
 #include "storage/run_query.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
+#include "storage/sqlite_status.h"
 
 namespace torchlap::storage {
 namespace {
@@ -46,41 +47,41 @@ absl::StatusOr<std::optional<RunPlace>> ParseToken(const std::string& token) {
 }
 
 // A place may stand for a job without a finished run.
-RunRows LoadRows(SQLite::Database& database, const std::vector<RunPlace>& places) {
-  RunRows rows;
-  rows.Reserve(static_cast<int>(places.size()));
+absl::Status LoadRows(SQLite::Database& database, const std::vector<RunPlace>& places,
+                      RunRows* rows) {
+  rows->Reserve(static_cast<int>(places.size()));
   std::vector<int64_t> ids;
-  const auto load = [&] {
-    AppendRunsById(database, ids, &rows);
-    ids.clear();
-  };
   for (const RunPlace& place : places) {
     if (place.id != 0) {
       ids.push_back(place.id);
       continue;
     }
-    load();
-    *rows.Add() = WithoutRun(database, place.job_id);
+    if (absl::Status status = AppendRunsById(database, ids, rows); !status.ok()) return status;
+    ids.clear();
+    absl::StatusOr<v1::Run> row = WithoutRun(database, place.job_id);
+    if (!row.ok()) return row.status();
+    *rows->Add() = *std::move(row);
   }
-  load();
-  return rows;
+  return AppendRunsById(database, ids, rows);
 }
 
 // Protobuf writes fields that it does not know as they came: rows that are encoded already go out
 // as those that it encodes itself.
-void EncodeRows(SQLite::Database& database, const std::vector<RunPlace>& places,
-                v1::ExportRunsResponse* message) {
+absl::Status EncodeRows(SQLite::Database& database, const std::vector<RunPlace>& places,
+                        v1::ExportRunsResponse* message) {
   auto* fields = message->GetReflection()->MutableUnknownFields(message);
   RowsById rows;
   for (const RunPlace& place : places) {
     std::string* row = fields->AddLengthDelimited(v1::ExportRunsResponse::kRowsFieldNumber);
     if (place.id != 0) {
       rows.emplace(place.id, row);
-    } else {
-      WithoutRun(database, place.job_id).AppendToString(row);
+      continue;
     }
+    const absl::StatusOr<v1::Run> without = WithoutRun(database, place.job_id);
+    if (!without.ok()) return without.status();
+    without->AppendToString(row);
   }
-  RunEncoder(database).Append(rows);
+  return RunEncoder(database).Append(rows);
 }
 
 // run.id, by the run's name.
@@ -99,7 +100,7 @@ void ReadEnvironment(SQLite::Database& database, int64_t run, v1::RunDetail* det
               "WHERE run.id = ?",
               run);
   if (query.Step() && !detail->mutable_environment()->ParseFromString(query.Text(0))) {
-    throw SQLite::Exception("environment.message is not an Environment");
+    throw Damage("environment.message is not an Environment");
   }
 }
 
@@ -111,7 +112,7 @@ void ReadReadings(SQLite::Database& database, int64_t run, v1::RunDetail* detail
   v1::Readings* readings = detail->mutable_readings();
   if (!query.IsNull(2)) {
     if (readings->ParseFromString(query.Text(2))) return;
-    throw SQLite::Exception("reading.message is not a Readings");
+    throw Damage("reading.message is not a Readings");
   }
   // A row of schema 1.
   if (!query.IsNull(0)) readings->set_load_average(query.Real(0));
@@ -122,7 +123,7 @@ void ReadSamples(SQLite::Database& database, int64_t run, v1::SampleBlock* sampl
   Query query(database, "SELECT steps, format FROM sample WHERE run_id = ?", run);
   if (!query.Step()) return;
   if (query.Int(1) != 1 || !samples->ParseFromString(query.Text(0))) {
-    throw SQLite::Exception("sample.steps is not of a format that this program knows");
+    throw Damage("sample.steps is not of a format that this program knows");
   }
 }
 
@@ -181,8 +182,7 @@ absl::StatusOr<RunPage> RunStore::List(const v1::RunFilter& filter, const JobFil
       places.resize(size);
       page.next_page_token = TokenOf(places.back());
     }
-    page.runs = LoadRows(database, places);
-    return absl::OkStatus();
+    return LoadRows(database, places, &page.runs);
   });
   if (!status.ok()) return status;
   return page;
@@ -199,8 +199,7 @@ absl::Status RunStore::ForEachBatch(const v1::RunFilter& filter, const JobFilter
     Batch batch;
     absl::Status status = database_->Read([&](SQLite::Database& database) {
       places = RunQuery(database, filter, selected).ByJob(last, kExportBatch, with_unfinished);
-      load(database, places, &batch);
-      return absl::OkStatus();
+      return load(database, places, &batch);
     });
     if (!status.ok() || places.empty()) return status;
     last = places.back();
@@ -212,9 +211,7 @@ absl::Status RunStore::ForEachBatch(const v1::RunFilter& filter, const JobFilter
 absl::Status RunStore::Export(const v1::RunFilter& filter, const JobFilter& selected,
                               bool with_unfinished,
                               const std::function<absl::Status(RunRows)>& consume) const {
-  const auto load = [](SQLite::Database& database, const std::vector<RunPlace>& places,
-                       RunRows* rows) { *rows = LoadRows(database, places); };
-  return ForEachBatch<RunRows>(filter, selected, with_unfinished, load, consume);
+  return ForEachBatch<RunRows>(filter, selected, with_unfinished, LoadRows, consume);
 }
 
 absl::Status RunStore::ExportEncoded(
@@ -229,7 +226,9 @@ absl::StatusOr<v1::RunDetail> RunStore::Get(const std::string& run_id) const {
   absl::Status status = database_->Read([&](SQLite::Database& database) {
     const absl::StatusOr<int64_t> id = Find(database, run_id);
     if (!id.ok()) return id.status();
-    *detail.mutable_run() = *LoadRun(database, *id);
+    absl::StatusOr<v1::Run> run = LoadRun(database, *id);
+    if (!run.ok()) return run.status();
+    *detail.mutable_run() = *std::move(run);
     ReadEnvironment(database, *id, &detail);
     ReadReadings(database, *id, &detail);
     return absl::OkStatus();
@@ -249,8 +248,10 @@ absl::StatusOr<std::optional<v1::Run>> RunStore::LatestCalibration(
                   "JOIN run ON run.id = calibration.run_id "
                   "WHERE device.uuid = ? AND run.validity IS NOT ?",
                   device_uuid, static_cast<int>(v1::VALIDITY_CONTAMINATED));
-    if (id) found = LoadRun(database, *id);
-    return absl::OkStatus();
+    if (!id) return absl::OkStatus();
+    absl::StatusOr<v1::Run> run = LoadRun(database, *id);
+    if (run.ok()) found = *std::move(run);
+    return run.status();
   });
   if (!status.ok()) return status;
   return found;

@@ -143,6 +143,14 @@ std::optional<int64_t> SelectInt(SQLite::Database& database, const std::string& 
   return query.Int(0);
 }
 
+// The same of a statement that always has a value: count(*), RETURNING of one row.
+template <typename... Values>
+int64_t SelectOne(SQLite::Database& database, const std::string& sql, const Values&... values) {
+  const std::optional<int64_t> value = SelectInt(database, sql, values...);
+  if (!value) throw SQLite::Exception("no value for " + sql);
+  return *value;
+}
+
 // Rows changed.
 template <typename... Values>
 int Execute(SQLite::Database& database, const std::string& sql, const Values&... values) {

@@ -23,11 +23,19 @@ absl::Status NotWritable(const std::string& file, const std::string& detail) {
                    "); the file and its folder must be writable by this user"));
 }
 
+absl::Status Damaged(const std::string& file, const SQLite::Exception& error) {
+  return absl::DataLossError(
+      absl::StrCat("database ", file, ": damaged (", error.what(),
+                   "); restore a backup, or keep what can be read: torchlapd --repair"));
+}
+
 }  // namespace
 
 absl::Status StatusOf(const SQLite::Exception& error, const std::filesystem::path& file,
                       sqlite3* connection) {
   const std::string name = file.string();
+  // A row that is written refers to one that is not there: the program itself writes none such.
+  if (error.getExtendedErrorCode() == SQLITE_CONSTRAINT_FOREIGNKEY) return Damaged(name, error);
   const int system_error = connection == nullptr ? 0 : sqlite3_system_errno(connection);
   switch (error.getErrorCode()) {
     case SQLITE_FULL:
@@ -38,9 +46,7 @@ absl::Status StatusOf(const SQLite::Exception& error, const std::filesystem::pat
       return NotWritable(name, error.what());
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return absl::DataLossError(
-          absl::StrCat("database ", name, ": damaged (", error.what(),
-                       "); restore a backup, or move it away to start anew"));
+      return Damaged(name, error);
     case SQLITE_IOERR:
       // SQLITE_IOERR_SHMSIZE: no room for the WAL's index.
       if (DiskIsFull(system_error) || error.getExtendedErrorCode() == SQLITE_IOERR_SHMSIZE) {
@@ -50,6 +56,9 @@ absl::Status StatusOf(const SQLite::Exception& error, const std::filesystem::pat
       if (system_error == EROFS) return NotWritable(name, std::strerror(EROFS));
       return absl::UnavailableError(absl::StrCat("database ", name, ": ", error.what(), " (",
                                                  std::strerror(system_error), ")"));
+    case SQLITE_BUSY:
+      return absl::UnavailableError(
+          absl::StrCat("database ", name, ": is locked by another program; end it and try again"));
     case SQLITE_TOOBIG:
       return absl::InvalidArgumentError(
           absl::StrCat("database ", name, ": the request has a value larger than can be stored (",
@@ -79,5 +88,7 @@ absl::Status StatusOfSystemError(const std::string& attempt, const std::filesyst
           absl::StrCat("database ", name, ": cannot ", attempt, " it (", why, ")"));
   }
 }
+
+SQLite::Exception Damage(const std::string& what) { return {what, SQLITE_CORRUPT}; }
 
 }  // namespace torchlap::storage

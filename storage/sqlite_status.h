@@ -5,6 +5,7 @@
 #include <absl/status/status.h>
 
 #include <filesystem>
+#include <string>
 
 struct sqlite3;
 
@@ -18,5 +19,8 @@ absl::Status StatusOf(const SQLite::Exception& error, const std::filesystem::pat
 // The same for a failed system call on the file or its folder. `attempt`: "create", "open".
 absl::Status StatusOfSystemError(const std::string& attempt, const std::filesystem::path& file,
                                  int error_number);
+
+// To be thrown: a row is not as this program writes it (`job.spec is not a JobSpec`). DATA_LOSS.
+SQLite::Exception Damage(const std::string& what);
 
 }  // namespace torchlap::storage

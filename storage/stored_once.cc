@@ -31,10 +31,10 @@ std::optional<int64_t> StoreKey(SQLite::Database& database, const std::string& t
 }  // namespace
 
 int64_t StorePrincipal(SQLite::Database& database, const Caller& caller) {
-  return *SelectInt(database,
-                    "INSERT INTO principal (principal, name) VALUES (?, ?) "
-                    "ON CONFLICT (principal) DO UPDATE SET name = excluded.name RETURNING id",
-                    caller.principal, caller.name);
+  return SelectOne(database,
+                   "INSERT INTO principal (principal, name) VALUES (?, ?) "
+                   "ON CONFLICT (principal) DO UPDATE SET name = excluded.name RETURNING id",
+                   caller.principal, caller.name);
 }
 
 int64_t StoreWorkload(SQLite::Database& database, const v1::Run& run,

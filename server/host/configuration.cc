@@ -31,6 +31,8 @@ constexpr double kDefaultMemoryShare = 0.8;
 constexpr size_t kCoresToSpareOne = 4;
 constexpr int64_t kMaxGraceMs = 600000;
 constexpr int64_t kMaxQueuedJobs = 10000000;
+constexpr int64_t kMaxQueuedLaunches = 10000000;
+constexpr int64_t kMaxShare = 100000;
 constexpr size_t kLongestName = 64;
 
 // A [[device]] entry as it stands; what it leaves open is settled when all entries are known.
@@ -274,6 +276,15 @@ void Reader::ReadKey(const std::string& key, const toml::node& node) {
         static_cast<uint32_t>(Integer(key, node, 0, kMaxQueuedJobs));
   } else if (key == "max_queued_jobs") {
     configuration_->max_queued_jobs = static_cast<uint32_t>(Integer(key, node, 1, kMaxQueuedJobs));
+  } else if (key == "max_queued_launches") {
+    configuration_->max_queued_launches =
+        static_cast<uint32_t>(Integer(key, node, 1, kMaxQueuedLaunches));
+  } else if (key == "max_queued_launches_per_user") {
+    configuration_->max_queued_launches_per_user =
+        static_cast<uint32_t>(Integer(key, node, 1, kMaxQueuedLaunches));
+  } else if (key == "min_queued_launches_per_user") {
+    configuration_->min_queued_launches_per_user =
+        static_cast<uint32_t>(Integer(key, node, 0, kMaxShare));
   } else if (key == "grace_ms") {
     configuration_->grace = std::chrono::milliseconds(Integer(key, node, 0, kMaxGraceMs));
   } else if (key == "admins") {
@@ -286,7 +297,9 @@ void Reader::ReadKey(const std::string& key, const toml::node& node) {
     Fail(LineOf(node),
          "unknown key " + key +
              ", must be one of state_folder, runtime_folder, socket, max_interruptions, "
-             "max_queued_jobs, daemon_cores, torch, worker, nvml_library, grace_ms, admins, "
+             "max_queued_jobs, max_queued_launches, max_queued_launches_per_user, "
+             "min_queued_launches_per_user, daemon_cores, torch, worker, nvml_library, grace_ms, "
+             "admins, "
              "[[device]]");
   }
 }

@@ -4,7 +4,10 @@
 //   runtime_folder = "/run/torchlap"       # torchlapd.sock
 //   socket = "/run/torchlap/torchlapd.sock"
 //   max_interruptions = 10                 # 0: no limit
-//   max_queued_jobs = 100000
+//   max_queued_jobs = 100000               # of everybody
+//   max_queued_launches = 200000           # of everybody; a tenth of it is kept for admins
+//   max_queued_launches_per_user = 100000  # admins have no limit of their own
+//   min_queued_launches_per_user = 100     # that each may queue however much others have
 //   daemon_cores = "0"
 //   torch = "/opt/torch"                   # the torch folder of an unpacked wheel (has lib/)
 //   worker = "/usr/bin/torchlap-worker"
@@ -62,7 +65,11 @@ struct Configuration {
   std::filesystem::path runtime_folder;
   std::filesystem::path socket_path;
   uint32_t max_interruptions = 10;
+  // What may wait in the queue (storage/queue_limits.h).
   uint32_t max_queued_jobs = 100000;
+  uint32_t max_queued_launches = 200000;
+  uint32_t max_queued_launches_per_user = 100000;
+  uint32_t min_queued_launches_per_user = 100;
   // Cores for the daemon's own threads. Not given: those of the host that no CPU device has. Empty:
   // leave the affinity alone.
   std::vector<int> daemon_cores;

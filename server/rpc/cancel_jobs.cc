@@ -1,6 +1,7 @@
 #include "server/rpc/cancel_jobs.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <cstdint>
 #include <iterator>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "server/rpc/job_choice.h"
+#include "server/rpc/text_check.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -56,19 +58,25 @@ absl::Status NothingChosen(const v1::CancelJobsRequest& request) {
 
 absl::Status CancelJobs::Answer(const storage::Caller& caller, const v1::CancelJobsRequest& request,
                                 v1::CancelJobsResponse* response) {
+  if (absl::Status texts = CheckTexts(request); !texts.ok()) return texts;
   const auto filter = Chosen(*jobs_, caller, request);
   if (!filter.ok()) return filter.status();
   const auto ids = Ids(*jobs_, *filter);
   if (!ids.ok()) return ids.status();
   if (ids->empty()) return NothingChosen(request);
   auto cancelled = jobs_->Cancel(*ids, caller, clock_->WallNs());
-  if (!cancelled.ok()) return cancelled.status();
+  if (!cancelled.ok()) {
+    spdlog::info("{} may not cancel: {}", caller.name, std::string(cancelled.status().message()));
+    return cancelled.status();
+  }
   *response = *std::move(cancelled);
   if (response->finished_job_ids_size() == static_cast<int>(ids->size())) {
     return absl::FailedPreconditionError(
         ids->size() == 1 ? fmt::format("job {} has finished already", ids->front())
                          : fmt::format("all {} jobs have finished already", ids->size()));
   }
+  spdlog::info("{} cancelled {} queued and {} running jobs", caller.name,
+               response->cancelled_job_ids_size(), response->cancelling_job_ids_size());
   hub_->EventsCommitted();
   fleet_->WakeAll();
   return absl::OkStatus();

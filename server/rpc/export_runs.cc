@@ -7,6 +7,7 @@
 #include "proto/samples.h"
 #include "server/measure/launch_runs.h"
 #include "server/rpc/job_choice.h"
+#include "server/rpc/text_check.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -66,6 +67,7 @@ absl::Status Written(bool is_taken) { return is_taken ? absl::OkStatus() : Reade
 
 absl::Status ExportRuns::Stream(const storage::Caller& caller, const v1::ExportRunsRequest& request,
                                 const Sink<v1::ExportRunsResponse>& sink) const {
+  if (absl::Status texts = CheckTexts(request.filter()); !texts.ok()) return texts;
   const auto selected = ChosenOrAll(*jobs_, caller, request.filter().selector());
   if (!selected.ok()) return selected.status();
   if (request.rows() == v1::ROW_KIND_CELL) {

@@ -9,6 +9,8 @@
 
 #include "server/rpc/job_choice.h"
 #include "server/rpc/page_size.h"
+#include "server/rpc/text_check.h"
+#include "storage/filter_limits.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -40,6 +42,9 @@ absl::Status GetJob::Answer(const storage::Caller& /*caller*/, const v1::GetJobR
 
 absl::Status ListJobs::Answer(const storage::Caller& caller, const v1::ListJobsRequest& request,
                               v1::ListJobsResponse* response) const {
+  if (absl::Status user = CheckText("user", request.user()); !user.ok()) return user;
+  absl::Status few = storage::CheckLimit("states", request.states_size(), storage::kMostNames);
+  if (!few.ok()) return few;
   auto filter = ChosenOrAll(*jobs_, caller, request.selector());
   if (!filter.ok()) return filter.status();
   const auto size = PageSize(request.page_size(), kDefaultPage);

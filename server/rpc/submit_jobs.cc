@@ -1,6 +1,7 @@
 #include "server/rpc/submit_jobs.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,8 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "proto/ranges.h"
 #include "server/measure/identity.h"
 #include "server/rpc/job_admission.h"
+#include "server/rpc/text_check.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -18,6 +21,20 @@ namespace {
 constexpr int kMaxJobs = 10000;
 constexpr size_t kMaxRequestIdChars = 128;
 constexpr size_t kMaxSweepNameChars = 100;
+
+// What a request would put into the queue, counted without a look at anything else in it. A number
+// of launches that is refused anyway counts as the largest that is not.
+storage::QueueAmount AmountOf(const v1::SubmitJobsRequest& request) {
+  static const Range launches = RangeOf<v1::Plan>(v1::Plan::kLaunchesFieldNumber);
+  const auto most = static_cast<uint32_t>(launches.max);
+  storage::QueueAmount amount;
+  for (const v1::JobSpec& job : request.jobs()) {
+    const uint32_t asked = job.plan().has_launches() ? job.plan().launches() : 1;
+    amount.launches += std::clamp(asked, 1U, most) + (job.plan().trace() ? 1U : 0U);
+    ++amount.jobs;
+  }
+  return amount;
+}
 
 // The same request has the same digest: fields in the order of their numbers, maps sorted.
 std::string RequestDigest(const v1::SubmitJobsRequest& request) {
@@ -34,8 +51,15 @@ void Fill(const storage::Submitted& submitted, v1::SubmitJobsResponse* response)
   response->mutable_job_ids()->Add(submitted.job_ids.begin(), submitted.job_ids.end());
 }
 
-bool IsPrintable(const std::string& text) {
-  return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; });
+// Before anything is made of the request, which may be as large as a message can be.
+absl::Status CheckSize(const v1::SubmitJobsRequest& request) {
+  if (request.jobs_size() < 1 || request.jobs_size() > kMaxJobs) {
+    return absl::InvalidArgumentError(
+        fmt::format("jobs has {} entries, must have 1 to {}", request.jobs_size(), kMaxJobs));
+  }
+  if (request.request_id().size() <= kMaxRequestIdChars) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("request_id has {} characters, must have 0 to {}",
+                                                request.request_id().size(), kMaxRequestIdChars));
 }
 
 bool IsNumber(const std::string& text) {
@@ -46,14 +70,6 @@ bool IsNumber(const std::string& text) {
 
 absl::Status SubmitJobs::Check(const v1::SubmitJobsRequest& request) const {
   if (refusing_) return absl::UnavailableError("the daemon is stopping and takes no new jobs");
-  if (request.jobs_size() < 1 || request.jobs_size() > kMaxJobs) {
-    return absl::InvalidArgumentError(
-        fmt::format("jobs has {} entries, must have 1 to {}", request.jobs_size(), kMaxJobs));
-  }
-  if (request.request_id().size() > kMaxRequestIdChars) {
-    return absl::InvalidArgumentError(fmt::format("request_id has {} characters, must have 0 to {}",
-                                                  request.request_id().size(), kMaxRequestIdChars));
-  }
   if (request.sweep_name().size() > kMaxSweepNameChars) {
     return absl::InvalidArgumentError(fmt::format("sweep_name has {} characters, must have 0 to {}",
                                                   request.sweep_name().size(), kMaxSweepNameChars));
@@ -63,10 +79,8 @@ absl::Status SubmitJobs::Check(const v1::SubmitJobsRequest& request) const {
         fmt::format("sweep_name is {}, must not be a number: sweep:{} is the sweep with that id",
                     request.sweep_name(), request.sweep_name()));
   }
-  if (!IsPrintable(request.sweep_name())) {
-    return absl::InvalidArgumentError("sweep_name has a control character, must have none");
-  }
-  return absl::OkStatus();
+  if (absl::Status text = CheckText("sweep_name", request.sweep_name()); !text.ok()) return text;
+  return CheckText("request_id", request.request_id());
 }
 
 absl::Status SubmitJobs::Answer(const storage::Caller& caller, const v1::SubmitJobsRequest& request,
@@ -76,7 +90,10 @@ absl::Status SubmitJobs::Answer(const storage::Caller& caller, const v1::SubmitJ
         fmt::format("no jobs are taken, as they would be lost: {}; restart torchlapd (pid {})",
                     lost, ::getpid()));
   }
-  // First of all else: a retry gets its answer even where a new request would be refused.
+  if (absl::Status size = CheckSize(request); !size.ok()) return size;
+  absl::Status room = jobs_->CheckRoomFor(caller, request.request_id(), AmountOf(request));
+  if (!room.ok()) return room;
+  // Before all that follows: a retry gets its answer even where a new request would be refused.
   const std::string digest = RequestDigest(request);
   const auto earlier = jobs_->FindSubmitted(caller, request.request_id(), digest);
   if (!earlier.ok()) return earlier.status();
@@ -96,6 +113,8 @@ absl::Status SubmitJobs::Answer(const storage::Caller& caller, const v1::SubmitJ
       jobs_->Submit(caller, request.request_id(), digest, request.sweep_name(), jobs,
                     {std::random_device()(), request.shuffle()}, clock_->WallNs());
   if (!submitted.ok()) return submitted.status();
+  spdlog::info("{} submitted sweep:{} with {} job{}", caller.name, submitted->sweep_id, jobs.size(),
+               jobs.size() == 1 ? "" : "s");
   Fill(*submitted, response);
   hub_->EventsCommitted();
   fleet_->WakeAll();

@@ -196,7 +196,7 @@ TEST_F(JobStoreSubmit, OfTwoSubmitsAtOnceOnlyOneFindsTheLastRoom) {
     EXPECT_EQ(statuses[1], absl::ResourceExhaustedError(
                                std::to_string(queued + 2) +
                                " jobs are queued and 2 are asked for, must be at most " +
-                               std::to_string(queued + 3) + " together"));
+                               std::to_string(queued + 3) + " together (max_queued_jobs)"));
     EXPECT_EQ(SelectInt("SELECT count(*) FROM job"), queued + 2);
   }
 }

@@ -297,5 +297,34 @@ TEST_F(JobStoreQueries, JobsAndRunsAreCounted) {
   EXPECT_EQ(counts->finished_runs, 2u);
 }
 
+TEST_F(JobStoreQueries, PagesOfListedJobsHaveEachOfThemOnceInWhateverOrderTheyAreNamed) {
+  const Submitted submitted = Submit(std::vector<NewJob>(30, MakeJob()));
+  v1::Selector selector;
+  for (auto id = submitted.job_ids.rbegin(); id != submitted.job_ids.rend(); ++id) {
+    for (int i = 0; i < 3; ++i) selector.add_job_ids(*id);
+  }
+  const auto resolved = jobs_->Resolve(selector, ann_);
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  JobFilter unordered;
+  unordered.job_ids.assign(selector.job_ids().begin(), selector.job_ids().end());
+  JobFilter with_sweep = *resolved;
+  with_sweep.job_ids.resize(5);
+  with_sweep.sweep_ids = {submitted.sweep_id};
+  JobFilter of_ann = *resolved;
+  of_ann.user = "ann";
+  for (JobFilter filter : {*resolved, unordered, with_sweep, of_ann}) {
+    filter.limit = 7;
+    std::vector<uint64_t> ids;
+    for (size_t page = 7; page == 7;) {
+      const auto jobs = jobs_->List(filter);
+      ASSERT_TRUE(jobs.ok()) << jobs.status();
+      page = jobs->size();
+      for (const v1::Job& job : *jobs) ids.push_back(job.job_id());
+      if (page > 0) filter.after_job_id = ids.back();
+    }
+    EXPECT_EQ(ids, submitted.job_ids);
+  }
+}
+
 }  // namespace
 }  // namespace torchlap::storage

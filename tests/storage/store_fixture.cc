@@ -134,13 +134,17 @@ void StoreTest::SetUp() {
 }
 
 void StoreTest::Reopen(uint32_t max_interruptions, uint32_t max_queued_jobs) {
+  Reopen(QueueLimits{.jobs = max_queued_jobs}, max_interruptions);
+}
+
+void StoreTest::Reopen(const QueueLimits& limits, uint32_t max_interruptions) {
   runs_.reset();
   jobs_.reset();
   database_.reset();
   absl::StatusOr<std::unique_ptr<Database>> opened = Database::Open(file_);
   ASSERT_TRUE(opened.ok()) << opened.status();
   database_ = std::move(*opened);
-  jobs_ = std::make_unique<JobStore>(database_.get(), "boot-1", max_interruptions, max_queued_jobs);
+  jobs_ = std::make_unique<JobStore>(database_.get(), "boot-1", max_interruptions, limits);
   runs_ = std::make_unique<RunStore>(database_.get());
 }
 

@@ -54,6 +54,7 @@ class StoreTest : public testing::Test {
   void SetUp() override;
   // Closes and opens the file again, as a daemon that starts does.
   void Reopen(uint32_t max_interruptions = 10, uint32_t max_queued_jobs = 0);
+  void Reopen(const QueueLimits& limits, uint32_t max_interruptions = 10);
 
   Submitted Submit(const std::vector<NewJob>& jobs, const std::string& request_id = "",
                    const std::string& sweep_name = "");

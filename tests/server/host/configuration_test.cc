@@ -57,6 +57,9 @@ TEST_F(ConfigurationTest, WithoutAFileThereAreDefaults) {
   EXPECT_EQ(configuration->socket_path, "/run/user/7/torchlap/torchlapd.sock");
   EXPECT_EQ(configuration->max_interruptions, 10U);
   EXPECT_EQ(configuration->max_queued_jobs, 100000U);
+  EXPECT_EQ(configuration->max_queued_launches, 200000U);
+  EXPECT_EQ(configuration->max_queued_launches_per_user, 100000U);
+  EXPECT_EQ(configuration->min_queued_launches_per_user, 100U);
   EXPECT_EQ(configuration->nvml_library, "libnvidia-ml.so.1");
   EXPECT_EQ(configuration->grace, std::chrono::seconds(3));
   EXPECT_EQ(configuration->torch_folder, "");
@@ -106,6 +109,9 @@ runtime_folder = "/data/run"
 socket = "/data/run/s.sock"
 max_interruptions = 0
 max_queued_jobs = 5
+max_queued_launches = 70
+max_queued_launches_per_user = 60
+min_queued_launches_per_user = 0
 daemon_cores = "0"
 torch = "/opt/torch"
 worker = "build/worker"
@@ -136,6 +142,9 @@ cores = "0-1"
   EXPECT_EQ(configuration->max_interruptions, 0U);
   EXPECT_EQ(configuration->max_queued_jobs, 5U);
   EXPECT_EQ(configuration->admins, (std::set<std::string>{"not-there-now", "root", "uid:54321"}));
+  EXPECT_EQ(configuration->max_queued_launches, 70U);
+  EXPECT_EQ(configuration->max_queued_launches_per_user, 60U);
+  EXPECT_EQ(configuration->min_queued_launches_per_user, 0U);
   EXPECT_EQ(configuration->daemon_cores, Cores{0});
   EXPECT_EQ(configuration->torch_folder, "/opt/torch");
   EXPECT_EQ(configuration->worker_path, folder_.path() / "build/worker")
@@ -244,6 +253,11 @@ TEST_F(ConfigurationTest, AdminsThatCannotBeAccountsAreRefused) {
 TEST_F(ConfigurationTest, ANumberOutOfRangeIsRefused) {
   EXPECT_EQ(Refusal("max_interruptions = -1"), "1: max_interruptions is -1, must be 0 to 10000000");
   EXPECT_EQ(Refusal("max_queued_jobs = 0"), "1: max_queued_jobs is 0, must be 1 to 10000000");
+  for (const std::string key : {"max_queued_launches", "max_queued_launches_per_user"}) {
+    EXPECT_EQ(Refusal(key + " = 0"), "1: " + key + " is 0, must be 1 to 10000000");
+  }
+  EXPECT_EQ(Refusal("min_queued_launches_per_user = 100001"),
+            "1: min_queued_launches_per_user is 100001, must be 0 to 100000");
   EXPECT_EQ(Refusal("grace_ms = 600001"), "1: grace_ms is 600001, must be 0 to 600000");
   EXPECT_EQ(Refusal("torch = ''"), "1: torch is empty, leave it out instead");
 }

@@ -64,6 +64,40 @@ TEST_F(ListTest, APageOfRunsIsCutByBytesAndTheNextGoesOn) {
   }
 }
 
+TEST_F(ListTest, WordsThatNobodyCouldHaveGivenAreRefused) {
+  const Waiting waiting(jobs_.get());
+  v1::ListJobsRequest jobs;
+  v1::ListJobsResponse listed;
+  jobs.set_user("a\x1b");
+  EXPECT_EQ(ListJobs(jobs_.get(), &fleet_, &waiting).Answer(ann_, jobs, &listed).message(),
+            "user is \"a\\x1b\", must have no \\x1b: visible characters only");
+  jobs.clear_user();
+  jobs.mutable_selector()->add_sweep_names("fine");
+  jobs.mutable_selector()->add_sweep_names("\u202e");
+  EXPECT_EQ(ListJobs(jobs_.get(), &fleet_, &waiting).Answer(ann_, jobs, &listed).message(),
+            "sweep_names is \"\\u202e\", must have no \\u202e: visible characters only");
+  v1::ListRunsRequest runs;
+  v1::ListRunsResponse page;
+  (*runs.mutable_filter()->mutable_labels())["k"] = "\u2028";
+  EXPECT_EQ(ListRuns(jobs_.get(), runs_.get()).Answer(ann_, runs, &page).message(),
+            "labels is \"\\u2028\", must have no \\u2028: visible characters only");
+}
+
+TEST_F(ListTest, AListOfStatesIsNoLongerThanAFilterMayBe) {
+  const Waiting waiting(jobs_.get());
+  const ListJobs list(jobs_.get(), &fleet_, &waiting);
+  v1::ListJobsRequest request;
+  v1::ListJobsResponse response;
+  for (int i = 0; i < 100; ++i) request.add_states(v1::JOB_STATE_QUEUED);
+  EXPECT_TRUE(list.Answer(ann_, request, &response).ok());
+  for (const int more : {1, 4'000'000}) {
+    for (int i = 0; i < more; ++i) request.add_states(v1::JOB_STATE_FAILED);
+    EXPECT_EQ(list.Answer(ann_, request, &response),
+              absl::InvalidArgumentError("states has " + std::to_string(request.states_size()) +
+                                         " entries, must have at most 100"));
+  }
+}
+
 TEST(PageSize, OneRowIsAPageHoweverLarge) {
   std::vector<v1::Job> jobs(2);
   jobs[0].set_reason(std::string(kMaxPageBytes + 1, 'x'));

@@ -56,6 +56,52 @@ TEST_F(SubmitJobsTest, ASweepsNameIsNoNumber) {
   }
 }
 
+TEST_F(SubmitJobsTest, ASweepsNameIsVisible) {
+  EXPECT_EQ(Refusal(Named("a\x1b]0;t\x07")),
+            "sweep_name is \"a\\x1b]0;t\\x07\", must have no \\x1b: visible characters only");
+  EXPECT_THAT(Refusal(Named("night\u202ely")), HasSubstr("must have no \\u202e"));
+  EXPECT_THAT(Refusal(Named("a\u0085b")), HasSubstr("must have no \\u0085"));
+  v1::SubmitJobsRequest request = Named("a");
+  request.set_request_id("1\n2");
+  EXPECT_EQ(Refusal(request), "request_id is \"1\\n2\", must have no \\n: visible characters only");
+}
+
+TEST_F(SubmitJobsTest, TenThousandJobsOfAThousandLaunchesAreRefusedBeforeAnythingIsMadeOfThem) {
+  Reopen(storage::QueueLimits{.launches_per_user = 100'000});
+  submit_.emplace(jobs_.get(), &*fleet_, &hub_, &*health_, &SystemClock());
+  v1::SubmitJobsRequest request;
+  request.set_request_id("r1");
+  for (int i = 0; i < 10'000; ++i) request.add_jobs()->mutable_plan()->set_launches(1000);
+  const int64_t began_ns = MonotonicNs();
+  EXPECT_EQ(
+      Refusal(request),
+      "ann has 0 launches queued and asks for 10000000 launches (10000 jobs), must be at most "
+      "100000 together (max_queued_launches_per_user)");
+  EXPECT_LT(MonotonicNs() - began_ns, 1'000'000'000) << "milliseconds, on an idle machine";
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM sweep"), 0);
+}
+
+TEST_F(SubmitJobsTest, ANumberOfLaunchesThatNobodyMayAskForIsRefusedAsThat) {
+  Reopen(storage::QueueLimits{.launches_per_user = 2000});
+  submit_.emplace(jobs_.get(), &*fleet_, &hub_, &*health_, &SystemClock());
+  v1::SubmitJobsRequest request = Named("a");
+  for (const uint32_t launches : {0U, 1001U, 4'000'000'000U}) {
+    *request.mutable_jobs(0) = storage::MakeJob().spec;
+    request.mutable_jobs(0)->mutable_plan()->set_launches(launches);
+    EXPECT_THAT(Refusal(request), HasSubstr("launches is " + std::to_string(launches)));
+  }
+}
+
+TEST_F(SubmitJobsTest, TheSizeOfARequestIsCheckedFirst) {
+  v1::SubmitJobsRequest request;
+  EXPECT_EQ(Refusal(request), "jobs has 0 entries, must have 1 to 10000");
+  for (int i = 0; i < 10'001; ++i) request.add_jobs();
+  EXPECT_EQ(Refusal(request), "jobs has 10001 entries, must have 1 to 10000");
+  request = Named("a");
+  request.set_request_id(std::string(129, 'x'));
+  EXPECT_EQ(Refusal(request), "request_id has 129 characters, must have 0 to 128");
+}
+
 TEST_F(SubmitJobsTest, NothingIsTakenThatWouldBeLost) {
   std::filesystem::remove(file_);
   EXPECT_THAT(

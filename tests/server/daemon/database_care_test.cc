@@ -1,0 +1,85 @@
+#include "server/daemon/database_care.h"
+
+#include <SQLiteCpp/Database.h>
+
+#include <string>
+
+#include "server/daemon/lock_file.h"
+#include "tests/storage/store_fixture.h"
+
+namespace torchlap::daemon {
+namespace {
+
+using testing::HasSubstr;
+
+class DatabaseCareTest : public storage::StoreTest {
+ protected:
+  void SetUp() override {
+    StoreTest::SetUp();
+    RunToEnd(storage::MakeJob());
+    waiting_ = SubmitOne(storage::MakeJob());
+  }
+  void Close() {
+    runs_.reset();
+    jobs_.reset();
+    database_.reset();
+  }
+  void Break(const std::string& sql) {
+    SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE, 10'000);
+    raw.exec(sql);
+  }
+  const std::filesystem::path& state() const { return folder_.path(); }
+
+  uint64_t waiting_ = 0;
+};
+
+TEST_F(DatabaseCareTest, ASoundDatabaseIsSaidToBeAndNotRepaired) {
+  EXPECT_EQ(CheckState(state()).exit_status, kCareDone);
+  Close();
+  for (const CareReport& report : {CheckState(state()), RepairState(state())}) {
+    EXPECT_EQ(report.exit_status, kCareDone);
+    EXPECT_EQ(report.text, file_.string() + ": nothing is wrong\n");
+  }
+  EXPECT_FALSE(std::filesystem::exists(file_.string() + ".damaged-1"));
+}
+
+TEST_F(DatabaseCareTest, WhatIsWrongIsListedAndRepaired) {
+  Close();
+  Break("DELETE FROM run");
+  Break("DELETE FROM launch");
+  const CareReport checked = CheckState(state());
+  EXPECT_EQ(checked.exit_status, kCareFound);
+  EXPECT_THAT(checked.text, HasSubstr("torchlapd --repair keeps what can be read\n"));
+  EXPECT_THAT(checked.text, HasSubstr("  table run has no row 1, which row 1 of table sample"));
+  EXPECT_THAT(checked.text, HasSubstr("  job 2 is not finished and has no launch\n"));
+  const CareReport repaired = RepairState(state());
+  EXPECT_EQ(repaired.exit_status, kCareDone) << repaired.text;
+  EXPECT_THAT(repaired.text, HasSubstr("as it was: " + file_.string() + ".damaged-1\n"));
+  EXPECT_THAT(repaired.text, HasSubstr("1 jobs without a launch are FAILED"));
+  EXPECT_EQ(CheckState(state()).exit_status, kCareDone);
+  Reopen();
+  EXPECT_EQ(Get(waiting_).state(), v1::JOB_STATE_FAILED);
+}
+
+TEST_F(DatabaseCareTest, ADatabaseThatADaemonHasIsNotRepaired) {
+  Break("DELETE FROM launch");
+  const auto held = LockFile::Acquire(file_, "database");
+  ASSERT_TRUE(held.ok()) << held.status();
+  const CareReport report = RepairState(state());
+  EXPECT_EQ(report.exit_status, kCareFailed);
+  EXPECT_THAT(report.text, HasSubstr("another torchlapd, pid "));
+  EXPECT_EQ(CheckState(state()).exit_status, kCareFound) << "looking is allowed";
+}
+
+TEST_F(DatabaseCareTest, WithoutADatabaseItSaysWhereItLooked) {
+  const std::filesystem::path nowhere = state() / "nowhere";
+  for (const CareReport& report : {CheckState(nowhere), RepairState(nowhere)}) {
+    EXPECT_EQ(report.exit_status, kCareFailed);
+    EXPECT_THAT(report.text,
+                HasSubstr("there is no database " + (nowhere / "torchlap.db").string()));
+  }
+  EXPECT_FALSE(std::filesystem::exists(nowhere));
+}
+
+}  // namespace
+}  // namespace torchlap::daemon

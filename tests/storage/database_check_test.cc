@@ -1,0 +1,273 @@
+#include "storage/database_check.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "proto/base/file_descriptor.h"
+#include "storage/database_repair.h"
+#include "storage/sqlite_connection.h"
+#include "tests/storage/store_fixture.h"
+
+namespace torchlap::storage {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class DatabaseCheckTest : public StoreTest {
+ protected:
+  void Close() {
+    runs_.reset();
+    jobs_.reset();
+    database_.reset();
+  }
+  void Break(const std::string& sql) {
+    SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE, 10'000);
+    raw.exec("PRAGMA foreign_keys = OFF");
+    raw.exec(sql);
+  }
+  DatabaseFindings Check() {
+    const auto findings = CheckFile(file_);
+    EXPECT_TRUE(findings.ok()) << findings.status();
+    return findings.ok() ? *findings : DatabaseFindings();
+  }
+  void Overwrite(int64_t offset, size_t length) {
+    std::fstream out(file_, std::ios::in | std::ios::out | std::ios::binary);
+    out.seekp(offset);
+    out << std::string(length, '\xff');
+  }
+  absl::Status Opened() { return Database::Open(file_).status(); }
+  std::string Refusal(absl::StatusCode code) {
+    const absl::Status status = Opened();
+    EXPECT_EQ(status.code(), code) << status;
+    return std::string(status.message());
+  }
+};
+
+TEST_F(DatabaseCheckTest, NothingIsWrongWithASoundDatabase) {
+  RunToEnd(MakeJob());
+  Start(SubmitOne(MakeJob("small", 3)));
+  SubmitOne(MakeJob());
+  EXPECT_TRUE(Check().empty()) << "beside a daemon";
+  EXPECT_THAT(database_->damage(), IsEmpty());
+  Close();
+  EXPECT_TRUE(Check().empty());
+  EXPECT_TRUE(Check().is_complete);
+}
+
+TEST_F(DatabaseCheckTest, MissingRowsAreNamedAndTheRestIsServed) {
+  RunToEnd(MakeJob());
+  const uint64_t other = SubmitOne(MakeJob());
+  Close();
+  Break("DELETE FROM device");
+  EXPECT_THAT(Check().inconsistent,
+              Contains("table device has no row 1, which row 1 of table run refers to"));
+  EXPECT_THAT(Check().unreadable, IsEmpty());
+  Reopen();
+  EXPECT_THAT(database_->damage(), Contains(HasSubstr("table device has no row 1")));
+  EXPECT_EQ(Get(other).state(), v1::JOB_STATE_QUEUED);
+}
+
+TEST_F(DatabaseCheckTest, LaunchesAndJobsThatNobodyWouldEndAreNamed) {
+  Submit({MakeJob(), MakeJob(), MakeJob()});
+  Close();
+  Break("UPDATE job SET state = 3 WHERE id = 1");
+  Break("DELETE FROM launch WHERE job_id = 2");
+  Break("UPDATE launch SET state = 3 WHERE job_id = 3");
+  EXPECT_THAT(Check().inconsistent, ElementsAre("launch 0 of job 1: its job is finished",
+                                                "launch 0 of job 3 was set aside",
+                                                "job 2 is not finished and has no launch",
+                                                "job 3 is not finished and has no launch"));
+}
+
+TEST_F(DatabaseCheckTest, NoMoreThanAHundredLinesAreSaid) {
+  Submit(std::vector<NewJob>(150, MakeJob()));
+  Close();
+  Break("DELETE FROM launch");
+  EXPECT_EQ(Check().inconsistent.size(), 100U);
+}
+
+TEST_F(DatabaseCheckTest, WithoutTimeNothingIsSaid) {
+  Submit({MakeJob()});
+  Break("DELETE FROM launch");
+  ASSERT_TRUE(database_
+                  ->Read([](SQLite::Database& database) {
+                    const auto findings =
+                        CheckDatabase(database, SystemClock(), SystemClock().MonotonicNs());
+                    EXPECT_FALSE(findings.is_complete);
+                    EXPECT_TRUE(findings.empty());
+                    EXPECT_FALSE(CheckDatabase(database, SystemClock(), Clock::kNever).empty());
+                    return absl::OkStatus();
+                  })
+                  .ok());
+}
+
+// Enough jobs and runs for some pages of each table.
+class DamagedPageTest : public DatabaseCheckTest {
+ protected:
+  void SetUp() override {
+    StoreTest::SetUp();
+    NewJob job = MakeJob();
+    (*job.spec.mutable_labels())["note"] = std::string(200, 'x');
+    const Submitted submitted = Submit(std::vector<NewJob>(kJobs, job));
+    for (const uint64_t id : submitted.job_ids) Finish(Ended(Start(id)), LaunchDone());
+    waiting_ = SubmitOne(MakeJob("small", 3));
+  }
+  // The second of the table's pages becomes rubbish.
+  void DamageAndClose(const std::string& table) {
+    const int64_t size = SelectInt("PRAGMA page_size");
+    const std::string name = "'" + table + "'";
+    const int64_t root =
+        SelectInt("SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = " + name);
+    Close();
+    // The first child of the root page: a cell of an inner page begins with its number.
+    std::string bytes = Contents(file_);
+    const auto at = [&](int64_t place) {
+      return static_cast<int64_t>(static_cast<unsigned char>(bytes.at(place)));
+    };
+    const int64_t page = (root - 1) * size;
+    ASSERT_EQ(at(page), 5) << "the table has one page only";
+    const int64_t second = page + at(page + 14) * 256 + at(page + 15);
+    int64_t child = 0;
+    for (int i = 0; i < 4; ++i) child = child * 256 + at(second + i);
+    Overwrite((child - 1) * size, static_cast<size_t>(size));
+  }
+
+  static constexpr int kJobs = 120;
+  uint64_t waiting_ = 0;
+};
+
+TEST_F(DamagedPageTest, IsFoundAtOpeningAndNothingIsTouched) {
+  DamageAndClose("job");
+  const std::string before = Contents(file_);
+  EXPECT_THAT(Refusal(absl::StatusCode::kDataLoss), HasSubstr("torchlapd --repair"));
+  EXPECT_TRUE(Contents(file_) == before);
+  EXPECT_THAT(Check().unreadable, testing::Not(IsEmpty()));
+}
+
+TEST_F(DamagedPageTest, WhatCanBeReadIsKeptAndWhatItWasStandsBeside) {
+  for (const char* table : {"job", "run"}) {
+    SCOPED_TRACE(table);
+    DamageAndClose(table);
+    const std::string before = Contents(file_);
+    const auto repaired = RepairFile(file_);
+    ASSERT_TRUE(repaired.ok()) << repaired.status();
+    EXPECT_TRUE(Contents(repaired->copy) == before) << "the copy";
+    EXPECT_THAT(repaired->lines, Contains(HasSubstr("could not be read")));
+    EXPECT_TRUE(Check().empty());
+    Reopen();
+    EXPECT_EQ(Integrity(), "ok");
+    const int64_t runs = SelectInt("SELECT count(*) FROM run");
+    EXPECT_GT(runs, 0);
+    EXPECT_LT(runs, kJobs);
+    EXPECT_EQ(SelectInt("SELECT sum(runs) FROM run_rollup"), runs);
+    EXPECT_EQ(SelectInt("SELECT sum(runs) FROM run_kind"), runs);
+    EXPECT_EQ(Get(waiting_).state(), v1::JOB_STATE_QUEUED);
+    EXPECT_GT(SubmitOne(MakeJob()), waiting_) << "no number is given twice";
+    EXPECT_EQ(Start(waiting_).run.job_id(), waiting_);
+    Close();
+    for (const auto& entry : fs::directory_iterator(folder_.path())) fs::remove(entry.path());
+    SetUp();
+  }
+}
+
+TEST_F(DatabaseCheckTest, RepairLeavesOutWhatRefersToNothing) {
+  RunToEnd(MakeJob());
+  const uint64_t kept = RunToEnd(MakeJob("medium", 2, 128));
+  const uint64_t alone = SubmitOne(MakeJob());
+  Close();
+  Break("DELETE FROM job WHERE id = 1");
+  Break("UPDATE run SET boot = 77");
+  Break("DELETE FROM launch");
+  const auto repaired = RepairFile(file_);
+  ASSERT_TRUE(repaired.ok()) << repaired.status();
+  EXPECT_THAT(repaired->lines, Contains(HasSubstr("table run: 1 rows refer to rows of table job")));
+  EXPECT_THAT(repaired->lines, Contains(HasSubstr("table job: 1 jobs without a launch")));
+  Reopen();
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run"), 1);
+  EXPECT_EQ(Get(kept).runs(0).boot_id(), "") << "emptied, not lost";
+  EXPECT_EQ(Get(alone).state(), v1::JOB_STATE_FAILED);
+  EXPECT_THAT(Get(alone).reason(), HasSubstr("lost from a damaged database"));
+  EXPECT_FALSE(fs::exists(repaired->copy.string() + "-shm"));
+}
+
+TEST_F(DatabaseCheckTest, RepairReadsTheWalAndEachCopyHasItsOwnName) {
+  const uint64_t job = SubmitOne(MakeJob());
+  ASSERT_TRUE(fs::exists(file_.string() + "-wal"));
+  const fs::path other = folder_.path() / "other.db";
+  fs::copy_file(file_, other);
+  fs::copy_file(file_.string() + "-wal", other.string() + "-wal");
+  Close();
+  file_ = other;
+  const auto first = RepairFile(file_);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->copy, other.string() + ".damaged-1");
+  EXPECT_TRUE(fs::exists(first->copy.string() + "-wal"));
+  Reopen();
+  EXPECT_EQ(Get(job).state(), v1::JOB_STATE_QUEUED);
+  Close();
+  EXPECT_EQ(RepairFile(file_)->copy, other.string() + ".damaged-2");
+}
+
+TEST_F(DatabaseCheckTest, WhatIsNoDatabaseIsNotRepaired) {
+  Close();
+  std::ofstream(file_, std::ios::binary | std::ios::trunc) << std::string(5000, 'x');
+  EXPECT_FALSE(RepairFile(file_).ok());
+  EXPECT_EQ(Contents(file_), std::string(5000, 'x'));
+  EXPECT_FALSE(fs::exists(file_.string() + ".damaged-1"));
+  EXPECT_FALSE(CheckFile(file_).ok());
+}
+
+TEST_F(DatabaseCheckTest, AnEmptyOrLostFileBesideItsWalIsRefused) {
+  SubmitOne(MakeJob());
+  const std::string wal = Contents(file_.string() + "-wal");
+  ASSERT_GT(wal.size(), 0U);
+  Close();
+  std::ofstream(file_.string() + "-wal", std::ios::binary) << wal;
+  fs::resize_file(file_, 0);
+  EXPECT_THAT(Refusal(absl::StatusCode::kDataLoss), HasSubstr("is empty, but its WAL"));
+  fs::remove(file_);
+  EXPECT_THAT(Refusal(absl::StatusCode::kDataLoss), HasSubstr("is not there, but its WAL"));
+  EXPECT_FALSE(fs::exists(file_)) << "none was made";
+  EXPECT_EQ(Contents(file_.string() + "-wal"), wal);
+}
+
+TEST_F(DatabaseCheckTest, APipeAndAFolderAreRefusedAtOnce) {
+  Close();
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    fs::remove(file_.string() + suffix);
+    ASSERT_EQ(::mkfifo((file_.string() + suffix).c_str(), 0600), 0);
+    EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition), HasSubstr("is a pipe (FIFO)"));
+    fs::remove(file_.string() + suffix);
+  }
+  fs::create_directory(file_);
+  EXPECT_THAT(Refusal(absl::StatusCode::kFailedPrecondition), HasSubstr("is a folder"));
+}
+
+TEST_F(DatabaseCheckTest, AnImmutableFileIsRefusedWithThatReason) {
+  Close();
+  const FileDescriptor file(::open(file_.c_str(), O_RDONLY | O_CLOEXEC));
+  int flags = 0;
+  const bool is_known = ::ioctl(file.get(), FS_IOC_GETFLAGS, &flags) == 0;
+  int immutable = flags | FS_IMMUTABLE_FL;
+  if (!is_known || ::ioctl(file.get(), FS_IOC_SETFLAGS, &immutable) != 0) {
+    GTEST_SKIP() << "only root may mark a file, and not on every file system";
+  }
+  const std::string message = Refusal(absl::StatusCode::kPermissionDenied);
+  ASSERT_EQ(::ioctl(file.get(), FS_IOC_SETFLAGS, &flags), 0);
+  EXPECT_THAT(message, HasSubstr("immutable"));
+  EXPECT_TRUE(Opened().ok());
+}
+
+}  // namespace
+}  // namespace torchlap::storage
