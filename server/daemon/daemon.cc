@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -24,10 +25,12 @@
 #include "server/host/account_name.h"
 #include "server/host/cpu_list.h"
 #include "server/host/cuda_devices.h"
+#include "server/host/descriptor_limit.h"
 #include "server/host/device_claim.h"
 #include "server/host/devices.h"
 #include "server/host/host_facts.h"
 #include "server/host/host_resources.h"
+#include "server/host/own_file.h"
 #include "server/host/state_files.h"
 #include "server/host/state_folders.h"
 #include "server/host/torch_folder.h"
@@ -78,8 +81,25 @@ storage::PresentDevices Present(const std::vector<host::HostDevice>& devices) {
   return present;
 }
 
+storage::QueueLimits LimitsOf(const host::Configuration& configuration) {
+  return {.jobs = configuration.max_queued_jobs,
+          .launches = configuration.max_queued_launches,
+          .launches_per_user = configuration.max_queued_launches_per_user,
+          .share = configuration.min_queued_launches_per_user};
+}
+
 host::RuntimeAccess AccessOf(const host::Configuration& configuration) {
   return configuration.system ? host::RuntimeAccess::kEveryone : host::RuntimeAccess::kOwnerOnly;
+}
+
+// SQLite follows links, and would wait for the writer of a FIFO.
+absl::Status CheckStateFiles(const std::filesystem::path& state_folder) {
+  const std::string database = (state_folder / kDatabaseName).string();
+  for (const char* ending : {"", "-wal", "-shm", "-journal"}) {
+    absl::Status own = host::CheckOwnFile(database + ending, "database file");
+    if (!own.ok()) return own;
+  }
+  return host::CheckOwnFile(AddressNoteFile(state_folder), "note");
 }
 
 absl::Status MakeFolders(const host::Configuration& configuration) {
@@ -91,7 +111,8 @@ absl::Status MakeFolders(const host::Configuration& configuration) {
   if (absl::Status status = host::MakeStateFolder(configuration.state_folder); !status.ok()) {
     return status;
   }
-  return host::MakeRunFolders(configuration.state_folder);
+  absl::Status own = CheckStateFiles(configuration.state_folder);
+  return own.ok() ? host::MakeRunFolders(configuration.state_folder) : own;
 }
 
 // Where to listen, and where when the folder of the socket is gone for good, as after a logout:
@@ -141,6 +162,7 @@ struct Daemon::Parts {
   host::Configuration configuration;  // torch_folder: the one that was chosen
   std::string torch_problem;
   const int64_t started_at_ns = WallNs();
+  const size_t descriptors = host::RaiseDescriptorLimit();
   std::optional<LockFile> socket_lock;
   std::optional<LockFile> database_lock;
   std::optional<host::StateFiles> state_files;
@@ -185,10 +207,11 @@ absl::Status Daemon::Parts::Lock() {
 
 absl::Status Daemon::Parts::HoldSocket(const std::filesystem::path& socket) {
   if (socket_lock && socket_lock->guarded() == socket && socket_lock->IsInPlace()) {
-    return absl::OkStatus();
+    return host::CheckOwnSocket(socket);
   }
   absl::Status made = host::MakeRuntimeFolder(socket.parent_path(), AccessOf(configuration));
   if (!made.ok()) return made;
+  if (absl::Status own = host::CheckOwnSocket(socket); !own.ok()) return own;
   auto lock = LockFile::Acquire(socket, "socket");
   if (!lock.ok()) return lock.status();
   socket_lock = *std::move(lock);
@@ -226,8 +249,12 @@ absl::Status Daemon::Parts::OpenDatabase() {
   const std::filesystem::path file = configuration.state_folder / kDatabaseName;
   state_files.emplace(std::vector<std::filesystem::path>{file, file.string() + ".lock"});
   jobs.emplace(database.get(), facts.boot_id, configuration.max_interruptions,
-               configuration.max_queued_jobs);
+               LimitsOf(configuration));
   runs.emplace(database.get());
+  for (const std::string& line : database->damage()) spdlog::error("database: {}", line);
+  const auto orphans = jobs->SetAsideOrphans(WallNs());
+  if (!orphans.ok()) return orphans.status();
+  for (const std::string& line : *orphans) spdlog::error("database: {}", line);
   const auto recovered = jobs->RecoverInterrupted(WallNs());
   if (!recovered.ok()) return recovered.status();
   if (*recovered > 0) spdlog::info("{} interrupted runs were queued again", *recovered);
@@ -281,6 +308,7 @@ absl::Status Daemon::Parts::Serve() {
   listen.sockets = SocketsOf(configuration);
   listen.everyone = configuration.system;
   listen.admins = configuration.admins;
+  listen.limits = rpc::LimitsFor(descriptors);
   listen.prepare = [this](const auto& socket) { return HoldSocket(socket); };
   listen.listening = [this](const auto& socket) {
     NoteAddress(socket);

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "server/host/own_file.h"
+
 namespace torchlap::daemon {
 namespace {
 
@@ -64,9 +66,8 @@ void StartReport::Succeeded() { Tell(std::move(to_), kAnswers); }
 void StartReport::Failed(const std::string& line) { Tell(std::move(to_), line); }
 
 absl::StatusOr<DetachedSide> Detach(const std::filesystem::path& log) {
-  const FileDescriptor log_file(
-      ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!log_file) return Cannot("open the log " + log.string());
+  const auto log_file = host::OpenOwnFile(log, O_WRONLY | O_CREAT | O_APPEND, "log");
+  if (!log_file.ok()) return log_file.status();
   int ends[2] = {-1, -1};
   if (::pipe2(ends, O_CLOEXEC) != 0) return Cannot("make a pipe");
   FileDescriptor from(ends[0]);
@@ -79,7 +80,7 @@ absl::StatusOr<DetachedSide> Detach(const std::filesystem::path& log) {
     side.parent = AwaitReport(pid, from.get(), log);
     return side;
   }
-  LeaveTerminal(log_file.get());
+  LeaveTerminal(log_file->get());
   side.child.emplace(std::move(to));
   return side;
 }

@@ -35,7 +35,8 @@ struct Detached {
 
 // Forks; before any thread is started. In the child: a report to be made, and standard output and
 // error go to `log`, which is appended to (0600). In the parent: what the child reported, after it
-// did. An error, in the parent alone: the log cannot be opened, or there is no process to be had.
+// did. An error, in the parent alone: the log cannot be opened, or is no regular file of this
+// user's, or there is no process to be had.
 struct DetachedSide {
   std::optional<StartReport> child;
   Detached parent;

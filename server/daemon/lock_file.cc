@@ -8,31 +8,14 @@
 #include <cerrno>
 #include <system_error>
 
+#include "server/host/own_file.h"
+
 namespace torchlap::daemon {
 namespace {
 
 namespace fs = std::filesystem;
 
 fs::path FileOf(const fs::path& guarded) { return guarded.string() + ".lock"; }
-
-absl::Status CannotLock(const fs::path& file, int error) {
-  const std::string message =
-      "lock file " + file.string() + " cannot be made: " + std::generic_category().message(error);
-  switch (error) {
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return absl::PermissionDeniedError(message);
-    case ENOENT:
-    case ENOTDIR:
-      return absl::NotFoundError(message);
-    case ENOSPC:
-    case EDQUOT:
-      return absl::ResourceExhaustedError(message);
-    default:
-      return absl::InternalError(message);
-  }
-}
 
 // The pid that the holder wrote; empty if it has not written one (yet).
 std::string HolderPid(int fd) {
@@ -53,15 +36,18 @@ void WritePid(int fd) {
 
 absl::StatusOr<LockFile> LockFile::Acquire(const fs::path& guarded, const std::string& what) {
   const fs::path file = FileOf(guarded);
-  FileDescriptor fd(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return CannotLock(file, errno);
+  auto fd = host::OpenOwnFile(file, O_RDWR | O_CREAT, "lock file");
+  if (!fd.ok()) return fd.status();
   // flock, not fcntl: closing another descriptor of the file must not free it.
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) {
-    WritePid(fd.get());
-    return LockFile(guarded, std::move(fd));
+  if (flock(fd->get(), LOCK_EX | LOCK_NB) == 0) {
+    WritePid(fd->get());
+    return LockFile(guarded, *std::move(fd));
   }
-  if (errno != EWOULDBLOCK) return CannotLock(file, errno);
-  const std::string pid = HolderPid(fd.get());
+  if (errno != EWOULDBLOCK) {
+    return absl::InternalError("lock file " + file.string() +
+                               " cannot be locked: " + std::generic_category().message(errno));
+  }
+  const std::string pid = HolderPid(fd->get());
   return absl::FailedPreconditionError(
       "another torchlapd" + (pid.empty() ? "" : ", pid " + pid + ",") + " has the " + what + " " +
       guarded.string() + " (" + file.string() + " is locked)");

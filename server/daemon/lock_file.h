@@ -18,7 +18,8 @@ class LockFile {
   // Locks `<guarded>.lock`, made (0600) if it is missing and never removed: removing it would let
   // two daemons hold a lock on two files of one name. `what` is put in messages: "socket".
   // FAILED_PRECONDITION in one line: another process has it, with its pid where it is known.
-  // PERMISSION_DENIED, NOT_FOUND or INTERNAL: the file cannot be made.
+  // PERMISSION_DENIED, NOT_FOUND, RESOURCE_EXHAUSTED or INTERNAL: the file cannot be made, or is no
+  // regular file of this user's (server/host/own_file.h).
   static absl::StatusOr<LockFile> Acquire(const std::filesystem::path& guarded,
                                           const std::string& what);
 

@@ -1,6 +1,5 @@
 // torchlapd: the daemon's command line and signals.
 #include <signal.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <stdio.h>
 
@@ -9,8 +8,11 @@
 #include <string>
 
 #include "proto/base/standard_streams.h"
+#include "proto/base/visible_text.h"
 #include "server/daemon/daemon.h"
+#include "server/daemon/database_care.h"
 #include "server/daemon/detach.h"
+#include "server/daemon/log.h"
 #include "server/daemon/service_manager.h"
 #include "server/host/configuration.h"
 #include "server/host/host_resources.h"
@@ -22,6 +24,7 @@ using torchlap::daemon::StartReport;
 
 constexpr int kUsageError = 1;
 constexpr int kCannotStart = 4;
+constexpr int kTryAgain = 5;
 
 // What whoever starts the daemon has set to be ignored stays so: nohup means SIGHUP, a shell that
 // puts it into the background SIGINT.
@@ -30,8 +33,10 @@ bool IsIgnored(int number) {
   return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-// Blocked before any thread starts, so that only sigwait sees them.
-sigset_t BlockStopSignals() {
+// Blocked before any thread starts, so that only sigwait sees them. SIGHUP is the end of a
+// terminal: a daemon that has none goes on.
+sigset_t BlockStopSignals(bool has_terminal) {
+  if (!has_terminal) ::signal(SIGHUP, SIG_IGN);
   sigset_t stop;
   sigemptyset(&stop);
   sigaddset(&stop, SIGTERM);
@@ -44,17 +49,27 @@ sigset_t BlockStopSignals() {
   return stop;
 }
 
-void Say(const std::string& line) { fprintf(stderr, "torchlapd: %s\n", line.c_str()); }
+void Say(const std::string& line) {
+  fprintf(stderr, "torchlapd: %s\n", torchlap::Visible(line).c_str());
+}
+
+// A full disk, a database that another program has locked, a folder that is not there yet.
+bool MayPass(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) || absl::IsUnavailable(status);
+}
+
+int CannotStart(const absl::Status& status) {
+  Say(std::string(status.message()));
+  return MayPass(status) ? kTryAgain : kCannotStart;
+}
 
 // `report`: to whoever waits for the daemon in the background.
 int Serve(const torchlap::host::Configuration& configuration, StartReport* report) {
-  const sigset_t stop = BlockStopSignals();
+  const sigset_t stop = BlockStopSignals(report == nullptr && !configuration.system);
   auto daemon = torchlap::daemon::Daemon::Start(configuration);
   if (!daemon.ok()) {
-    const std::string line(daemon.status().message());
-    Say(line);
-    if (report != nullptr) report->Failed(line);
-    return kCannotStart;
+    if (report != nullptr) report->Failed(std::string(daemon.status().message()));
+    return CannotStart(daemon.status());
   }
   if (report != nullptr) report->Succeeded();
   torchlap::daemon::TellServiceManager("READY=1");
@@ -68,11 +83,6 @@ int Serve(const torchlap::host::Configuration& configuration, StartReport* repor
 // Before the libraries' own start: gRPC's opens a descriptor, which would be 0.
 void OpenStreams() { torchlap::OpenStandardStreams(/*may_write=*/true); }
 [[gnu::used, gnu::section(".preinit_array")]] void (*before_libraries)() = OpenStreams;
-
-int CannotStart(const absl::Status& status) {
-  Say(std::string(status.message()));
-  return kCannotStart;
-}
 
 int ServeDetached(const torchlap::host::Configuration& configuration) {
   const std::filesystem::path log = configuration.state_folder / "torchlapd.log";
@@ -90,49 +100,76 @@ int ServeDetached(const torchlap::host::Configuration& configuration) {
   return 0;
 }
 
-}  // namespace
+int Print(const torchlap::daemon::CareReport& report) {
+  fputs(report.text.c_str(), report.exit_status == torchlap::daemon::kCareFailed ? stderr : stdout);
+  return report.exit_status;
+}
 
-int main(int argc, char** argv) {
-  CLI::App app("torchlapd: benchmark daemon of one shared GPU machine");
-  app.set_version_flag("--version", std::string("torchlapd ") + TORCHLAP_VERSION);
+struct CommandLine {
   torchlap::host::ConfigurationSource source;
   std::string socket;
   std::string state;
   std::string torch;
   std::string worker;
   bool detach = false;
-  app.add_option("--config", source.file, "Configuration file (TOML)")->type_name("FILE");
-  app.add_flag("--system", source.system,
-               "Serve the whole machine: /run/torchlap, /var/lib/torchlap, /etc/torchlap");
-  app.add_option("--socket", socket, "Where to listen")->type_name("PATH");
-  app.add_option("--state", state, "Folder of the database and the logs")->type_name("DIR");
-  app.add_option("--torch", torch, "The torch folder of an unpacked torch 2.11.0 wheel")
+  bool check = false;
+  bool repair = false;
+};
+
+void Describe(CLI::App* app, CommandLine* line) {
+  app->set_version_flag("--version", std::string("torchlapd ") + TORCHLAP_VERSION);
+  app->add_option("--config", line->source.file, "Configuration file (TOML)")->type_name("FILE");
+  app->add_flag("--system", line->source.system,
+                "Serve the whole machine: /run/torchlap, /var/lib/torchlap, /etc/torchlap");
+  app->add_option("--socket", line->socket, "Where to listen")->type_name("PATH");
+  app->add_option("--state", line->state, "Folder of the database and the logs")->type_name("DIR");
+  app->add_option("--torch", line->torch, "The torch folder of an unpacked torch 2.11.0 wheel")
       ->type_name("DIR");
-  app.add_option("--worker", worker, "The worker program")->type_name("FILE");
-  app.add_flag(
-      "--detach", detach,
-      "Go into the background, log to torchlapd.log in the state folder, and return once it "
-      "answers");
+  app->add_option("--worker", line->worker, "The worker program")->type_name("FILE");
+  app->add_flag("--detach", line->detach,
+                "Go into the background, log to torchlapd.log in the state folder, and return once "
+                "it answers");
+  auto* check = app->add_flag(
+      "--check", line->check,
+      "Say what is wrong with configuration and database, and exit: 0 nothing, 1 configuration, "
+      "2 database");
+  app->add_flag("--repair", line->repair,
+                "Keep what can be read of a damaged database, and exit; the file as it was stays "
+                "beside it")
+      ->excludes(check);
+}
+
+void Override(const CommandLine& line, torchlap::host::Configuration* configuration) {
+  using std::filesystem::absolute;
+  if (!line.socket.empty()) {
+    configuration->socket_path = absolute(line.socket);
+    configuration->runtime_folder = configuration->socket_path.parent_path();
+  }
+  if (!line.state.empty()) configuration->state_folder = absolute(line.state);
+  if (!line.torch.empty()) configuration->torch_folder = absolute(line.torch);
+  if (!line.worker.empty()) configuration->worker_path = absolute(line.worker);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("torchlapd: benchmark daemon of one shared GPU machine");
+  CommandLine line;
+  Describe(&app, &line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   }
-  spdlog::set_default_logger(spdlog::stderr_color_mt("torchlapd"));
-  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
-
+  torchlap::daemon::OpenLog();
   auto configuration =
-      torchlap::host::LoadConfiguration(source, torchlap::host::ReadHostResources());
+      torchlap::host::LoadConfiguration(line.source, torchlap::host::ReadHostResources());
   if (!configuration.ok()) {
-    fprintf(stderr, "torchlapd: %s\n", std::string(configuration.status().message()).c_str());
+    Say(std::string(configuration.status().message()));
     return kUsageError;
   }
-  if (!socket.empty()) {
-    configuration->socket_path = std::filesystem::absolute(socket);
-    configuration->runtime_folder = configuration->socket_path.parent_path();
-  }
-  if (!state.empty()) configuration->state_folder = std::filesystem::absolute(state);
-  if (!torch.empty()) configuration->torch_folder = std::filesystem::absolute(torch);
-  if (!worker.empty()) configuration->worker_path = std::filesystem::absolute(worker);
-  return detach ? ServeDetached(*configuration) : Serve(*configuration, nullptr);
+  Override(line, &*configuration);
+  if (line.check) return Print(torchlap::daemon::CheckState(configuration->state_folder));
+  if (line.repair) return Print(torchlap::daemon::RepairState(configuration->state_folder));
+  return line.detach ? ServeDetached(*configuration) : Serve(*configuration, nullptr);
 }

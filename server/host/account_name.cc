@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "proto/base/visible_text.h"
+
 namespace torchlap::host {
 namespace {
 
@@ -29,7 +31,7 @@ std::string AccountName(uid_t uid) {
   passwd entry{};
   passwd* found = nullptr;
   if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-    return found->pw_name;
+    return Visible(found->pw_name);
   }
   return std::string(kByNumber) + std::to_string(uid);
 }

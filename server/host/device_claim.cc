@@ -2,17 +2,22 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <system_error>
 
 #include "server/host/account_name.h"
+#include "server/host/own_file.h"
 
 namespace torchlap::host {
 namespace {
@@ -23,9 +28,11 @@ namespace {
 // wait see the end (POLLIN and POLLHUP), and the holder needs neither a thread nor a place in its
 // poll set (device_claim_test.cc tries this with a killed process).
 
+using SteadyClock = std::chrono::steady_clock;
+
 // Between the holder's bind() and its listen() a connect() is refused, as it is when the holder is
 // gone.
-constexpr int kTries = 1000;
+constexpr std::chrono::milliseconds kPatience{100};
 
 struct Address {
   sockaddr_un name{};
@@ -89,18 +96,87 @@ absl::StatusOr<std::optional<HeldBy>> AskHolder(const std::string& key) {
   return HeldBy{key, holder.pid, holder.uid, AccountName(holder.uid), std::move(*fd)};
 }
 
-absl::StatusOr<std::variant<FileDescriptor, HeldBy>> TakeOrAsk(const std::string& key) {
-  for (int i = 0; i < kTries; ++i) {
+absl::StatusOr<std::variant<FileDescriptor, HeldBy>> TakeOrAsk(const std::string& key,
+                                                               SteadyClock::time_point until) {
+  for (;;) {
     auto taken = Listen(key);
     if (!taken.ok()) return taken.status();
     if (taken->has_value()) return std::move(**taken);
     auto holder = AskHolder(key);
     if (!holder.ok()) return holder.status();
     if (holder->has_value()) return std::move(**holder);
+    if (SteadyClock::now() >= until) break;
     sched_yield();
   }
   return absl::UnavailableError("claim " + key + ": somebody has the name and does not listen");
 }
+
+// The name without what would lead to another folder.
+std::filesystem::path LockOf(const std::filesystem::path& folder, std::string key) {
+  std::replace(key.begin(), key.end(), '/', '_');
+  return folder / (key + ".lock");
+}
+
+absl::StatusOr<FileDescriptor> Lock(const std::filesystem::path& folder, const std::string& key) {
+  const std::filesystem::path file = LockOf(folder, key);
+  auto fd = OpenOwnFile(file, O_RDWR | O_CREAT, "lock file");
+  if (!fd.ok()) return fd.status();
+  if (flock(fd->get(), LOCK_EX | LOCK_NB) == 0) return fd;
+  return absl::UnavailableError("claim " + key + ": " + file.string() +
+                                " is locked by another torchlapd of this account");
+}
+
+// Takes the keys of one claim one after the other.
+class Claiming {
+ public:
+  explicit Claiming(const ClaimRules& rules) : rules_(rules) {}
+
+  // Who keeps this one from being ours; nothing: it is.
+  absl::StatusOr<std::optional<HeldBy>> Take(const std::string& key) {
+    auto result = TakeOrAsk(key, until_);
+    if (!result.ok()) {
+      if (!rules_.counts || !absl::IsUnavailable(result.status())) return result.status();
+      Ignore(std::string(result.status().message()), "who holds it does not answer");
+    } else if (auto* holder = std::get_if<HeldBy>(&*result)) {
+      if (Counts(holder)) return std::move(*holder);
+      Ignore("claim " + key + " of pid " + std::to_string(holder->pid) + ", user " + holder->user,
+             "that account does not use the device");
+    } else {
+      held_.push_back(std::move(std::get<FileDescriptor>(*result)));
+    }
+    return LockToo(key);
+  }
+
+  Claim Taken() && { return Claim(std::move(held_), std::move(ignored_)); }
+
+ private:
+  absl::StatusOr<std::optional<HeldBy>> LockToo(const std::string& key) {
+    if (rules_.lock_folder.empty()) return std::nullopt;
+    auto lock = Lock(rules_.lock_folder, key);
+    if (!lock.ok()) return lock.status();
+    held_.push_back(*std::move(lock));
+    return std::nullopt;
+  }
+
+  bool Counts(HeldBy* holder) {
+    if (!rules_.counts || holder->uid == 0 || holder->uid == geteuid()) return true;
+    // Asked once for all of its keys.
+    const auto [known, is_new] = counts_.try_emplace(holder->pid, false);
+    if (is_new) known->second = rules_.counts(*holder);
+    holder->may_lapse = known->second;
+    return known->second;
+  }
+
+  void Ignore(const std::string& what, const std::string& why) {
+    ignored_.push_back(what + ": ignored, as " + why);
+  }
+
+  const ClaimRules& rules_;
+  const SteadyClock::time_point until_ = SteadyClock::now() + kPatience;
+  std::map<pid_t, bool> counts_;
+  std::vector<FileDescriptor> held_;
+  std::vector<std::string> ignored_;
+};
 
 }  // namespace
 
@@ -121,24 +197,24 @@ std::vector<std::string> CpuClaimKeys(const std::string& scope, const std::vecto
   return keys;
 }
 
-absl::StatusOr<std::variant<Claim, HeldBy>> TryClaim(std::vector<std::string> keys) {
+absl::StatusOr<std::variant<Claim, HeldBy>> TryClaim(std::vector<std::string> keys,
+                                                     const ClaimRules& rules) {
   constexpr size_t kLongestKey = sizeof(sockaddr_un::sun_path) - 1;
   if (keys.empty()) return absl::InvalidArgumentError("a claim needs at least one key");
   // In one order for all, so that of two daemons that want overlapping sets one gets its own.
   std::sort(keys.begin(), keys.end());
-  std::vector<FileDescriptor> sockets;
+  Claiming claiming(rules);
   for (const std::string& key : keys) {
     if (key.size() > kLongestKey) {
       return absl::InvalidArgumentError("claim " + key + " has " + std::to_string(key.size()) +
                                         " bytes, must have at most " + std::to_string(kLongestKey) +
                                         " (TORCHLAP_CLAIM_SCOPE is part of it)");
     }
-    auto result = TakeOrAsk(key);
-    if (!result.ok()) return result.status();
-    if (auto* holder = std::get_if<HeldBy>(&*result)) return std::move(*holder);
-    sockets.push_back(std::move(std::get<FileDescriptor>(*result)));
+    auto holder = claiming.Take(key);
+    if (!holder.ok()) return holder.status();
+    if (holder->has_value()) return std::move(**holder);
   }
-  return Claim(std::move(sockets));
+  return std::move(claiming).Taken();
 }
 
 }  // namespace torchlap::host

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "proto/base/visible_text.h"
 #include "server/host/account_name.h"
 
 namespace torchlap::host {
@@ -54,6 +55,13 @@ std::optional<uint64_t> UsedBytes(const NvmlLibrary& nvml, NvmlDevice device) {
   return memory->used_bytes;
 }
 
+// A process may call itself anything.
+std::string RestOf(std::istream* line) {
+  std::string rest;
+  std::getline(*line, rest);
+  return Visible(rest);
+}
+
 }  // namespace
 
 bool SeesHostPids(const std::filesystem::path& root) {
@@ -70,7 +78,7 @@ ProcessName NameOf(pid_t pid, const std::filesystem::path& root) {
     std::string key;
     uid_t uid = 0;
     fields >> key >> std::ws;
-    if (key == "Name:") std::getline(fields, name.name);
+    if (key == "Name:") name.name = RestOf(&fields);
     if (key == "PPid:") fields >> name.parent;
     if (key == "Uid:" && fields >> uid) name.user = AccountName(uid);
   }

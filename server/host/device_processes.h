@@ -18,7 +18,7 @@ namespace torchlap::host {
 
 // What the kernel tells of a process. Empty and 0: it is gone, or cannot be seen from here.
 struct ProcessName {
-  std::string name;  // as in /proc/PID/comm
+  std::string name;  // as in /proc/PID/comm, by Visible(): it is the process's own choice
   std::string user;  // account, `uid:1000` where it has no name
   pid_t parent = 0;
 };

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 
+#include "proto/base/visible_text.h"
 #include "server/host/cpu_list.h"
 
 namespace torchlap::host {
@@ -14,7 +15,7 @@ std::string FirstLine(const std::filesystem::path& file) {
   std::ifstream stream(file);
   std::string line;
   std::getline(stream, line);
-  return line;
+  return Visible(line);
 }
 
 // PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
@@ -25,7 +26,7 @@ std::string PrettyName(const std::filesystem::path& file) {
     if (line.rfind(kKey, 0) != 0) continue;
     std::string name = line.substr(kKey.size());
     if (name.size() >= 2 && name.front() == '"') name = name.substr(1, name.size() - 2);
-    return name;
+    return Visible(name);
   }
   return {};
 }

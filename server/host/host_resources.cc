@@ -9,6 +9,8 @@
 #include <optional>
 #include <string_view>
 
+#include "proto/base/visible_text.h"
+
 namespace torchlap::host {
 namespace {
 
@@ -127,7 +129,7 @@ std::vector<int> AllowedCores() {
 std::string CpuModel(const fs::path& root) {
   std::string value = ValueOf(root / "proc/cpuinfo", "model name").value_or("");
   value.erase(0, std::min(value.size(), value.find_first_not_of("\t :")));
-  return value.empty() ? "unknown CPU" : value;
+  return value.empty() ? "unknown CPU" : Visible(value);
 }
 
 }  // namespace

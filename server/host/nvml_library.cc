@@ -6,6 +6,8 @@
 #include <initializer_list>
 #include <utility>
 
+#include "proto/base/visible_text.h"
+
 namespace torchlap::host {
 namespace {
 
@@ -134,7 +136,7 @@ struct NvmlLibrary::Functions {
   void LoadProcesses();
 
   absl::Status Error(Return result) const {
-    return absl::Status(CodeOf(result), error_string(result));
+    return absl::Status(CodeOf(result), Visible(error_string(result)));
   }
   // Calls the function with the arguments and a place for its answer.
   template <typename Value, typename... Parameters, typename... Arguments>
@@ -151,7 +153,7 @@ struct NvmlLibrary::Functions {
     std::array<char, kTextBytes> text{};
     const Return result = function(arguments..., text.data(), kTextBytes);
     if (result != kSuccess) return Error(result);
-    return std::string(text.data());
+    return Visible(text.data());
   }
   template <typename Entry>
   absl::StatusOr<std::vector<Entry>> AskList(Return (*function)(NvmlDevice, unsigned*, Entry*),
@@ -278,7 +280,7 @@ absl::StatusOr<std::vector<NvmlProcess>> NvmlLibrary::Functions::AskProcesses(
 
 absl::StatusOr<std::unique_ptr<NvmlLibrary>> NvmlLibrary::Open(const std::string& name) {
   LibraryHandle handle(dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL));
-  const std::string error = handle == nullptr ? dlerror() : "";
+  const std::string error = handle == nullptr ? Visible(dlerror()) : "";
   if (handle == nullptr) handle = OpenWhereDriversLie(name);
   if (handle == nullptr) {
     // A machine without the driver is nothing to speak of; a broken library is.
@@ -291,7 +293,7 @@ absl::StatusOr<std::unique_ptr<NvmlLibrary>> NvmlLibrary::Open(const std::string
   }
   functions->LoadOptional();
   if (const Return result = functions->init(); result != kSuccess) {
-    return absl::Status(CodeOf(result), name + ": " + functions->error_string(result));
+    return absl::Status(CodeOf(result), name + ": " + Visible(functions->error_string(result)));
   }
   functions->LoadProcesses();
   return std::unique_ptr<NvmlLibrary>(new NvmlLibrary(std::move(functions)));

@@ -71,8 +71,26 @@ absl::Status CheckOwnerAndMode(const fs::path& folder, const struct stat& info, 
   return absl::OkStatus();
 }
 
+// State may lie on another disk, by a link of one's own; one that another user has made, anywhere
+// on the way, leads where that user wants.
+absl::Status CheckLinks(const fs::path& folder) {
+  fs::path so_far;
+  for (const fs::path& part : folder.lexically_normal()) {
+    so_far /= part;
+    struct stat info {};
+    if (part.empty() || lstat(so_far.c_str(), &info) != 0 || !S_ISLNK(info.st_mode)) continue;
+    if (info.st_uid == geteuid() || info.st_uid == 0) continue;
+    const std::string link = so_far == folder ? "a link" : "reached by the link " + so_far.string();
+    return Refused(folder, absl::StrFormat("is %s of uid %u, must be one of uid %u or a folder",
+                                           link, info.st_uid, geteuid()));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status MakeOwnFolder(const fs::path& folder) {
-  absl::Status status = MakeWithParents(folder, kPrivate);
+  absl::Status status = CheckLinks(folder);
+  if (!status.ok()) return status;
+  status = MakeWithParents(folder, kPrivate);
   if (!status.ok()) return status;
   struct stat info {};
   if (stat(folder.c_str(), &info) != 0) return CannotMake(folder, errno);

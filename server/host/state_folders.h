@@ -17,8 +17,9 @@ enum class RuntimeAccess { kOwnerOnly, kEveryone };
 absl::Status MakeRuntimeFolder(const std::filesystem::path& folder, RuntimeAccess access);
 
 // Makes the folder (0700) and its missing parents. A folder that is there already may be readable
-// by others, but PERMISSION_DENIED: another user's, writable by others, or not writable by this
-// one. Every error names the flag that takes another folder: an account without a home has `/`.
+// by others, and be a link of this user's or root's, but PERMISSION_DENIED: another user's, reached
+// by another user's link, writable by others, no folder, or not writable by this one. Every error
+// names the flag that takes another folder: an account without a home has `/`.
 absl::Status MakeStateFolder(const std::filesystem::path& folder);
 
 // What a run leaves in the state folder: its worker's words, and the Chrome trace of a trace run.

@@ -11,6 +11,7 @@
 #include <regex>
 #include <sstream>
 
+#include "proto/base/visible_text.h"
 #include "server/host/program_answer.h"
 
 extern char** environ;
@@ -122,6 +123,7 @@ std::vector<std::string> MissingLibraries(const std::string& trace) {
     if (line.find("=> not found") == std::string::npos) continue;
     std::string name;
     std::istringstream(line) >> name;
+    name = Visible(name);
     if (std::find(missing.begin(), missing.end(), name) == missing.end()) missing.push_back(name);
   }
   return missing;

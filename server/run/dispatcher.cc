@@ -16,6 +16,8 @@
 namespace torchlap::run {
 namespace {
 
+constexpr int64_t kAskClaimAgainNs = 30'000'000'000;
+
 // What a run needs to know of the job's runs before it.
 void Prepare(const std::vector<v1::Run>& earlier, storage::StartedRun* started) {
   v1::Run& run = started->run;
@@ -138,7 +140,7 @@ absl::StatusOr<bool> Dispatcher::WorkOnce() {
 
 void Dispatcher::Sleep() {
   std::array<pollfd, 2> fds = {{{wake_up_.fd(), POLLIN, 0}, {claim_watch_.get(), POLLIN, 0}}};
-  setting_.clock->Poll(fds.data(), fds.size(), Clock::kNever);
+  setting_.clock->Poll(fds.data(), fds.size(), ask_again_ns_);
   wake_up_.Clear();
 }
 
@@ -163,18 +165,26 @@ absl::StatusOr<bool> Dispatcher::HoldDevice() {
   if (held_) return true;
   // Its holder is still there. Asking again would leave one more connection in its queue.
   pollfd holder = {claim_watch_.get(), POLLIN, 0};
-  if (claim_watch_ && ::poll(&holder, 1, 0) == 0) return false;
+  if (claim_watch_ && setting_.clock->MonotonicNs() < ask_again_ns_ && ::poll(&holder, 1, 0) == 0) {
+    return false;
+  }
   claim_watch_.reset();
+  ask_again_ns_ = Clock::kNever;
   auto other = place_->TryToHold();
   if (!other.ok()) {
     SetState(v1::DEVICE_STATE_UNAVAILABLE, "", std::string(other.status().message()));
     return other.status();
   }
   if (*other) {
+    // A claim that may lapse is found again and again.
+    const bool is_news = Describe().claimed_by_user() != (*other)->user;
     SetClaimedBy(**other);
-    spdlog::info("{}: claimed by pid {}, user {}; waiting for its end", device_.name, (*other)->pid,
-                 (*other)->user);
+    if (is_news) {
+      spdlog::info("{}: claimed by pid {}, user {}; waiting for its end", device_.name,
+                   (*other)->pid, (*other)->user);
+    }
     claim_watch_ = std::move((*other)->watch_fd);
+    if ((*other)->may_lapse) ask_again_ns_ = setting_.clock->MonotonicNs() + kAskClaimAgainNs;
     return false;
   }
   held_ = true;
@@ -223,6 +233,12 @@ absl::StatusOr<std::optional<storage::StartedRun>> Dispatcher::TakeNext() {
     if (head == nullptr) return std::nullopt;
     auto started = setting_.jobs->Start(head->job_id, head->launch, identity, now_ns);
     if (started.ok()) return std::optional(*std::move(started));
+    if (absl::IsFailedPrecondition(started.status())) {
+      // It was set aside, and its watchers are told: the next one may do better.
+      spdlog::error("{}: {}", device_.name, std::string(started.status().message()));
+      setting_.hub->EventsCommitted();
+      continue;
+    }
     // Another device was first, or the job was cancelled: look again.
     if (!absl::IsAborted(started.status())) return started.status();
   }
@@ -262,9 +278,14 @@ void Dispatcher::Store(const storage::FinishedRun& finished, const storage::Afte
   for (;;) {
     const auto state = setting_.jobs->FinishRun(finished, after, setting_.clock->WallNs());
     if (state.ok() || absl::IsAborted(state.status())) return SetTrouble({});
-    SetTrouble({TroubleWords(state.status()), finished.run.job_id()});
     const std::string failure =
         fmt::format("cannot store the run: {}", std::string(state.status().message()));
+    if (absl::IsNotFound(state.status()) || absl::IsDataLoss(state.status())) {
+      // Its row, or its job's, is gone: trying again would hold the device for ever.
+      spdlog::error("{}: {}; run {} is given up", device_.name, failure, finished.run.run_id());
+      return SetTrouble({});
+    }
+    SetTrouble({TroubleWords(state.status()), finished.run.job_id()});
     if (WaitOut(failure, finished.run.run_id(), &backoff)) continue;
     spdlog::error(
         "run {} ended {} and was never stored: it counts as interrupted, its launch is "

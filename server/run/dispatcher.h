@@ -29,8 +29,8 @@ namespace torchlap::run {
 
 // The thread sleeps on the clock until the queue changes, a cancellation is asked for, the worker
 // says or does something, a deadline passes, or the daemon stops. While another daemon has the
-// device it waits for that one's end. After an error that only time heals nothing but time, or the
-// stop, ends its pause.
+// device it waits for that one's end; a claim that may lapse it looks at again every 30 s. After an
+// error that only time heals nothing but time, or the stop, ends its pause.
 class Dispatcher {
  public:
   Dispatcher(std::unique_ptr<Place> place, DispatcherSetting setting);
@@ -94,6 +94,8 @@ class Dispatcher {
   // Used by the thread alone, once it runs.
   bool held_ = false;
   FileDescriptor claim_watch_;
+  // A claim that may lapse is looked at again then.
+  int64_t ask_again_ns_ = Clock::kNever;
   Backoff backoff_;
 
   mutable Mutex mutex_;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proto/base/visible_text.h"
 #include "proto/samples.h"
 
 namespace torchlap::run {
@@ -27,49 +28,21 @@ constexpr int64_t kLongestRunNs = int64_t{7} * 24 * 3600 * 1'000'000'000;
 // Times that add up over threads or cores may be larger than what the clock on the wall says.
 constexpr int64_t kMostCores = 4096;
 
-// Of a warm-up that lasts a given time: what is more than this is no step of a model.
-constexpr uint64_t kMostStepsByTime = 2'000'000;
+// Of a warm-up that lasts a given time: what is shorter than this is no step of a model, and more
+// than so many steps are not kept in memory (13 columns of 8 bytes each).
+constexpr int64_t kShortestStepNs = 5'000;
+constexpr uint64_t kMostStepsByTime = 1'000'000;
 // Products and copies: a thousand for each of a handful of speeds.
 constexpr uint64_t kMostStepsOfCalibration = 16'000;
 
 using Problem = std::optional<std::string>;
 
-// Cut between two characters.
-std::string Cut(std::string text) {
-  if (text.size() <= kMostTextBytes) return text;
-  size_t end = kMostTextBytes;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  text.resize(end);
-  return text;
-}
+std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-// How many bytes from `i` on are a character that must reach nobody's terminal: controls (C0, DEL,
-// C1) and those that turn the direction of writing. The text is UTF-8, as protobuf has checked.
-size_t ControlBytes(std::string_view text, size_t i) {
-  const auto at = [&](size_t k) {
-    return k < text.size() ? static_cast<unsigned char>(text[k]) : 0U;
-  };
-  if (at(i) < 0x20 || at(i) == 0x7F) return 1;
-  if (at(i) == 0xC2 && at(i + 1) < 0xA0) return 2;
-  if (at(i) != 0xE2) return 0;
-  const bool turns = (at(i + 1) == 0x80 && at(i + 2) >= 0xAA && at(i + 2) <= 0xAE) ||
-                     (at(i + 1) == 0x81 && at(i + 2) >= 0xA6 && at(i + 2) <= 0xA9);
-  return turns ? 3 : 0;
-}
-
-std::string Printable(const std::string& whole, bool keeps_lines) {
-  const std::string text = Cut(whole);
-  std::string printable;
-  for (size_t i = 0; i < text.size();) {
-    const size_t control = ControlBytes(text, i);
-    if (control == 0 || (keeps_lines && text[i] == '\n')) {
-      printable += text[i++];
-    } else {
-      printable += '?';
-      i += control;
-    }
-  }
-  return printable;
+// Below the first line of a failure stands where in a library it happened.
+std::string Shown(const Message& message, const std::string& text) {
+  const bool is_failure = message.GetDescriptor() == v1::Failure::descriptor();
+  return VisibleUpTo(kMostTextBytes, is_failure ? FirstLine(text) : text);
 }
 
 Problem CheckNumber(const std::string& path, double value) {
@@ -122,10 +95,8 @@ Problem WalkOne(const std::string& path, Message* message, const FieldDescriptor
   const Reflection* reflection = message->GetReflection();
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING:
-      // Only its first line is kept of a failure, and it is cut there by who keeps it.
       reflection->SetString(message, field,
-                            Printable(reflection->GetString(*message, field),
-                                      message->GetDescriptor() == v1::Failure::descriptor()));
+                            Shown(*message, reflection->GetString(*message, field)));
       return std::nullopt;
     case FieldDescriptor::CPPTYPE_DOUBLE:
       // A loss: it may be negative.
@@ -256,7 +227,10 @@ uint64_t MostSteps(const v1::Run& run) {
   uint64_t warmup = plan.warmup_steps();
   if (plan.warmup_until_settled()) warmup += 10 * warmup + 100;
   // Then time decides, however short the steps are.
-  if (plan.warmup_until_settled() && plan.min_warmup_ns() > 0) warmup += kMostStepsByTime;
+  if (plan.warmup_until_settled() && plan.min_warmup_ns() > 0) {
+    warmup +=
+        std::min(kMostStepsByTime, static_cast<uint64_t>(plan.min_warmup_ns() / kShortestStepNs));
+  }
   const uint64_t measured = plan.has_target_precision()
                                 ? std::max(plan.max_steps(), plan.measure_steps())
                                 : plan.measure_steps();

@@ -13,11 +13,12 @@ namespace torchlap::run {
 // Texts of a worker are cut to this many bytes.
 constexpr size_t kMostTextBytes = 4096;
 
-// Makes an event fit to be stored and shown, in place: texts are cut and control characters become
-// `?`, a loss that is no number is left out, and so is what only the daemon may say (exit status,
-// signal) and what this program does not know. Returns, in one line with field, value and what
-// would be right, what cannot be mended: a number that is none, is negative or larger than the
-// database holds, an enum that is not known, too many entries.
+// Makes an event fit to be stored and shown, in place: of texts, cut, what cannot be seen becomes
+// an escape (proto/base/visible_text.h), of a failure's the first line is kept, a loss that is no
+// number is left out, and so is what only the daemon may say (exit status, signal) and what this
+// program does not know. Returns, in one line with field, value and what would be right, what
+// cannot be mended: a number that is none, is negative or larger than the database holds, an enum
+// that is not known, too many entries.
 std::optional<std::string> MakeFit(v1::WorkerEvent* event);
 
 // Whether `part`, which came after `before` (the steps so far), can be what a run of `run`'s plan

@@ -30,6 +30,15 @@ WorkerEnd NotStarted(const absl::Status& status) {
   return end;
 }
 
+// Of a worker that was not ended by us.
+void HoldToTime(const RunRecord& record, int64_t duration_ns, WorkerEnd* end) {
+  if (end->stop_cause != StopCause::kNone) return;
+  const std::optional<std::string> problem = record.CheckTimeTaken(duration_ns);
+  if (!problem) return;
+  end->stop_cause = StopCause::kBrokenProtocol;
+  end->stop_detail = *problem;
+}
+
 }  // namespace
 
 LaunchRunner::LaunchRunner(Place* place, const DispatcherSetting* setting, WakeUp* wake_up,
@@ -51,9 +60,10 @@ storage::FinishedRun LaunchRunner::RunTheWorker(const storage::StartedRun& start
   const std::unique_ptr<Telemetry> telemetry = place_.Watch(started.run.plan().telemetry());
   const std::optional<uint64_t> foreign_bytes = place_.ForeignBytes();
   pid_t pid = 0;
-  const WorkerEnd end = RunWorker(started, telemetry.get(), &pid, &record);
-  storage::FinishedRun finished =
-      std::move(record).Finish(end, place_.Environment(), setting_.clock->MonotonicNs() - began_ns);
+  WorkerEnd end = RunWorker(started, telemetry.get(), &pid, &record);
+  const int64_t duration_ns = setting_.clock->MonotonicNs() - began_ns;
+  if (place_.KeepsTime()) HoldToTime(record, duration_ns, &end);
+  storage::FinishedRun finished = std::move(record).Finish(end, place_.Environment(), duration_ns);
   finished.readings.MergeFrom(readings);
   for (v1::DeviceReading& reading : telemetry->Take()) {
     *finished.readings.add_device() = std::move(reading);
@@ -66,8 +76,10 @@ storage::FinishedRun LaunchRunner::RunTheWorker(const storage::StartedRun& start
     }
   }
   AssessRun(telemetry->Around(pid), &finished);
-  spdlog::info("{}: run {} ended {} {}", place_.device().name, finished.run.run_id(),
-               Word(finished.run.outcome()), finished.run.failure().detail());
+  const std::string& detail = finished.run.failure().detail();
+  spdlog::info("{}: run {} of {} ended {}{}{}", place_.device().name, finished.run.run_id(),
+               started.job.user(), Word(finished.run.outcome()), detail.empty() ? "" : ": ",
+               detail);
   return finished;
 }
 

@@ -1,9 +1,12 @@
 #include "server/run/local_device.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -11,14 +14,19 @@
 
 #include "proto/base/clock.h"
 #include "server/host/cpu_list.h"
+#include "server/host/device_processes.h"
 #include "server/host/device_telemetry.h"
+#include "server/host/processor_use.h"
 #include "server/host/state_folders.h"
 #include "server/host/torch_folder.h"
+#include "server/run/worker_family.h"
 
 extern char** environ;
 
 namespace torchlap::run {
 namespace {
+
+constexpr std::chrono::milliseconds kPatienceWithOthers{1000};
 
 // LibTorch's folders; on CUDA behind them the daemon's own path, as in containers it alone may lead
 // to the driver's libraries.
@@ -82,16 +90,50 @@ LocalDevice::LocalDevice(host::HostDevice device, const LocalSetting* setting)
 
 absl::StatusOr<std::optional<host::HeldBy>> LocalDevice::TryToHold() {
   if (claim_) return std::nullopt;
-  auto answer = host::TryClaim(device_.claim_keys);
+  const auto rules = Rules();
+  if (!rules.ok()) return rules.status();
+  auto answer = host::TryClaim(device_.claim_keys, *rules);
   if (!answer.ok()) return answer.status();
   if (auto* held = std::get_if<host::HeldBy>(&*answer)) return std::optional(std::move(*held));
   claim_ = std::get<host::Claim>(std::move(*answer));
+  for (const std::string& line : claim_->ignored()) spdlog::warn("{}: {}", device_.name, line);
   return std::nullopt;
+}
+
+absl::StatusOr<host::ClaimRules> LocalDevice::Rules() const {
+  host::ClaimRules rules;
+  if (!setting_.configuration->system) return rules;
+  rules.lock_folder = setting_.configuration->runtime_folder / "claims";
+  absl::Status made = host::MakeRuntimeFolder(rules.lock_folder, host::RuntimeAccess::kOwnerOnly);
+  if (!made.ok()) return made;
+  rules.counts = [this](const host::HeldBy& holder) { return IsUsedBy(holder); };
+  return rules;
+}
+
+// To use a GPU is to have been able to open it. Cores are everybody's: there the holder, or what it
+// has started, computes.
+bool LocalDevice::IsUsedBy(const host::HeldBy& holder) const {
+  if (!is_cuda()) return host::ComputesOn(device_.cores, holder.pid);
+  if (setting_.nvml == nullptr) return false;
+  const auto device = setting_.nvml->DeviceOf(device_.uuid);
+  if (!device.ok()) return false;
+  const auto processes = host::ProcessesOn(*setting_.nvml, *device);
+  return processes.ok() && std::any_of(processes->begin(), processes->end(), [&](const auto& one) {
+           // Without a name it cannot be told from the holder's.
+           return one.computes && (one.who.user.empty() || one.who.user == holder.user);
+         });
 }
 
 absl::StatusOr<std::unique_ptr<Worker>> LocalDevice::Start(const std::string& run_id) {
   if (!device_.problem.empty()) return absl::FailedPreconditionError(device_.problem);
   if (!setting_.torch_problem.empty()) return absl::UnavailableError(setting_.torch_problem);
+  // Of an earlier daemon too: it may have been killed a moment ago.
+  const std::vector<pid_t> left =
+      WorkerFamily::Own().EndStrays(device_.claim_keys, kPatienceWithOthers);
+  if (!left.empty()) {
+    return absl::ResourceExhaustedError(fmt::format(
+        "process {}, which an earlier worker here was or started, is still there", left.front()));
+  }
   auto worker = WorkerProcess::Start(Command(run_id));
   if (!worker.ok()) return worker.status();
   return std::unique_ptr<Worker>(*std::move(worker));
@@ -101,6 +143,7 @@ WorkerCommand LocalDevice::Command(const std::string& run_id) const {
   const host::Configuration& configuration = *setting_.configuration;
   WorkerCommand command;
   command.program = setting_.worker_program;
+  command.claim_keys = device_.claim_keys;
   command.log_file = host::LogFile(configuration.state_folder, run_id);
   // An allow-list: no variable that changes what is measured leaks in from the daemon's
   // environment.
@@ -143,6 +186,11 @@ v1::WorkerRequest LocalDevice::Request(const v1::Run& run) const {
     grant.set_memory_limit_bytes(device_.memory_bytes);
   }
   return request;
+}
+
+// Fakes have other names.
+bool LocalDevice::KeepsTime() const {
+  return setting_.worker_program.filename() == "torchlap-worker";
 }
 
 v1::Environment LocalDevice::Environment() const {

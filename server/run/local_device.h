@@ -33,6 +33,7 @@ class LocalDevice final : public Place {
   absl::StatusOr<std::optional<host::HeldBy>> TryToHold() override;
   v1::WorkerRequest Request(const v1::Run& run) const override;
   absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id) override;
+  bool KeepsTime() const override;
   v1::Environment Environment() const override;
   v1::Readings Readings() const override;
   std::unique_ptr<Telemetry> Watch(v1::Telemetry mode) const override;
@@ -42,6 +43,9 @@ class LocalDevice final : public Place {
  private:
   bool is_cuda() const { return device_.kind == v1::DEVICE_KIND_CUDA; }
   WorkerCommand Command(const std::string& run_id) const;
+  // Of a daemon for the whole machine: nobody's claim keeps a device that he does not use.
+  absl::StatusOr<host::ClaimRules> Rules() const;
+  bool IsUsedBy(const host::HeldBy& holder) const;
 
   const host::HostDevice device_;
   const LocalSetting& setting_;

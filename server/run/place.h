@@ -54,6 +54,10 @@ class Place {
   // FAILED_PRECONDITION: the device itself is unusable. UNAVAILABLE: there is nothing to start.
   virtual absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id) = 0;
 
+  // Whether workers here time their steps by the clock of this process; false: the times are made
+  // up, as those of a fake.
+  virtual bool KeepsTime() const = 0;
+
   // What is known of the environment of every run here.
   virtual v1::Environment Environment() const = 0;
   // Of the machine, now.

@@ -13,11 +13,20 @@ namespace {
 
 constexpr int64_t kNever = Clock::kNever;
 constexpr int64_t kAskAgainNs = 1'000'000'000;
+// A large process on a busy machine takes its time to end, and its result is lost if it is killed.
+constexpr std::chrono::milliseconds kLeastTimeToEnd{10'000};
 
 class Follower {
  public:
   Follower(const FollowOrders& orders, Worker* worker, RunRecord* record)
       : orders_(orders), worker_(worker), record_(record) {}
+
+  // It will never begin.
+  void EndForLackOfRoom(const std::string& detail) {
+    end_.stop_cause = StopCause::kNoResources;
+    end_.stop_detail = detail;
+    KillNow();
+  }
 
   WorkerEnd Follow() {
     const std::optional<uint64_t> kills_before = MemoryKills();
@@ -33,6 +42,7 @@ class Follower {
     end_.exit_status = exit.status;
     end_.exit_signal = exit.signal;
     end_.last_log_line = worker_->LastLogLine();
+    end_.lingered = exit.signal == SIGKILL && killed_ && !broken_ && record_->is_complete();
     end_.kernel_killed_for_memory =
         exit.signal == SIGKILL && !killed_ && kills_before && MemoryKills() > kills_before;
     return std::move(end_);
@@ -84,7 +94,7 @@ class Follower {
     if (!events.empty() && orders_.progressed) orders_.progressed();
     if (record_->is_complete() && !ending_) {
       ending_ = true;
-      KillAfterGrace();
+      KillAfter(std::max(orders_.grace, kLeastTimeToEnd));
     }
   }
 
@@ -123,11 +133,11 @@ class Follower {
     ending_ = true;
     end_.stop_cause = cause;
     worker_->Terminate();
-    KillAfterGrace();
+    KillAfter(orders_.grace);
   }
 
-  void KillAfterGrace() {
-    kill_at_ns_ = orders_.clock->MonotonicNs() + std::chrono::nanoseconds(orders_.grace).count();
+  void KillAfter(std::chrono::nanoseconds time) {
+    kill_at_ns_ = orders_.clock->MonotonicNs() + time.count();
   }
 
   void KillNow() {
@@ -152,9 +162,11 @@ class Follower {
 
 WorkerEnd FollowWorker(const v1::WorkerRequest& request, const FollowOrders& orders, Worker* worker,
                        RunRecord* record) {
+  const absl::Status sent = worker->Send(request);
+  Follower follower(orders, worker, record);
   // A worker that is gone already is seen by its end.
-  worker->Send(request).IgnoreError();
-  return Follower(orders, worker, record).Follow();
+  if (absl::IsResourceExhausted(sent)) follower.EndForLackOfRoom(std::string(sent.message()));
+  return follower.Follow();
 }
 
 }  // namespace torchlap::run

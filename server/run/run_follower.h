@@ -20,7 +20,7 @@ struct FollowOrders {
   const Clock* clock = &SystemClock();
   // Of the monotonic clock; the run is TIMED_OUT after it.
   int64_t deadline_ns = Clock::kNever;
-  // Between TERM and KILL, and between the result and the end of the process.
+  // Between TERM and KILL, and, 10 s at least, between the result and the end of the process.
   std::chrono::milliseconds grace{3000};
   // Notified when `stop_cause` may have an answer.
   WakeUp* wake_up = nullptr;

@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 #include <string.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <initializer_list>
+#include <system_error>
 #include <utility>
 
+#include "proto/base/visible_text.h"
 #include "proto/samples.h"
 #include "server/host/account_name.h"
 #include "server/measure/identity.h"
@@ -15,6 +20,7 @@ namespace torchlap::run {
 namespace {
 
 constexpr uint32_t kProtocolVersion = 1;
+const std::string kNoRoom = "no room for the worker: ";
 
 // Of a plan that says it beforehand.
 uint32_t StepsOf(const v1::Plan& plan) { return plan.warmup_steps() + plan.measure_steps(); }
@@ -35,8 +41,6 @@ absl::Status Unfit(const std::string& problem) {
   return absl::DataLossError("the worker's report is unfit: " + problem);
 }
 
-std::string FirstLine(std::string text) { return text.substr(0, text.find('\n')); }
-
 bool WorkerMayReport(v1::Outcome outcome) {
   return outcome == v1::OUTCOME_OUT_OF_MEMORY || outcome == v1::OUTCOME_INVALID ||
          outcome == v1::OUTCOME_CUDA_ERROR || outcome == v1::OUTCOME_CRASHED;
@@ -49,6 +53,28 @@ std::string ExitWords(const WorkerEnd& end) {
   }
   return fmt::format("the worker exited with status {} and without a result",
                      end.exit_status.value_or(0));
+}
+
+// What broke the rule that exit status 0 alone follows a result; empty: nothing.
+std::string AfterResult(const WorkerEnd& end) {
+  if (end.stop_cause != StopCause::kNone) return "";
+  if (end.lingered) return "the worker did not end after its result, and was killed";
+  if (end.exit_signal) {
+    return fmt::format(
+        "the worker was killed by signal {} ({}) after its result, must exit with "
+        "status 0",
+        *end.exit_signal, ::strsignal(*end.exit_signal));
+  }
+  if (end.exit_status.value_or(0) == 0) return "";
+  return fmt::format("the worker exited with status {} after its result, must be 0",
+                     *end.exit_status);
+}
+
+// What the dynamic linker, libgomp and the C++ library say, in the C locale.
+bool SaysLackOf(const std::string& line, std::initializer_list<int> errors) {
+  return std::any_of(errors.begin(), errors.end(), [&](int error) {
+    return line.find(std::generic_category().message(error)) != std::string::npos;
+  });
 }
 
 void AddNeighbour(const v1::Neighbour& neighbour, v1::Readings* readings) {
@@ -150,6 +176,19 @@ absl::Status RunRecord::TakeSamples(const v1::SampleBlock& samples) {
   return absl::OkStatus();
 }
 
+std::optional<std::string> RunRecord::CheckTimeTaken(int64_t duration_ns) const {
+  const int steps = samples_.step_ns_size();
+  if (steps == 0 || samples_.start_ns_size() != steps) return std::nullopt;
+  // They do not overlap (server/run/event_check.h).
+  const int64_t took_ns =
+      samples_.start_ns(steps - 1) + samples_.step_ns(steps - 1) - samples_.start_ns(0);
+  if (took_ns <= duration_ns) return std::nullopt;
+  return std::string(
+      Unfit(fmt::format("its {} steps took {} ns, must be at most {}, the time of the whole run",
+                        steps, took_ns, duration_ns))
+          .message());
+}
+
 v1::Progress RunRecord::progress() const {
   v1::Progress progress;
   progress.set_run_id(run_.run_id());
@@ -166,22 +205,28 @@ v1::Progress RunRecord::progress() const {
 
 void RunRecord::Fail(v1::Outcome outcome, const std::string& detail) {
   run_.set_outcome(outcome);
-  run_.mutable_failure()->set_detail(detail);
+  run_.mutable_failure()->set_detail(VisibleUpTo(kMostTextBytes, detail));
 }
 
 void RunRecord::Judge(const WorkerEnd& end) {
   // Also after a result: a second one, or garbage, takes the first one's worth.
-  if (end.stop_cause == StopCause::kBrokenProtocol) {
-    JudgeStop(end);
-  } else if (result_) {
-    run_.set_outcome(v1::OUTCOME_OK);
-  } else if (failed_) {
-    run_.mutable_failure()->set_detail(FirstLine(run_.failure().detail()));
-  } else if (end.stop_cause != StopCause::kNone) {
-    JudgeStop(end);
-  } else {
-    JudgeExit(end);
-  }
+  if (end.stop_cause == StopCause::kBrokenProtocol) return JudgeStop(end);
+  if (result_) return JudgeResult(end);
+  if (failed_) return JudgeFailure(end);
+  if (end.stop_cause != StopCause::kNone) return JudgeStop(end);
+  JudgeExit(end);
+}
+
+void RunRecord::JudgeResult(const WorkerEnd& end) {
+  const std::string broken = AfterResult(end);
+  if (!broken.empty()) return Fail(v1::OUTCOME_CRASHED, broken);
+  run_.set_outcome(v1::OUTCOME_OK);
+}
+
+// The worker has said why.
+void RunRecord::JudgeFailure(const WorkerEnd& end) {
+  if (!LackedRoom(end)) return;
+  Fail(v1::OUTCOME_INTERRUPTED, kNoRoom + run_.failure().detail());
 }
 
 void RunRecord::JudgeStop(const WorkerEnd& end) {
@@ -207,9 +252,25 @@ void RunRecord::JudgeStop(const WorkerEnd& end) {
   }
 }
 
+// Threads, descriptors or memory of the host, before the first step: that is no fault of the job.
+bool RunRecord::LackedRoom(const WorkerEnd& end) const {
+  if (end.stop_cause != StopCause::kNone || samples_.step_ns_size() > 0) return false;
+  if (failed_) {
+    return run_.outcome() == v1::OUTCOME_CRASHED &&
+           SaysLackOf(run_.failure().detail(), {EAGAIN, EMFILE, ENFILE});
+  }
+  // Its own libraries were all that it had loaded: memory is not what the job asked for.
+  if (!said_hello_) {
+    return end.kernel_killed_for_memory ||
+           SaysLackOf(end.last_log_line, {EAGAIN, EMFILE, ENFILE, ENOMEM});
+  }
+  return SaysLackOf(end.last_log_line, {EAGAIN, EMFILE, ENFILE});
+}
+
 void RunRecord::JudgeExit(const WorkerEnd& end) {
   std::string detail = ExitWords(end);
   if (!end.last_log_line.empty()) detail += ": " + end.last_log_line;
+  if (LackedRoom(end)) return Fail(v1::OUTCOME_INTERRUPTED, kNoRoom + detail);
   Fail(end.kernel_killed_for_memory ? v1::OUTCOME_OUT_OF_MEMORY : v1::OUTCOME_CRASHED, detail);
   if (end.exit_status) run_.mutable_failure()->set_exit_status(*end.exit_status);
   if (end.exit_signal) run_.mutable_failure()->set_signal(*end.exit_signal);

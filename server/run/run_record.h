@@ -32,6 +32,7 @@ struct WorkerEnd {
   std::optional<int> exit_status;
   std::optional<int> exit_signal;
   bool kernel_killed_for_memory = false;  // the kernel's out-of-memory killer was at work meanwhile
+  bool lingered = false;  // it was killed because it was still there long after its result
   std::string last_log_line;
 };
 
@@ -45,6 +46,10 @@ class RunRecord {
   // protocol, or says what cannot be (server/run/event_check.h); nothing of it is taken then.
   absl::Status Take(v1::WorkerEvent event);
 
+  // Whether its steps fit into the time that the run took, by the clock of this process. Nothing:
+  // they do; else one line, for a WorkerEnd of kBrokenProtocol.
+  std::optional<std::string> CheckTimeTaken(int64_t duration_ns) const;
+
   // Result or Failed has come: nothing more is expected but the end.
   bool is_complete() const { return result_ || failed_; }
   // Where the run is. Steps of 0 while it is built.
@@ -52,7 +57,8 @@ class RunRecord {
 
   // The run as it is to be stored. `host` is what the daemon knows of the environment. The outcome
   // is the worker's word where there is one; else why the daemon ended it; else how the process
-  // ended.
+  // ended. A result counts only if nothing but exit status 0 followed it, or the daemon was about
+  // to end it. INTERRUPTED without a wish to stop: this host had no room for the worker.
   storage::FinishedRun Finish(const WorkerEnd& end, const v1::Environment& host,
                               int64_t duration_ns) &&;
 
@@ -66,8 +72,11 @@ class RunRecord {
   absl::Status TakeResult(const v1::WorkerResult& result);
   absl::Status TakeSamples(const v1::SampleBlock& samples);
   void Judge(const WorkerEnd& end);
+  void JudgeResult(const WorkerEnd& end);
+  void JudgeFailure(const WorkerEnd& end);
   void JudgeStop(const WorkerEnd& end);
   void JudgeExit(const WorkerEnd& end);
+  bool LackedRoom(const WorkerEnd& end) const;
   void Fail(v1::Outcome outcome, const std::string& detail);
   storage::FinishedRun Identify() &&;
 

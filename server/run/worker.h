@@ -33,7 +33,8 @@ class Worker {
   virtual int log_fd() const = 0;
   virtual int exit_fd() const = 0;
 
-  // Hands over the whole request. UNAVAILABLE if nobody takes it any more.
+  // Hands over the whole request. UNAVAILABLE if nobody takes it any more, RESOURCE_EXHAUSTED if
+  // the host has no room for it now.
   virtual absl::Status Send(const v1::WorkerRequest& request) = 0;
   // Appends the events that are there now. DATA_LOSS: garbage after them; nothing follows then.
   virtual absl::Status ReadEvents(std::vector<v1::WorkerEvent>* events) = 0;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,76 +11,29 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <utility>
+
+#include "server/host/own_file.h"
+#include "server/run/process_start.h"
+#include "server/run/worker_family.h"
 
 namespace torchlap::run {
 namespace {
 
 constexpr int kWorkerSocketFd = 3;
+constexpr std::chrono::milliseconds kPatienceWithStrays{1000};
 constexpr size_t kReadBytes = size_t{64} << 10;
 // A flood must not keep the dispatcher from its deadline: at most this much is taken in one go.
 constexpr size_t kReadAtOnceBytes = size_t{1} << 20;
 constexpr size_t kTailBytes = 4096;
 constexpr size_t kLineBytes = 300;
 
-// posix_spawn's two structures, freed when they go out of scope.
-class SpawnPlan {
- public:
-  SpawnPlan() {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawnattr_init(&attributes_);
-  }
-  ~SpawnPlan() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  // A group of its own, and no blocked or ignored signals left over from the daemon.
-  void SetProcessAttributes() {
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setflags(
-        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setpgroup(&attributes_, 0);
-    posix_spawnattr_setsigmask(&attributes_, &none);
-    posix_spawnattr_setsigdefault(&attributes_, &all);
-  }
-
-  void SetDescriptors(int socket, int log) {
-    posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions_, log, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions_, log, STDERR_FILENO);
-    posix_spawn_file_actions_adddup2(&actions_, socket, kWorkerSocketFd);
-    posix_spawn_file_actions_addclosefrom_np(&actions_, kWorkerSocketFd + 1);
-  }
-
-  int Spawn(const WorkerCommand& command, pid_t* pid) {
-    const std::string program = command.program.string();
-    std::array<char*, 2> arguments = {const_cast<char*>(program.c_str()), nullptr};
-    std::vector<char*> environment;
-    for (const auto& variable : command.environment) {
-      environment.push_back(const_cast<char*>(variable.c_str()));
-    }
-    environment.push_back(nullptr);
-    return ::posix_spawn(pid, program.c_str(), &actions_, &attributes_, arguments.data(),
-                         environment.data());
-  }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  posix_spawnattr_t attributes_;
-};
-
 absl::Status CannotStart(const WorkerCommand& command, const char* what, int error) {
   const std::string line = fmt::format("cannot start the worker {}: {}: {}",
                                        command.program.string(), what, std::strerror(error));
-  const bool passes = error == EMFILE || error == ENFILE || error == EAGAIN || error == ENOMEM;
-  return passes ? absl::ResourceExhaustedError(line) : absl::UnavailableError(line);
+  return IsLackOfRoom(error) ? absl::ResourceExhaustedError(line) : absl::UnavailableError(line);
 }
 
 void SetNonBlocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
@@ -91,6 +43,12 @@ void SetNonBlocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONB
 FileDescriptor AboveTheWorkers(int fd) {
   FileDescriptor from(fd);
   return FileDescriptor(::fcntl(from.get(), F_DUPFD_CLOEXEC, kWorkerSocketFd + 1));
+}
+
+std::vector<std::string> EnvironmentOf(const WorkerCommand& command) {
+  std::vector<std::string> environment = command.environment;
+  if (!command.claim_keys.empty()) environment.push_back(MarkOf(command.claim_keys));
+  return environment;
 }
 
 }  // namespace
@@ -109,16 +67,15 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(const Worker
   FileDescriptor log_write = AboveTheWorkers(pipe[1]);
   if (!log_write) return CannotStart(command, "fcntl", errno);
   // Without one (a full disk) the run goes on: a log is not worth a measurement.
-  FileDescriptor log_file(
-      ::open(command.log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  auto log_file = host::OpenOwnFile(command.log_file, O_WRONLY | O_CREAT | O_TRUNC, "log");
   SetNonBlocking(ours.get());
   SetNonBlocking(log_read.get());
 
-  SpawnPlan plan;
-  plan.SetProcessAttributes();
-  plan.SetDescriptors(theirs.get(), log_write.get());
+  WorkerFamily& family = WorkerFamily::Own();
   pid_t pid = 0;
-  if (const int error = plan.Spawn(command, &pid); error != 0) {
+  const ProcessStart start = {command.program, EnvironmentOf(command), theirs.get(),
+                              log_write.get()};
+  if (const int error = family.Start(start, &pid); error != 0) {
     return CannotStart(command, "spawn", error);
   }
   // glibc 2.36 declares pidfd_open without C linkage.
@@ -126,23 +83,24 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(const Worker
   if (!pidfd) {
     const int error = errno;
     ::kill(-pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
+    family.Reap(pid);
     return CannotStart(command, "pidfd_open", error);
   }
-  return std::unique_ptr<WorkerProcess>(new WorkerProcess(pid, std::move(pidfd), std::move(ours),
-                                                          std::move(log_read), std::move(log_file),
-                                                          command.log_limit_bytes));
+  return std::unique_ptr<WorkerProcess>(
+      new WorkerProcess(pid, std::move(pidfd), std::move(ours), std::move(log_read),
+                        log_file.ok() ? *std::move(log_file) : FileDescriptor(), command));
 }
 
 WorkerProcess::WorkerProcess(pid_t pid, FileDescriptor pidfd, FileDescriptor socket,
                              FileDescriptor log_pipe, FileDescriptor log_file,
-                             size_t log_limit_bytes)
+                             const WorkerCommand& command)
     : pid_(pid),
+      claim_keys_(command.claim_keys),
       pidfd_(std::move(pidfd)),
       socket_(std::move(socket)),
       log_pipe_(std::move(log_pipe)),
       log_file_(std::move(log_file)),
-      log_room_bytes_(log_limit_bytes) {}
+      log_room_bytes_(command.log_limit_bytes) {}
 
 WorkerProcess::~WorkerProcess() {
   if (reaped_) return;
@@ -156,6 +114,10 @@ absl::Status WorkerProcess::Send(const v1::WorkerRequest& request) {
   // worker is gone.
   const ssize_t sent = ::send(socket_.get(), frame.data(), frame.size(), MSG_NOSIGNAL);
   if (sent == static_cast<ssize_t>(frame.size())) return absl::OkStatus();
+  if (sent < 0 && IsLackOfRoom(errno)) {
+    return absl::ResourceExhaustedError(
+        fmt::format("cannot hand the worker its request: {}", std::strerror(errno)));
+  }
   return absl::UnavailableError("the worker closed its socket before it took the request");
 }
 
@@ -237,10 +199,10 @@ WorkerExit WorkerProcess::Reap() {
   // The process is a zombie still, so its number cannot be another group's yet: end what it left
   // behind, then reap.
   ::kill(-pid_, SIGKILL);
-  int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-  }
+  const int status = WorkerFamily::Own().Reap(pid_);
   reaped_ = true;
+  // Who does not end now keeps the next worker from its start (LocalDevice::Start).
+  WorkerFamily::Own().EndStrays(claim_keys_, kPatienceWithStrays);
   WorkerExit exit;
   if (WIFSIGNALED(status)) {
     exit.signal = WTERMSIG(status);

@@ -22,15 +22,18 @@ namespace torchlap::run {
 
 struct WorkerCommand {
   std::filesystem::path program;
-  // The whole environment, `NAME=value`.
+  // The whole environment but the mark, `NAME=value`.
   std::vector<std::string> environment;
+  // Of its device: what it starts is known by them (server/run/worker_family.h).
+  std::vector<std::string> claim_keys;
   // Where stdout and stderr go, up to log_limit_bytes; what comes after is read and dropped.
   std::filesystem::path log_file;
   size_t log_limit_bytes = size_t{1} << 20;
 };
 
-// A worker that is a process of this host. Its death signal follows the thread that started it. It
-// has a process group of its own and inherits only the socket (descriptor 3) and the log pipe.
+// A worker that is a process of this host. The kernel kills it when the thread that started it
+// ends. It has a process group of its own and inherits only the socket (descriptor 3) and the log
+// pipe.
 class WorkerProcess final : public Worker {
  public:
   // Program and reason if it cannot be started: RESOURCE_EXHAUSTED if it may be later (no
@@ -47,6 +50,7 @@ class WorkerProcess final : public Worker {
   int log_fd() const override { return log_pipe_.get(); }
   int exit_fd() const override { return pidfd_.get(); }
 
+  // RESOURCE_EXHAUSTED: the kernel has no room for it now.
   absl::Status Send(const v1::WorkerRequest& request) override;
   // After garbage the socket is closed.
   absl::Status ReadEvents(std::vector<v1::WorkerEvent>* events) override;
@@ -59,16 +63,18 @@ class WorkerProcess final : public Worker {
   // To the whole group.
   void Terminate() override;
   void Kill() override;
-  // Kills what is left of the group, then reaps the process.
+  // Kills what is left of the group, reaps the process, and ends what it started elsewhere; waits a
+  // second for those.
   WorkerExit Reap() override;
 
  private:
   WorkerProcess(pid_t pid, FileDescriptor pidfd, FileDescriptor socket, FileDescriptor log_pipe,
-                FileDescriptor log_file, size_t log_limit_bytes);
+                FileDescriptor log_file, const WorkerCommand& command);
   void Signal(int number);
   void KeepLog(const char* bytes, size_t count);
 
   const pid_t pid_;
+  const std::vector<std::string> claim_keys_;
   FileDescriptor pidfd_;
   FileDescriptor socket_;
   FileDescriptor log_pipe_;

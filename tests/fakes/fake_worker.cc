@@ -15,6 +15,9 @@
 //         "spoil": "short-column",        // what it reports: a column that ends after its first
 //         event
 //                  "absurd-time", "infinite-peak", "second-result"
+//         "strays": "/tmp/x/pids",        // leaves two processes in sessions of their own; the
+//         second
+//                                         // has emptied its environment
 //         "at_step": 0, "do": ..., ...}   // an ACTION before that step
 //
 //   ACTION: {"do": "crash", "signal": 11}           dies by the signal
@@ -32,6 +35,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -152,6 +156,33 @@ void Act(const json& action) {
   }
   if (what == "fail") Fail(action);
   if (what == "wait") WaitForFile(action.value("file", ""));
+}
+
+// An orphan in a session of its own.
+[[noreturn]] void BecomeStray(int told, bool empties_environment) {
+  setsid();
+  if (fork() != 0) std::_Exit(0);
+  const pid_t pid = getpid();
+  if (write(told, &pid, sizeof pid) < 0) std::_Exit(1);
+  char* const nothing[] = {nullptr};
+  if (empties_environment) execle("/bin/sleep", "sleep", "1000", nullptr, nothing);
+  StandStill();
+}
+
+void LeaveStrays(const std::filesystem::path& file) {
+  int ends[2] = {-1, -1};
+  if (pipe2(ends, O_CLOEXEC) != 0) std::_Exit(1);
+  std::ofstream pids(file);
+  for (const bool empties_environment : {false, true}) {
+    const pid_t child = fork();
+    if (child == 0) BecomeStray(ends[1], empties_environment);
+    waitpid(child, nullptr, 0);
+    pid_t stray = 0;
+    if (read(ends[0], &stray, sizeof stray) < 0) std::_Exit(1);
+    pids << stray << "\n";
+  }
+  close(ends[0]);
+  close(ends[1]);
 }
 
 json ReadPlan() {
@@ -343,6 +374,7 @@ void FakeRun::SendResult(const v1::SampleBlock& block) const {
 
 void FakeRun::Work() {
   WriteAll(STDERR_FILENO, std::string(plan_.value("stderr_bytes", size_t{0}), 'e'));
+  if (plan_.contains("strays")) LeaveStrays(plan_.value("strays", ""));
   SendBuilt();
   FailIfTooLarge();
   const uint32_t steps = request_.plan().warmup_steps() + request_.plan().measure_steps();

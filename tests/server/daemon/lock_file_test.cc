@@ -86,6 +86,19 @@ TEST_F(LockFileTest, TheFileIsPrivateAndIsNotInherited) {
   }
 }
 
+TEST_F(LockFileTest, WhatIsNoFileOfThisUsersIsRefusedAndLeftAsItIs) {
+  const std::string file = Guarded().string() + ".lock";
+  const std::string target = folder_.Write("target", "precious");
+  std::filesystem::create_symlink(target, file);
+  EXPECT_EQ(Acquire().status().message(),
+            "lock file " + file + " is a link, must be a regular file");
+  EXPECT_EQ(std::filesystem::file_size(target), 8U);
+  std::filesystem::remove(file);
+  ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+  EXPECT_EQ(Acquire().status().message(),
+            "lock file " + file + " is a FIFO, must be a regular file");
+}
+
 TEST_F(LockFileTest, AFolderThatIsNotThereIsSaid) {
   const auto lock = LockFile::Acquire(folder_.path() / "none/torchlap.db", "database");
   EXPECT_EQ(lock.status().code(), absl::StatusCode::kNotFound);

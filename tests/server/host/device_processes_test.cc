@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/server/host/fake_machine.h"
@@ -41,6 +42,18 @@ TEST_F(DeviceProcesses, AreNamedWithUserParentAndMemory) {
   EXPECT_THAT(processes[0].used_bytes, Optional(11468 * kMib));
   EXPECT_TRUE(processes[0].computes);
   EXPECT_FALSE(processes[0].draws);
+}
+
+TEST_F(DeviceProcesses, MayCallThemselvesAnythingAndAreShownVisibly) {
+  const auto nvml = machine_.Open("gpu GPU-1 40960 A\nprocess 4211 1 compute\n");
+  for (const auto& [name, shown] :
+       std::vector<std::pair<std::string, std::string>>{{"\x1b]0;t\x07", "\\x1b]0;t\\x07"},
+                                                        {"\xff\xfe", "\\xff\\xfe"},
+                                                        {"\u202egnp.exe", "\\u202egnp.exe"},
+                                                        {"Web Content", "Web Content"}}) {
+    machine_.AddProcess(4211, name);
+    EXPECT_EQ(On(*nvml).at(0).who.name, shown);
+  }
 }
 
 TEST_F(DeviceProcesses, ThatComputeAndDrawAreOneEntry) {

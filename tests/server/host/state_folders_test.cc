@@ -74,6 +74,28 @@ TEST_F(StateFolders, ALinkIsNoRuntimeFolder) {
   EXPECT_TRUE(MakeStateFolder(link).ok()) << "state may lie on another disk";
 }
 
+TEST_F(StateFolders, AFifoIsNoFolder) {
+  const auto fifo = temporary_.path() / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(MakeStateFolder(fifo).message(),
+            "folder " + fifo.string() + " is not a folder" + kAnotherOne);
+}
+
+TEST_F(StateFolders, ALinkOfAnotherUserLeadsNowhere) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a link away";
+  const auto target = Made("target", 0700);
+  const auto link = temporary_.path() / "planted";
+  std::filesystem::create_directory_symlink(target, link);
+  ASSERT_EQ(lchown(link.c_str(), 12345, 12345), 0);
+  EXPECT_EQ(MakeStateFolder(link).message(),
+            "folder " + link.string() +
+                " is a link of uid 12345, must be one of uid 0 or a folder" + kAnotherOne);
+  EXPECT_EQ(MakeStateFolder(link / "below").message(),
+            "folder " + (link / "below").string() + " is reached by the link " + link.string() +
+                " of uid 12345, must be one of uid 0 or a folder" + kAnotherOne);
+  EXPECT_FALSE(std::filesystem::exists(target / "below"));
+}
+
 TEST_F(StateFolders, AnothersFolderIsRefused) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can give a folder away";
   const auto folder = Made("given", 0700);

@@ -79,6 +79,29 @@ TEST_F(DispatcherTest, WithoutRoomForAWorkerItPausesHoweverOftenItIsWoken) {
   EXPECT_THAT(Get(job).runs(0).failure().detail(), HasSubstr("Too many open files"));
 }
 
+TEST_F(DispatcherTest, AWorkerThatFindsNoRoomForItsThreadsIsStartedAgainAfterAPause) {
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(storage::MakeJob());
+  const int64_t began_ns = clock_.MonotonicNs();
+  dispatcher->Start();
+  const auto first = stage_.AwaitWorker();
+  ASSERT_NE(first, nullptr);
+  ASSERT_TRUE(first->AwaitRequest());
+  v1::WorkerEvent failed;
+  failed.mutable_failed()->set_outcome(v1::OUTCOME_CRASHED);
+  failed.mutable_failed()->mutable_failure()->set_detail("Resource temporarily unavailable");
+  first->Say(Hello());
+  first->Say(failed);
+  first->Exit(0);
+  ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns + 2 * kSecondNs));
+  EXPECT_EQ(dispatcher->Describe().state(), v1::DEVICE_STATE_UNAVAILABLE);
+  EXPECT_THAT(dispatcher->Describe().detail(), HasSubstr("no room for the worker"));
+  stage_.PlayByThemselves();
+  clock_.Advance(2 * kSecondNs);
+  ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_EQ(Get(job).interruptions(), 0U);
+}
+
 TEST_F(DispatcherTest, APauseEndsAtOnceWhenTheDaemonStops) {
   stage_.FailNextStarts(absl::ResourceExhaustedError("fork: Cannot allocate memory"), 1);
   const uint64_t job = SubmitOne(storage::MakeJob());
@@ -239,6 +262,38 @@ TEST_F(DispatcherTest, AQueueThatCannotBeReadIsReadAgainAfterAPause) {
   EXPECT_EQ(dispatcher->trouble().why, "");
 }
 
+TEST_F(DispatcherTest, ALaunchThatCanNeverStartIsSetAsideAndTheNextOneRuns) {
+  const char* losses[] = {"UPDATE job SET state = 3", "UPDATE job SET spec = x'ff'",
+                          "DELETE FROM job"};
+  stage_.PlayByThemselves();
+  for (const std::string loss : losses) {
+    const uint64_t lost = SubmitOne(storage::MakeJob());
+    const uint64_t next = SubmitOne(storage::MakeJob());
+    ExecuteSql(loss + " WHERE id = " + std::to_string(lost));
+    const auto dispatcher = MakeDispatcher();
+    dispatcher->Start();
+    EXPECT_TRUE(AwaitState(next, v1::JOB_STATE_SUCCEEDED)) << loss;
+    EXPECT_EQ(dispatcher->trouble().why, "");
+  }
+}
+
+TEST_F(DispatcherTest, ARunWhoseJobIsGoneDoesNotHoldTheDevice) {
+  const uint64_t job = SubmitOne(storage::MakeJob());
+  const uint64_t next = SubmitOne(storage::MakeJob());
+  const auto dispatcher = MakeDispatcher();
+  dispatcher->Start();
+  const auto worker = stage_.AwaitWorker();
+  ASSERT_NE(worker, nullptr);
+  ASSERT_TRUE(worker->AwaitRequest());
+  ExecuteSql("DELETE FROM job WHERE id = " + std::to_string(job));
+  stage_.PlayByThemselves();
+  worker->Say(Hello());
+  worker->Say(Built());
+  worker->Say(OutOfMemoryEvent());
+  worker->Exit(1);
+  EXPECT_TRUE(AwaitState(next, v1::JOB_STATE_SUCCEEDED));
+}
+
 TEST_F(DispatcherTest, AStopAgainstAStartEndsTheWorkerAndQueuesTheLaunchAgain) {
   const uint64_t job = SubmitOne(storage::MakeJob());
   const auto dispatcher = MakeDispatcher();
@@ -308,6 +363,23 @@ TEST_F(DispatcherTest, ADeviceThatAnotherHasIsTakenWhenThatOneEnds) {
   EXPECT_EQ(stage_.starts(), 0);
   const uint64_t one = 1;
   ASSERT_EQ(::write(end.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+  EXPECT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+}
+
+TEST_F(DispatcherTest, AClaimThatMayLapseIsLookedAtAgain) {
+  FileDescriptor gone(::eventfd(0, EFD_CLOEXEC));
+  const FileDescriptor stays(::dup(gone.get()));  // its holder does not end
+  auto place = Place();
+  place->HoldByAnother(std::move(gone), /*may_lapse=*/true);
+  Dispatcher dispatcher(std::move(place), Setting());
+  const uint64_t job = SubmitOne(storage::MakeJob());
+  stage_.PlayByThemselves();
+  const int64_t began_ns = clock_.MonotonicNs();
+  dispatcher.Start();
+  EXPECT_EQ(dispatcher.Describe().state(), v1::DEVICE_STATE_CLAIMED);
+  ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns + 30 * kSecondNs));
+  EXPECT_EQ(stage_.starts(), 0);
+  clock_.Advance(30 * kSecondNs);
   EXPECT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
 }
 

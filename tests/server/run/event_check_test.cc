@@ -80,6 +80,35 @@ TEST(EventCheckTest, EveryFieldOfTheContractCanBeChecked) {
   }
 }
 
+TEST(EventCheckTest, TextsAreShownVisiblyWhereverTheyStand) {
+  const std::string hostile = "a\x1b]0;t\x07\nb\u202e\u009b2J";
+  const std::string shown = "a\\x1b]0;t\\x07\\nb\\u202e\\u009b2J";
+  v1::WorkerEvent built;
+  built.mutable_built()->mutable_environment()->set_cpu_capability(hostile);
+  (*built.mutable_built()->mutable_environment()->mutable_variables())["OMP_X"] = hostile;
+  built.mutable_built()->mutable_numerics()->set_sdpa_kernel(hostile);
+  EXPECT_EQ(MakeFit(&built), std::nullopt);
+  EXPECT_EQ(built.built().environment().cpu_capability(), shown);
+  EXPECT_EQ(built.built().environment().variables().at("OMP_X"), shown);
+  EXPECT_EQ(built.built().numerics().sdpa_kernel(), shown);
+  v1::WorkerEvent result;
+  result.mutable_result()->mutable_neighbour()->set_process(hostile);
+  EXPECT_EQ(MakeFit(&result), std::nullopt);
+  EXPECT_EQ(result.result().neighbour().process(), shown);
+}
+
+TEST(EventCheckTest, OfAFailureTheFirstLineIsKeptAndCut) {
+  v1::WorkerEvent failed;
+  v1::Failure* failure = failed.mutable_failed()->mutable_failure();
+  failure->set_detail("out of memory \x1b[31m\nbacktrace\nmore of it");
+  EXPECT_EQ(MakeFit(&failed), std::nullopt);
+  EXPECT_EQ(failure->detail(), "out of memory \\x1b[31m");
+  failure->set_detail(std::string(5000, '\x1b'));
+  EXPECT_EQ(MakeFit(&failed), std::nullopt);
+  EXPECT_LE(failure->detail().size(), kMostTextBytes);
+  EXPECT_TRUE(failure->detail().ends_with("…"));
+}
+
 TEST(EventCheckTest, AnUnknownValueInAListOfEnumsIsRefused) {
   v1::WorkerEvent event;
   v1::CalibrationResult* calibration = event.mutable_result()->mutable_calibration();
@@ -112,6 +141,19 @@ v1::Run PaperRun() {
   run.mutable_plan()->set_max_steps(1000);
   run.mutable_plan()->set_time_limit_ns(24 * 3600 * kSecondNs);
   return run;
+}
+
+// What a worker says is kept in memory until its end: the plan tells how much that can be.
+TEST(EventCheckTest, ThePlanBoundsTheNumberOfSteps) {
+  v1::Run run = PaperRun();
+  EXPECT_EQ(MostSteps(run), 5U + 50U + 100U + 600'000U + 1000U) << "3 s of steps of 5 us";
+  run.mutable_plan()->set_min_warmup_ns(7 * 24 * 3600 * kSecondNs);
+  EXPECT_EQ(MostSteps(run), 5U + 50U + 100U + 1'000'000U + 1000U);
+  run.mutable_plan()->clear_min_warmup_ns();
+  EXPECT_EQ(MostSteps(run), 5U + 50U + 100U + 1000U);
+  run.mutable_plan()->clear_warmup_until_settled();
+  run.mutable_plan()->clear_target_precision();
+  EXPECT_EQ(MostSteps(run), 15U);
 }
 
 v1::SampleBlock Step(int64_t start_ns, int64_t step_ns, int64_t foreign_cpu_ns) {

@@ -60,6 +60,15 @@ TEST_F(LaunchRunnerTest, WhyThereIsNoWorkerDecidesTheOutcome) {
   }
 }
 
+TEST_F(LaunchRunnerTest, WhereTimeIsKeptStepsMustFitIntoIt) {
+  stage_.PlayByThemselves();
+  place_->KeepTime();  // the clock stands still
+  const storage::FinishedRun finished = runner_->Run(Start(SubmitOne(storage::MakeJob()))).finished;
+  EXPECT_EQ(finished.run.outcome(), v1::OUTCOME_CRASHED);
+  EXPECT_THAT(finished.run.failure().detail(),
+              testing::HasSubstr("must be at most 0, the time of the whole run"));
+}
+
 TEST_F(LaunchRunnerTest, ProgressIsReportedOnceASecond) {
   std::vector<uint32_t> steps;
   const uint64_t listener = hub_.Add([&](const v1::Progress* progress) {

@@ -48,9 +48,10 @@ class RunFollowerTest : public testing::Test {
     if (script_) script_->Die(SIGKILL);
   }
 
-  void Follow() {
+  void Follow(const absl::Status& request_taken = absl::OkStatus()) {
     worker_ = *ScriptedPlace(&stage_, "cpu0").Start("3.1");
     script_ = stage_.AwaitWorker();
+    script_->RefuseRequest(request_taken);
     end_ = std::async(std::launch::async,
                       [this] { return FollowWorker(Request(), orders_, worker_.get(), &record_); });
   }
@@ -123,13 +124,49 @@ TEST_F(RunFollowerTest, ACancelledWorkerIsAskedFirstAndKilledAfterTheGrace) {
   EXPECT_EQ(End().outcome(), v1::OUTCOME_CANCELLED);
 }
 
-TEST_F(RunFollowerTest, AWorkerThatLingersAfterItsResultIsKilledAndItsResultCounts) {
+TEST_F(RunFollowerTest, AWorkerThatLingersAfterItsResultIsKilledAndHasCrashed) {
   Follow();
   for (v1::WorkerEvent& event : GoodLife(Request())) script_->Say(std::move(event));
-  ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns_ + 3 * kSecondNs));
-  clock_.Advance(3 * kSecondNs);
+  ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns_ + 10 * kSecondNs)) << "longer than the grace";
+  clock_.Advance(10 * kSecondNs);
   ASSERT_TRUE(script_->AwaitKill());
+  const v1::Run run = End();
+  EXPECT_EQ(run.outcome(), v1::OUTCOME_CRASHED);
+  EXPECT_EQ(run.failure().detail(), "the worker did not end after its result, and was killed");
+}
+
+TEST_F(RunFollowerTest, AWorkerThatDiesAfterItsResultHasCrashed) {
+  Follow();
+  for (v1::WorkerEvent& event : GoodLife(Request())) script_->Say(std::move(event));
+  script_->Die(SIGSEGV);
+  const v1::Run run = End();
+  EXPECT_EQ(run.outcome(), v1::OUTCOME_CRASHED);
+  EXPECT_NE(run.failure().detail().find("killed by signal 11"), std::string::npos)
+      << run.failure().detail();
+}
+
+TEST_F(RunFollowerTest, AWishToStopThatCameTooLateLeavesTheResult) {
+  Follow();
+  for (v1::WorkerEvent& event : GoodLife(Request())) script_->Say(std::move(event));
+  ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns_ + 10 * kSecondNs)) << "its time to end";
+  Ask(StopCause::kShutdown);
+  script_->Exit(0);
   EXPECT_EQ(End().outcome(), v1::OUTCOME_OK);
+}
+
+TEST_F(RunFollowerTest, ARequestThatTheKernelHasNoRoomForIsNoFaultOfTheJob) {
+  Follow(
+      absl::ResourceExhaustedError("cannot hand the worker its request: Cannot allocate memory"));
+  ASSERT_TRUE(script_->AwaitKill());
+  const v1::Run run = End();
+  EXPECT_EQ(run.outcome(), v1::OUTCOME_INTERRUPTED);
+  EXPECT_NE(run.failure().detail().find("Cannot allocate memory"), std::string::npos);
+}
+
+TEST_F(RunFollowerTest, ARequestThatNobodyTakesIsSeenByTheEndOfTheWorker) {
+  Follow(absl::UnavailableError("the worker closed its socket"));
+  script_->Exit(3);
+  EXPECT_EQ(End().outcome(), v1::OUTCOME_CRASHED);
 }
 
 TEST_F(RunFollowerTest, TheTimeLimitEndsIt) {
@@ -176,7 +213,7 @@ TEST_F(RunFollowerTest, SamplesAreTakenWhenTheyAreDueUntilTheResult) {
   }
   ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns_ + 4 * kSecondNs / 2));
   for (v1::WorkerEvent& event : GoodLife(Request())) script_->Say(std::move(event));
-  ASSERT_TRUE(clock_.AwaitSleepUntil(clock_.MonotonicNs() + 3 * kSecondNs)) << "the grace alone";
+  ASSERT_TRUE(clock_.AwaitSleepUntil(clock_.MonotonicNs() + 10 * kSecondNs)) << "its end alone";
   script_->Exit(0);
   End();
   EXPECT_EQ(samples, 3);
@@ -198,6 +235,7 @@ TEST_F(RunFollowerTest, AKillByTheKernelForMemoryIsOutOfMemory) {
   orders_.memory_kills = [&] { return std::optional<uint64_t>(kills++); };
   Follow();
   ASSERT_TRUE(script_->AwaitRequest());
+  script_->Say(Hello());
   script_->Die(SIGKILL);
   EXPECT_EQ(End().outcome(), v1::OUTCOME_OUT_OF_MEMORY);
 }

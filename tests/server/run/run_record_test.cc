@@ -260,7 +260,123 @@ TEST(RunRecordTest, AKillByTheKernelForMemoryIsOutOfMemory) {
   WorkerEnd end;
   end.exit_signal = 9;
   end.kernel_killed_for_memory = true;
-  EXPECT_EQ(Finish(RunRecord(StartedRun()), end).run.outcome(), v1::OUTCOME_OUT_OF_MEMORY);
+  RunRecord record(StartedRun());
+  ASSERT_TRUE(record.Take(Hello()).ok());
+  EXPECT_EQ(Finish(std::move(record), end).run.outcome(), v1::OUTCOME_OUT_OF_MEMORY);
+}
+
+// A process that has not come to its first word has nothing of the job yet.
+TEST(RunRecordTest, AStartThatTheHostHadNoRoomForIsNoFaultOfTheJob) {
+  WorkerEnd killed;
+  killed.exit_signal = 9;
+  killed.kernel_killed_for_memory = true;
+  EXPECT_EQ(Finish(RunRecord(StartedRun()), killed).run.outcome(), v1::OUTCOME_INTERRUPTED);
+  for (
+      const std::string line :
+      {"error while loading shared libraries: libc10.so: failed to map segment from shared object: "
+       "Cannot allocate memory",
+       "error while loading shared libraries: libtorch_cpu.so: cannot open shared object file: Too "
+       "many open files in system",
+       "libgomp: Thread creation failed: Resource temporarily unavailable",
+       "  what():  Resource temporarily unavailable"}) {
+    WorkerEnd end;
+    end.exit_status = 127;
+    end.last_log_line = line;
+    const v1::Run run = Finish(RunRecord(StartedRun()), end).run;
+    EXPECT_EQ(run.outcome(), v1::OUTCOME_INTERRUPTED) << line;
+    EXPECT_THAT(run.failure().detail(), testing::StartsWith("no room for the worker: ")) << line;
+    EXPECT_THAT(run.failure().detail(), testing::HasSubstr(line));
+  }
+}
+
+TEST(RunRecordTest, AStartThatFailedForAnotherReasonIsACrash) {
+  for (const std::string line :
+       {"",
+        "error while loading shared libraries: libc10.so: cannot open shared object file: No such "
+        "file or directory"}) {
+    WorkerEnd end;
+    end.exit_status = 127;
+    end.last_log_line = line;
+    EXPECT_EQ(Finish(RunRecord(StartedRun()), end).run.outcome(), v1::OUTCOME_CRASHED) << line;
+  }
+}
+
+// After its first word memory is what the job asked for, after its first step so are threads.
+TEST(RunRecordTest, ThreadsThatCannotBeMadeAreNoFaultOfTheJobUntilItsFirstStep) {
+  const auto outcome = [](bool has_steps, const std::string& line) {
+    RunRecord record(StartedRun());
+    EXPECT_TRUE(record.Take(Hello()).ok());
+    EXPECT_TRUE(record.Take(Built()).ok());
+    if (has_steps) {
+      EXPECT_TRUE(record.Take(StepsEvent(0, 1)).ok());
+    }
+    WorkerEnd end;
+    end.exit_status = 1;
+    end.last_log_line = line;
+    return Finish(std::move(record), end).run.outcome();
+  };
+  const std::string threads = "libgomp: Thread creation failed: Resource temporarily unavailable";
+  EXPECT_EQ(outcome(false, threads), v1::OUTCOME_INTERRUPTED);
+  EXPECT_EQ(outcome(true, threads), v1::OUTCOME_CRASHED);
+  EXPECT_EQ(outcome(false, "mmap: Cannot allocate memory"), v1::OUTCOME_CRASHED);
+}
+
+TEST(RunRecordTest, AFailureForLackOfThreadsBeforeTheFirstStepIsNoFaultOfTheJob) {
+  const auto outcome = [](v1::Outcome said, const std::string& detail) {
+    RunRecord record(StartedRun());
+    EXPECT_TRUE(record.Take(Hello()).ok());
+    v1::WorkerEvent event;
+    event.mutable_failed()->set_outcome(said);
+    event.mutable_failed()->mutable_failure()->set_detail(detail);
+    EXPECT_TRUE(record.Take(event).ok());
+    return Finish(std::move(record), {}).run.outcome();
+  };
+  EXPECT_EQ(outcome(v1::OUTCOME_CRASHED, "Resource temporarily unavailable"),
+            v1::OUTCOME_INTERRUPTED);
+  EXPECT_EQ(outcome(v1::OUTCOME_CRASHED, "open: Too many open files"), v1::OUTCOME_INTERRUPTED);
+  EXPECT_EQ(outcome(v1::OUTCOME_CRASHED, "shapes do not fit"), v1::OUTCOME_CRASHED);
+  EXPECT_EQ(outcome(v1::OUTCOME_OUT_OF_MEMORY, "Resource temporarily unavailable"),
+            v1::OUTCOME_OUT_OF_MEMORY);
+}
+
+RunRecord WithResult() {
+  RunRecord record(StartedRun());
+  EXPECT_TRUE(record.Take(Hello()).ok());
+  EXPECT_TRUE(record.Take(Built()).ok());
+  EXPECT_TRUE(record.Take(Result(0, 3)).ok());
+  return record;
+}
+
+TEST(RunRecordTest, NothingButExitStatus0MayFollowAResult) {
+  WorkerEnd good;
+  good.exit_status = 0;
+  EXPECT_EQ(Finish(WithResult(), good).run.outcome(), v1::OUTCOME_OK);
+  WorkerEnd status;
+  status.exit_status = 3;
+  const v1::Run exited = Finish(WithResult(), status).run;
+  EXPECT_EQ(exited.outcome(), v1::OUTCOME_CRASHED);
+  EXPECT_EQ(exited.failure().detail(),
+            "the worker exited with status 3 after its result, must be 0");
+  WorkerEnd signal;
+  signal.exit_signal = 6;
+  const v1::Run died = Finish(WithResult(), signal).run;
+  EXPECT_EQ(died.outcome(), v1::OUTCOME_CRASHED);
+  EXPECT_THAT(died.failure().detail(), testing::HasSubstr("killed by signal 6"));
+  WorkerEnd lingered;
+  lingered.exit_signal = 9;
+  lingered.lingered = true;
+  const v1::Run stayed = Finish(WithResult(), lingered).run;
+  EXPECT_EQ(stayed.outcome(), v1::OUTCOME_CRASHED);
+  EXPECT_THAT(stayed.failure().detail(), testing::HasSubstr("did not end after its result"));
+}
+
+TEST(RunRecordTest, StepsThatTookLongerThanTheRunAreNamed) {
+  // From 100 to 330 ns.
+  EXPECT_EQ(WithResult().CheckTimeTaken(230), std::nullopt);
+  EXPECT_EQ(WithResult().CheckTimeTaken(229),
+            "the worker's report is unfit: its 3 steps took 230 ns, must be at most 229, the time "
+            "of the whole run");
+  EXPECT_EQ(RunRecord(StartedRun()).CheckTimeTaken(0), std::nullopt) << "no steps";
 }
 
 TEST(RunRecordTest, ASkippedRunHasItsNumbersAndNoSamples) {
@@ -544,7 +660,8 @@ TEST(RunRecordTest, TextsOfAWorkerAreCutAndPrintable) {
   const storage::FinishedRun finished = Finish(std::move(record), {});
   EXPECT_EQ(finished.environment->torch_version().size(), 4096U);
   EXPECT_EQ(finished.run.failure().detail().size(), 4096U);
-  EXPECT_EQ(finished.run.failure().detail().substr(0, 10), "?]0;title?");
+  EXPECT_EQ(finished.run.failure().detail().substr(0, 17), "\\x1b]0;title\\x07x");
+  EXPECT_TRUE(finished.run.failure().detail().ends_with("x…"));
   EXPECT_FALSE(finished.run.failure().has_exit_status()) << "the kernel's word, not the worker's";
 }
 
@@ -559,8 +676,9 @@ TEST(RunRecordTest, TextsKeepTheirLettersAndAreCutBetweenThem) {
       "K\u00e4the\n\u202eevil\u0085\x7f");
   ASSERT_TRUE(record.Take(built).ok());
   const storage::FinishedRun finished = Finish(std::move(record), Stopped(StopCause::kCancel));
-  EXPECT_EQ(finished.environment->cpu_capability(), "K\u00e4the??evil??");
-  EXPECT_EQ(finished.environment->cpu_model().size(), 4095U) << "no half letter at its end";
+  EXPECT_EQ(finished.environment->cpu_capability(), "K\u00e4the\\n\\u202eevil\\u0085\\x7f");
+  EXPECT_EQ(finished.environment->cpu_model().size(), 4096U);
+  EXPECT_TRUE(finished.environment->cpu_model().ends_with("\u00e9…")) << "no half letter";
 }
 
 TEST(RunRecordTest, AWarmUpThatLastsATimeMayHaveManySteps) {

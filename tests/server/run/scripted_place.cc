@@ -50,6 +50,7 @@ class ScriptedWorker final : public Worker {
   absl::Status Send(const v1::WorkerRequest& request) override {
     {
       const std::lock_guard lock(script_->mutex_);
+      if (!script_->refusal_.ok()) return script_->refusal_;
       script_->request_ = request;
       script_->changed_.notify_all();
     }
@@ -130,6 +131,11 @@ void WorkerScript::Die(int signal) { End(std::nullopt, signal); }
 void WorkerScript::IgnoreSignals() {
   const std::lock_guard lock(mutex_);
   ignores_signals_ = true;
+}
+
+void WorkerScript::RefuseRequest(const absl::Status& why) {
+  const std::lock_guard lock(mutex_);
+  refusal_ = why;
 }
 
 bool WorkerScript::AwaitRequest() {
@@ -286,7 +292,10 @@ ScriptedPlace::ScriptedPlace(Stage* stage, const std::string& name, uint64_t mem
         return device;
       }()) {}
 
-void ScriptedPlace::HoldByAnother(FileDescriptor gone) { holder_gone_ = std::move(gone); }
+void ScriptedPlace::HoldByAnother(FileDescriptor gone, bool may_lapse) {
+  holder_gone_ = std::move(gone);
+  may_lapse_ = may_lapse;
+}
 
 absl::StatusOr<std::optional<host::HeldBy>> ScriptedPlace::TryToHold() {
   if (!holder_gone_) return std::nullopt;
@@ -294,6 +303,7 @@ absl::StatusOr<std::optional<host::HeldBy>> ScriptedPlace::TryToHold() {
   holder.pid = 812;
   holder.user = "ann";
   holder.watch_fd = std::move(holder_gone_);
+  holder.may_lapse = may_lapse_;
   return std::optional(std::move(holder));
 }
 

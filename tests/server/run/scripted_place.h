@@ -30,6 +30,8 @@ class WorkerScript {
   void Die(int signal);
   // As a process in an uninterruptible sleep: no signal ends it.
   void IgnoreSignals();
+  // Before it is handed its request: it is not taken.
+  void RefuseRequest(const absl::Status& why);
 
   bool AwaitRequest();
   bool AwaitTerminate();
@@ -52,6 +54,7 @@ class WorkerScript {
   std::deque<v1::WorkerEvent> events_;
   bool garbage_ = false;
   bool ignores_signals_ = false;
+  absl::Status refusal_;
   std::optional<v1::WorkerRequest> request_;
   int terminations_ = 0;
   int kills_ = 0;
@@ -108,12 +111,15 @@ class ScriptedPlace final : public Place {
   ScriptedPlace(Stage* stage, const std::string& name, uint64_t memory_bytes = 0);
 
   // Before its dispatcher starts: another daemon has it until `gone` ends.
-  void HoldByAnother(FileDescriptor gone);
+  void HoldByAnother(FileDescriptor gone, bool may_lapse = false);
+  // Before that, too: its workers' times are compared with the clock. By default they are made up.
+  void KeepTime() { keeps_time_ = true; }
 
   const host::HostDevice& device() const override { return device_; }
   absl::StatusOr<std::optional<host::HeldBy>> TryToHold() override;
   v1::WorkerRequest Request(const v1::Run& run) const override;
   absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id) override;
+  bool KeepsTime() const override { return keeps_time_; }
   v1::Environment Environment() const override { return {}; }
   v1::Readings Readings() const override { return {}; }
   std::unique_ptr<Telemetry> Watch(v1::Telemetry mode) const override;
@@ -124,6 +130,8 @@ class ScriptedPlace final : public Place {
   Stage* const stage_;
   const host::HostDevice device_;
   FileDescriptor holder_gone_;
+  bool may_lapse_ = false;
+  bool keeps_time_ = false;
 };
 
 }  // namespace torchlap::run

@@ -5,12 +5,22 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include "proto/base/file_descriptor.h"
+#include "server/run/process_start.h"
 #include "server/run/run_follower.h"
+#include "server/run/worker_family.h"
 
 namespace torchlap::run {
 namespace {
@@ -28,8 +38,25 @@ class WorkerProcessTest : public testing::Test {
     WorkerCommand command;
     command.program = TORCHLAP_FAKE_WORKER_PROGRAM;
     command.environment = {"TORCHLAP_FAKE_WORKER=" + (folder_ / "plan.json").string()};
+    command.claim_keys = {Key(0), Key(1)};
     command.log_file = folder_ / "worker.log";
     return command;
+  }
+
+  // A program that knows nothing of daemons.
+  WorkerCommand Script(const std::string& text) {
+    const std::filesystem::path program = folder_ / "program";
+    std::ofstream(program) << "#!/bin/sh\n" << text << "\n";
+    ::chmod(program.c_str(), 0700);
+    WorkerCommand command = Command("{}");
+    command.program = program;
+    return command;
+  }
+
+  // Of a scope that no other test has.
+  static std::string Key(int core) {
+    return "torchlap/worker-test-" + std::to_string(::getpid()) + "/cpu-core-" +
+           std::to_string(core);
   }
 
   static v1::WorkerRequest Request() {
@@ -121,6 +148,146 @@ TEST_F(WorkerProcessTest, ItInheritsNothingButItsSocketAndItsLog) {
   // stdin, stdout, stderr, socket; while the fake worker reads its plan, that file too.
   EXPECT_LE(count, 5);
   EXPECT_EQ(::getpgid((*worker)->pid()), (*worker)->pid());
+}
+
+TEST_F(WorkerProcessTest, TheEndOfItsThreadEndsAnyProgramFromItsFirstMoment) {
+  std::unique_ptr<WorkerProcess> worker;
+  std::thread([&] {
+    auto started = WorkerProcess::Start(Script("exec /bin/sleep 1000"));
+    ASSERT_TRUE(started.ok()) << started.status();
+    worker = *std::move(started);
+  }).join();
+  ASSERT_NE(worker, nullptr);
+  pollfd end = {worker->exit_fd(), POLLIN, 0};
+  ASSERT_EQ(::poll(&end, 1, 10'000), 1);
+  EXPECT_EQ(worker->Reap().signal, SIGKILL);
+}
+
+TEST_F(WorkerProcessTest, ItHasNoSignalsBlockedOrIgnored) {
+  ::signal(SIGUSR1, SIG_IGN);
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGTERM);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+  auto worker = WorkerProcess::Start(
+      Script("/bin/grep -E '^Sig(Blk|Ign):' /proc/self/status; exec /bin/sleep 1000"));
+  ::pthread_sigmask(SIG_UNBLOCK, &blocked, nullptr);
+  ::signal(SIGUSR1, SIG_DFL);
+  ASSERT_TRUE(worker.ok()) << worker.status();
+  pollfd log = {(*worker)->log_fd(), POLLIN, 0};
+  ASSERT_EQ(::poll(&log, 1, 10'000), 1);
+  ::kill((*worker)->pid(), SIGTERM);
+  EXPECT_EQ((*worker)->Reap().signal, SIGTERM);
+  (*worker)->ReadLog();
+  EXPECT_TRUE((*worker)->LastLogLine().starts_with("SigIgn:")) << (*worker)->LastLogLine();
+  EXPECT_TRUE((*worker)->LastLogLine().ends_with("0000000000000000")) << (*worker)->LastLogLine();
+}
+
+bool IsGone(pid_t pid) { return ::kill(pid, 0) != 0 && errno == ESRCH; }
+
+TEST_F(WorkerProcessTest, WhoLeftItsGroupAndItsSessionEndsWithIt) {
+  const std::filesystem::path file = folder_ / "strays";
+  const v1::Run run = Follow(R"({"runs": {"*": {"strays": ")" + file.string() + R"("}}})");
+  EXPECT_EQ(run.outcome(), v1::OUTCOME_OK) << run.failure().detail();
+  std::vector<pid_t> strays;
+  std::ifstream pids(file);
+  for (pid_t pid = 0; pids >> pid;) strays.push_back(pid);
+  ASSERT_EQ(strays.size(), 2U);
+  for (const pid_t pid : strays) EXPECT_TRUE(IsGone(pid)) << pid;
+}
+
+// As a worker of a daemon that is no more.
+class Leftover {
+ public:
+  explicit Leftover(const std::string& mark) {
+    const std::string environment = mark;
+    char* const variables[] = {const_cast<char*>("A=1"), const_cast<char*>(environment.c_str()),
+                               nullptr};
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    ::setsid();
+    ::execle("/bin/sleep", "sleep", "1000", nullptr, variables);
+    ::_exit(1);
+  }
+  ~Leftover() {
+    if (!IsGone(pid_)) ::kill(pid_, SIGKILL);
+  }
+  Leftover(const Leftover&) = delete;
+  Leftover& operator=(const Leftover&) = delete;
+
+  pid_t pid() const { return pid_; }
+  // It becomes another program a moment after it was started.
+  bool AwaitMark(const std::string& key) const {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (std::chrono::steady_clock::now() < until) {
+      if (MarkedProcesses({key}) == std::vector<pid_t>{pid_}) return true;
+      std::this_thread::yield();
+    }
+    return false;
+  }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+TEST_F(WorkerProcessTest, AWorkerOfAnEarlierDaemonIsFoundByItsDeviceAndEnded) {
+  const Leftover one(MarkOf({Key(0), Key(1)}));
+  const Leftover other(MarkOf({Key(2)}));
+  ASSERT_TRUE(one.AwaitMark(Key(1)));
+  ASSERT_TRUE(other.AwaitMark(Key(2)));
+  EXPECT_TRUE(MarkedProcesses({}).empty());
+  EXPECT_TRUE(MarkedProcesses({Key(3)}).empty());
+  EXPECT_TRUE(MarkedProcesses({Key(1) + "0"}).empty()) << "core 10 is not core 1";
+  EXPECT_TRUE(
+      WorkerFamily::Own().EndStrays({Key(3), Key(1)}, std::chrono::milliseconds(10'000)).empty());
+  EXPECT_TRUE(IsGone(one.pid()));
+  EXPECT_FALSE(IsGone(other.pid())) << "it works on another device";
+}
+
+// All descriptors below a limit are taken, and given back one by one.
+class FewDescriptors {
+ public:
+  FewDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit few = {128, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    for (int fd = ::dup(STDIN_FILENO); fd >= 0; fd = ::dup(STDIN_FILENO)) taken_.emplace_back(fd);
+  }
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+  void GiveOneBack() { taken_.pop_back(); }
+
+ private:
+  rlimit before_ = {};
+  std::vector<FileDescriptor> taken_;
+};
+
+TEST_F(WorkerProcessTest, WhereverDescriptorsRunOutDuringItsStartItMayBeStartedLater) {
+  const WorkerCommand command = Command(R"({"start": {"do": "hang"}})");
+  FewDescriptors descriptors;
+  int failures = 0;
+  for (int room = 0; room < 20; ++room) {
+    const auto worker = WorkerProcess::Start(command);
+    if (!worker.ok()) {
+      EXPECT_EQ(worker.status().code(), absl::StatusCode::kResourceExhausted)
+          << room << ": " << worker.status();
+      ++failures;
+    }
+    descriptors.GiveOneBack();
+  }
+  EXPECT_GE(failures, 7) << "a socketpair, two pipes, /dev/null, the process";
+  EXPECT_LT(failures, 20);
+}
+
+TEST(LackOfRoomTest, ItIsToldFromWhatNoTimeHeals) {
+  for (const int error : {EMFILE, ENFILE, EAGAIN, ENOMEM, ENOBUFS, ENOSPC}) {
+    EXPECT_TRUE(IsLackOfRoom(error)) << error;
+  }
+  for (const int error : {ENOENT, EACCES, ENOEXEC, EINVAL}) {
+    EXPECT_FALSE(IsLackOfRoom(error)) << error;
+  }
 }
 
 }  // namespace

@@ -1,0 +1,111 @@
+#include "server/host/processor_use.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <system_error>
+#include <thread>
+
+namespace torchlap::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::milliseconds kLookFor{100};
+constexpr uint64_t kLeastTicks = 2;
+
+struct Process {
+  pid_t parent = 0;
+  ProcessorUse use;
+};
+
+// `1234 (any (name)) S 1 ...`: the parent is field 4, user and system time are 14 and 15, the
+// processor is 39 (proc(5)).
+std::optional<Process> ReadProcess(const fs::path& folder) {
+  std::ifstream stat(folder / "stat");
+  std::string text;
+  if (!std::getline(stat, text)) return std::nullopt;
+  const size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  std::istringstream fields(text.substr(name_end + 1));
+  std::string skipped;
+  Process process;
+  uint64_t system = 0;
+  fields >> skipped >> process.parent;
+  for (int field = 5; field < 14; ++field) fields >> skipped;
+  fields >> process.use.ticks >> system;
+  for (int field = 16; field < 39; ++field) fields >> skipped;
+  if (!(fields >> process.use.core)) return std::nullopt;
+  process.use.ticks += system;
+  return process;
+}
+
+std::optional<pid_t> PidOf(const fs::path& folder) {
+  const std::string name = folder.filename();
+  pid_t pid = 0;
+  const auto [rest, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+  if (error != std::errc() || rest != name.data() + name.size()) return std::nullopt;
+  return pid;
+}
+
+std::map<pid_t, Process> AllProcesses(const fs::path& root) {
+  std::map<pid_t, Process> processes;
+  std::error_code error;
+  for (fs::directory_iterator entry(root / "proc", error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::optional<pid_t> pid = PidOf(entry->path());
+    if (!pid) continue;
+    if (const std::optional<Process> process = ReadProcess(entry->path())) {
+      processes[*pid] = *process;
+    }
+  }
+  return processes;
+}
+
+// A loop of parents cannot be, but the list was not read at one moment.
+bool IsBelow(const std::map<pid_t, Process>& processes, pid_t pid, pid_t top) {
+  for (size_t i = 0; i <= processes.size() && pid > 0; ++i) {
+    if (pid == top) return true;
+    const auto found = processes.find(pid);
+    if (found == processes.end()) return false;
+    pid = found->second.parent;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::map<pid_t, ProcessorUse> UseOfTree(pid_t pid, const fs::path& root) {
+  const std::map<pid_t, Process> processes = AllProcesses(root);
+  std::map<pid_t, ProcessorUse> uses;
+  if (pid <= 0 || !processes.contains(pid)) return uses;
+  for (const auto& [number, process] : processes) {
+    if (IsBelow(processes, number, pid)) uses[number] = process.use;
+  }
+  return uses;
+}
+
+uint64_t TicksOn(const std::vector<int>& cores, const std::map<pid_t, ProcessorUse>& before,
+                 const std::map<pid_t, ProcessorUse>& after) {
+  uint64_t ticks = 0;
+  for (const auto& [pid, use] : after) {
+    if (std::find(cores.begin(), cores.end(), use.core) == cores.end()) continue;
+    const auto earlier = before.find(pid);
+    const uint64_t had = earlier == before.end() ? 0 : earlier->second.ticks;
+    ticks += use.ticks - std::min(had, use.ticks);
+  }
+  return ticks;
+}
+
+bool ComputesOn(const std::vector<int>& cores, pid_t pid) {
+  const std::map<pid_t, ProcessorUse> before = UseOfTree(pid);
+  std::this_thread::sleep_for(kLookFor);
+  return TicksOn(cores, before, UseOfTree(pid)) >= kLeastTicks;
+}
+
+}  // namespace torchlap::host
