@@ -4,6 +4,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/server_posix.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
@@ -28,10 +29,47 @@ constexpr size_t kStorageThreads = 2;
 constexpr size_t kStreamThreads = 4;
 constexpr int kWithoutRoomMs = 100;
 constexpr std::chrono::milliseconds kLastAnswers{500};
+// What gRPC 1.51 offers against a client that means harm, for each user. Beyond the memory it
+// gives up idle connections and then calls, which end with an error at the client. It counts what
+// it reads and its calls, but neither answers nor headers (CallsInProgress counts answers).
+constexpr size_t kQuotaBytes = size_t{160} << 20;
+constexpr int kQuotaThreads = 4;
+// Further calls wait in the client until one ends: enough for any program of one person.
+constexpr int kCallsOfAConnection = 100;
+constexpr int kHeaderBytes = 16 << 10;
 
 absl::Status CannotListen(const std::filesystem::path& socket, const char* what) {
   return absl::UnavailableError(
       fmt::format("cannot listen on {}: {}: {}", socket.string(), what, std::strerror(errno)));
+}
+
+// The library of reflection gives it to every server of a process that is linked with it.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments* /*arguments*/) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    std::erase_if(*plugins, [](const auto& plugin) {
+      return dynamic_cast<const grpc::reflection::ProtoServerReflectionPlugin*>(plugin.get()) !=
+             nullptr;
+    });
+  }
+};
+
+// For `grpcurl` and its like. It is a synchronous service: each of its streams has a thread, of
+// kQuotaThreads at most.
+void LimitReflection(grpc::ServerBuilder* builder) {
+  builder->SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder->SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder->SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+}
+
+void Limit(uid_t uid, grpc::ServerBuilder* builder) {
+  grpc::ResourceQuota quota(fmt::format("uid {}", uid));
+  quota.Resize(kQuotaBytes).SetMaxThreads(kQuotaThreads);
+  builder->SetResourceQuota(quota);
+  // A request that is a little too large is refused in the service's words, not in gRPC's.
+  builder->SetMaxReceiveMessageSize(static_cast<int>(kMaxRequestBytes + kMaxRequestBytes / 4));
+  builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kHeaderBytes);
 }
 
 absl::StatusOr<sockaddr_un> NameOf(const std::filesystem::path& socket) {
@@ -105,10 +143,10 @@ Connections::Connections(ListenSetting setting, Bound bound, Calls* calls)
       bound_(std::move(bound)),
       calls_(calls),
       storage_threads_(kStorageThreads),
-      stream_threads_(kStreamThreads) {
+      stream_threads_(kStreamThreads),
+      ending_(1) {
   calls_->get_daemon_status.ListensAt(bound_.path);
   grpc::EnableDefaultHealthCheckService(true);
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   accepting_ = std::jthread([this] { Accept(); });
 }
 
@@ -118,14 +156,14 @@ void Connections::StopAccepting() {
   if (bound_.listener && bound_.IsInPlace()) ::unlink(bound_.path.c_str());
   bound_.listener.reset();
   for (auto& [uid, user] : servers_) {
-    user.server->GetHealthCheckService()->SetServingStatus(false);
+    user->server->GetHealthCheckService()->SetServingStatus(false);
   }
 }
 
 Connections::~Connections() {
   StopAccepting();
   const auto deadline = std::chrono::system_clock::now() + kLastAnswers;
-  for (auto& [uid, user] : servers_) user.server->Shutdown(deadline);
+  for (auto& [uid, user] : servers_) user->server->Shutdown(deadline);
   servers_.clear();
 }
 
@@ -139,6 +177,7 @@ void Connections::Accept() {
     if (fds[1].revents != 0) TakeOne();
     if (clock.MonotonicNs() < check_ns) continue;
     KeepSocket();
+    ForgetUsers();
     check_ns = clock.MonotonicNs() + kSocketCheckNs;
   }
 }
@@ -186,25 +225,65 @@ void Connections::TakeOne() {
                  std::strerror(errno));
     return;
   }
-  grpc::AddInsecureChannelFromFd(ServerFor(peer.uid).server.get(), connection.release());
+  Take(peer.uid, std::move(connection));
+}
+
+bool Connections::IsKnown(uid_t uid) const {
+  return !setting_.only_strangers && (uid == 0 || uid == ::geteuid());
+}
+
+void Connections::Take(uid_t uid, FileDescriptor connection) {
+  const auto why = [&] { return WhyRefused(open_, setting_.limits, uid, IsKnown(uid)); };
+  if (!why().empty()) open_.ForgetClosed();
+  if (const std::string words = why(); !words.empty()) {
+    full_house_.Tell(uid, std::move(connection), words);
+    return;
+  }
+  if (!IsKnown(uid)) {
+    if (!relay_) relay_ = std::make_unique<Relay>();
+    connection = relay_->Carry(uid, std::move(connection));
+    if (!connection) return;
+  }
+  open_.Add(uid, connection.get());
+  grpc::AddInsecureChannelFromFd(ServerFor(uid).server.get(), connection.release());
 }
 
 Connections::UserServer& Connections::ServerFor(uid_t uid) {
   const auto found = servers_.find(uid);
-  if (found != servers_.end()) return found->second;
-  UserServer user;
-  user.service = std::make_unique<Service>(CallerOf(uid, setting_.admins), calls_,
-                                           &storage_threads_, &stream_threads_);
+  if (found != servers_.end()) return *found->second;
+  auto user = std::make_shared<UserServer>();
+  user->service = std::make_unique<Service>(uid, CallerOf(uid, setting_.admins), calls_,
+                                            &storage_threads_, &stream_threads_);
   grpc::ServerBuilder builder;
-  builder.RegisterService(user.service.get());
-  // A request that is a little too large is refused in the service's words, not in gRPC's.
-  builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxRequestBytes + kMaxRequestBytes / 4));
-  // Reflection is a synchronous service: one thread is enough for it.
-  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
-  user.server = builder.BuildAndStart();
-  return servers_.emplace(uid, std::move(user)).first->second;
+  builder.RegisterService(user->service.get());
+  Limit(uid, &builder);
+  if (!IsKnown(uid)) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsOfAConnection);
+  }
+  if (setting_.everyone) {
+    builder.SetOption(std::make_unique<WithoutReflection>());
+  } else {
+    LimitReflection(&builder);
+  }
+  user->server = builder.BuildAndStart();
+  ++users_;
+  return *servers_.emplace(uid, std::move(user)).first->second;
+}
+
+void Connections::ForgetUsers() {
+  open_.ForgetClosed();
+  full_house_.Tidy();
+  for (auto place = servers_.begin(); place != servers_.end();) {
+    if (open_.CountOf(place->first) > 0) {
+      ++place;
+      continue;
+    }
+    ending_.Post({place->first, WorkThreads::Size::kSmall}, [user = std::move(place->second)] {
+      user->server->Shutdown(std::chrono::system_clock::now());
+    });
+    place = servers_.erase(place);
+    --users_;
+  }
 }
 
 }  // namespace torchlap::rpc

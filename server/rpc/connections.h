@@ -1,6 +1,6 @@
 // The daemon's socket, and who is calling. gRPC 1.51 does not tell the user behind a unix
 // connection, so the daemon accepts connections itself, asks the kernel (SO_PEERCRED), and hands
-// each to a small server kept for that user.
+// each to a small server kept for that user as long as it has connections.
 #pragma once
 
 #include <absl/status/status.h>
@@ -8,6 +8,8 @@
 #include <grpcpp/server.h>
 #include <sys/types.h>
 
+#include <atomic>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -20,6 +22,9 @@
 #include "proto/base/clock.h"
 #include "proto/base/file_descriptor.h"
 #include "server/rpc/calls.h"
+#include "server/rpc/full_house.h"
+#include "server/rpc/open_connections.h"
+#include "server/rpc/relay.h"
 #include "server/rpc/service.h"
 #include "server/rpc/work_threads.h"
 #include "server/run/wake_up.h"
@@ -38,6 +43,9 @@ struct ListenSetting {
   std::function<absl::Status(const std::filesystem::path&)> prepare;
   // The socket is there: at the start, and each time that it was looked at.
   std::function<void(const std::filesystem::path&)> listening;
+  ConnectionLimits limits;
+  // Root and the daemon's own account count as anybody else: for tests.
+  bool only_strangers = false;
   const Clock* clock = &SystemClock();
 };
 
@@ -58,10 +66,14 @@ class Connections {
   // The health service says NOT_SERVING from now on, and new connections are not taken.
   void StopAccepting();
 
+  // How many users are served. One who has no connection left is forgotten when the socket is
+  // looked at.
+  size_t users() const { return users_; }
+
  private:
   struct UserServer {
     std::unique_ptr<Service> service;
-    std::unique_ptr<grpc::Server> server;
+    std::unique_ptr<grpc::Server> server;  // first to go
   };
 
   // A socket file of ours, by its inode: whatever else is at the path is somebody else's.
@@ -82,7 +94,12 @@ class Connections {
   // Makes the socket again where it was lost.
   void KeepSocket();
   bool BindAgain();
+  bool IsKnown(uid_t uid) const;
+  // Takes the connection, or tells why not.
+  void Take(uid_t uid, FileDescriptor connection);
   UserServer& ServerFor(uid_t uid);
+  // Ends the servers of users who have no connection left.
+  void ForgetUsers();
 
   const ListenSetting setting_;
   Bound bound_;  // used by the accepting thread, then by whoever stopped it
@@ -90,8 +107,15 @@ class Connections {
   Calls* const calls_;
   WorkThreads storage_threads_;
   WorkThreads stream_threads_;
+  // Where the servers of users who are gone end: that waits for their last tasks.
+  WorkThreads ending_;
   run::WakeUp stop_;
-  std::map<uid_t, UserServer> servers_;  // used by the accepting thread, then by the destructor
+  // Used by the accepting thread, then by the destructor.
+  OpenConnections open_;
+  FullHouse full_house_;
+  std::unique_ptr<Relay> relay_;  // from the first stranger on
+  std::map<uid_t, std::shared_ptr<UserServer>> servers_;
+  std::atomic<size_t> users_ = 0;
   std::jthread accepting_;
 };
 

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "proto/base/visible_text.h"
 #include "server/host/cpu_list.h"
 #include "server/host/device_telemetry.h"
 
@@ -66,7 +67,7 @@ v1::Finding Make(v1::Severity severity, v1::FindingCode code, const std::string&
   v1::Finding finding;
   finding.set_severity(severity);
   finding.set_code(code);
-  finding.set_detail(detail);
+  finding.set_detail(Visible(detail));
   finding.set_expected(expected);
   return finding;
 }
@@ -309,7 +310,7 @@ std::string WorkerProblem(const path& program, const std::string& torch_problem)
 MachineFacts LookAtMachine(const DoctorQuestion& question) {
   MachineFacts facts;
   facts.torch_folder = question.torch_folder;
-  facts.worker_problem = WorkerProblem(question.worker_program, question.torch_problem);
+  facts.worker_problem = Visible(WorkerProblem(question.worker_program, question.torch_problem));
   facts.devices = question.devices;
   facts.daemon_pid = ::getpid();
   facts.load_average = LoadAverage(question.root);

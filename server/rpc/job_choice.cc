@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "server/rpc/text_check.h"
+
 namespace torchlap::rpc {
 
 bool NamesSomething(const v1::Selector& selector) { return selector.ByteSizeLong() > 0; }
@@ -10,12 +12,14 @@ absl::StatusOr<storage::JobFilter> ChosenOrAll(const storage::JobStore& jobs,
                                                const storage::Caller& caller,
                                                const v1::Selector& selector) {
   if (!NamesSomething(selector)) return storage::JobFilter{};
+  if (absl::Status texts = CheckTexts(selector); !texts.ok()) return texts;
   return jobs.Resolve(selector, caller);
 }
 
 absl::StatusOr<storage::JobFilter> ChosenJobs(const storage::JobStore& jobs,
                                               const storage::Caller& caller,
                                               const v1::Selector& selector) {
+  if (absl::Status texts = CheckTexts(selector); !texts.ok()) return texts;
   if (selector.run_ids_size() > 0) {
     return absl::InvalidArgumentError(
         fmt::format("`{}` is a run, must be a job or a sweep", selector.run_ids(0)));

@@ -14,7 +14,8 @@
 namespace torchlap::rpc {
 namespace {
 
-constexpr uint32_t kJobsInAPage = 100;
+// A page that nobody reads is kept whole: some 5 KB a job.
+constexpr uint32_t kJobsInAPage = 25;
 constexpr uint32_t kEventsAtOnce = 64;
 
 bool IsFinished(v1::JobState state) {

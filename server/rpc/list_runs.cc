@@ -6,6 +6,7 @@
 
 #include "server/rpc/job_choice.h"
 #include "server/rpc/page_size.h"
+#include "server/rpc/text_check.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -16,6 +17,7 @@ constexpr uint32_t kDefaultPage = 50;
 
 absl::Status ListRuns::Answer(const storage::Caller& caller, const v1::ListRunsRequest& request,
                               v1::ListRunsResponse* response) const {
+  if (absl::Status texts = CheckTexts(request.filter()); !texts.ok()) return texts;
   const auto selected = ChosenOrAll(*jobs_, caller, request.filter().selector());
   if (!selected.ok()) return selected.status();
   const auto size = PageSize(request.page_size(), kDefaultPage);

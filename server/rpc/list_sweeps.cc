@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/rpc/page_size.h"
+#include "server/rpc/text_check.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -14,6 +15,7 @@ constexpr uint32_t kDefaultPage = 50;
 absl::Status ListSweeps::Answer(const storage::Caller& /*caller*/,
                                 const v1::ListSweepsRequest& request,
                                 v1::ListSweepsResponse* response) const {
+  if (absl::Status user = CheckText("user", request.user()); !user.ok()) return user;
   const auto size = PageSize(request.page_size(), kDefaultPage);
   if (!size.ok()) return size.status();
   auto page = sweeps_.List(request.user(), *size, request.page_token());

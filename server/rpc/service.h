@@ -2,17 +2,21 @@
 // error is mapped in one place.
 #pragma once
 
+#include <sys/types.h>
+
 #include "server/rpc/calls.h"
+#include "server/rpc/calls_in_progress.h"
 #include "server/rpc/work_threads.h"
 #include "torchlap/v1/service.grpc.pb.h"
 
 namespace torchlap::rpc {
 
 // Handlers never block gRPC's threads: `storage_threads` do what touches the database,
-// `stream_threads` what may wait for a reader. All arguments outlive the service.
+// `stream_threads` what may wait for a reader. A call whose caller is gone is not begun. All
+// arguments outlive the service.
 class Service final : public v1::Torchlap::CallbackService {
  public:
-  Service(storage::Caller caller, Calls* calls, WorkThreads* storage_threads,
+  Service(uid_t uid, storage::Caller caller, Calls* calls, WorkThreads* storage_threads,
           WorkThreads* stream_threads);
 
   grpc::ServerUnaryReactor* SubmitJobs(grpc::CallbackServerContext* context,
@@ -58,15 +62,19 @@ class Service final : public v1::Torchlap::CallbackService {
       grpc::CallbackServerContext* context, const v1::ReadTraceRequest* request) override;
 
  private:
+  using Size = WorkThreads::Size;
+
   template <typename Call, typename Request, typename Response>
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Call* call,
-                                   const Request* request, Response* response,
+                                   const Request* request, Response* response, Size size,
                                    WorkThreads* threads);
   template <typename Response, typename Call, typename Request>
-  grpc::ServerWriteReactor<Response>* Stream(const Call* call, const Request* request);
+  grpc::ServerWriteReactor<Response>* Stream(const Call* call, const Request* request, Size size);
 
+  const uid_t uid_;
   const storage::Caller caller_;
   Calls* const calls_;
+  CallsInProgress in_progress_;
   WorkThreads* const storage_threads_;
   WorkThreads* const stream_threads_;
 };

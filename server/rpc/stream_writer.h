@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto/base/mutex.h"
+#include "server/rpc/calls_in_progress.h"
 #include "server/rpc/work_threads.h"
 
 namespace torchlap::rpc {
@@ -23,11 +24,15 @@ class StreamWriter final : public grpc::ServerWriteReactor<Response> {
   // So quickly a reader that reads takes a message; standing aside costs a thread's start.
   static constexpr std::chrono::milliseconds kUsual{20};
 
-  // `threads`: those whose task produces.
-  explicit StreamWriter(WorkThreads* threads) : threads_(threads) {}
+  // Of a call that has begun. `threads`: those whose task produces, posted with `share`.
+  StreamWriter(WorkThreads* threads, WorkThreads::Share share, CallsInProgress* calls)
+      : threads_(threads), share_(share), calls_(calls) {}
 
-  // Blocks until gRPC has taken the message. False: the caller is gone, has stalled, or is one of
-  // too many that do; end the stream.
+  // The caller has cancelled, or is gone.
+  bool is_unwanted() TORCHLAP_EXCLUDES(mutex_) { return gone(); }
+
+  // Blocks until gRPC has written the message, and while others have their turn. False: the caller
+  // is gone, has stalled, or is one of too many that do; end the stream.
   bool Write(Response message) TORCHLAP_EXCLUDES(mutex_) {
     {
       MutexLock lock(&mutex_);
@@ -35,10 +40,11 @@ class StreamWriter final : public grpc::ServerWriteReactor<Response> {
       message_ = std::move(message);
       writing_ = true;
     }
-    this->StartWrite(&message_);
-    if (WaitFor(kUsual)) return !gone();
-    const WorkThreads::Aside aside(threads_, [this] { Leave(); });
-    return WaitFor(kPatience) && !gone();
+    // Written through: else a message counts as taken once gRPC has queued it for the socket.
+    this->StartWrite(&message_, grpc::WriteOptions().set_write_through());
+    if (!Waited()) return false;
+    threads_->LetOthersGo(share_);
+    return !gone();
   }
 
   void End(const grpc::Status& status) { this->Finish(status); }
@@ -54,9 +60,18 @@ class StreamWriter final : public grpc::ServerWriteReactor<Response> {
 
   void OnCancel() override { Leave(); }
 
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    calls_->End();
+    delete this;
+  }
 
  private:
+  bool Waited() TORCHLAP_EXCLUDES(mutex_) {
+    if (WaitFor(kUsual)) return !gone();
+    const WorkThreads::Aside aside(threads_, share_, [this] { Leave(); });
+    return WaitFor(kPatience) && !gone();
+  }
+
   bool gone() TORCHLAP_EXCLUDES(mutex_) {
     MutexLock lock(&mutex_);
     return gone_;
@@ -81,6 +96,8 @@ class StreamWriter final : public grpc::ServerWriteReactor<Response> {
   }
 
   WorkThreads* const threads_;
+  const WorkThreads::Share share_;
+  CallsInProgress* const calls_;
   Mutex mutex_;
   std::condition_variable_any done_;
   Response message_;  // the writer's while writing_ is false, gRPC's while it is true

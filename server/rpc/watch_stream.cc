@@ -7,16 +7,21 @@
 
 namespace torchlap::rpc {
 
-WatchStream::WatchStream(const FeedSources& sources, WorkThreads* threads,
-                         const storage::Caller& caller, const v1::WatchJobsRequest& request)
-    : feed_(
-          sources, [threads](std::function<void()> task) { threads->Post(std::move(task)); },
+WatchStream::WatchStream(const FeedSources& sources, WorkThreads* threads, WorkThreads::Share share,
+                         CallsInProgress* calls, const storage::Caller& caller,
+                         const v1::WatchJobsRequest& request)
+    : calls_(calls),
+      feed_(
+          sources,
+          [threads, share](std::function<void()> task) { threads->Post(share, std::move(task)); },
           caller, request, [this] { GoOn(); }) {}
 
 void WatchStream::OnWriteDone(bool ok) {
   {
     MutexLock lock(&mutex_);
     writing_ = false;
+    // A page of jobs is more than all else that a watcher holds.
+    message_ = v1::WatchJobsResponse();
     if (!ok) gone_ = true;
   }
   GoOn();
@@ -40,7 +45,8 @@ void WatchStream::GoOn() {
     step = NextStep();
     status = status_;
   }
-  if (step == Step::kWrite) StartWrite(&message_);
+  // Written through: else a page counts as taken once gRPC has queued it for the socket.
+  if (step == Step::kWrite) StartWrite(&message_, grpc::WriteOptions().set_write_through());
   if (step == Step::kFinish) Finish(status);
 }
 

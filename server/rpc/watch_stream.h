@@ -4,6 +4,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include "proto/base/mutex.h"
+#include "server/rpc/calls_in_progress.h"
 #include "server/rpc/job_feed.h"
 #include "server/rpc/work_threads.h"
 #include "torchlap/v1/service.pb.h"
@@ -13,8 +14,9 @@ namespace torchlap::rpc {
 // Never blocks a thread. Belongs to gRPC from StartWriting() on.
 class WatchStream final : public grpc::ServerWriteReactor<v1::WatchJobsResponse> {
  public:
-  // The feed reads on `threads`.
-  WatchStream(const FeedSources& sources, WorkThreads* threads, const storage::Caller& caller,
+  // Of a call that has begun. The feed reads on `threads`.
+  WatchStream(const FeedSources& sources, WorkThreads* threads, WorkThreads::Share share,
+              CallsInProgress* calls, const storage::Caller& caller,
               const v1::WatchJobsRequest& request);
 
   // Once, from the RPC's handler.
@@ -22,7 +24,10 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchJobsResponse>
 
   void OnWriteDone(bool ok) override TORCHLAP_EXCLUDES(mutex_);
   void OnCancel() override TORCHLAP_EXCLUDES(mutex_);
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    calls_->End();
+    delete this;
+  }
 
  private:
   // Starts the next write, or finishes the stream, if that is what comes next.
@@ -30,6 +35,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1::WatchJobsResponse>
   enum class Step { kNone, kWrite, kFinish };
   Step NextStep() TORCHLAP_REQUIRES(mutex_);
 
+  CallsInProgress* const calls_;
   Mutex mutex_;
   // gRPC's while writing_.
   v1::WatchJobsResponse message_;

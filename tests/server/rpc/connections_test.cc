@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -32,6 +33,7 @@
 #include "server/host/account_name.h"
 #include "server/host/state_folders.h"
 #include "tests/proto/base/settable_clock.h"
+#include "tests/server/rpc/http2_frames.h"
 #include "tests/storage/store_fixture.h"
 #include "torchlap/v1/service.grpc.pb.h"
 
@@ -119,8 +121,9 @@ class ConnectionsTest : public storage::StoreTest {
     return setting;
   }
 
-  void Listen() {
-    auto listening = Connections::Listen(At(socket_), &*calls_);
+  void Listen() { ListenWith(At(socket_)); }
+  void ListenWith(const ListenSetting& setting) {
+    auto listening = Connections::Listen(setting, &*calls_);
     ASSERT_TRUE(listening.ok()) << listening.status();
     connections_ = *std::move(listening);
   }
@@ -438,6 +441,209 @@ TEST_F(ConnectionsTest, ThoseWhoAskAtOnceAreEachAnswered) {
   v1::GetDaemonStatusResponse status;
   ASSERT_TRUE(StubOf(socket_)->GetDaemonStatus(&context, {}, &status).ok());
   EXPECT_EQ(status.queued_jobs(), kCallers * kJobsOfACaller);
+}
+
+// What a call of another connection is answered with.
+grpc::Status StatusOfCall(const std::filesystem::path& socket) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+  v1::GetDaemonStatusResponse response;
+  return StubOf(socket)->GetDaemonStatus(&context, {}, &response);
+}
+
+class LimitedConnectionsTest : public ConnectionsTest {
+ protected:
+  // As if all callers were strangers, who have no reserve.
+  void ListenToStrangers(ConnectionLimits limits) {
+    ListenSetting setting = At(socket_);
+    setting.limits = limits;
+    setting.only_strangers = true;
+    ListenWith(setting);
+  }
+  // Connections that are served: each was answered.
+  void Fill(size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      stubs_.push_back(StubOf(socket_));
+      ASSERT_EQ(CallerName(stubs_.back().get()), host::AccountName(::geteuid())) << i;
+    }
+  }
+
+  std::vector<std::unique_ptr<v1::Torchlap::Stub>> stubs_;
+};
+
+TEST_F(LimitedConnectionsTest, OneTooManyOfAUserIsToldSoAndTakenWhenAnotherEnds) {
+  ListenToStrangers({3, 100, 10});
+  Fill(3);
+  const std::string words = "too many connections of uid " + std::to_string(::geteuid()) + " (3)";
+  for (int i = 0; i < 2; ++i) {
+    const grpc::Status status = StatusOfCall(socket_);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_EQ(status.error_message(), words);
+  }
+  EXPECT_EQ(CallerName(stubs_[0].get()), host::AccountName(::geteuid())) << "others are served";
+  stubs_.pop_back();
+  EXPECT_TRUE(Eventually([this] { return StatusOfCall(socket_).ok(); }));
+}
+
+TEST_F(LimitedConnectionsTest, AFullHouseIsToldToStreamsToo) {
+  ListenToStrangers({100, 6, 4});
+  Fill(2);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+  const auto stub = StubOf(socket_);
+  v1::WatchJobsRequest request;
+  request.mutable_selector()->set_all(true);
+  const auto stream = stub->WatchJobs(&context, request);
+  v1::WatchJobsResponse message;
+  EXPECT_FALSE(stream->Read(&message));
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(status.error_message(), "too many connections (2)");
+}
+
+TEST_F(LimitedConnectionsTest, RootAndTheDaemonsAccountHaveMoreThanAUser) {
+  ListenSetting setting = At(socket_);
+  setting.limits = {2, 10, 4};
+  ListenWith(setting);
+  Fill(9);
+}
+
+TEST_F(LimitedConnectionsTest, WhoConnectsAgainAndAgainLeavesNoDescriptor) {
+  ListenToStrangers({3, 100, 10});
+  Fill(3);
+  const size_t before = OpenDescriptors();
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(Connect(socket_)) << i;
+  EXPECT_TRUE(Eventually([&] { return OpenDescriptors() <= before + FullHouse::kMostOfOne; }))
+      << OpenDescriptors() << " descriptors, were " << before;
+  EXPECT_EQ(CallerName(stubs_[0].get()), host::AccountName(::geteuid()));
+}
+
+// Until the daemon takes no more, or `most`.
+size_t SendUntilClosed(int fd, const std::string& bytes, size_t most) {
+  size_t sent = 0;
+  while (sent < most) {
+    const ssize_t count = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count != static_cast<ssize_t>(bytes.size())) break;
+    sent += bytes.size();
+  }
+  return sent;
+}
+
+TEST_F(LimitedConnectionsTest, HeadersWithoutEndAndCallsWithoutEndCloseTheirConnectionAlone) {
+  ListenToStrangers({});
+  Fill(1);
+  const std::string field = Http2Frame(kContinuationFrame, 0, 1, std::string(16384, 'h'));
+  const FileDescriptor one = Connect(socket_);
+  const std::string begun = std::string(kHttp2Preface) + Http2Frame(kSettingsFrame, 0, 0, "");
+  SendUntilClosed(one.get(), begun + Http2Frame(kHeadersFrame, 0, 1, "\x40"), 1);
+  EXPECT_LT(SendUntilClosed(one.get(), field, size_t{64} << 20), size_t{4} << 20);
+  // Its client acknowledges no SETTINGS, so gRPC itself has no limit for it.
+  const FileDescriptor other = Connect(socket_);
+  SendUntilClosed(other.get(), begun, 1);
+  uint32_t stream = 1;
+  while (stream < 100'000) {
+    const std::string call = Http2Frame(kHeadersFrame, kEndHeadersFlag, stream, "\x83\x86\x84");
+    if (SendUntilClosed(other.get(), call, 1) == 0) break;
+    stream += 2;
+  }
+  EXPECT_LT(stream, 100'000U);
+  EXPECT_EQ(CallerName(stubs_[0].get()), host::AccountName(::geteuid()));
+}
+
+TEST_F(ConnectionsTest, AUserWithoutAConnectionIsForgotten) {
+  Listen();
+  int64_t next_look_ns = clock_.MonotonicNs() + Connections::kSocketCheckNs;
+  const auto look = [&] {
+    EXPECT_TRUE(clock_.AwaitSleepUntil(next_look_ns));
+    clock_.Advance(Connections::kSocketCheckNs);
+    next_look_ns += Connections::kSocketCheckNs;
+    EXPECT_TRUE(clock_.AwaitSleepUntil(next_look_ns));
+  };
+  EXPECT_EQ(connections_->users(), 0U);
+  for (int time = 0; time < 2; ++time) {
+    auto stub = StubOf(socket_);
+    ASSERT_EQ(CallerName(stub.get()), host::AccountName(::geteuid()));
+    look();
+    EXPECT_EQ(connections_->users(), 1U);
+    EXPECT_EQ(CallerName(stub.get()), host::AccountName(::geteuid()));
+    stub.reset();
+    // gRPC closes its end in its own time.
+    EXPECT_TRUE(Eventually([&] {
+      look();
+      return connections_->users() == 0;
+    }));
+  }
+}
+
+TEST_F(ConnectionsTest, UsersWhoAreGoneLeaveNoServer) {
+  if (::geteuid() != 0) GTEST_SKIP() << "being another user needs root";
+  Listen();
+  for (const uid_t uid : {1U, 65534U, 54321U}) {
+    const pid_t child = StartAs(uid, socket_);
+    int status = -1;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_EQ(connections_->users(), 3U);
+  int64_t next_look_ns = clock_.MonotonicNs() + Connections::kSocketCheckNs;
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_TRUE(clock_.AwaitSleepUntil(next_look_ns));
+    clock_.Advance(Connections::kSocketCheckNs);
+    next_look_ns += Connections::kSocketCheckNs;
+    EXPECT_TRUE(clock_.AwaitSleepUntil(next_look_ns));
+    return connections_->users() == 0;
+  }));
+}
+
+// Calls that a client began and whose answers it does not wait for.
+TEST_F(ConnectionsTest, CallsThatWereGivenUpHoldNobodyUp) {
+  Listen();
+  const auto stub = StubOf(socket_);
+  ASSERT_EQ(CallerName(stub.get()), host::AccountName(::geteuid()));
+  for (int i = 0; i < 200; ++i) {
+    grpc::ClientContext context;
+    v1::WatchJobsRequest request;
+    request.mutable_selector()->set_all(true);
+    const auto stream = stub->WatchJobs(&context, request);
+    context.TryCancel();
+    stream->Finish();
+  }
+  EXPECT_EQ(CallerName(stub.get()), host::AccountName(::geteuid()));
+  EXPECT_TRUE(Eventually([this] { return !hub_.has_listeners(); })) << "a watcher is left";
+}
+
+// Whether gRPC's reflection answers: its first message asks for the names of the services.
+grpc::StatusCode ReflectionStatus(const std::filesystem::path& socket) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
+  const auto channel = grpc::CreateCustomChannel("unix:" + socket.string(),
+                                                 grpc::InsecureChannelCredentials(), arguments);
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+  grpc::CompletionQueue queue;
+  const auto call = stub.PrepareCall(
+      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  void* tag = nullptr;
+  bool ok = false;
+  call->StartCall(&queue);
+  queue.Next(&tag, &ok);
+  call->WritesDone(&queue);
+  queue.Next(&tag, &ok);
+  grpc::Status status;
+  call->Finish(&status, &queue);
+  queue.Next(&tag, &ok);
+  return status.error_code();
+}
+
+TEST_F(ConnectionsTest, ReflectionIsForADaemonOfOnesOwnAlone) {
+  for (const bool everyone : {true, false}) {
+    connections_.reset();
+    ListenWith(At(socket_, everyone));
+    EXPECT_EQ(ReflectionStatus(socket_),
+              everyone ? grpc::StatusCode::UNIMPLEMENTED : grpc::StatusCode::OK);
+  }
 }
 
 TEST_F(ConnectionsTest, AfterStopAcceptingOldConnectionsAreAnsweredAndNewOnesAreNotTaken) {

@@ -304,32 +304,32 @@ TEST_F(JobFeedTest, NothingIsReadForAReaderThatNeverReads) {
 }
 
 TEST_F(JobFeedTest, ASnapshotIsReadPageByPageAsItIsTaken) {
-  SubmitMany(250);
+  SubmitMany(60);
   const auto feed = Open(All());
   const v1::JobSnapshot first = Take(feed.get()).snapshot();
   EXPECT_EQ(tasks_.posted(), 1);
-  EXPECT_EQ(first.jobs_size(), 100);
+  EXPECT_EQ(first.jobs_size(), 25);
   EXPECT_EQ(first.sequence(), LastSequence());
   EXPECT_TRUE(first.more());
   const v1::JobSnapshot second = Take(feed.get()).snapshot();
   EXPECT_EQ(tasks_.posted(), 2);
   EXPECT_TRUE(second.more());
-  EXPECT_EQ(Text(Take(feed.get())), "snapshot 201-250");
+  EXPECT_EQ(Text(Take(feed.get())), "snapshot 51-60");
   EXPECT_EQ(tasks_.posted(), 3);
 }
 
 TEST_F(JobFeedTest, AFullPageIsTheLastOneIfThereAreNoMore) {
-  SubmitMany(100);
+  SubmitMany(25);
   const auto feed = Open(All());
-  EXPECT_THAT(Drain(feed.get()), ElementsAre("snapshot 1-100"));
+  EXPECT_THAT(Drain(feed.get()), ElementsAre("snapshot 1-25"));
 }
 
 TEST_F(JobFeedTest, ChangesBetweenTwoPagesAreToldUnlessThePageShowsThem) {
-  SubmitMany(150);
+  SubmitMany(45);
   const auto feed = Open(All());
   const v1::JobSnapshot first = Take(feed.get()).snapshot();
   Begin(1);
-  Begin(120);
+  Begin(45);
   const v1::JobSnapshot second = Take(feed.get()).snapshot();
   EXPECT_EQ(second.sequence(), first.sequence()) << "a resume from there leaves out nothing";
   EXPECT_EQ(second.jobs(19).state(), v1::JOB_STATE_RUNNING);
@@ -339,14 +339,14 @@ TEST_F(JobFeedTest, ChangesBetweenTwoPagesAreToldUnlessThePageShowsThem) {
 // Whatever is committed at whatever moment of the reading, nothing is lost and nothing repeated.
 TEST_F(JobFeedTest, NoMomentOfACommitMakesAGapOrADuplicate) {
   for (int moment = 0; moment < 8; ++moment) {
-    const auto ids = SubmitMany(201);
+    const auto ids = SubmitMany(51);
     v1::WatchJobsRequest request;
     request.mutable_selector()->set_last(true);
     const auto feed = Open(request);
     Reader reader;
     int tasks = 0;
     const auto commit = [&] {
-      for (const size_t i : {0U, 99U, 100U, 199U, 200U}) RunWhole(ids[i]);
+      for (const size_t i : {0U, 24U, 25U, 49U, 50U}) RunWhole(ids[i]);
     };
     if (moment == 0) commit();
     for (;;) {
@@ -519,15 +519,33 @@ TEST_F(JobFeedTest, WhyJobsWaitIsNotLeftOutWhenItCannotBeRead) {
 }
 
 TEST_F(JobFeedTest, ASlowWatcherDoesNotHoldUpAnother) {
-  const auto ids = SubmitMany(150);
+  const auto ids = SubmitMany(45);
   const auto slow = Open(All());
   const auto fast = Open(All());
   Take(slow.get());
   EXPECT_EQ(Drain(fast.get()).size(), 2U);
   CancelRest(ids);
-  EXPECT_EQ(Drain(fast.get()).size(), 150U + 1);
-  // The second page shows the last 50 finished already.
-  EXPECT_EQ(Drain(slow.get()).size(), 1 + 100U + 1);
+  EXPECT_EQ(Drain(fast.get()).size(), 45U + 1);
+  // The second page shows the last 20 finished already.
+  EXPECT_EQ(Drain(slow.get()).size(), 1 + 25U + 1);
+}
+
+// What a reader that does not read costs: never more than a page or a batch of changes, however
+// many jobs and changes there are.
+TEST_F(JobFeedTest, WhatWaitsForAReaderDoesNotGrow) {
+  const auto ids = SubmitMany(300);
+  const auto feed = Open(All());
+  Take(feed.get());
+  const int posted = tasks_.posted();
+  const v1::Run run = Begin(ids[0]);
+  for (uint32_t step = 1; step <= 5000; ++step) hub_.Report(ProgressOf(run, step));
+  CancelRest(ids);
+  for (int i = 0; i < 100; ++i) hub_.EventsCommitted();
+  EXPECT_LE(tasks_.posted(), posted + 1);
+  tasks_.RunAll();
+  int messages = 0;
+  while (feed->Next().kind == Kind::kMessage) ++messages;
+  EXPECT_LE(messages, 64);
 }
 
 TEST_F(JobFeedTest, ATaskThatIsLeftWhenTheFeedIsGoneTellsNobody) {
@@ -547,7 +565,7 @@ class WaitingWriter {
   WaitingWriter(const FeedSources& sources, WorkThreads* threads, const storage::Caller& caller,
                 const v1::WatchJobsRequest& request)
       : feed_(
-            sources, [threads](std::function<void()> task) { threads->Post(std::move(task)); },
+            sources, [threads](std::function<void()> task) { threads->Post({}, std::move(task)); },
             caller, request, [this] { Wake(); }) {}
 
   // Until the end.
@@ -615,7 +633,8 @@ TEST_F(JobFeedTest, AWatcherThatEndsWhileItIsToldIsNotToldAfterwards) {
     // What `due` uses goes with the feed: a call afterwards would be a use of freed memory.
     auto alive = std::make_unique<std::atomic<int>>(0);
     JobFeed feed(
-        Sources(), [&](std::function<void()> task) { threads.Post(std::move(task)); }, ann_, All(),
+        Sources(), [&](std::function<void()> task) { threads.Post({}, std::move(task)); }, ann_,
+        All(),
         [&told, alive = alive.get()] {
           ++*alive;
           ++told;
