@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Under AddressSanitizer with UBSan (preset asan): unit tests, and the real daemon and client with the fake worker. Under
-# ThreadSanitizer (preset tsan): unit tests free of gRPC (Debian's is not instrumented and gives false reports), and that
-# of connections. Both without the worker and with generated code uninstrumented.
+# Under AddressSanitizer with UBSan (preset asan): unit tests, and the real daemon and client with the fake worker; the
+# daemon is fuzzed, too (tests/attack). Under ThreadSanitizer (preset tsan): unit tests free of gRPC (Debian's is not
+# instrumented and gives false reports), and that of connections. Both without the worker and with generated code
+# uninstrumented.
 #   tests/check_sanitizers.sh [asan|tsan]    default: both
 set -euo pipefail
 # shellcheck source=../deploy/stages.sh
@@ -23,7 +24,7 @@ run_preset() {
 (($# > 0)) || set -- asan tsan
 for preset in "$@"; do
   case $preset in
-    asan) run_preset asan 'unit|e2e' unit_tests e2e_tests ;;
+    asan) run_preset asan 'unit|e2e|fuzz' unit_tests e2e_tests fuzz_tests ;;
     tsan) run_preset tsan unit unit_tests_without_grpc connections_test ;;
     *) echo "check_sanitizers.sh: '$preset' is no preset of this check; there are asan and tsan" >&2 && exit 1 ;;
   esac
