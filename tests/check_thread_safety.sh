@@ -23,5 +23,6 @@ fi
 # Last of all folders: it has a copy of fmt.
 torch=$(sed -n 's/^TORCHLAP_TORCH_DIR:PATH=//p' "$build/CMakeCache.txt")
 printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 1 clang++ -fsyntax-only -std=c++20 -I. -isystem "$build/proto" \
-  -idirafter "$torch/include" -DTORCHLAP_VERSION='""' -Wthread-safety -Werror=thread-safety
+  -idirafter "$torch/include" -DTORCHLAP_VERSION='""' -DTORCHLAP_FAKE_WORKER_PROGRAM='""' \
+  -Wthread-safety -Werror=thread-safety
 echo "${#sources[@]} files keep their locks"
