@@ -22,7 +22,8 @@ namespace torchlap::client {
 namespace {
 
 constexpr size_t kIdChars = 32;
-constexpr time_t kKeptSeconds = 24 * 3600;
+// Long enough to type it again; after that it is likelier that another sweep is wanted.
+constexpr time_t kKeptSeconds = 10 * 60;
 // Programs that send the same at once and are each to find their id again.
 constexpr int kMostAtOnce = 16;
 

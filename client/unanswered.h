@@ -13,7 +13,7 @@ namespace torchlap::client {
 // The id of one request, kept in a small file from before it is sent until it is answered. The file
 // is named after what is asked of whom. While a program waits for its answer the file is locked:
 // another one that sends the same at that time has an id of its own. An id that was left for more
-// than a day is not used again. Thread-compatible.
+// than ten minutes is not used again. Thread-compatible.
 class UnansweredRequest {
  public:
   // `request` without an id. Where nothing can be written in `folder` the id is new, and not kept.

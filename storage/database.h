@@ -44,9 +44,9 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   // Runs `body` in one IMMEDIATE transaction on the writer; commits if it returns OK, rolls back
-  // otherwise. SQLite's errors (exceptions of SQLiteCpp) become: FULL -> RESOURCE_EXHAUSTED,
-  // READONLY/PERM -> PERMISSION_DENIED, CORRUPT/NOTADB -> DATA_LOSS, IOERR -> UNAVAILABLE, TOOBIG
-  // -> INVALID_ARGUMENT, everything else INTERNAL.
+  // otherwise. SQLite's errors (exceptions of SQLiteCpp) become: FULL and BUSY ->
+  // RESOURCE_EXHAUSTED, READONLY/PERM -> PERMISSION_DENIED, CORRUPT/NOTADB -> DATA_LOSS, TOOBIG ->
+  // INVALID_ARGUMENT, everything else INTERNAL.
   absl::Status Write(const std::function<absl::Status(SQLite::Database&)>& body);
 
   // Runs `body` in one read transaction on a read-only connection of its own; the same mapping of

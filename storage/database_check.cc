@@ -76,16 +76,28 @@ void Look(const TimeLimit& limit, DatabaseFindings* findings, const Body& body) 
   try {
     body();
   } catch (const SQLite::Exception& error) {
-    if (error.getErrorCode() == SQLITE_INTERRUPT) {
-      findings->is_complete = false;
-    } else {
-      Say(error.what(), &findings->unreadable);
+    switch (error.getErrorCode()) {
+      case SQLITE_INTERRUPT:
+        findings->is_complete = false;
+        break;
+      // No damage, and may pass.
+      case SQLITE_BUSY:
+      case SQLITE_LOCKED:
+      case SQLITE_NOMEM:
+      case SQLITE_CANTOPEN:
+      case SQLITE_FULL:
+        throw;
+      default:
+        Say(error.what(), &findings->unreadable);
     }
   }
 }
 
-void FindUnreadable(SQLite::Database& database, std::vector<std::string>* lines) {
-  Query query(database, Once{"PRAGMA quick_check(100)"});
+// `also_indexes`: whether they have what their tables have, which takes much longer.
+void FindUnreadable(SQLite::Database& database, bool also_indexes,
+                    std::vector<std::string>* lines) {
+  Query query(database,
+              Once{also_indexes ? "PRAGMA integrity_check(100)" : "PRAGMA quick_check(100)"});
   while (query.Step()) {
     if (std::string line = query.Text(0); line != "ok") Say(std::move(line), lines);
   }
@@ -201,7 +213,8 @@ DatabaseFindings CheckDatabase(SQLite::Database& database, const Clock& clock,
     Look(limit, &findings, [&] { FindLaunchesSetAside(database, lines); });
     Look(limit, &findings, [&] { FindJobsWithoutLaunch(database, lines); });
   }
-  Look(limit, &findings, [&] { FindUnreadable(database, &findings.unreadable); });
+  Look(limit, &findings,
+       [&] { FindUnreadable(database, deadline_ns == Clock::kNever, &findings.unreadable); });
   Look(limit, &findings, [&] { FindDangling(database, lines); });
   return findings;
 }

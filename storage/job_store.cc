@@ -17,6 +17,7 @@
 #include "storage/filter_limits.h"
 #include "storage/id_list.h"
 #include "storage/job_row.h"
+#include "storage/row_damage.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
 #include "storage/sqlite_status.h"
@@ -181,7 +182,7 @@ void AppendInTurn(SQLite::Database& database, KeyNumbers* number_of, std::vector
               "WHERE state = 1 ORDER BY priority DESC, position");
   while (query.Step()) {
     const uint64_t job = query.Uint(0);
-    if ((*seen)[job]) continue;
+    if (job >= seen->size() || (*seen)[job]) continue;
     (*seen)[job] = true;
     turns.push_back({query.Int(2), uses.Of(query.Int(3)), {job, (*number_of)(query.Text(1))}});
   }
@@ -337,9 +338,13 @@ v1::JobEvent ReadEvent(SQLite::Database& database, const Query& row) {
   event.set_state(static_cast<v1::JobState>(row.Int(4)));
   if (row.IsNull(5)) return event;
   // One that cannot be read must not end the watches of those who do not ask for it.
-  const absl::StatusOr<v1::Run> run =
-      LoadRun(database, RunKey{row.Uint(1), static_cast<uint32_t>(row.Int(5))});
-  if (run.ok()) *event.mutable_run() = row.Int(6) != 0 ? AsItBegan(*run) : *run;
+  try {
+    const absl::StatusOr<v1::Run> run =
+        LoadRun(database, RunKey{row.Uint(1), static_cast<uint32_t>(row.Int(5))});
+    if (run.ok()) *event.mutable_run() = row.Int(6) != 0 ? AsItBegan(*run) : *run;
+  } catch (const SQLite::Exception& error) {
+    if (!IsRowDamaged(StatusOf(error, {}, nullptr))) throw;
+  }
   return event;
 }
 

@@ -8,6 +8,7 @@
 #include "storage/job_store.h"
 #include "storage/launch.h"
 #include "storage/missing_row.h"
+#include "storage/row_damage.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
 #include "storage/stored_once.h"
@@ -125,8 +126,8 @@ void FailJob(SQLite::Database& database, uint64_t job_id, const std::string& rea
 absl::StatusOr<StartedRun> JobStore::Start(uint64_t job_id, uint32_t launch,
                                            const DeviceIdentity& device, int64_t now_ns) {
   absl::StatusOr<StartedRun> started = TryStart(job_id, launch, device, now_ns);
-  const bool never =
-      absl::IsFailedPrecondition(started.status()) || absl::IsDataLoss(started.status());
+  // Damage of the file is no fault of the launch: it waits until that is mended.
+  const bool never = absl::IsFailedPrecondition(started.status()) || IsRowDamaged(started.status());
   if (!never) return started;
   return SetAside(job_id, launch, std::string(started.status().message()), now_ns);
 }

@@ -4,6 +4,7 @@
 
 #include <initializer_list>
 
+#include "storage/row_damage.h"
 #include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
@@ -31,8 +32,8 @@ absl::Status FirstMissing(SQLite::Database& database, const Query& row,
       return MissingRow(reference.table, absl::StrCat(id), referrer);
     }
   }
-  return absl::DataLossError(absl::StrCat("the database is damaged: ", referrer,
-                                          " is there and cannot be read with what it refers to"));
+  return RowDamaged(absl::StrCat("the database is damaged: ", referrer,
+                                 " is there and cannot be read with what it refers to"));
 }
 
 // Number, job, owner, device, workload, sweep.
@@ -51,7 +52,7 @@ constexpr char kReferencesOfRun[] =
 
 absl::Status MissingRow(const std::string& table, const std::string& key,
                         const std::string& referrer) {
-  return absl::DataLossError(absl::StrCat(
+  return RowDamaged(absl::StrCat(
       "the database is damaged: table ", table, " has no row ", key, ", which ", referrer,
       " refers to; torchlapd --check lists what is missing, torchlapd --repair keeps the rest"));
 }

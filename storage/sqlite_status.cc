@@ -1,14 +1,23 @@
 #include "storage/sqlite_status.h"
 
 #include <absl/strings/str_cat.h>
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <string>
 
+#include "storage/row_damage.h"
+
 namespace torchlap::storage {
 namespace {
+
+// Made by Damage(): SQLite's own have an extended code.
+bool IsDamage(const SQLite::Exception& error) {
+  return error.getErrorCode() == SQLITE_CORRUPT && error.getExtendedErrorCode() == -1;
+}
 
 bool DiskIsFull(int error_number) { return error_number == ENOSPC || error_number == EDQUOT; }
 
@@ -29,14 +38,27 @@ absl::Status Damaged(const std::string& file, const SQLite::Exception& error) {
                    "); restore a backup, or keep what can be read: torchlapd --repair"));
 }
 
+// SQLite does not always keep what the system said: 0, or why no file can be made beside this one.
+int ErrorOfFolder(const std::filesystem::path& file) {
+  const int fd = ::open(file.parent_path().c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0) return errno == EOPNOTSUPP || errno == EISDIR ? 0 : errno;
+  // Room for a name is not yet room for a page.
+  const int error = ::posix_fallocate(fd, 0, 4096);
+  ::close(fd);
+  return error == EOPNOTSUPP || error == EINVAL ? 0 : error;
+}
+
 }  // namespace
 
 absl::Status StatusOf(const SQLite::Exception& error, const std::filesystem::path& file,
                       sqlite3* connection) {
   const std::string name = file.string();
   // A row that is written refers to one that is not there: the program itself writes none such.
-  if (error.getExtendedErrorCode() == SQLITE_CONSTRAINT_FOREIGNKEY) return Damaged(name, error);
-  const int system_error = connection == nullptr ? 0 : sqlite3_system_errno(connection);
+  const bool is_of_row =
+      error.getExtendedErrorCode() == SQLITE_CONSTRAINT_FOREIGNKEY || IsDamage(error);
+  if (is_of_row) return RowDamaged(std::string(Damaged(name, error).message()));
+  int system_error = connection == nullptr ? 0 : sqlite3_system_errno(connection);
+  if (error.getErrorCode() == SQLITE_IOERR && system_error == 0) system_error = ErrorOfFolder(file);
   switch (error.getErrorCode()) {
     case SQLITE_FULL:
       return DiskFull(name);
@@ -54,10 +76,10 @@ absl::Status StatusOf(const SQLite::Exception& error, const std::filesystem::pat
       }
       // A file system that turned read-only under the open file.
       if (system_error == EROFS) return NotWritable(name, std::strerror(EROFS));
-      return absl::UnavailableError(absl::StrCat("database ", name, ": ", error.what(), " (",
-                                                 std::strerror(system_error), ")"));
+      return absl::InternalError(absl::StrCat("database ", name, ": ", error.what(), " (",
+                                              std::strerror(system_error), ")"));
     case SQLITE_BUSY:
-      return absl::UnavailableError(
+      return absl::ResourceExhaustedError(
           absl::StrCat("database ", name, ": is locked by another program; end it and try again"));
     case SQLITE_TOOBIG:
       return absl::InvalidArgumentError(

@@ -65,10 +65,10 @@ absl::StatusOr<v1::SubmitJobsResponse> SubmitOnce(v1::SubmitJobsRequest request,
     unanswered.Forget();
     return response;
   }
-  return WithRemark(response.status(),
-                    unanswered.is_kept()
-                        ? "it may have been accepted: the same command again makes no second sweep"
-                        : "it may have been accepted: torchlap sweeps");
+  return WithRemark(response.status(), unanswered.is_kept()
+                                           ? "it may have been accepted: the same command again "
+                                             "within 10 minutes makes no second sweep"
+                                           : "it may have been accepted: torchlap sweeps");
 }
 
 std::string StartLine(const v1::SubmitJobsResponse& submitted) {

@@ -23,8 +23,12 @@ CareReport Failed(const absl::Status& status) {
 }
 
 absl::Status CheckIsThere(const std::filesystem::path& file) {
-  std::error_code ignored;
-  if (std::filesystem::exists(file, ignored)) return absl::OkStatus();
+  std::error_code error;
+  if (std::filesystem::exists(file, error)) return absl::OkStatus();
+  if (error) {
+    return absl::PermissionDeniedError(
+        fmt::format("cannot look at the database {}: {}", file.string(), error.message()));
+  }
   return absl::NotFoundError(
       fmt::format("there is no database {}; name its folder with --state", file.string()));
 }

@@ -46,6 +46,8 @@ sigset_t BlockStopSignals(bool has_terminal) {
   pthread_sigmask(SIG_BLOCK, &stop, nullptr);
   // Writing says it instead: to a reader that is gone, and beyond a limit on the size of files.
   for (const int number : {SIGPIPE, SIGXFSZ}) ::signal(number, SIG_IGN);
+  // Ignored, as it may be inherited, it would hide how children ended.
+  ::signal(SIGCHLD, SIG_DFL);
   return stop;
 }
 

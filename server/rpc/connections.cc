@@ -1,7 +1,6 @@
 #include "server/rpc/connections.h"
 
 #include <fmt/format.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
@@ -21,6 +20,7 @@
 
 #include "proto/message_size.h"
 #include "server/host/account_name.h"
+#include "server/rpc/without_reflection.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -42,18 +42,6 @@ absl::Status CannotListen(const std::filesystem::path& socket, const char* what)
   return absl::UnavailableError(
       fmt::format("cannot listen on {}: {}: {}", socket.string(), what, std::strerror(errno)));
 }
-
-// The library of reflection gives it to every server of a process that is linked with it.
-class WithoutReflection final : public grpc::ServerBuilderOption {
- public:
-  void UpdateArguments(grpc::ChannelArguments* /*arguments*/) override {}
-  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
-    std::erase_if(*plugins, [](const auto& plugin) {
-      return dynamic_cast<const grpc::reflection::ProtoServerReflectionPlugin*>(plugin.get()) !=
-             nullptr;
-    });
-  }
-};
 
 // For `grpcurl` and its like. It is a synchronous service: each of its streams has a thread, of
 // kQuotaThreads at most.
@@ -147,6 +135,7 @@ Connections::Connections(ListenSetting setting, Bound bound, Calls* calls)
       ending_(1) {
   calls_->get_daemon_status.ListensAt(bound_.path);
   grpc::EnableDefaultHealthCheckService(true);
+  if (setting_.everyone || setting_.only_strangers) relay_ = std::make_unique<Relay>();
   accepting_ = std::jthread([this] { Accept(); });
 }
 
@@ -239,12 +228,12 @@ void Connections::Take(uid_t uid, FileDescriptor connection) {
     full_house_.Tell(uid, std::move(connection), words);
     return;
   }
-  if (!IsKnown(uid)) {
-    if (!relay_) relay_ = std::make_unique<Relay>();
+  // The client's own end: what gRPC has left may still be the relay's.
+  open_.Add(uid, connection.get());
+  if (!IsKnown(uid) && relay_) {
     connection = relay_->Carry(uid, std::move(connection));
     if (!connection) return;
   }
-  open_.Add(uid, connection.get());
   grpc::AddInsecureChannelFromFd(ServerFor(uid).server.get(), connection.release());
 }
 

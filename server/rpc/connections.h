@@ -113,7 +113,7 @@ class Connections {
   // Used by the accepting thread, then by the destructor.
   OpenConnections open_;
   FullHouse full_house_;
-  std::unique_ptr<Relay> relay_;  // from the first stranger on
+  std::unique_ptr<Relay> relay_;  // where strangers may connect
   std::map<uid_t, std::shared_ptr<UserServer>> servers_;
   std::atomic<size_t> users_ = 0;
   std::jthread accepting_;

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <utility>
 
+#include "server/rpc/without_reflection.h"
+
 namespace torchlap::rpc {
 namespace {
 
@@ -64,6 +66,7 @@ FullHouse::Server& FullHouse::ServerFor(uid_t uid) {
   builder.RegisterCallbackGenericService(made.service.get());
   // No health service: this one is well only for saying no.
   builder.SetOption(std::make_unique<grpc::HealthCheckServiceServerBuilderOption>(nullptr));
+  builder.SetOption(std::make_unique<WithoutReflection>());
   builder.SetResourceQuota(grpc::ResourceQuota("refused").Resize(kQuotaBytes));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kToldWithinMs);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kGraceMs);

@@ -125,7 +125,8 @@ grpc::ServerUnaryReactor* Service::ListSweeps(grpc::CallbackServerContext* conte
 
 grpc::ServerWriteReactor<v1::GetRunResponse>* Service::GetRun(
     grpc::CallbackServerContext* /*context*/, const v1::GetRunRequest* request) {
-  return Stream<v1::GetRunResponse>(&calls_->get_run, request, Size::kSmall);
+  // Large, as what was begun goes before it: a small one would pile up samples.
+  return Stream<v1::GetRunResponse>(&calls_->get_run, request, Size::kLarge);
 }
 
 grpc::ServerWriteReactor<v1::ExportRunsResponse>* Service::ExportRuns(

@@ -12,6 +12,7 @@
 #include "server/run/fair_order.h"
 #include "server/run/fit_search.h"
 #include "server/run/next_run.h"
+#include "storage/row_damage.h"
 
 namespace torchlap::run {
 namespace {
@@ -280,7 +281,7 @@ void Dispatcher::Store(const storage::FinishedRun& finished, const storage::Afte
     if (state.ok() || absl::IsAborted(state.status())) return SetTrouble({});
     const std::string failure =
         fmt::format("cannot store the run: {}", std::string(state.status().message()));
-    if (absl::IsNotFound(state.status()) || absl::IsDataLoss(state.status())) {
+    if (absl::IsNotFound(state.status()) || storage::IsRowDamaged(state.status())) {
       // Its row, or its job's, is gone: trying again would hold the device for ever.
       spdlog::error("{}: {}; run {} is given up", device_.name, failure, finished.run.run_id());
       return SetTrouble({});

@@ -4,10 +4,10 @@ namespace torchlap::run {
 
 std::string TroubleWords(const absl::Status& status) {
   const std::string message(status.message());
-  if (absl::IsResourceExhausted(status)) return "the disk is full";
   if (message.find("is locked") != std::string::npos) {
     return "the database is locked by another program";
   }
+  if (absl::IsResourceExhausted(status)) return "the disk is full";
   // In SQLite's words, and in the system's.
   const bool is_read_only = message.find("readonly") != std::string::npos ||
                             message.find("Read-only") != std::string::npos;

@@ -163,9 +163,10 @@ TEST_F(Commands, AStoppingServiceIsExitCode3) {
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the daemon is stopping");
   };
   EXPECT_EQ(Program({"submit", "--model-sizes", "small"}), 3);
-  EXPECT_EQ(err_.str(), "torchlap: the daemon at " + service_.address() +
-                            " is not available: the daemon is stopping; it may have been "
-                            "accepted: the same command again makes no second sweep\n");
+  EXPECT_EQ(err_.str(),
+            "torchlap: the daemon at " + service_.address() +
+                " is not available: the daemon is stopping; it may have been "
+                "accepted: the same command again within 10 minutes makes no second sweep\n");
 }
 
 TEST_F(Commands, ASubmitWithoutAnAnswerIsSentUnderTheSameIdByTheSameCommand) {

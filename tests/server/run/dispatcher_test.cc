@@ -401,7 +401,7 @@ TEST(TroubleWordsTest, TheDatabasesErrorsAreAFewWords) {
   EXPECT_EQ(TroubleWords(absl::PermissionDeniedError("database /x: cannot be written (Read-only "
                                                      "file system); the file ...")),
             "the database is read-only");
-  EXPECT_EQ(TroubleWords(absl::InternalError("database /x: database is locked (SQLite 5)")),
+  EXPECT_EQ(TroubleWords(absl::ResourceExhaustedError("database /x: is locked by another program")),
             "the database is locked by another program");
   EXPECT_EQ(TroubleWords(absl::DataLossError("database /x: damaged")), "database /x: damaged");
 }

@@ -1,0 +1,15 @@
+// Damage of one row, as opposed to damage of the file.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <string>
+
+namespace torchlap::storage {
+
+// DATA_LOSS of what stands in a row, or of a row that it refers to. Nothing else is known to be
+// damaged, so whoever can do without it goes on; any other DATA_LOSS is of the whole file.
+absl::Status RowDamaged(const std::string& message);
+bool IsRowDamaged(const absl::Status& status);
+
+}  // namespace torchlap::storage
