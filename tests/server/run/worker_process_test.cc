@@ -265,6 +265,9 @@ class FewDescriptors {
 };
 
 TEST_F(WorkerProcessTest, WhereverDescriptorsRunOutDuringItsStartItMayBeStartedLater) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "UBSan looks through a pipe whether an object is there, and finds none without";
+#endif
   const WorkerCommand command = Command(R"({"start": {"do": "hang"}})");
   FewDescriptors descriptors;
   int failures = 0;
