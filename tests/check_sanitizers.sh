@@ -10,7 +10,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../deploy/stages.sh"
 
 export ASAN_OPTIONS=strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1
 export UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=second_deadlock_stack=1
+# A report is left out by its stacks, so both must be known.
+export TSAN_OPTIONS=second_deadlock_stack=1:history_size=7
 
 # run_preset PRESET LABELS TARGET...
 run_preset() {

@@ -13,5 +13,7 @@ extern "C" const char* __tsan_default_suppressions() {  // NOLINT: the runtime's
          "race:libabsl_\n"
          "race:libprotobuf.so\n"
          "race:libupb.so\n"
-         "race:^grpc::internal::\n";
+         "race:^grpc::internal::\n"
+         // glibc frees what it keeps for a thread that has ended.
+         "race:_dl_deallocate_tls\n";
 }
