@@ -200,9 +200,7 @@ TEST_F(WorkerProcessTest, WhoLeftItsGroupAndItsSessionEndsWithIt) {
 class Leftover {
  public:
   explicit Leftover(const std::string& mark) {
-    const std::string environment = mark;
-    char* const variables[] = {const_cast<char*>("A=1"), const_cast<char*>(environment.c_str()),
-                               nullptr};
+    char* const variables[] = {const_cast<char*>("A=1"), const_cast<char*>(mark.c_str()), nullptr};
     pid_ = ::fork();
     if (pid_ != 0) return;
     ::setsid();
