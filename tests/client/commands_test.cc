@@ -358,7 +358,10 @@ TEST_F(Commands, SweepsListsWhatWasSubmitted) {
             "sweep_id,name,user,submitted_at,purpose,queued_jobs,running_jobs,succeeded_jobs,"
             "failed_jobs,cancelled_jobs,clean_runs,unverified_runs,suspect_runs,contaminated_runs\n"
             "3,part-b,ann,2026-01-31T12:00:00.000000Z,measure,0,0,3,1,0,2,0,0,0\n");
-  EXPECT_EQ(Program({"sweeps", "--limit", "0"}), 1);
+  for (const char* limit : {"0", "-1", "x", "1x", "", "4294967296", "99999999999"}) {
+    EXPECT_EQ(Program({"sweeps", "--limit", limit}), 1) << limit;
+    EXPECT_THAT(err_.str(), HasSubstr("must be a whole number from 1")) << limit;
+  }
 }
 
 TEST_F(Commands, RunsReadsPagesUpToItsLimit) {
