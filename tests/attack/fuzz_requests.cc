@@ -29,6 +29,7 @@
 #include <thread>
 
 #include "tests/attack/mutation.h"
+#include "tests/attack/run_main.h"
 #include "tests/attack/target.h"
 
 namespace torchlap::attack {
@@ -384,10 +385,5 @@ int Main(int argc, char** argv) {
 }  // namespace torchlap::attack
 
 int main(int argc, char** argv) {
-  try {
-    return torchlap::attack::Main(argc, argv);
-  } catch (const std::exception& error) {
-    std::cerr << "torchlap-fuzz-requests: " << error.what() << "\n";
-    return 2;
-  }
+  return torchlap::attack::RunMain("torchlap-fuzz-requests", torchlap::attack::Main, argc, argv);
 }

@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "tests/attack/mutation.h"
+#include "tests/attack/run_main.h"
 #include "tests/attack/siege.h"
 #include "tests/attack/target.h"
 
@@ -252,10 +253,5 @@ int Main(int argc, char** argv) {
 }  // namespace torchlap::attack
 
 int main(int argc, char** argv) {
-  try {
-    return torchlap::attack::Main(argc, argv);
-  } catch (const std::exception& error) {
-    std::cerr << "torchlap-fuzz-streams: " << error.what() << "\n";
-    return 2;
-  }
+  return torchlap::attack::RunMain("torchlap-fuzz-streams", torchlap::attack::Main, argc, argv);
 }

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "tests/server/rpc/http2_frames.h"
+
 namespace torchlap::attack {
 namespace {
 
@@ -54,11 +56,7 @@ FileDescriptor Connect(const std::filesystem::path& socket) {
 }  // namespace
 
 std::string Frame(FrameType type, uint8_t flags, uint32_t stream, std::string_view payload) {
-  std::string frame = BigEndian(payload.size(), 3);
-  frame += static_cast<char>(type);
-  frame += static_cast<char>(flags);
-  frame += BigEndian(stream, 4);
-  return frame.append(payload);
+  return rpc::Http2Frame(type, flags, stream, std::string(payload));
 }
 
 std::string Setting(uint16_t id, uint32_t value) { return BigEndian(id, 2) + BigEndian(value, 4); }
@@ -89,7 +87,7 @@ std::string WholeCall(uint32_t stream, std::string_view path, std::string_view m
 }
 
 Wire::Wire(const std::filesystem::path& socket, std::string_view settings) : fd_(Connect(socket)) {
-  Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  Send(rpc::kHttp2Preface);
   Send(Frame(kSettings, 0, 0, settings));
 }
 
@@ -113,6 +111,12 @@ bool Wire::Send(std::string_view bytes) {
     return false;
   }
   return is_open();
+}
+
+bool Wire::ClosesWithin(int milliseconds) {
+  pollfd closed = {fd_.get(), POLLRDHUP, 0};
+  ::poll(&closed, 1, milliseconds);
+  return !Read();
 }
 
 bool Wire::Read() {

@@ -51,6 +51,8 @@ class Wire {
   bool Send(std::string_view bytes);
   // Takes what has come, without waiting, and answers settings and pings. False: it has closed.
   bool Read();
+  // Whether it closes before that, having taken what came.
+  bool ClosesWithin(int milliseconds);
   // Bytes of DATA that may still be sent, by what Read has seen.
   int64_t window() const { return window_; }
   void Sent(int64_t data_bytes) { window_ -= data_bytes; }

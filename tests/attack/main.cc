@@ -15,6 +15,7 @@
 #include <stdexcept>
 
 #include "tests/attack/bystander.h"
+#include "tests/attack/run_main.h"
 #include "tests/attack/siege.h"
 #include "tests/attack/target.h"
 
@@ -114,10 +115,5 @@ int Main(int argc, char** argv) {
 }  // namespace torchlap::attack
 
 int main(int argc, char** argv) {
-  try {
-    return torchlap::attack::Main(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "torchlap-attack: %s\n", error.what());
-    return 2;
-  }
+  return torchlap::attack::RunMain("torchlap-attack", torchlap::attack::Main, argc, argv);
 }
