@@ -12,6 +12,7 @@
 
 #include "proto/base/file_descriptor.h"
 #include "storage/database_repair.h"
+#include "storage/row_damage.h"
 #include "storage/sqlite_connection.h"
 #include "tests/storage/store_fixture.h"
 
@@ -153,6 +154,31 @@ TEST_F(DamagedPageTest, IsFoundAtOpeningAndNothingIsTouched) {
   EXPECT_THAT(Refusal(absl::StatusCode::kDataLoss), HasSubstr("torchlapd --repair"));
   EXPECT_TRUE(Contents(file_) == before);
   EXPECT_THAT(Check().unreadable, testing::Not(IsEmpty()));
+}
+
+// Every launch meets it: none of them is to blame.
+TEST_F(DamagedPageTest, UnderTheOpenDatabaseItLeavesTheQueueAlone) {
+  for (const char* table : {"run", "device"}) {
+    SCOPED_TRACE(table);
+    Close();
+    const std::string intact = Contents(file_);
+    Reopen();
+    const int64_t size = SelectInt("PRAGMA page_size");
+    const int64_t root =
+        SelectInt("SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = '" +
+                  std::string(table) + "'");
+    Overwrite((root - 1) * size, static_cast<size_t>(size));
+    const absl::Status status = jobs_->Start(waiting_, 0, cpu0_, now_ns_).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    EXPECT_FALSE(IsRowDamaged(status));
+    const std::string of_job = " FROM job WHERE id = " + std::to_string(waiting_);
+    EXPECT_EQ(SelectInt("SELECT state" + of_job), v1::JOB_STATE_QUEUED);
+    EXPECT_EQ(SelectInt("SELECT count(*) FROM launch WHERE state = 1"), 3);
+    Close();
+    std::ofstream(file_, std::ios::binary) << intact;
+    Reopen();
+  }
+  EXPECT_TRUE(jobs_->Start(waiting_, 0, cpu0_, now_ns_).ok()) << "mended";
 }
 
 TEST_F(DamagedPageTest, WhatCanBeReadIsKeptAndWhatItWasStandsBeside) {
