@@ -1,7 +1,9 @@
 #include "server/host/account_name.h"
 
+#include <grp.h>
 #include <pwd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <string_view>
@@ -48,6 +50,24 @@ bool IsAccount(const std::string& name) {
   const int error = uid ? getpwuid_r(*uid, &entry, buffer.data(), buffer.size(), &found)
                         : getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
   return error == 0 && found != nullptr;
+}
+
+bool IsInGroup(uid_t uid, gid_t gid) {
+  std::vector<char> buffer(16384);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
+    return false;
+  }
+  // Says how many there are where they do not fit.
+  std::vector<gid_t> groups(64);
+  int count = static_cast<int>(groups.size());
+  if (getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count) < 0) {
+    groups.resize(static_cast<size_t>(count));
+    getgrouplist(found->pw_name, found->pw_gid, groups.data(), &count);
+  }
+  groups.resize(std::min(groups.size(), static_cast<size_t>(count)));
+  return std::find(groups.begin(), groups.end(), gid) != groups.end();
 }
 
 }  // namespace torchlap::host

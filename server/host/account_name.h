@@ -14,4 +14,8 @@ bool IsAccountName(const std::string& text);
 // Whether an account of that name, or with that number, is there now. Thread-safe.
 bool IsAccount(const std::string& name);
 
+// Whether the account is in the group, by what is registered of both. False: it has no name.
+// Thread-safe.
+bool IsInGroup(uid_t uid, gid_t gid);
+
 }  // namespace torchlap::host

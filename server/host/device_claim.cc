@@ -1,6 +1,7 @@
 #include "server/host/device_claim.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -12,7 +13,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <optional>
 #include <system_error>
 
@@ -93,7 +93,9 @@ absl::StatusOr<std::optional<HeldBy>> AskHolder(const std::string& key) {
   if (getsockopt(fd->get(), SOL_SOCKET, SO_PEERCRED, &holder, &size) != 0) {
     return ClaimError(key, "SO_PEERCRED");
   }
-  return HeldBy{key, holder.pid, holder.uid, AccountName(holder.uid), std::move(*fd)};
+  HeldBy held{key, holder.pid, holder.uid, AccountName(holder.uid), std::move(*fd)};
+  held.may_lapse = !CountsAlways(held);
+  return held;
 }
 
 absl::StatusOr<std::variant<FileDescriptor, HeldBy>> TakeOrAsk(const std::string& key,
@@ -109,6 +111,19 @@ absl::StatusOr<std::variant<FileDescriptor, HeldBy>> TakeOrAsk(const std::string
     sched_yield();
   }
   return absl::UnavailableError("claim " + key + ": somebody has the name and does not listen");
+}
+
+HeldBy Silent(const std::string& key) {
+  HeldBy holder;
+  holder.key = key;
+  holder.answers = false;
+  holder.may_lapse = true;
+  return holder;
+}
+
+bool IsGone(const HeldBy& holder) {
+  pollfd watched = {holder.watch_fd.get(), POLLIN, 0};
+  return !holder.answers || ::poll(&watched, 1, 0) != 0;
 }
 
 // The name without what would lead to another folder.
@@ -129,53 +144,41 @@ absl::StatusOr<FileDescriptor> Lock(const std::filesystem::path& folder, const s
 // Takes the keys of one claim one after the other.
 class Claiming {
  public:
-  explicit Claiming(const ClaimRules& rules) : rules_(rules) {}
+  explicit Claiming(const std::filesystem::path& lock_folder) : lock_folder_(lock_folder) {}
 
   // Who keeps this one from being ours; nothing: it is.
   absl::StatusOr<std::optional<HeldBy>> Take(const std::string& key) {
     auto result = TakeOrAsk(key, until_);
     if (!result.ok()) {
-      if (!rules_.counts || !absl::IsUnavailable(result.status())) return result.status();
-      Ignore(std::string(result.status().message()), "who holds it does not answer");
+      if (!is_machines() || !absl::IsUnavailable(result.status())) return result.status();
+      others_.push_back(Silent(key));
     } else if (auto* holder = std::get_if<HeldBy>(&*result)) {
-      if (Counts(holder)) return std::move(*holder);
-      Ignore("claim " + key + " of pid " + std::to_string(holder->pid) + ", user " + holder->user,
-             "that account does not use the device");
+      if (!is_machines()) holder->may_lapse = false;
+      if (!holder->may_lapse) return std::move(*holder);
+      others_.push_back(std::move(*holder));
     } else {
       held_.push_back(std::move(std::get<FileDescriptor>(*result)));
     }
     return LockToo(key);
   }
 
-  Claim Taken() && { return Claim(std::move(held_), std::move(ignored_)); }
+  Claim Taken() && { return Claim(std::move(held_), std::move(others_)); }
 
  private:
+  bool is_machines() const { return !lock_folder_.empty(); }
+
   absl::StatusOr<std::optional<HeldBy>> LockToo(const std::string& key) {
-    if (rules_.lock_folder.empty()) return std::nullopt;
-    auto lock = Lock(rules_.lock_folder, key);
+    if (!is_machines()) return std::nullopt;
+    auto lock = Lock(lock_folder_, key);
     if (!lock.ok()) return lock.status();
     held_.push_back(*std::move(lock));
     return std::nullopt;
   }
 
-  bool Counts(HeldBy* holder) {
-    if (!rules_.counts || holder->uid == 0 || holder->uid == geteuid()) return true;
-    // Asked once for all of its keys.
-    const auto [known, is_new] = counts_.try_emplace(holder->pid, false);
-    if (is_new) known->second = rules_.counts(*holder);
-    holder->may_lapse = known->second;
-    return known->second;
-  }
-
-  void Ignore(const std::string& what, const std::string& why) {
-    ignored_.push_back(what + ": ignored, as " + why);
-  }
-
-  const ClaimRules& rules_;
+  const std::filesystem::path& lock_folder_;
   const SteadyClock::time_point until_ = SteadyClock::now() + kPatience;
-  std::map<pid_t, bool> counts_;
   std::vector<FileDescriptor> held_;
-  std::vector<std::string> ignored_;
+  std::vector<HeldBy> others_;
 };
 
 }  // namespace
@@ -197,13 +200,36 @@ std::vector<std::string> CpuClaimKeys(const std::string& scope, const std::vecto
   return keys;
 }
 
+bool CountsAlways(const HeldBy& holder) {
+  return holder.answers && (holder.uid == 0 || holder.uid == geteuid());
+}
+
+void Claim::LookAgain() {
+  std::vector<HeldBy> others;
+  for (HeldBy& before : others_) {
+    if (!IsGone(before)) {
+      others.push_back(std::move(before));
+      continue;
+    }
+    auto now = TakeOrAsk(before.key, SteadyClock::now());
+    if (!now.ok()) {
+      others.push_back(Silent(before.key));
+    } else if (auto* holder = std::get_if<HeldBy>(&*now)) {
+      others.push_back(std::move(*holder));
+    } else {
+      held_.push_back(std::move(std::get<FileDescriptor>(*now)));
+    }
+  }
+  others_ = std::move(others);
+}
+
 absl::StatusOr<std::variant<Claim, HeldBy>> TryClaim(std::vector<std::string> keys,
-                                                     const ClaimRules& rules) {
+                                                     const std::filesystem::path& lock_folder) {
   constexpr size_t kLongestKey = sizeof(sockaddr_un::sun_path) - 1;
   if (keys.empty()) return absl::InvalidArgumentError("a claim needs at least one key");
   // In one order for all, so that of two daemons that want overlapping sets one gets its own.
   std::sort(keys.begin(), keys.end());
-  Claiming claiming(rules);
+  Claiming claiming(lock_folder);
   for (const std::string& key : keys) {
     if (key.size() > kLongestKey) {
       return absl::InvalidArgumentError("claim " + key + " has " + std::to_string(key.size()) +

@@ -1,5 +1,8 @@
 #include "server/host/device_processes.h"
 
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
 #include <algorithm>
 #include <fstream>
 #include <map>
@@ -55,6 +58,20 @@ std::optional<uint64_t> UsedBytes(const NvmlLibrary& nvml, NvmlDevice device) {
   return memory->used_bytes;
 }
 
+// As far as the file's mode says: an access list, or a driver that tells no number, is no refusal.
+bool MayOpen(const NvmlLibrary& nvml, NvmlDevice device, uid_t uid,
+             const std::filesystem::path& root) {
+  const auto number = nvml.MinorNumber(device);
+  if (uid == 0 || !number.ok()) return true;
+  const std::string file = root / "dev" / ("nvidia" + std::to_string(*number));
+  struct stat info = {};
+  if (::stat(file.c_str(), &info) != 0) return true;
+  if (::getxattr(file.c_str(), "system.posix_acl_access", nullptr, 0) > 0) return true;
+  if (info.st_uid == uid) return (info.st_mode & S_IRUSR) != 0;
+  const mode_t right = IsInGroup(uid, info.st_gid) ? S_IRGRP : S_IROTH;
+  return (info.st_mode & right) != 0;
+}
+
 // A process may call itself anything.
 std::string RestOf(std::istream* line) {
   std::string rest;
@@ -80,7 +97,10 @@ ProcessName NameOf(pid_t pid, const std::filesystem::path& root) {
     fields >> key >> std::ws;
     if (key == "Name:") name.name = RestOf(&fields);
     if (key == "PPid:") fields >> name.parent;
-    if (key == "Uid:" && fields >> uid) name.user = AccountName(uid);
+    if (key == "Uid:" && fields >> uid) {
+      name.uid = uid;
+      name.user = AccountName(uid);
+    }
   }
   return name;
 }
@@ -95,6 +115,21 @@ absl::StatusOr<std::vector<GpuProcess>> ProcessesOn(const NvmlLibrary& nvml, Nvm
     processes.back().who = NameOf(pid, root);
   }
   return processes;
+}
+
+bool UsesGpu(const NvmlLibrary& nvml, const std::string& uuid, uid_t uid,
+             const std::filesystem::path& root) {
+  const auto device = nvml.DeviceOf(uuid);
+  if (!device.ok()) return false;
+  const auto processes = ProcessesOn(nvml, *device, root);
+  if (!processes.ok()) return false;
+  bool may_be_its = false;
+  for (const GpuProcess& process : *processes) {
+    if (!process.computes) continue;
+    if (process.who.uid == uid) return true;
+    if (!process.who.uid) may_be_its = true;
+  }
+  return may_be_its && MayOpen(nvml, *device, uid, root);
 }
 
 std::optional<uint64_t> ForeignBytes(const NvmlLibrary& nvml, const std::string& uuid,

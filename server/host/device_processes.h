@@ -14,13 +14,14 @@
 
 namespace torchlap::host {
 
-// `root` stands before /proc in all of this, so that tests read a made-up tree.
+// `root` stands before /proc and /dev in all of this, so that tests read a made-up tree.
 
 // What the kernel tells of a process. Empty and 0: it is gone, or cannot be seen from here.
 struct ProcessName {
   std::string name;  // as in /proc/PID/comm, by Visible(): it is the process's own choice
   std::string user;  // account, `uid:1000` where it has no name
   pid_t parent = 0;
+  std::optional<uid_t> uid = {};  // who started it; unset: as the others
 };
 
 // Nothing but empty fields where the driver's pids are not this process's: inside a pid namespace
@@ -43,6 +44,13 @@ struct GpuProcess {
 // kind can be listed, the other is left out. Thread-safe.
 absl::StatusOr<std::vector<GpuProcess>> ProcessesOn(const NvmlLibrary& nvml, NvmlDevice device,
                                                     const std::filesystem::path& root = "/");
+
+// Whether an account uses the GPU or MIG instance: a process of it, by its real uid, computes
+// there. A process that cannot be looked at (in a container) may be anybody's who may open the GPU:
+// by the mode and the groups of /dev/nvidiaN, where the driver tells N. False where the driver
+// tells nothing.
+bool UsesGpu(const NvmlLibrary& nvml, const std::string& uuid, uid_t uid,
+             const std::filesystem::path& root = "/");
 
 // Memory of the GPU or MIG instance that processes other than `own_pid` hold; 0 stands for no
 // process of ours. Unset rather than wrong:

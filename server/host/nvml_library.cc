@@ -180,6 +180,8 @@ struct NvmlLibrary::Functions {
   Return (*mig_mode)(NvmlDevice, unsigned*, unsigned*) = nullptr;
   Return (*max_mig_count)(NvmlDevice, unsigned*) = nullptr;
   Return (*mig_by_index)(NvmlDevice, unsigned, NvmlDevice*) = nullptr;
+  Return (*gpu_of_mig)(NvmlDevice, NvmlDevice*) = nullptr;
+  Return (*minor_number)(NvmlDevice, unsigned*) = nullptr;
   Return (*capability)(NvmlDevice, int*, int*) = nullptr;
   Return (*memory_v2)(NvmlDevice, MemoryV2*) = nullptr;
   Return (*clock)(NvmlDevice, unsigned, unsigned*) = nullptr;
@@ -210,6 +212,8 @@ void NvmlLibrary::Functions::LoadOptional() {
   Load(&mig_mode, {"nvmlDeviceGetMigMode"});
   Load(&max_mig_count, {"nvmlDeviceGetMaxMigDeviceCount"});
   Load(&mig_by_index, {"nvmlDeviceGetMigDeviceHandleByIndex"});
+  Load(&gpu_of_mig, {"nvmlDeviceGetDeviceHandleFromMigDeviceHandle"});
+  Load(&minor_number, {"nvmlDeviceGetMinorNumber"});
   Load(&capability, {"nvmlDeviceGetCudaComputeCapability"});
   Load(&memory_v2, {"nvmlDeviceGetMemoryInfo_v2"});
   Load(&clock, {"nvmlDeviceGetClockInfo"});
@@ -342,6 +346,12 @@ absl::StatusOr<NvmlDevice> NvmlLibrary::MigInstance(NvmlDevice gpu, unsigned slo
 
 absl::StatusOr<std::string> NvmlLibrary::Uuid(NvmlDevice device) const {
   return nvml_->AskText(nvml_->uuid, device);
+}
+
+absl::StatusOr<unsigned> NvmlLibrary::MinorNumber(NvmlDevice device) const {
+  // Refused for what is no instance.
+  const auto gpu = nvml_->Ask<NvmlDevice>(nvml_->gpu_of_mig, device);
+  return nvml_->Ask<unsigned>(nvml_->minor_number, gpu.ok() ? *gpu : device);
 }
 
 absl::StatusOr<std::string> NvmlLibrary::Name(NvmlDevice device) const {

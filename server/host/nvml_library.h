@@ -89,6 +89,8 @@ class NvmlLibrary {
   absl::StatusOr<NvmlDevice> MigInstance(NvmlDevice gpu, unsigned slot) const;
 
   absl::StatusOr<std::string> Uuid(NvmlDevice device) const;
+  // N of /dev/nvidiaN; of a MIG instance that of its GPU.
+  absl::StatusOr<unsigned> MinorNumber(NvmlDevice device) const;
   absl::StatusOr<std::string> Name(NvmlDevice device) const;
   // 10 x major + minor: 75, 90, 120.
   absl::StatusOr<int> ComputeCapability(NvmlDevice device) const;

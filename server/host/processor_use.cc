@@ -67,25 +67,49 @@ std::map<pid_t, Process> AllProcesses(const fs::path& root) {
   return processes;
 }
 
-// A loop of parents cannot be, but the list was not read at one moment.
-bool IsBelow(const std::map<pid_t, Process>& processes, pid_t pid, pid_t top) {
+// Nothing: it is gone.
+std::optional<uid_t> RealUidOf(const fs::path& folder) {
+  std::ifstream status(folder / "status");
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with("Uid:")) continue;
+    std::istringstream fields(line.substr(4));
+    uid_t uid = 0;
+    if (fields >> uid) return uid;
+  }
+  return std::nullopt;
+}
+
+// Itself, or the next one above it. A loop of parents cannot be, but the list was not read at one
+// moment.
+std::optional<size_t> TopOf(const std::map<pid_t, Process>& processes,
+                            const std::map<pid_t, size_t>& tops, pid_t pid) {
   for (size_t i = 0; i <= processes.size() && pid > 0; ++i) {
-    if (pid == top) return true;
+    if (const auto top = tops.find(pid); top != tops.end()) return top->second;
     const auto found = processes.find(pid);
-    if (found == processes.end()) return false;
+    if (found == processes.end()) return std::nullopt;
     pid = found->second.parent;
   }
-  return false;
+  return std::nullopt;
+}
+
+bool IsOf(const ProcessOwner& owner, const fs::path& root) {
+  return RealUidOf(root / "proc" / std::to_string(owner.pid)) == owner.uid;
 }
 
 }  // namespace
 
-std::map<pid_t, ProcessorUse> UseOfTree(pid_t pid, const fs::path& root) {
+std::vector<std::map<pid_t, ProcessorUse>> UseOfTrees(const std::vector<ProcessOwner>& tops,
+                                                      const fs::path& root) {
+  std::vector<std::map<pid_t, ProcessorUse>> uses(tops.size());
+  std::map<pid_t, size_t> index;
+  for (size_t i = 0; i < tops.size(); ++i) {
+    if (tops[i].pid > 0 && IsOf(tops[i], root)) index.try_emplace(tops[i].pid, i);
+  }
+  if (index.empty()) return uses;
   const std::map<pid_t, Process> processes = AllProcesses(root);
-  std::map<pid_t, ProcessorUse> uses;
-  if (pid <= 0 || !processes.contains(pid)) return uses;
-  for (const auto& [number, process] : processes) {
-    if (IsBelow(processes, number, pid)) uses[number] = process.use;
+  for (const auto& [pid, process] : processes) {
+    const std::optional<size_t> top = TopOf(processes, index, pid);
+    if (top && IsOf({pid, tops[*top].uid}, root)) uses[*top][pid] = process.use;
   }
   return uses;
 }
@@ -102,10 +126,18 @@ uint64_t TicksOn(const std::vector<int>& cores, const std::map<pid_t, ProcessorU
   return ticks;
 }
 
-bool ComputesOn(const std::vector<int>& cores, pid_t pid) {
-  const std::map<pid_t, ProcessorUse> before = UseOfTree(pid);
+std::optional<size_t> FirstToComputeOn(const std::vector<int>& cores,
+                                       const std::vector<ProcessOwner>& processes) {
+  const auto before = UseOfTrees(processes);
+  if (std::all_of(before.begin(), before.end(), [](const auto& use) { return use.empty(); })) {
+    return std::nullopt;
+  }
   std::this_thread::sleep_for(kLookFor);
-  return TicksOn(cores, before, UseOfTree(pid)) >= kLeastTicks;
+  const auto after = UseOfTrees(processes);
+  for (size_t i = 0; i < processes.size(); ++i) {
+    if (TicksOn(cores, before[i], after[i]) >= kLeastTicks) return i;
+  }
+  return std::nullopt;
 }
 
 }  // namespace torchlap::host

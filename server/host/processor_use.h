@@ -3,9 +3,11 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace torchlap::host {
@@ -15,15 +17,25 @@ struct ProcessorUse {
   int core = 0;        // where it ran last
 };
 
-// Of a process and of all below it, by pid. Empty: it is gone, or in another pid namespace. `root`
-// stands before /proc, so that tests read a made-up tree.
-std::map<pid_t, ProcessorUse> UseOfTree(pid_t pid, const std::filesystem::path& root = "/");
+// A process as whose it was known to be: its number may be another's by now.
+struct ProcessOwner {
+  pid_t pid = 0;
+  uid_t uid = 0;
+};
+
+// Of each of these and of all below it, by pid; what is below two of them counts for the nearer
+// one. Processes of another real uid do not count. Empty: it is gone, not its owner's, or in
+// another pid namespace (0). `root` stands before /proc, so that tests read a made-up tree.
+std::vector<std::map<pid_t, ProcessorUse>> UseOfTrees(const std::vector<ProcessOwner>& tops,
+                                                      const std::filesystem::path& root = "/");
 
 // Ticks between two looks of those that ran on one of the cores last.
 uint64_t TicksOn(const std::vector<int>& cores, const std::map<pid_t, ProcessorUse>& before,
                  const std::map<pid_t, ProcessorUse>& after);
 
-// Whether they take a fifth of a core or more there. Looks for 100 ms.
-bool ComputesOn(const std::vector<int>& cores, pid_t pid);
+// The first of them that takes, with all below it, a fifth of a core or more there. Looks for 100
+// ms, however many they are; not at all where none is seen.
+std::optional<size_t> FirstToComputeOn(const std::vector<int>& cores,
+                                       const std::vector<ProcessOwner>& processes);
 
 }  // namespace torchlap::host

@@ -18,6 +18,9 @@ struct DispatcherSetting {
   EventHub* hub = nullptr;
   // Between TERM and KILL of a worker.
   std::chrono::milliseconds grace{3000};
+  // How long one that uses the device by a claim that may lapse is given way, until he is looked at
+  // again.
+  std::chrono::seconds claim_pace{30};
 };
 
 }  // namespace torchlap::run

@@ -1,5 +1,6 @@
 #include "server/run/local_device.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <stdlib.h>
@@ -83,6 +84,18 @@ class LocalTelemetry final : public Telemetry {
   host::DeviceTelemetry telemetry_;
 };
 
+// The claim goes on watching its own.
+host::HeldBy CopyOf(const host::HeldBy& holder) {
+  host::HeldBy copy;
+  copy.key = holder.key;
+  copy.pid = holder.pid;
+  copy.uid = holder.uid;
+  copy.user = holder.user;
+  copy.watch_fd.reset(::fcntl(holder.watch_fd.get(), F_DUPFD_CLOEXEC, 0));
+  copy.may_lapse = holder.may_lapse;
+  return copy;
+}
+
 }  // namespace
 
 LocalDevice::LocalDevice(host::HostDevice device, const LocalSetting* setting)
@@ -90,38 +103,61 @@ LocalDevice::LocalDevice(host::HostDevice device, const LocalSetting* setting)
 
 absl::StatusOr<std::optional<host::HeldBy>> LocalDevice::TryToHold() {
   if (claim_) return std::nullopt;
-  const auto rules = Rules();
-  if (!rules.ok()) return rules.status();
-  auto answer = host::TryClaim(device_.claim_keys, *rules);
+  const auto locks = LockFolder();
+  if (!locks.ok()) return locks.status();
+  auto answer = host::TryClaim(device_.claim_keys, *locks);
   if (!answer.ok()) return answer.status();
   if (auto* held = std::get_if<host::HeldBy>(&*answer)) return std::optional(std::move(*held));
   claim_ = std::get<host::Claim>(std::move(*answer));
-  for (const std::string& line : claim_->ignored()) spdlog::warn("{}: {}", device_.name, line);
   return std::nullopt;
 }
 
-absl::StatusOr<host::ClaimRules> LocalDevice::Rules() const {
-  host::ClaimRules rules;
-  if (!setting_.configuration->system) return rules;
-  rules.lock_folder = setting_.configuration->runtime_folder / "claims";
-  absl::Status made = host::MakeRuntimeFolder(rules.lock_folder, host::RuntimeAccess::kOwnerOnly);
+absl::StatusOr<std::filesystem::path> LocalDevice::LockFolder() const {
+  if (!setting_.configuration->system) return std::filesystem::path();
+  const std::filesystem::path folder = setting_.configuration->runtime_folder / "claims";
+  absl::Status made = host::MakeRuntimeFolder(folder, host::RuntimeAccess::kOwnerOnly);
   if (!made.ok()) return made;
-  rules.counts = [this](const host::HeldBy& holder) { return IsUsedBy(holder); };
-  return rules;
+  return folder;
+}
+
+std::optional<host::HeldBy> LocalDevice::UsedByAnother() {
+  if (!claim_) return std::nullopt;
+  claim_->LookAgain();
+  const std::vector<host::HeldBy>& others = claim_->others();
+  const std::optional<size_t> user = FirstThatCounts(others);
+  if (user) return CopyOf(others[*user]);
+  WarnOf(others);
+  return std::nullopt;
 }
 
 // To use a GPU is to have been able to open it. Cores are everybody's: there the holder, or what it
 // has started, computes.
-bool LocalDevice::IsUsedBy(const host::HeldBy& holder) const {
-  if (!is_cuda()) return host::ComputesOn(device_.cores, holder.pid);
-  if (setting_.nvml == nullptr) return false;
-  const auto device = setting_.nvml->DeviceOf(device_.uuid);
-  if (!device.ok()) return false;
-  const auto processes = host::ProcessesOn(*setting_.nvml, *device);
-  return processes.ok() && std::any_of(processes->begin(), processes->end(), [&](const auto& one) {
-           // Without a name it cannot be told from the holder's.
-           return one.computes && (one.who.user.empty() || one.who.user == holder.user);
-         });
+std::optional<size_t> LocalDevice::FirstThatCounts(const std::vector<host::HeldBy>& others) const {
+  std::vector<host::ProcessOwner> holders;
+  for (size_t i = 0; i < others.size(); ++i) {
+    const host::HeldBy& holder = others[i];
+    if (host::CountsAlways(holder)) return i;
+    holders.push_back({holder.pid, holder.uid});
+    if (!is_cuda() || !holder.answers || setting_.nvml == nullptr) continue;
+    if (host::UsesGpu(*setting_.nvml, device_.uuid, holder.uid)) return i;
+  }
+  return is_cuda() ? std::nullopt : host::FirstToComputeOn(device_.cores, holders);
+}
+
+void LocalDevice::WarnOf(const std::vector<host::HeldBy>& ignored) {
+  std::vector<std::string> warnings;
+  for (const host::HeldBy& holder : ignored) {
+    warnings.push_back(
+        holder.answers
+            ? fmt::format("claim {} of pid {}, user {}: ignored, as that account does not use the "
+                          "device",
+                          holder.key, holder.pid, holder.user)
+            : fmt::format("claim {}: ignored, as who holds it does not answer", holder.key));
+    const bool is_known =
+        std::find(warnings_.begin(), warnings_.end(), warnings.back()) != warnings_.end();
+    if (!is_known) spdlog::warn("{}: {}", device_.name, warnings.back());
+  }
+  warnings_ = std::move(warnings);
 }
 
 absl::StatusOr<std::unique_ptr<Worker>> LocalDevice::Start(const std::string& run_id) {

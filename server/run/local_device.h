@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "server/host/configuration.h"
 #include "server/host/host_facts.h"
@@ -31,6 +32,7 @@ class LocalDevice final : public Place {
 
   const host::HostDevice& device() const override { return device_; }
   absl::StatusOr<std::optional<host::HeldBy>> TryToHold() override;
+  std::optional<host::HeldBy> UsedByAnother() override;
   v1::WorkerRequest Request(const v1::Run& run) const override;
   absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id) override;
   bool KeepsTime() const override;
@@ -44,12 +46,16 @@ class LocalDevice final : public Place {
   bool is_cuda() const { return device_.kind == v1::DEVICE_KIND_CUDA; }
   WorkerCommand Command(const std::string& run_id) const;
   // Of a daemon for the whole machine: nobody's claim keeps a device that he does not use.
-  absl::StatusOr<host::ClaimRules> Rules() const;
-  bool IsUsedBy(const host::HeldBy& holder) const;
+  absl::StatusOr<std::filesystem::path> LockFolder() const;
+  // Whose claim counts now, by its place among them.
+  std::optional<size_t> FirstThatCounts(const std::vector<host::HeldBy>& others) const;
+  // Says who is ignored, once.
+  void WarnOf(const std::vector<host::HeldBy>& ignored);
 
   const host::HostDevice device_;
   const LocalSetting& setting_;
   std::optional<host::Claim> claim_;
+  std::vector<std::string> warnings_;  // of the last look
 };
 
 }  // namespace torchlap::run

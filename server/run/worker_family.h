@@ -1,31 +1,26 @@
 // The workers of this daemon as processes, and what they start: whoever leaves a worker's process
 // group, or its session, is found and ended all the same.
 //
-// Two ways lead to them. A worker is given a mark in its environment, which its children inherit;
-// and orphans become children of the daemon (a subreaper), whatever they made of their environment.
-// The second way ends with the daemon; the mark tells the next one whom it has to wait for.
+// Two ways lead to them. A worker is given a mark in its environment, which its children inherit,
+// also into namespaces of their own (worker_mark.h); and orphans become children of the daemon (a
+// subreaper), whatever they made of their environment. The second way ends with the daemon; the
+// mark tells the next one whom it has to wait for.
 #pragma once
 
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "proto/base/mutex.h"
 #include "server/run/process_start.h"
+#include "server/run/worker_mark.h"
 
 namespace torchlap::run {
-
-// The entry of a worker's environment that names what it works on: the claim keys of its device.
-// Only the claim's holder starts workers there, so that of two with one key the older is a
-// leftover.
-std::string MarkOf(const std::vector<std::string>& claim_keys);
-
-// Processes of this account, this one aside, whose mark has one of the keys, however they got it.
-// Empty for no keys.
-std::vector<pid_t> MarkedProcesses(const std::vector<std::string>& claim_keys);
 
 // Thread-safe.
 class WorkerFamily {
@@ -38,21 +33,27 @@ class WorkerFamily {
   // Of a worker that has ended: its status, as of waitpid.
   int Reap(pid_t pid) TORCHLAP_EXCLUDES(mutex_);
 
-  // Ends who carries the mark, and orphans without a mark of their own: whatever else this process
-  // starts must not be started while it has workers. Returns who is left when the patience is over,
-  // as in an uninterruptible sleep. Workers of earlier daemons that are dying already are waited
-  // for, too; their device cannot be told any more. Where nobody is there it does not wait.
+  // Ends who carries the mark, and orphans without a mark of this daemon that are younger than its
+  // first worker: whatever else this process starts must not be started while it has workers.
+  // Returns who is left when the patience is over, as in an uninterruptible sleep. Workers of
+  // earlier daemons that are dying already, or sleep so, are waited for, too; their device cannot
+  // be told. Others that sleep so are looked at some times only. Where nobody is there it does not
+  // wait. No other thread waits for what blocks here.
   std::vector<pid_t> EndStrays(const std::vector<std::string>& claim_keys,
                                std::chrono::milliseconds patience) TORCHLAP_EXCLUDES(mutex_);
 
  private:
   WorkerFamily() = default;
-  std::vector<pid_t> KillOrphans() TORCHLAP_EXCLUDES(mutex_);
-  // Of earlier daemons: those that are about to be gone.
-  std::vector<pid_t> DyingWorkers() TORCHLAP_EXCLUDES(mutex_);
+  std::vector<pid_t> EndOrphans() TORCHLAP_EXCLUDES(mutex_);
+  // False: it is none, or it has ended.
+  bool EndOrphan(const ProcessState& process, const ProcessEnvironment& environment)
+      TORCHLAP_EXCLUDES(mutex_);
+  std::vector<pid_t> WithoutWorkers(std::vector<pid_t> pids) TORCHLAP_EXCLUDES(mutex_);
 
+  MarkSearch search_;
   Mutex mutex_;
   std::set<pid_t> workers_ TORCHLAP_GUARDED_BY(mutex_);
+  std::optional<uint64_t> first_start_ticks_ TORCHLAP_GUARDED_BY(mutex_);
 };
 
 }  // namespace torchlap::run

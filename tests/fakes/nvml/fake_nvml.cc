@@ -14,6 +14,7 @@
 // last one stays. A device without a directive does not support what it stands for.
 //
 //   capability 9 0
+//   minor 3                          # N of /dev/nvidiaN; of a GPU, not of its instances
 //   sm-mhz 1980 1755                 power-mw 350000
 //   temperature 41 87                slowdown-at 92
 //   utilisation 0 100                # percent
@@ -154,6 +155,7 @@ bool ReadDriverDirective(const std::string& word, std::istream& line) {
 
 const std::vector<std::string>& ReadingDirectives() {
   static const std::vector<std::string> words = {"capability",
+                                                 "minor",
                                                  "sm-mhz",
                                                  "power-mw",
                                                  "temperature",
@@ -452,6 +454,21 @@ int nvmlDeviceGetMaxMigDeviceCount(FakeDevice* device, unsigned* count) {
 int nvmlDeviceGetMigDeviceHandleByIndex(FakeDevice* device, unsigned index, FakeDevice** instance) {
   *instance = device->slots.at(index).get();
   return *instance == nullptr ? kNotFound : kSuccess;
+}
+
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(FakeDevice* instance, FakeDevice** device) {
+  for (const auto& gpu : driver->gpus) {
+    for (const auto& slot : gpu->slots) {
+      if (slot.get() != instance) continue;
+      *device = gpu.get();
+      return kSuccess;
+    }
+  }
+  return kNotFound;
+}
+
+int nvmlDeviceGetMinorNumber(FakeDevice* device, unsigned* number) {
+  return Read(device, "minor", number);
 }
 
 int nvmlDeviceGetCudaComputeCapability(FakeDevice* device, int* major, int* minor) {

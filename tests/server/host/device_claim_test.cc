@@ -173,35 +173,52 @@ const Claim* Taken(const Result& result) {
   return result.ok() ? std::get_if<Claim>(&*result) : nullptr;
 }
 
-// Of a daemon that serves the whole machine, where nobody uses the device or everybody does.
-ClaimRules Rules(bool counts) {
-  ClaimRules rules;
-  rules.counts = [counts](const HeldBy&) { return counts; };
-  return rules;
-}
-
 TEST(DeviceClaim, AHolderThatDoesNotAnswerIsNotWaitedForLong) {
+  const TemporaryFolder locks;
   const auto keys = Cores({0, 1, 2, 3, 4, 5, 6, 7});
   std::vector<FileDescriptor> silent;
   for (const std::string& key : keys) silent.push_back(BindOnly(key));
   const auto began = std::chrono::steady_clock::now();
   EXPECT_EQ(TryClaim(keys).status().code(), absl::StatusCode::kUnavailable);
-  const Result result = TryClaim(keys, Rules(true));
+  Result result = TryClaim(keys, locks.path());
   // 100 ms each; the rest is a machine that has other things to do.
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
-  const Claim* claim = Taken(result);
-  ASSERT_NE(claim, nullptr) << result.status();
-  ASSERT_EQ(claim->ignored().size(), keys.size());
-  EXPECT_EQ(claim->ignored()[0], "claim " + keys[0] +
-                                     ": somebody has the name and does not listen: ignored, as who "
-                                     "holds it does not answer");
+  ASSERT_NE(Taken(result), nullptr) << result.status();
+  for (int looks = 0; looks < 2; ++looks) {
+    const Claim* claim = Taken(result);
+    ASSERT_EQ(claim->others().size(), keys.size());
+    EXPECT_EQ(claim->others()[0].key, keys[0]);
+    EXPECT_FALSE(claim->others()[0].answers);
+    EXPECT_FALSE(CountsAlways(claim->others()[0])) << "nobody knows whose it is";
+    // A hundred of them wait for nobody.
+    for (int i = 0; i < 100; ++i) std::get<Claim>(*result).LookAgain();
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
 }
 
-TEST(DeviceClaim, AClaimOfThisAccountCountsWhateverTheRulesSay) {
+TEST(DeviceClaim, ASilentHolderThatBeginsToListenIsKnownFromThenOn) {
+  const TemporaryFolder locks;
+  const auto keys = Cores({0});
+  const FileDescriptor silent = BindOnly(keys[0]);
+  Result result = TryClaim(keys, locks.path());
+  ASSERT_NE(Taken(result), nullptr) << result.status();
+  ASSERT_EQ(listen(silent.get(), 8), 0);
+  std::get<Claim>(*result).LookAgain();
+  ASSERT_EQ(Taken(result)->others().size(), 1U);
+  const HeldBy& holder = Taken(result)->others()[0];
+  EXPECT_TRUE(holder.answers);
+  EXPECT_EQ(holder.uid, geteuid());
+  EXPECT_EQ(holder.pid, getpid());
+  EXPECT_TRUE(CountsAlways(holder)) << "it is this account's";
+  EXPECT_FALSE(holder.may_lapse);
+}
+
+TEST(DeviceClaim, AClaimOfThisAccountCountsForTheWholeMachineToo) {
+  const TemporaryFolder locks;
   const auto keys = GpuClaimKeys(Scope(), "GPU-1");
   const Result held = TryClaim(keys);
   ASSERT_TRUE(IsClaim(held));
-  const Result refused = TryClaim(keys, Rules(false));
+  const Result refused = TryClaim(keys, locks.path());
   ASSERT_NE(Holder(refused), nullptr) << refused.status();
   EXPECT_FALSE(Holder(refused)->may_lapse);
 }
@@ -216,71 +233,121 @@ ChildProcess Stranger(const std::vector<std::string>& keys) {
   });
 }
 
-TEST(DeviceClaim, AClaimOfAnotherAccountCountsWhereItUsesTheDevice) {
+TEST(DeviceClaim, ANameOfAnotherAccountKeepsTheWholeMachinesDaemonFromNothing) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  const TemporaryFolder locks;
   const auto keys = GpuClaimKeys(Scope(), "GPU-1");
   ChildProcess stranger = Stranger(keys);
   ASSERT_TRUE(stranger.acted());
-  EXPECT_NE(Holder(TryClaim(keys)), nullptr) << "without rules";
   {
-    const Result refused = TryClaim(keys, Rules(true));
-    ASSERT_NE(Holder(refused), nullptr) << refused.status();
-    EXPECT_TRUE(Holder(refused)->may_lapse);
-    EXPECT_EQ(Holder(refused)->uid, 12345U);
+    const Result refused = TryClaim(keys);
+    ASSERT_NE(Holder(refused), nullptr) << "without locks every claim counts";
+    EXPECT_FALSE(Holder(refused)->may_lapse);
   }
-  const Result taken = TryClaim(keys, Rules(false));
+  const Result taken = TryClaim(keys, locks.path());
   ASSERT_NE(Taken(taken), nullptr) << taken.status();
-  EXPECT_EQ(
-      Taken(taken)->ignored(),
-      std::vector<std::string>{"claim " + keys[0] + " of pid " + std::to_string(stranger.pid()) +
-                               ", user uid:12345: ignored, as that account does not use the "
-                               "device"});
+  ASSERT_EQ(Taken(taken)->others().size(), 1U);
+  const HeldBy& other = Taken(taken)->others()[0];
+  EXPECT_EQ(other.key, keys[0]);
+  EXPECT_EQ(other.pid, stranger.pid());
+  EXPECT_EQ(other.uid, 12345U) << "by the kernel";
+  EXPECT_EQ(other.user, "uid:12345");
+  EXPECT_TRUE(other.may_lapse);
+  EXPECT_FALSE(CountsAlways(other));
 }
 
-TEST(DeviceClaim, WhoHoldsSomeOfTheCoresIsAskedForOnce) {
+TEST(DeviceClaim, EachNameOfAnotherIsTold) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  const TemporaryFolder locks;
   ChildProcess stranger = Stranger(Cores({1, 2, 3}));
   ASSERT_TRUE(stranger.acted());
-  int asked = 0;
-  ClaimRules rules;
-  rules.counts = [&](const HeldBy&) {
-    ++asked;
-    return false;
-  };
-  const Result taken = TryClaim(Cores({0, 1, 2, 3, 4}), rules);
+  const Result taken = TryClaim(Cores({0, 1, 2, 3, 4}), locks.path());
   ASSERT_NE(Taken(taken), nullptr) << taken.status();
-  EXPECT_EQ(asked, 1);
-  EXPECT_EQ(Taken(taken)->ignored().size(), 3U);
+  ASSERT_EQ(Taken(taken)->others().size(), 3U);
+  EXPECT_EQ(Taken(taken)->others()[1].key, Cores({2})[0]);
   EXPECT_NE(Holder(TryClaim(Cores({0}))), nullptr) << "the others are held as usual";
+}
+
+TEST(DeviceClaim, ANameThatBecomesFreeIsTakenAtTheNextLook) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  const TemporaryFolder locks;
+  ChildProcess stranger = Stranger(Cores({1, 2}));
+  ASSERT_TRUE(stranger.acted());
+  Result taken = TryClaim(Cores({0, 1, 2}), locks.path());
+  ASSERT_NE(Taken(taken), nullptr) << taken.status();
+  std::get<Claim>(*taken).LookAgain();
+  EXPECT_EQ(Taken(taken)->others().size(), 2U) << "its holder lives";
+  stranger.Kill();
+  std::get<Claim>(*taken).LookAgain();
+  EXPECT_TRUE(Taken(taken)->others().empty());
+  const Result late = TryClaim(Cores({2}));
+  ASSERT_NE(Holder(late), nullptr) << late.status();
+  EXPECT_EQ(Holder(late)->pid, getpid());
+}
+
+TEST(DeviceClaim, WhoTakesANameThatBecameFreeIsTheOneThatIsTold) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  const TemporaryFolder locks;
+  ChildProcess first = Stranger(Cores({0}));
+  ASSERT_TRUE(first.acted());
+  Result taken = TryClaim(Cores({0}), locks.path());
+  ASSERT_NE(Taken(taken), nullptr) << taken.status();
+  first.Kill();
+  ChildProcess second = Stranger(Cores({0}));
+  ASSERT_TRUE(second.acted());
+  std::get<Claim>(*taken).LookAgain();
+  ASSERT_EQ(Taken(taken)->others().size(), 1U);
+  EXPECT_EQ(Taken(taken)->others()[0].pid, second.pid());
+}
+
+TEST(DeviceClaim, LookingAgainLeavesNoConnectionsInTheHoldersQueue) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  const TemporaryFolder locks;
+  ChildProcess stranger = Stranger(Cores({0}));
+  ASSERT_TRUE(stranger.acted());
+  Result taken = TryClaim(Cores({0}), locks.path());
+  ASSERT_NE(Taken(taken), nullptr) << taken.status();
+  // More than a queue has room for.
+  for (int i = 0; i < 10'000; ++i) std::get<Claim>(*taken).LookAgain();
+  EXPECT_NE(Holder(TryClaim(Cores({0}))), nullptr) << "others can still learn who it is";
 }
 
 TEST(DeviceClaim, WhereTheNameIsAnothersTheLockStandsForIt) {
   const TemporaryFolder folder;
   const auto keys = GpuClaimKeys(Scope(), "GPU-1");
   const FileDescriptor silent = BindOnly(keys[0]);
-  ClaimRules rules = Rules(false);
-  rules.lock_folder = folder.path();
   {
-    const Result first = TryClaim(keys, rules);
+    const Result first = TryClaim(keys, folder.path());
     ASSERT_TRUE(IsClaim(first)) << first.status();
-    const Result second = TryClaim(keys, rules);
+    const Result second = TryClaim(keys, folder.path());
     EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
     EXPECT_NE(second.status().message().find("is locked by another torchlapd"),
               absl::string_view::npos)
         << second.status();
   }
-  EXPECT_TRUE(IsClaim(TryClaim(keys, rules))) << "let go of";
+  EXPECT_TRUE(IsClaim(TryClaim(keys, folder.path()))) << "let go of";
 }
 
 TEST(DeviceClaim, ALockThatIsNoFileIsRefused) {
   const TemporaryFolder folder;
   const auto keys = GpuClaimKeys("t" + std::to_string(getpid()), "GPU-1");
-  ClaimRules rules;
-  rules.lock_folder = folder.path();
   std::string name = keys[0];
   std::replace(name.begin(), name.end(), '/', '_');
   std::filesystem::create_symlink("/no/such", folder.path() / (name + ".lock"));
-  EXPECT_EQ(TryClaim(keys, rules).status().code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(TryClaim(keys, folder.path()).status().code(), absl::StatusCode::kPermissionDenied);
+}
+
+TEST(DeviceClaim, ALockOfAnotherAccountIsNotHonoured) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  const TemporaryFolder folder;
+  const auto keys = GpuClaimKeys("t" + std::to_string(getpid()), "GPU-1");
+  std::string name = keys[0];
+  std::replace(name.begin(), name.end(), '/', '_');
+  const auto file = folder.Write(name + ".lock", "");
+  ASSERT_EQ(chown(file.c_str(), 12345, 12345), 0);
+  const absl::Status refused = TryClaim(keys, folder.path()).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_NE(refused.message().find("belongs to uid 12345"), absl::string_view::npos) << refused;
 }
 
 TEST(DeviceClaim, WithoutADescriptorLeftItIsSaid) {

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -158,6 +160,115 @@ TEST_F(DeviceProcesses, AnOldDriversUseIsNotTakenForForeign) {
       "driver 340.1\ngpu GPU-1 4096 A\nused-mib 10\nreserved-mib 500\nprocess 10 8 compute\n",
       TORCHLAP_FAKE_NVML_UNVERSIONED_LIBRARY);
   EXPECT_THAT(Foreign(*nvml, 0), Optional(8 * kMib));
+}
+
+constexpr uid_t kAnn = 4294001;  // accounts that have no name
+constexpr uid_t kBob = 4294002;
+
+class GpuUse : public testing::Test {
+ protected:
+  bool Uses(const NvmlLibrary& nvml, uid_t uid, const std::string& uuid = "GPU-1") {
+    return UsesGpu(nvml, uuid, uid, machine_.root());
+  }
+  // A file of the kernel, as good as a device.
+  void AddDeviceFile(int number, std::filesystem::perms mode) {
+    const std::string name = "dev/nvidia" + std::to_string(number);
+    machine_.Write(name, "");
+    std::filesystem::permissions(machine_.root() / name, mode);
+  }
+  static constexpr std::filesystem::perms kForAll{0666};
+  static constexpr std::filesystem::perms kForItsGroup{0660};
+
+  FakeMachine machine_;
+};
+
+TEST_F(GpuUse, IsThatAProcessOfTheAccountComputesThere) {
+  machine_.AddProcess(10, "python3", 1, kAnn);
+  machine_.AddProcess(11, "Xorg", 1, kBob);
+  const auto nvml =
+      machine_.Open("gpu GPU-1 40960 A\nprocess 10 100 compute\nprocess 11 50 graphics\n");
+  EXPECT_TRUE(Uses(*nvml, kAnn));
+  EXPECT_FALSE(Uses(*nvml, kBob)) << "who draws does not compute";
+  EXPECT_FALSE(Uses(*nvml, 0)) << "root has nothing there";
+}
+
+TEST_F(GpuUse, WithoutAProcessIsNone) {
+  const auto nvml = machine_.Open("gpu GPU-1 40960 A\n");
+  EXPECT_FALSE(Uses(*nvml, kAnn));
+}
+
+TEST_F(GpuUse, OfSeveralGpusIsTheirOwn) {
+  machine_.AddProcess(10, "python3", 1, kAnn);
+  machine_.AddProcess(11, "python3", 1, kBob);
+  const auto nvml = machine_.Open(
+      "gpu GPU-1 40960 A\nprocess 10 1 compute\ngpu GPU-2 40960 A\nprocess 11 1 both\n"
+      "gpu GPU-3 40960 A\n");
+  EXPECT_TRUE(Uses(*nvml, kAnn, "GPU-1"));
+  EXPECT_FALSE(Uses(*nvml, kAnn, "GPU-2"));
+  EXPECT_TRUE(Uses(*nvml, kBob, "GPU-2"));
+  for (const uid_t uid : {kAnn, kBob}) EXPECT_FALSE(Uses(*nvml, uid, "GPU-3"));
+  EXPECT_FALSE(Uses(*nvml, kAnn, "GPU-9")) << "there is none";
+}
+
+TEST_F(GpuUse, OfAMigInstanceIsNotThatOfItsNeighbour) {
+  machine_.AddProcess(10, "python3", 1, kAnn);
+  const auto nvml = machine_.Open(
+      "mig-gpu GPU-1 40960 A\nmig MIG-a 4864 A\nprocess 10 100 compute\nmig MIG-b 4864 A\n");
+  EXPECT_TRUE(Uses(*nvml, kAnn, "MIG-a"));
+  EXPECT_FALSE(Uses(*nvml, kAnn, "MIG-b"));
+}
+
+TEST_F(GpuUse, ByAnUnknownProcessIsThatOfWhoMayOpenTheDevice) {
+  const auto nvml = machine_.Open("gpu GPU-1 40960 A\nminor 3\nprocess 10 100 compute\n");
+  EXPECT_TRUE(Uses(*nvml, kAnn)) << "no file says that he may not";
+  AddDeviceFile(3, kForAll);
+  EXPECT_TRUE(Uses(*nvml, kAnn));
+  AddDeviceFile(3, kForItsGroup);
+  EXPECT_FALSE(Uses(*nvml, kAnn)) << "he is not in the group";
+  EXPECT_TRUE(Uses(*nvml, 0)) << "root may open all";
+  EXPECT_TRUE(geteuid() == 0 || Uses(*nvml, geteuid())) << "the file's owner";
+}
+
+TEST_F(GpuUse, ByAnUnknownProcessIsToldByTheFileOfThatGpuAlone) {
+  AddDeviceFile(0, kForItsGroup);
+  AddDeviceFile(1, kForAll);
+  const auto nvml = machine_.Open(
+      "gpu GPU-1 40960 A\nminor 0\nprocess 10 1 compute\ngpu GPU-2 40960 A\nminor 1\n"
+      "process 11 1 compute\n");
+  EXPECT_FALSE(Uses(*nvml, kAnn, "GPU-1"));
+  EXPECT_TRUE(Uses(*nvml, kAnn, "GPU-2"));
+}
+
+TEST_F(GpuUse, OfAMigInstanceIsToldByTheFileOfItsGpu) {
+  AddDeviceFile(5, kForItsGroup);
+  const auto nvml = machine_.Open(
+      "mig-gpu GPU-1 40960 A\nminor 5\nmig-gap\nmig MIG-a 4864 A\nprocess 10 1 compute\n");
+  EXPECT_FALSE(Uses(*nvml, kAnn, "MIG-a"));
+  AddDeviceFile(5, kForAll);
+  EXPECT_TRUE(Uses(*nvml, kAnn, "MIG-a"));
+}
+
+TEST_F(GpuUse, InAContainerIsUnknownAndNotTakenFromTheNumbers) {
+  machine_.AddProcess(10, "python3", 1, kBob);
+  machine_.EnterNamespace("pid:[4026532266]");
+  AddDeviceFile(3, kForItsGroup);
+  const auto nvml = machine_.Open("gpu GPU-1 40960 A\nminor 3\nprocess 10 100 compute\n");
+  EXPECT_FALSE(Uses(*nvml, kBob)) << "number 10 is another process here";
+}
+
+TEST_F(GpuUse, OfADriverThatTellsNothingIsNone) {
+  for (const char* machine : {"gpu GPU-1 40960 A\nprocess-error 4\n", "gpu GPU-2 40960 A\n"}) {
+    EXPECT_FALSE(Uses(*machine_.Open(machine), kAnn)) << machine;
+  }
+}
+
+TEST_F(GpuUse, OfADriverOfOldIsFoundWithoutTheNumberOfItsFile) {
+  machine_.AddProcess(10, "python3", 1, kAnn);
+  AddDeviceFile(0, kForItsGroup);
+  const auto nvml = machine_.Open("driver 340.1\ngpu GPU-1 4096 A\nprocess 10 8 compute\n",
+                                  TORCHLAP_FAKE_NVML_UNVERSIONED_LIBRARY);
+  EXPECT_TRUE(Uses(*nvml, kAnn));
+  EXPECT_FALSE(Uses(*nvml, kBob));
 }
 
 }  // namespace

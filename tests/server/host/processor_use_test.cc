@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +28,15 @@ class ProcessorUseTest : public testing::Test {
     for (int field = 16; field < 39; ++field) text += " 0";
     folder_.Write("proc/" + std::to_string(pid) + "/stat",
                   text + " " + std::to_string(core) + " 0 0\n");
+    Own(pid, "1000\t1000\t1000\t1000");
   }
-  std::map<pid_t, ProcessorUse> Use(pid_t pid) const { return UseOfTree(pid, folder_.path()); }
+  // Real, effective and saved uid, and that of the file system.
+  void Own(int pid, const std::string& uids) const {
+    folder_.Write("proc/" + std::to_string(pid) + "/status", "Name:\tpython\nUid:\t" + uids + "\n");
+  }
+  std::map<pid_t, ProcessorUse> Use(pid_t pid, uid_t uid = 1000) const {
+    return UseOfTrees({{pid, uid}}, folder_.path()).at(0);
+  }
 
   TemporaryFolder folder_;
 };
@@ -53,6 +64,35 @@ TEST_F(ProcessorUseTest, WhoIsNotThereUsesNothing) {
   for (const pid_t pid : {0, -1, 11, 12, 99}) EXPECT_TRUE(Use(pid).empty()) << pid;
 }
 
+TEST_F(ProcessorUseTest, WhatIsOfAnotherUserDoesNotCount) {
+  Add(10, 1, 1, 2, 3);
+  Add(11, 10, 30, 40, 4);
+  Add(12, 11, 500, 0, 5);
+  Own(11, "0\t1000\t1000\t1000");  // setuid: another has started it
+  Own(12, "1000\t0\t0\t0");        // he has started what runs as another
+  EXPECT_EQ(Use(10).size(), 2U);
+  EXPECT_TRUE(Use(10).contains(12));
+  EXPECT_FALSE(Use(10).contains(11));
+  EXPECT_TRUE(Use(10, 1001).empty()) << "the number is another's by now";
+  EXPECT_TRUE(Use(10, 0).empty());
+}
+
+TEST_F(ProcessorUseTest, WhatIsBelowTwoCountsForTheNearerOne) {
+  Add(10, 1, 1, 0, 0);
+  Add(11, 10, 2, 0, 0);
+  Add(12, 11, 3, 0, 0);
+  Add(20, 1, 4, 0, 0);
+  const auto uses = UseOfTrees({{10, 1000}, {11, 1000}, {20, 1000}, {99, 1000}, {0, 0}, {20, 1000}},
+                               folder_.path());
+  ASSERT_EQ(uses.size(), 6U);
+  EXPECT_EQ(uses[0].size(), 1U);
+  EXPECT_EQ(uses[1].size(), 2U);
+  EXPECT_EQ(uses[2].size(), 1U);
+  EXPECT_TRUE(uses[3].empty());
+  EXPECT_TRUE(uses[4].empty());
+  EXPECT_TRUE(uses[5].empty()) << "it stands there already";
+}
+
 TEST_F(ProcessorUseTest, ParentsInACircleEnd) {
   Add(10, 11, 1, 0, 0);
   Add(11, 10, 1, 0, 0);
@@ -72,12 +112,64 @@ TEST(ProcessorUse, WhatRanElsewhereDoesNotCount) {
   EXPECT_EQ(TicksOn({}, before, after), 0U);
 }
 
+std::vector<int> AllCores() {
+  std::vector<int> all;
+  for (int core = 0; core < CPU_SETSIZE; ++core) all.push_back(core);
+  return all;
+}
+
+// Computes until it is killed.
+class BusyProcess {
+ public:
+  BusyProcess() : pid_(fork()) {
+    for (volatile uint64_t turns = 0; pid_ == 0;) turns = turns + 1;
+  }
+  ~BusyProcess() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  BusyProcess(const BusyProcess&) = delete;
+  BusyProcess& operator=(const BusyProcess&) = delete;
+
+  pid_t pid() const { return pid_; }
+
+ private:
+  const pid_t pid_;
+};
+
 TEST(ProcessorUse, OneThatSleepsComputesNowhere) {
   const ChildProcess sleeps([] { return true; });
   ASSERT_TRUE(sleeps.acted());
-  std::vector<int> all;
-  for (int core = 0; core < CPU_SETSIZE; ++core) all.push_back(core);
-  EXPECT_FALSE(ComputesOn(all, sleeps.pid()));
+  EXPECT_EQ(FirstToComputeOn(AllCores(), {{sleeps.pid(), getuid()}}), std::nullopt);
+}
+
+TEST(ProcessorUse, TheOneOfManyThatComputesIsFoundInOneLook) {
+  const ChildProcess sleeps([] { return true; });
+  ASSERT_TRUE(sleeps.acted());
+  const BusyProcess busy;
+  std::vector<ProcessOwner> holders(200, {sleeps.pid(), getuid()});
+  holders.push_back({busy.pid(), getuid()});
+  const auto began = std::chrono::steady_clock::now();
+  std::optional<size_t> found;
+  // On a machine that is busy with other things it may be given nothing for a while.
+  while (!found && std::chrono::steady_clock::now() - began < std::chrono::seconds(10)) {
+    found = FirstToComputeOn(AllCores(), holders);
+  }
+  EXPECT_EQ(found, 200U);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(15))
+      << "200 looks would be 20 s";
+  EXPECT_EQ(FirstToComputeOn({}, holders), std::nullopt) << "on no core of ours";
+  EXPECT_EQ(FirstToComputeOn(AllCores(), {{busy.pid(), getuid() + 1}}), std::nullopt)
+      << "it is not his";
+}
+
+TEST(ProcessorUse, WhoCannotBeSeenCostsNoLook) {
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(FirstToComputeOn(AllCores(), {{0, 0}, {0, 12345}}), std::nullopt);
+    EXPECT_EQ(FirstToComputeOn(AllCores(), {}), std::nullopt);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
 }
 
 }  // namespace

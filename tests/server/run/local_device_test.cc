@@ -2,12 +2,16 @@
 #include "server/run/local_device.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -18,9 +22,12 @@
 #include <variant>
 #include <vector>
 
+#include "proto/base/file_descriptor.h"
 #include "server/host/device_claim.h"
+#include "server/host/device_processes.h"
 #include "server/run/worker_family.h"
 #include "tests/server/host/child_process.h"
+#include "tests/server/host/fake_machine.h"
 #include "tests/server/host/temporary_folder.h"
 
 namespace torchlap::run {
@@ -117,7 +124,180 @@ TEST_F(LocalDeviceTest, AClaimOfAnotherUserWhoComputesNothingDoesNotCountForTheW
   EXPECT_EQ((*held)->uid, 12345U);
   configuration_.system = true;
   LocalDevice device = Device({0});
+  EXPECT_FALSE(device.UsedByAnother().has_value()) << "it is not ours yet";
   EXPECT_TRUE(IsHeld(device.TryToHold()));
+  EXPECT_FALSE(device.UsedByAnother().has_value());
+}
+
+// Another user who holds a core, and computes there once he is told to.
+class Stranger {
+ public:
+  Stranger(int core, const std::vector<std::string>& keys) {
+    int start[2] = {-1, -1};
+    int ready[2] = {-1, -1};
+    if (::pipe(start) != 0 || ::pipe(ready) != 0) return;
+    pid_ = ::fork();
+    if (pid_ == 0) Live(core, keys, start[0], ready[1]);
+    start_.reset(start[1]);
+    ::close(start[0]);
+    ::close(ready[1]);
+    char word = 0;
+    holds_ = ::read(ready[0], &word, 1) == 1;
+    ::close(ready[0]);
+  }
+  ~Stranger() { Kill(); }
+  Stranger(const Stranger&) = delete;
+  Stranger& operator=(const Stranger&) = delete;
+
+  pid_t pid() const { return pid_; }
+  bool holds() const { return holds_; }
+  bool Compute() const { return ::write(start_.get(), "c", 1) == 1; }
+  void Kill() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+
+ private:
+  [[noreturn]] static void Live(int core, const std::vector<std::string>& keys, int start,
+                                int ready) {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET(core, &cores);
+    ::sched_setaffinity(0, sizeof cores, &cores);
+    if (::setuid(12345) != 0) ::_exit(1);
+    const auto held = host::TryClaim(keys);
+    char word = 0;
+    if (!held.ok() || ::write(ready, "r", 1) != 1 || ::read(start, &word, 1) != 1) ::_exit(1);
+    for (volatile uint64_t turns = 0;;) turns = turns + 1;
+  }
+
+  pid_t pid_ = -1;
+  FileDescriptor start_;
+  bool holds_ = false;
+};
+
+// One that this process may run on.
+int OwnCore() {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  ::sched_getaffinity(0, sizeof cores, &cores);
+  int core = 0;
+  while (core + 1 < CPU_SETSIZE && !CPU_ISSET(core, &cores)) ++core;
+  return core;
+}
+
+// On a machine that is busy with other things he may be given nothing for a while.
+std::optional<host::HeldBy> AwaitUse(LocalDevice* device) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  std::optional<host::HeldBy> user;
+  while (!user && std::chrono::steady_clock::now() < deadline) user = device->UsedByAnother();
+  return user;
+}
+
+TEST_F(LocalDeviceTest, WhoBeginsToComputeAfterItWasTakenIsGivenWay) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  configuration_.system = true;
+  const int core = OwnCore();
+  Stranger stranger(core, Keys({core}));
+  ASSERT_TRUE(stranger.holds());
+  LocalDevice device = Device({core, core + 1});
+  ASSERT_TRUE(IsHeld(device.TryToHold()));
+  EXPECT_FALSE(device.UsedByAnother().has_value());
+  ASSERT_TRUE(stranger.Compute());
+  const auto user = AwaitUse(&device);
+  ASSERT_TRUE(user.has_value());
+  EXPECT_EQ(user->pid, stranger.pid());
+  EXPECT_EQ(user->uid, 12345U);
+  EXPECT_EQ(user->user, "uid:12345");
+  EXPECT_TRUE(user->may_lapse) << "he has it as long as he computes";
+  stranger.Kill();
+  pollfd gone = {user->watch_fd.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&gone, 1, 10'000), 1);
+  EXPECT_FALSE(device.UsedByAnother().has_value());
+  EXPECT_TRUE(IsHeld(device.TryToHold())) << "it was ours all the time";
+}
+
+TEST_F(LocalDeviceTest, WhoComputesOnOtherCoresIsNotGivenWay) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  configuration_.system = true;
+  const int core = OwnCore();
+  Stranger stranger(core, Keys({core + 1}));
+  ASSERT_TRUE(stranger.holds());
+  LocalDevice device = Device({core + 1});
+  ASSERT_TRUE(IsHeld(device.TryToHold()));
+  ASSERT_TRUE(stranger.Compute());
+  for (int looks = 0; looks < 3; ++looks) EXPECT_FALSE(device.UsedByAnother().has_value());
+}
+
+TEST_F(LocalDeviceTest, AUsersOwnDaemonGivesNobodyWayOnceItHasADevice) {
+  LocalDevice device = Device({0});
+  ASSERT_TRUE(IsHeld(device.TryToHold()));
+  EXPECT_FALSE(device.UsedByAnother().has_value());
+}
+
+class LocalGpuTest : public LocalDeviceTest {
+ protected:
+  LocalGpuTest() { configuration_.system = true; }
+
+  static std::vector<std::string> KeysOf(const std::string& uuid) {
+    return host::GpuClaimKeys("local-test-" + std::to_string(::getpid()), uuid);
+  }
+  LocalDevice Gpu(const std::string& uuid) const {
+    host::HostDevice device;
+    device.name = "cuda:0";
+    device.uuid = uuid;
+    device.kind = v1::DEVICE_KIND_CUDA;
+    device.claim_keys = KeysOf(uuid);
+    return LocalDevice(std::move(device), &setting_);
+  }
+  // The driver reads it when it is opened.
+  void Open(const std::string& gpus) {
+    setting_.nvml.reset();
+    setting_.nvml = machine_.Open(gpus);
+  }
+
+  host::FakeMachine machine_;
+};
+
+TEST_F(LocalGpuTest, AClaimOfAnotherUserCountsWhereAProcessOfHisComputes) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  if (!host::SeesHostPids()) GTEST_SKIP() << "processes of the driver have no names here";
+  const Stranger stranger(0, KeysOf("MIG-a"));
+  ASSERT_TRUE(stranger.holds());
+  LocalDevice device = Gpu("MIG-a");
+  ASSERT_TRUE(IsHeld(device.TryToHold()));
+  const std::string his = "process " + std::to_string(stranger.pid()) + " 100 ";
+  const std::string ours = "process " + std::to_string(::getpid()) + " 100 compute\n";
+  const std::string instance = "mig-gpu GPU-1 40960 A\nmig MIG-a 4864 A\n";
+  for (const auto& [gpus, counts] : std::vector<std::pair<std::string, bool>>{
+           {instance, false},
+           {instance + ours, false},
+           {instance + his + "graphics\n", false},
+           {instance + ours + "mig MIG-b 4864 A\n" + his + "compute\n", false},
+           {instance + "gpu GPU-2 40960 A\n" + his + "compute\n", false},
+           {"gpu GPU-2 40960 A\n" + his + "compute\n", false},
+           {instance + "process-error 4\n", false},
+           {instance + ours + his + "compute\n", true}}) {
+    Open(gpus);
+    const auto user = device.UsedByAnother();
+    EXPECT_EQ(user.has_value(), counts) << gpus;
+    EXPECT_EQ(user ? user->pid : stranger.pid(), stranger.pid());
+  }
+  setting_.nvml.reset();
+  EXPECT_FALSE(device.UsedByAnother().has_value()) << "without a driver";
+}
+
+TEST_F(LocalGpuTest, AClaimOfThisAccountCountsWithoutAnyUse) {
+  Open("gpu GPU-1 40960 A\n");
+  const auto held = host::TryClaim(KeysOf("GPU-1"));
+  ASSERT_TRUE(held.ok());
+  LocalDevice device = Gpu("GPU-1");
+  const auto other = device.TryToHold();
+  ASSERT_TRUE(other.ok() && other->has_value());
+  EXPECT_EQ((*other)->pid, ::getpid());
+  EXPECT_FALSE((*other)->may_lapse);
 }
 
 TEST_F(LocalDeviceTest, WhatAnEarlierWorkerLeftIsGoneBeforeTheNextStarts) {

@@ -3,16 +3,21 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -240,6 +245,120 @@ TEST_F(WorkerProcessTest, AWorkerOfAnEarlierDaemonIsFoundByItsDeviceAndEnded) {
       WorkerFamily::Own().EndStrays({Key(3), Key(1)}, std::chrono::milliseconds(10'000)).empty());
   EXPECT_TRUE(IsGone(one.pid()));
   EXPECT_FALSE(IsGone(other.pid())) << "it works on another device";
+}
+
+// A process that was forked is another program a moment later. Empty: it is not, or its environment
+// may not be read.
+std::string EnvironmentOfSleep(pid_t pid) {
+  const std::string folder = "/proc/" + std::to_string(pid);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (std::chrono::steady_clock::now() < until) {
+    std::string name;
+    std::ifstream(folder + "/comm") >> name;
+    std::ifstream file(folder + "/environ");
+    const std::string environment((std::istreambuf_iterator<char>(file)),
+                                  std::istreambuf_iterator<char>());
+    // It has its name a moment before its environment.
+    const bool is_closed_to_us = !file.is_open();
+    if (name == "sleep" && (is_closed_to_us || !environment.empty())) return environment;
+    std::this_thread::yield();
+  }
+  return "";
+}
+
+void End(pid_t pid) {
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+}
+
+[[noreturn]] void BecomeSleep(const std::string& mark) {
+  char* const variables[] = {const_cast<char*>(mark.c_str()), nullptr};
+  ::execle("/bin/sleep", "sleep", "1000", nullptr, variables);
+  ::_exit(1);
+}
+
+TEST_F(WorkerProcessTest, AMarkInAProcessThatIsNotThisAccountsInAllItsUidsEndsNobody) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
+  constexpr uid_t kOther = 12345;
+  const std::string mark = MarkOf({Key(0)});
+  // Another user's; one that he started and that is setuid to this account; one that may be his
+  // again.
+  for (const std::array<uid_t, 3>& uids :
+       {std::array<uid_t, 3>{kOther, kOther, kOther}, {kOther, 0, 0}, {0, kOther, 0}}) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      if (::setresuid(uids[0], uids[1], uids[2]) == 0) BecomeSleep(mark);
+      ::_exit(1);
+    }
+    if (EnvironmentOfSleep(pid).find(mark) == std::string::npos) {
+      End(pid);
+      GTEST_SKIP() << "without CAP_SYS_PTRACE no mark of his is seen";
+    }
+    EXPECT_TRUE(MarkedProcesses({Key(0)}).empty()) << uids[0] << " " << uids[1];
+    EXPECT_TRUE(WorkerFamily::Own().EndStrays({Key(0)}, std::chrono::milliseconds(1000)).empty());
+    EXPECT_FALSE(IsGone(pid));
+    End(pid);
+  }
+}
+
+TEST_F(WorkerProcessTest, ADaemonOfAnotherNetworkNamespaceKeepsItsWorkers) {
+  const std::string mark = MarkOf({Key(0)}, {OwnMark().place + "1", OwnMark().daemon});
+  const pid_t pid = ::fork();
+  if (pid == 0) BecomeSleep(mark);
+  EXPECT_NE(EnvironmentOfSleep(pid).find(mark), std::string::npos);
+  EXPECT_TRUE(WorkerFamily::Own().EndStrays({Key(0)}, std::chrono::milliseconds(1000)).empty());
+  EXPECT_FALSE(IsGone(pid)) << "it has the same key, of another name";
+  End(pid);
+}
+
+// A process that has gone into a network and a pid namespace of its own, and its child there, which
+// is the first one of the latter. Exits with 77 where it may not.
+pid_t StartInNamespaces(const std::string& mark) {
+  const pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  const int user = ::geteuid() == 0 ? 0 : CLONE_NEWUSER;
+  if (::unshare(user | CLONE_NEWNET | CLONE_NEWPID) != 0) ::_exit(77);
+  if (::fork() == 0) ::setsid();
+  BecomeSleep(mark);
+}
+
+TEST_F(WorkerProcessTest, WhatWentIntoNamespacesOfItsOwnIsFoundAndEnded) {
+  const std::string mark = MarkOf({Key(0)});
+  const pid_t pid = StartInNamespaces(mark);
+  std::vector<pid_t> found;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (found.size() < 2 && std::chrono::steady_clock::now() < until) {
+    int status = 0;
+    if (::waitpid(pid, &status, WNOHANG) == pid) {
+      ASSERT_EQ(WEXITSTATUS(status), 77);
+      GTEST_SKIP() << "no namespaces may be made here";
+    }
+    found = MarkedProcesses({Key(0)});
+  }
+  EXPECT_EQ(found.size(), 2U) << "by this process's numbers";
+  EXPECT_EQ(std::count(found.begin(), found.end(), pid), 1);
+  EXPECT_TRUE(WorkerFamily::Own().EndStrays({Key(0)}, std::chrono::milliseconds(10'000)).empty());
+  EXPECT_TRUE(MarkedProcesses({Key(0)}).empty());
+  EXPECT_TRUE(IsGone(pid));
+}
+
+TEST_F(WorkerProcessTest, AnOrphanWithAMarkThatThisDaemonNeverMadeIsEnded) {
+  for (const std::string& mark : {std::string("x"), std::string("p:d:1:torchlap/a/cpu-core-0"),
+                                  OwnMark().place + ":d:1:torchlap/a/cpu-core-0"}) {
+    const std::filesystem::path file = folder_ / "orphan";
+    std::filesystem::remove(file);
+    const auto worker = WorkerProcess::Start(Script(
+        "TORCHLAP_WORKER_OF=" + mark + " /usr/bin/setsid /bin/sh -c 'echo $$ > " + file.string() +
+        "; exec /bin/sleep 1000' &\nwhile [ ! -s " + file.string() + " ]; do :; done"));
+    ASSERT_TRUE(worker.ok()) << worker.status();
+    pollfd end = {(*worker)->exit_fd(), POLLIN, 0};
+    ASSERT_EQ(::poll(&end, 1, 10'000), 1);
+    (*worker)->Reap();
+    pid_t orphan = 0;
+    std::ifstream(file) >> orphan;
+    ASSERT_GT(orphan, 0);
+    EXPECT_TRUE(IsGone(orphan)) << mark;
+  }
 }
 
 // All descriptors below a limit are taken, and given back one by one.
