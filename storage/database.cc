@@ -20,6 +20,7 @@
 #include "storage/schema.h"
 #include "storage/sqlite_connection.h"
 #include "storage/sqlite_status.h"
+#include "storage/untouched_database.h"
 #include "storage/views.h"
 
 namespace torchlap::storage {
@@ -63,13 +64,16 @@ absl::Status NoDatabase(const std::filesystem::path& file, const std::string& wh
 }
 
 // SQLite opens an empty file as a new database; everything else must start with its mark.
-absl::Status CheckMark(const std::filesystem::path& file) {
-  const FileDescriptor opened(open(file.c_str(), O_RDWR | O_CLOEXEC));
-  if (opened.get() < 0) return StatusOfSystemError("open", file, errno);
+absl::Status CheckMark(const std::filesystem::path& file, Use use) {
+  const bool writes = use == Use::kWrite;
+  const FileDescriptor opened(open(file.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC));
+  if (opened.get() < 0) {
+    return writes ? StatusOfSystemError("open", file, errno) : StatusOfUnreadableFile(file, errno);
+  }
   static constexpr char kMark[] = "SQLite format 3";  // with its NUL: 16 bytes
   char start[sizeof kMark] = {};
   const ssize_t length = read(opened.get(), start, sizeof start);
-  if (length < 0) return StatusOfSystemError("read", file, errno);
+  if (length < 0) return StatusOfUnreadableFile(file, errno);
   if (length == 0 || std::string(start, sizeof start) == std::string(kMark, sizeof kMark)) {
     return absl::OkStatus();
   }
@@ -107,13 +111,13 @@ absl::Status CheckIsReadable(const std::filesystem::path& file, const DatabaseFi
                    "); restore a backup, or keep what can be read: torchlapd --repair"));
 }
 
-// Looks through a read-only connection, which cannot checkpoint: a file that is refused stays as it
-// was.
-absl::StatusOr<Identity> Inspect(const std::filesystem::path& file, uint32_t newest,
-                                 int64_t check_ns) {
+// Looks through a read-only connection to `place`, which cannot checkpoint: a file that is refused
+// stays as it was.
+absl::StatusOr<Identity> Inspect(const std::filesystem::path& file, const std::string& place,
+                                 uint32_t newest, int64_t check_ns) {
   Identity identity;
   absl::Status status = Guarded(file, nullptr, [&] {
-    SqliteConnection connection(file, SQLite::OPEN_READONLY);
+    SqliteConnection connection(place, SQLite::OPEN_READONLY | SQLite::OPEN_URI);
     identity = ReadIdentity(connection);
     if (absl::Status known = CheckIdentity(file, identity, newest); !known.ok()) return known;
     const int64_t deadline_ns =
@@ -278,10 +282,11 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& file,
                                                          const std::vector<Migration>& migrations) {
-  if (absl::Status status = CheckPlace(file); !status.ok()) return status;
+  if (absl::Status status = CheckPlace(file, Use::kWrite); !status.ok()) return status;
   if (absl::Status status = CreateIfMissing(file); !status.ok()) return status;
-  if (absl::Status status = CheckMark(file); !status.ok()) return status;
-  absl::StatusOr<Identity> identity = Inspect(file, migrations.back().version, kCheckNs);
+  if (absl::Status status = CheckMark(file, Use::kWrite); !status.ok()) return status;
+  absl::StatusOr<Identity> identity =
+      Inspect(file, UriOf(file, "mode=ro"), migrations.back().version, kCheckNs);
   if (!identity.ok()) return identity.status();
   absl::Status readable = CheckIsReadable(file, identity->findings);
   if (!readable.ok()) return readable;
@@ -296,9 +301,12 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::
 }
 
 absl::StatusOr<DatabaseFindings> CheckFile(const std::filesystem::path& file) {
-  if (absl::Status status = CheckPlace(file); !status.ok()) return status;
-  if (absl::Status status = CheckMark(file); !status.ok()) return status;
-  absl::StatusOr<Identity> identity = Inspect(file, Migrations().back().version, Clock::kNever);
+  if (absl::Status status = CheckPlace(file, Use::kRead); !status.ok()) return status;
+  if (absl::Status status = CheckMark(file, Use::kRead); !status.ok()) return status;
+  const absl::StatusOr<UntouchedDatabase> database = UntouchedDatabase::Find(file);
+  if (!database.ok()) return database.status();
+  absl::StatusOr<Identity> identity =
+      Inspect(file, database->uri(), Migrations().back().version, Clock::kNever);
   if (absl::IsDataLoss(identity.status())) {
     return DatabaseFindings{{std::string(identity.status().message())}, {}, true};
   }

@@ -179,18 +179,18 @@ bool IsImmutable(const std::filesystem::path& file) {
 }
 
 // Its size; nothing: it is not there.
-absl::StatusOr<std::optional<int64_t>> CheckOneFile(const std::filesystem::path& file) {
+absl::StatusOr<std::optional<int64_t>> CheckOneFile(const std::filesystem::path& file, Use use) {
   struct stat facts = {};
   if (::stat(file.c_str(), &facts) != 0) {
     if (errno == ENOENT) return std::nullopt;
-    return StatusOfSystemError("look at", file, errno);
+    return StatusOfUnreadableFile(file, errno);
   }
   if (!S_ISREG(facts.st_mode)) {
     return absl::FailedPreconditionError(absl::StrCat("database ", file.string(), ": is ",
                                                       KindOf(facts.st_mode),
                                                       ", must be a file or not there yet"));
   }
-  if (IsImmutable(file)) {
+  if (use == Use::kWrite && IsImmutable(file)) {
     return absl::PermissionDeniedError(absl::StrCat(
         "database ", file.string(),
         ": is marked immutable or append-only, must be writable: chattr -i -a ", file.string()));
@@ -219,12 +219,12 @@ DatabaseFindings CheckDatabase(SQLite::Database& database, const Clock& clock,
   return findings;
 }
 
-absl::Status CheckPlace(const std::filesystem::path& file) {
-  const auto size = CheckOneFile(file);
+absl::Status CheckPlace(const std::filesystem::path& file, Use use) {
+  const auto size = CheckOneFile(file, use);
   if (!size.ok()) return size.status();
-  const auto shm = CheckOneFile(file.string() + "-shm");
+  const auto shm = CheckOneFile(file.string() + "-shm", use);
   if (!shm.ok()) return shm.status();
-  const auto wal = CheckOneFile(file.string() + "-wal");
+  const auto wal = CheckOneFile(file.string() + "-wal", use);
   if (!wal.ok()) return wal.status();
   const bool is_empty = size->value_or(0) == 0;
   if (!is_empty || wal->value_or(0) == 0) return absl::OkStatus();

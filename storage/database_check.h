@@ -28,14 +28,17 @@ struct DatabaseFindings {
 // of the rows, with table and key.
 DatabaseFindings CheckDatabase(SQLite::Database& database, const Clock& clock, int64_t deadline_ns);
 
-// The same of a file that no daemon has open, however long it takes. Errors as Database::Open, but
-// for damage, which is a finding.
+// The same of a file, however long it takes, without a change to it or to its folder, and also
+// while a daemon has it (untouched_database.h). Errors as Database::Open, but for damage, which is
+// a finding. NOT_FOUND: there is no such file. PERMISSION_DENIED: it cannot be read.
 absl::StatusOr<DatabaseFindings> CheckFile(const std::filesystem::path& file);
+
+enum class Use { kRead, kWrite };
 
 // What must hold of the file and what lies beside it before SQLite opens, or makes, it.
 // FAILED_PRECONDITION: it is a pipe, a folder, a device. DATA_LOSS: it is empty or gone, and its
 // WAL, which has the newest changes to it, is still there. PERMISSION_DENIED: it was made
-// immutable.
-absl::Status CheckPlace(const std::filesystem::path& file);
+// immutable and is to be written.
+absl::Status CheckPlace(const std::filesystem::path& file, Use use);
 
 }  // namespace torchlap::storage

@@ -15,7 +15,9 @@ namespace torchlap::storage {
 // A statement whose rows ReadJob understands; `condition` speaks of `job`, which is walked through
 // by `index`, or by its ids: the planner has no statistics.
 std::string SelectJobs(const std::string& condition, const std::string& index = "");
-// Without runs.
+// Whether all that the job refers to is there.
+bool HasAllRows(const Query& row);
+// Without runs. Of a row that has all.
 v1::Job ReadJob(const Query& row);
 
 // Without runs. NOT_FOUND: there is no such job. DATA_LOSS: a row that it refers to is missing.

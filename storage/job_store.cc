@@ -13,6 +13,7 @@
 #include <set>
 #include <utility>
 
+#include "proto/base/visible_text.h"
 #include "storage/device_use.h"
 #include "storage/filter_limits.h"
 #include "storage/id_list.h"
@@ -21,6 +22,7 @@
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
 #include "storage/sqlite_status.h"
+#include "storage/visibility.h"
 
 namespace torchlap::storage {
 namespace {
@@ -35,9 +37,24 @@ constexpr int64_t kMostJobs = 1'000'000'000;
 
 bool IsUnfinished(v1::JobState state) { return state <= v1::JOB_STATE_RUNNING; }
 
-std::vector<v1::Job> ReadJobs(Query* query) {
-  std::vector<v1::Job> jobs;
-  while (query->Step()) jobs.push_back(ReadJob(*query));
+struct ListedJob {
+  uint64_t id = 0;
+  std::optional<v1::Job> job;  // nothing: it, or a row that it refers to, is damaged or missing
+};
+
+std::vector<ListedJob> ReadJobs(Query* query) {
+  std::vector<ListedJob> jobs;
+  while (query->Step()) {
+    ListedJob& listed = jobs.emplace_back();
+    listed.id = query->Uint(0);
+    if (!HasAllRows(*query)) continue;
+    const auto read = [&] {
+      listed.job = ReadJob(*query);
+      return absl::OkStatus();
+    };
+    uint64_t damaged = 0;
+    CountingDamage(read, &damaged).IgnoreError();
+  }
   return jobs;
 }
 
@@ -46,30 +63,37 @@ void BindPage(const JobFilter& filter, Query* query) {
     query->Bind(filter.user);
     query->Bind(filter.user);
   }
+  if (!filter.only_owner.empty()) query->Bind(filter.only_owner);
   query->Bind(filter.limit);
+}
+
+const char* OwnersOf(const JobFilter& filter) {
+  if (filter.only_owner.empty()) return "";
+  return filter.others_queued ? " AND (principal.principal = ? OR job.state < 3)"
+                              : " AND principal.principal = ?";
 }
 
 std::string PageOf(const JobFilter& filter) {
   return absl::StrCat(
       filter.user.empty() ? "" : " AND (principal.name = ? OR principal.principal = ?)",
-      " ORDER BY job.id LIMIT ?");
+      OwnersOf(filter), " ORDER BY job.id LIMIT ?");
 }
 
 // By the index of the few that are not finished, state by state: each has its jobs in the order of
 // their ids, so that a page costs no more than itself.
-std::vector<v1::Job> ListUnfinished(SQLite::Database& database, const JobFilter& filter) {
-  std::vector<v1::Job> jobs;
+std::vector<ListedJob> ListUnfinished(SQLite::Database& database, const JobFilter& filter) {
+  std::vector<ListedJob> jobs;
   for (const v1::JobState state : std::set(filter.states.begin(), filter.states.end())) {
     // The partial index is used only where its own condition is said.
     const std::string condition = "job.state = ? AND job.state < 3 AND job.id > ?";
     Query query(database, SelectJobs(condition + PageOf(filter), "job_unfinished"), state,
                 filter.after_job_id);
     BindPage(filter, &query);
-    std::vector<v1::Job> of_state = ReadJobs(&query);
+    std::vector<ListedJob> of_state = ReadJobs(&query);
     std::move(of_state.begin(), of_state.end(), std::back_inserter(jobs));
   }
   std::sort(jobs.begin(), jobs.end(),
-            [](const v1::Job& a, const v1::Job& b) { return a.job_id() < b.job_id(); });
+            [](const ListedJob& a, const ListedJob& b) { return a.id < b.id; });
   if (jobs.size() > filter.limit) jobs.resize(filter.limit);
   return jobs;
 }
@@ -80,13 +104,14 @@ std::vector<uint64_t> ListedForPage(const JobFilter& filter) {
   const std::vector<uint64_t>& ids = filter.job_ids;
   if (std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) != ids.end()) return ids;
   const auto first = std::upper_bound(ids.begin(), ids.end(), filter.after_job_id);
-  const bool leaves_some_out = !filter.states.empty() || !filter.user.empty();
+  const bool leaves_some_out =
+      !filter.states.empty() || !filter.user.empty() || !filter.only_owner.empty();
   const bool all = leaves_some_out || ids.end() - first <= int64_t{filter.limit};
   return {first, all ? ids.end() : first + int64_t{filter.limit}};
 }
 
 // One of a few fixed texts: what the filter names are its parameters.
-std::vector<v1::Job> ListJobs(SQLite::Database& database, const JobFilter& filter) {
+std::vector<ListedJob> ListRows(SQLite::Database& database, const JobFilter& filter) {
   const bool by_id = !filter.job_ids.empty() || !filter.sweep_ids.empty();
   const bool by_state = !filter.states.empty();
   if (!by_id && by_state && std::all_of(filter.states.begin(), filter.states.end(), IsUnfinished)) {
@@ -108,6 +133,26 @@ std::vector<v1::Job> ListJobs(SQLite::Database& database, const JobFilter& filte
   return ReadJobs(&query);
 }
 
+// As many as the filter asks for, whatever cannot be read between them.
+std::vector<v1::Job> ListJobs(SQLite::Database& database, JobFilter filter,
+                              std::vector<uint64_t>* unreadable) {
+  std::vector<v1::Job> jobs;
+  const uint32_t most = filter.limit;
+  for (;;) {
+    std::vector<ListedJob> rows = ListRows(database, filter);
+    for (ListedJob& row : rows) {
+      if (row.job) {
+        jobs.push_back(*std::move(row.job));
+      } else {
+        unreadable->push_back(row.id);
+      }
+    }
+    if (rows.size() < filter.limit || jobs.size() >= most) return jobs;
+    filter.after_job_id = rows.back().id;
+    filter.limit = most - static_cast<uint32_t>(jobs.size());
+  }
+}
+
 // Gives each text its place in a list; the same text as before costs no look-up.
 class KeyNumbers {
  public:
@@ -126,25 +171,19 @@ class KeyNumbers {
   uint32_t last_ = 0;
 };
 
-// Launches in one state, in the order of the queue; a job once, where it is first. `seen` has a bit
-// for each job that ever was; a launch of a job that never was is none.
-void AppendQueue(SQLite::Database& database, v1::JobState state, KeyNumbers* number_of,
-                 std::vector<bool>* seen, Queued* queued) {
+// Launches that run, in the order of the queue; a job once, where it is first. `seen` has a bit for
+// each job that ever was; a launch of a job that never was is none.
+void AppendRunning(SQLite::Database& database, KeyNumbers* number_of, std::vector<bool>* seen,
+                   Queued* queued) {
   Query query(database,
-              "SELECT job_id, device_key FROM launch INDEXED BY launch_order WHERE state = ? "
-              "ORDER BY priority DESC, position",
-              state);
+              "SELECT job_id, device_key FROM launch INDEXED BY launch_order WHERE state = 2 "
+              "ORDER BY priority DESC, position");
   while (query.Step()) {
     const uint64_t job = query.Uint(0);
     if (job >= seen->size() || (*seen)[job]) continue;
     (*seen)[job] = true;
     queued->entries.push_back({job, (*number_of)(query.Text(1))});
   }
-}
-
-bool HasSeveralOwners(SQLite::Database& database) {
-  Query query(database, "SELECT min(owner_id), max(owner_id) FROM launch WHERE state = 1");
-  return query.Step() && query.Int(0) != query.Int(1);
 }
 
 // What owners used lately, for comparison with one another: it fades at one rate, so that their
@@ -167,16 +206,19 @@ class DeviceUses {
   std::map<int64_t, double> uses_;
 };
 
-// Of several owners the one who used least comes first (server/run/fair_order.h).
+// Launches that wait, of each priority those of the owner who used least first
+// (server/run/fair_order.h). They come by priority and place, so that nothing is sorted.
 void AppendInTurn(SQLite::Database& database, KeyNumbers* number_of, std::vector<bool>* seen,
                   Queued* queued) {
-  struct Turn {
-    int64_t priority;
-    double use;
-    Queued::Entry entry;
+  std::map<double, std::vector<Queued::Entry>> turns;  // of one priority, by use
+  const auto take_turns = [&] {
+    for (const auto& [use, entries] : turns) {
+      queued->entries.insert(queued->entries.end(), entries.begin(), entries.end());
+    }
+    turns.clear();
   };
-  std::vector<Turn> turns;
   DeviceUses uses(&database);
+  int64_t priority = 0;
   Query query(database,
               "SELECT job_id, device_key, priority, owner_id FROM launch INDEXED BY launch_order "
               "WHERE state = 1 ORDER BY priority DESC, position");
@@ -184,12 +226,11 @@ void AppendInTurn(SQLite::Database& database, KeyNumbers* number_of, std::vector
     const uint64_t job = query.Uint(0);
     if (job >= seen->size() || (*seen)[job]) continue;
     (*seen)[job] = true;
-    turns.push_back({query.Int(2), uses.Of(query.Int(3)), {job, (*number_of)(query.Text(1))}});
+    if (query.Int(2) != priority) take_turns();
+    priority = query.Int(2);
+    turns[uses.Of(query.Int(3))].push_back({job, (*number_of)(query.Text(1))});
   }
-  std::stable_sort(turns.begin(), turns.end(), [](const Turn& a, const Turn& b) {
-    return a.priority != b.priority ? a.priority > b.priority : a.use < b.use;
-  });
-  for (const Turn& turn : turns) queued->entries.push_back(turn.entry);
+  take_turns();
 }
 
 // Where to look for the next head.
@@ -247,15 +288,19 @@ absl::Status CheckRunIsThere(SQLite::Database& database, const std::string& run_
   return absl::NotFoundError(absl::StrCat("there is no run ", run_id));
 }
 
-absl::Status CheckIds(SQLite::Database& database, const v1::Selector& selector) {
+absl::Status CheckIds(SQLite::Database& database, const v1::Selector& selector,
+                      const Caller& caller) {
   absl::Status status;
   for (const uint64_t id : selector.job_ids()) {
     if (status = CheckIsThere(database, "job", id); !status.ok()) return status;
+    if (status = CheckMaySeeJob(database, id, caller); !status.ok()) return status;
   }
   for (const uint64_t id : selector.sweep_ids()) {
     if (status = CheckIsThere(database, "sweep", id); !status.ok()) return status;
+    if (status = CheckMaySeeSweep(database, id, caller); !status.ok()) return status;
   }
   for (const std::string& id : selector.run_ids()) {
+    if (status = CheckMaySeeRun(database, id, caller); !status.ok()) return status;
     if (status = CheckRunIsThere(database, id); !status.ok()) return status;
   }
   return status;
@@ -269,17 +314,37 @@ std::string SweepList(const std::vector<uint64_t>& newest, uint64_t all) {
   return all > newest.size() ? absl::StrCat(list, " and ", all - newest.size(), " more") : list;
 }
 
-// A name that several sweeps have says of none that it is meant.
-absl::StatusOr<uint64_t> SweepNamed(SQLite::Database& database, const std::string& name) {
-  constexpr size_t kMostListed = 5;
-  Query query(database, "SELECT id FROM sweep WHERE name = ? ORDER BY id DESC", name);
-  std::vector<uint64_t> newest;
-  uint64_t all = 0;
-  for (; query.Step(); ++all) {
-    if (all < kMostListed) newest.push_back(static_cast<uint64_t>(query.Int(0)));
+// By their name, the newest first; where none has it, by what lists show of names with characters
+// that nobody sees, which older programs took.
+std::vector<uint64_t> SweepsNamed(SQLite::Database& database, const std::string& name,
+                                  const Caller& caller) {
+  const std::string only_owner = OnlyOwner(caller);
+  std::vector<uint64_t> ids;
+  Query same(database,
+             "SELECT id FROM sweep WHERE name = ?1 AND (?2 = '' OR owner_id = "
+             "(SELECT id FROM principal WHERE principal = ?2)) ORDER BY id DESC",
+             name, only_owner);
+  while (same.Step()) ids.push_back(same.Uint(0));
+  if (!ids.empty() || name.find('\\') == std::string::npos) return ids;
+  Query any(database,
+            "SELECT id, name FROM sweep WHERE name IS NOT NULL AND (?1 = '' OR owner_id = "
+            "(SELECT id FROM principal WHERE principal = ?1)) ORDER BY id DESC",
+            only_owner);
+  while (any.Step()) {
+    if (Visible(any.TextView(1)) == name) ids.push_back(any.Uint(0));
   }
+  return ids;
+}
+
+// A name that several sweeps have says of none that it is meant.
+absl::StatusOr<uint64_t> SweepNamed(SQLite::Database& database, const std::string& name,
+                                    const Caller& caller) {
+  constexpr size_t kMostListed = 5;
+  std::vector<uint64_t> newest = SweepsNamed(database, name, caller);
+  const uint64_t all = newest.size();
   if (all == 1) return newest.front();
   if (all == 0) return absl::NotFoundError(absl::StrCat("there is no sweep named '", name, "'"));
+  newest.resize(std::min<size_t>(newest.size(), kMostListed));
   return absl::InvalidArgumentError(absl::StrCat("sweep:", name, " is ", SweepList(newest, all),
                                                  ", must be one of them by its number"));
 }
@@ -302,7 +367,7 @@ absl::StatusOr<JobFilter> ResolveNames(SQLite::Database& database, const v1::Sel
                        filter.job_ids.end());
   filter.sweep_ids.assign(selector.sweep_ids().begin(), selector.sweep_ids().end());
   for (const std::string& name : selector.sweep_names()) {
-    const absl::StatusOr<uint64_t> id = SweepNamed(database, name);
+    const absl::StatusOr<uint64_t> id = SweepNamed(database, name, caller);
     if (!id.ok()) return id.status();
     filter.sweep_ids.push_back(*id);
   }
@@ -314,13 +379,23 @@ absl::StatusOr<JobFilter> ResolveNames(SQLite::Database& database, const v1::Sel
   return filter;
 }
 
+// Finished ones.
+uint64_t CountRuns(SQLite::Database& database, const std::string& only_owner) {
+  const std::optional<int64_t> runs =
+      only_owner.empty() ? SelectInt(database, "SELECT sum(runs) FROM run_rollup")
+                         : SelectInt(database,
+                                     "SELECT sum(runs) FROM run_kind WHERE owner_id = "
+                                     "(SELECT id FROM principal WHERE principal = ?)",
+                                     only_owner);
+  return static_cast<uint64_t>(runs.value_or(0));
+}
+
 uint64_t NewestSequence(SQLite::Database& database) {
   return static_cast<uint64_t>(
       SelectInt(database, "SELECT seq FROM sqlite_sequence WHERE name = 'job_event'").value_or(0));
 }
 
-absl::Status CheckSequence(SQLite::Database& database, uint64_t after) {
-  const uint64_t newest = NewestSequence(database);
+absl::Status CheckSequence(SQLite::Database& database, uint64_t after, uint64_t newest) {
   const uint64_t oldest =
       static_cast<uint64_t>(SelectInt(database, "SELECT min(seq) FROM job_event")
                                 .value_or(static_cast<int64_t>(newest + 1)));
@@ -383,20 +458,28 @@ absl::StatusOr<v1::Job> JobStore::Get(uint64_t job_id) const {
   return job;
 }
 
-absl::StatusOr<std::vector<v1::Job>> JobStore::List(const JobFilter& filter) const {
+absl::Status JobStore::CheckMaySee(uint64_t job_id, const Caller& caller) const {
+  return database_->Read(
+      [&](SQLite::Database& database) { return CheckMaySeeJob(database, job_id, caller); });
+}
+
+absl::StatusOr<std::vector<v1::Job>> JobStore::List(const JobFilter& filter,
+                                                    std::vector<uint64_t>* unreadable) const {
   std::vector<v1::Job> jobs;
+  std::vector<uint64_t> left_out;
   absl::Status status = database_->Read([&](SQLite::Database& database) {
-    jobs = ListJobs(database, filter);
+    jobs = ListJobs(database, filter, &left_out);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
+  if (unreadable != nullptr) *unreadable = std::move(left_out);
   return jobs;
 }
 
 absl::StatusOr<JobStore::JobsAt> JobStore::ListAt(const JobFilter& filter) const {
   JobsAt page;
   absl::Status status = database_->Read([&](SQLite::Database& database) {
-    page.jobs = ListJobs(database, filter);
+    page.jobs = ListJobs(database, filter, &page.unreadable);
     page.sequence = NewestSequence(database);
     return absl::OkStatus();
   });
@@ -417,12 +500,8 @@ absl::StatusOr<Queued> JobStore::Queue() const {
     std::vector<bool> seen(static_cast<size_t>(newest) + 1);
     queued.entries.reserve(expected);
     KeyNumbers number_of(&queued.keys);
-    AppendQueue(database, v1::JOB_STATE_RUNNING, &number_of, &seen, &queued);
-    if (HasSeveralOwners(database)) {
-      AppendInTurn(database, &number_of, &seen, &queued);
-    } else {
-      AppendQueue(database, v1::JOB_STATE_QUEUED, &number_of, &seen, &queued);
-    }
+    AppendRunning(database, &number_of, &seen, &queued);
+    AppendInTurn(database, &number_of, &seen, &queued);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -434,12 +513,14 @@ absl::StatusOr<JobFilter> JobStore::Resolve(const v1::Selector& selector,
   if (absl::Status limits = CheckLimits(selector); !limits.ok()) return limits;
   absl::StatusOr<JobFilter> filter = JobFilter();
   absl::Status status = database_->Read([&](SQLite::Database& database) {
-    if (absl::Status ids = CheckIds(database, selector); !ids.ok()) return ids;
+    if (absl::Status ids = CheckIds(database, selector, caller); !ids.ok()) return ids;
     filter = ResolveNames(database, selector, caller);
     return filter.status();
   });
   if (!status.ok()) return status;
-  return selector.all() ? JobFilter() : std::move(filter);
+  if (selector.all()) filter = JobFilter();
+  filter->only_owner = OnlyOwner(caller);
+  return filter;
 }
 
 absl::StatusOr<std::vector<QueueHead>> JobStore::Heads(const std::vector<std::string>& device_keys,
@@ -468,8 +549,11 @@ absl::StatusOr<bool> JobStore::CancelRequested(uint64_t job_id) const {
 absl::StatusOr<std::vector<v1::JobEvent>> JobStore::Events(uint64_t after, uint32_t limit) const {
   std::vector<v1::JobEvent> events;
   absl::Status status = database_->Read([&](SQLite::Database& database) {
-    if (absl::Status range = CheckSequence(database, after); !range.ok()) return range;
-    events = EventsAfter(database, after, limit);
+    const uint64_t newest = NewestSequence(database);
+    if (absl::Status range = CheckSequence(database, after, newest); !range.ok()) return range;
+    events = recent_events_.After(after, limit, newest, [&](uint64_t last, uint32_t count) {
+      return EventsAfter(database, last, count);
+    });
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -486,13 +570,12 @@ absl::StatusOr<uint64_t> JobStore::LastSequence() const {
   return newest;
 }
 
-absl::StatusOr<JobStore::Counts> JobStore::Count() const {
+absl::StatusOr<JobStore::Counts> JobStore::Count(const std::string& only_owner) const {
   Counts counts;
   absl::Status status = database_->Read([&](SQLite::Database& database) {
     counts.queued_jobs = CountJobs(database, v1::JOB_STATE_QUEUED);
     counts.running_jobs = CountJobs(database, v1::JOB_STATE_RUNNING);
-    counts.finished_runs =
-        static_cast<uint64_t>(SelectInt(database, "SELECT sum(runs) FROM run_rollup").value_or(0));
+    counts.finished_runs = CountRuns(database, only_owner);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;

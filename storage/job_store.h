@@ -12,6 +12,7 @@
 
 #include "storage/database.h"
 #include "storage/queue_limits.h"
+#include "storage/recent_events.h"
 #include "storage/records.h"
 #include "torchlap/v1/job.pb.h"
 #include "torchlap/v1/run.pb.h"
@@ -50,22 +51,29 @@ class JobStore {
 
   // With runs. NOT_FOUND.
   absl::StatusOr<v1::Job> Get(uint64_t job_id) const;
-  // Without runs, by id. Ids that are not there are left out.
-  absl::StatusOr<std::vector<v1::Job>> List(const JobFilter& filter) const;
+  // PERMISSION_DENIED: it is another's, and the caller may not see it (visibility.h).
+  absl::Status CheckMaySee(uint64_t job_id, const Caller& caller) const;
+  // Without runs, by id. Ids that are not there are left out, and jobs that cannot be read, as
+  // they, or what they refer to, are damaged or missing: `unreadable` are those up to the last one
+  // that is listed, and behind it where there are no more.
+  absl::StatusOr<std::vector<v1::Job>> List(const JobFilter& filter,
+                                            std::vector<uint64_t>* unreadable = nullptr) const;
   // The same, and the number of the last event that these jobs already show: read at one moment.
   struct JobsAt {
     std::vector<v1::Job> jobs;
+    std::vector<uint64_t> unreadable;
     uint64_t sequence = 0;
   };
   absl::StatusOr<JobsAt> ListAt(const JobFilter& filter) const;
   // The whole queue, for `behind N jobs`, in the order in which jobs start if nobody's use of the
-  // devices changes: some 20 ms for 100,000 jobs of one owner.
+  // devices changes: some 20 ms for 100,000 jobs.
   absl::StatusOr<Queued> Queue() const;
 
   // Selector's names to ids. `last`: the caller's newest sweep. NOT_FOUND for any job, sweep or
   // sweep name (and, for `last`, a caller without sweeps) that is not there. run_ids of the
   // selector are checked too. INVALID_ARGUMENT: more ids than filter_limits.h allows, a name that
-  // several sweeps have.
+  // several sweeps have. Of a caller who may not see all (visibility.h) others' sweeps have no
+  // names, and `all` is his own jobs; PERMISSION_DENIED: a job, run or sweep by id is another's.
   absl::StatusOr<JobFilter> Resolve(const v1::Selector& selector, const Caller& caller) const;
 
   // Heads of the queue for a device that matches any of `device_keys`.
@@ -132,7 +140,8 @@ class JobStore {
     uint32_t running_jobs = 0;
     uint64_t finished_runs = 0;
   };
-  absl::StatusOr<Counts> Count() const;
+  // Jobs of everyone; finished runs of `only_owner` alone, if there is one.
+  absl::StatusOr<Counts> Count(const std::string& only_owner = "") const;
 
  private:
   absl::StatusOr<StartedRun> TryStart(uint64_t job_id, uint32_t launch,
@@ -144,6 +153,7 @@ class JobStore {
   const std::string boot_id_;
   const uint32_t max_interruptions_;
   const QueueLimits limits_;
+  mutable RecentEvents recent_events_;
 };
 
 }  // namespace torchlap::storage

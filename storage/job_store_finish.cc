@@ -267,6 +267,10 @@ void MoveLaunch(SQLite::Database& database, const OpenRun& run, const JobHead& j
     case AfterRun::Next::kJobCancelled:
       EndLaunch(database, run);
       return DropQueuedLaunches(database, run.job_id);
+    case AfterRun::Next::kSetAside:
+      SetAsideLaunch(database, run.job_id, run.launch);
+      SetAsideQueuedLaunches(database, run.job_id);
+      return;
   }
 }
 
@@ -289,6 +293,7 @@ v1::JobState StateAfter(SQLite::Database& database, const OpenRun& run, const Jo
   if (job.finished()) return job.state;
   switch (after.next) {
     case AfterRun::Next::kJobFailed:
+    case AfterRun::Next::kSetAside:
       return v1::JOB_STATE_FAILED;
     case AfterRun::Next::kJobCancelled:
       return v1::JOB_STATE_CANCELLED;

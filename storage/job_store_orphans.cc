@@ -38,8 +38,7 @@ void SetAsideLaunches(SQLite::Database& database, std::vector<std::string>* line
                                 "LEFT JOIN job ON job.id = launch.job_id "
                                 "WHERE launch.state IN (1, 2) AND ifnull(job.state, 3) >= 3");
   for (const Orphan& orphan : launches) {
-    Execute(database, "UPDATE launch SET state = ? WHERE job_id = ? AND launch = ?",
-            kLaunchSetAside, orphan.job_id, orphan.number);
+    SetAsideLaunch(database, orphan.job_id, orphan.number);
     Say(absl::StrCat("launch ", orphan.number, " of job ", orphan.job_id,
                      " was set aside: its job ", orphan.has_job ? "is finished" : "is missing"),
         lines);

@@ -4,6 +4,11 @@
 
 namespace torchlap::storage {
 
+void SetAsideLaunch(SQLite::Database& database, uint64_t job_id, uint32_t launch) {
+  Execute(database, "UPDATE launch SET state = ? WHERE job_id = ? AND launch = ?", kLaunchSetAside,
+          job_id, launch);
+}
+
 // `+state` keeps SQLite from walking through everything that is queued to find the launches of one
 // job.
 

@@ -11,7 +11,10 @@ namespace torchlap::storage {
 // damaged can still be looked at.
 inline constexpr int kLaunchSetAside = 3;
 
-// Returns how many.
+// One of them, whatever its state.
+void SetAsideLaunch(SQLite::Database& database, uint64_t job_id, uint32_t launch);
+
+// Those that wait. Returns how many.
 int SetAsideQueuedLaunches(SQLite::Database& database, uint64_t job_id);
 
 void DropQueuedLaunches(SQLite::Database& database, uint64_t job_id);

@@ -17,6 +17,8 @@ struct Caller {
   std::string principal;  // `uid:1000`
   std::string name;       // account name, or the principal where there is none
   bool is_admin = false;  // may cancel the jobs of others
+  // False: of others' jobs only that they exist (storage/visibility.h).
+  bool sees_all = true;
 };
 
 // One job ready to be stored: everything resolved by the daemon.
@@ -72,8 +74,10 @@ struct AfterRun {
     kTryAgain,   // queue the launch again, in its old place, with `batch_size` and `context_length`
     kJobFailed,  // the job FAILED with `reason`; its queued launches are dropped
     kJobCancelled,  // the job CANCELLED with `reason`; its queued launches are dropped
-    kInterrupted,   // as kTryAgain with the run's own size, counted in job.interruptions; FAILED at
-                    // the limit
+    // As kJobFailed, but its launches are set aside (launch.h): damage, which may be looked at.
+    kSetAside,
+    kInterrupted,  // as kTryAgain with the run's own size, counted in job.interruptions; FAILED at
+                   // the limit
   };
   Next next = Next::kLaunchDone;
   uint32_t batch_size = 0;
@@ -125,7 +129,11 @@ struct JobFilter {
   std::vector<uint64_t> sweep_ids;
   std::vector<v1::JobState> states;  // empty: all
   std::string user;                  // account name or principal; empty: everyone
-  uint64_t after_job_id = 0;         // page: ids above this
+  // Principal whose jobs alone the caller may see (OnlyOwner); empty: everyone's. With
+  // `others_queued` also those of others that are queued or running.
+  std::string only_owner;
+  bool others_queued = false;
+  uint64_t after_job_id = 0;  // page: ids above this
   uint32_t limit = 100;
 };
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "storage/id_list.h"
-#include "storage/missing_row.h"
+#include "storage/row_damage.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_status.h"
 #include "torchlap/v1/job.pb.h"
@@ -90,6 +90,12 @@ void ForEachPart(std::string_view message, const Body& body) {
   throw Damage("job.spec is not a torchlap.v1.JobSpec");
 }
 
+// A reader whom one message cannot be parsed for loses all that came with it.
+void CheckIs(std::string_view bytes, const char* column, google::protobuf::Message* scratch) {
+  if (scratch->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
+  throw Damage(absl::StrCat(column, " is not a ", scratch->GetTypeName()));
+}
+
 // A map is a list of messages with key and value.
 void AppendLabel(std::string_view key, std::string_view value, std::string* run) {
   constexpr int kKey = 1;
@@ -101,15 +107,6 @@ void AppendLabel(std::string_view key, std::string_view value, std::string* run)
 }
 
 using RowsOfJobs = std::map<int64_t, std::vector<std::string*>>;
-
-// A run that the view does not have left its row empty.
-absl::Status CheckAllAreFilled(SQLite::Database& database, const RowsById& rows) {
-  for (const auto& [id, bytes] : rows) {
-    if (!bytes->empty()) continue;
-    return MustBeThere(WhyNoRun(database, id), "run", absl::StrCat(id), "an index");
-  }
-  return absl::OkStatus();
-}
 
 // Labels belong to the job, and go to each of its runs.
 void AppendLabels(SQLite::Database& database, const RowsOfJobs& rows) {
@@ -137,10 +134,14 @@ absl::Status RunEncoder::Append(const RowsById& rows) {
   Query query(database_, SelectRunsById(), IdList(ids));
   while (query.Step()) {
     std::string* bytes = rows.at(query.Int(kRunRowId));
-    Encode(query, bytes);
-    rows_of_jobs[query.Int(kRunJobId)].push_back(bytes);
+    const auto encode = [&] {
+      Encode(query, bytes);
+      return absl::OkStatus();
+    };
+    uint64_t damaged = 0;
+    if (absl::Status status = CountingDamage(encode, &damaged); !status.ok()) return status;
+    if (damaged == 0) rows_of_jobs[query.Int(kRunJobId)].push_back(bytes);
   }
-  if (absl::Status status = CheckAllAreFilled(database_, rows); !status.ok()) return status;
   AppendLabels(database_, rows_of_jobs);
   return absl::OkStatus();
 }
@@ -154,9 +155,11 @@ void RunEncoder::Encode(const Query& row, std::string* bytes) {
   AppendBytes(v1::Run::kBootIdFieldNumber, row.TextView(kRunBootId), run);
   // They are stored as they are sent.
   if (!row.IsNull(kRunAssessment)) {
+    CheckIs(row.TextView(kRunAssessment), "assessment.message", scratch_.mutable_assessment());
     AppendBytes(v1::Run::kAssessmentFieldNumber, row.TextView(kRunAssessment), run);
   }
   if (!row.IsNull(kRunCalibration)) {
+    CheckIs(row.TextView(kRunCalibration), "calibration.message", scratch_.mutable_calibration());
     AppendBytes(v1::Run::kCalibrationFieldNumber, row.TextView(kRunCalibration), run);
   }
   Close(bytes);
@@ -169,8 +172,12 @@ void RunEncoder::AppendSpec(const Query& row) {
   static const size_t workload = NodeOf(v1::Run::kWorkloadFieldNumber);
   const bool is_calibration = row.Int(kRunWorkloadKind) == v1::Workload::kCalibration;
   ForEachPart(row.TextView(kRunSpec), [&](int field, std::string_view content) {
-    if (field == v1::JobSpec::kPlanFieldNumber) messages_[plan].append(content);
+    if (field == v1::JobSpec::kPlanFieldNumber) {
+      CheckIs(content, "job.spec.plan", scratch_.mutable_plan());
+      messages_[plan].append(content);
+    }
     if (is_calibration && field == v1::JobSpec::kWorkloadFieldNumber) {
+      CheckIs(content, "job.spec.workload", scratch_.mutable_workload());
       messages_[workload].append(content);
     }
   });

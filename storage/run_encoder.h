@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "storage/sqlite_connection.h"
+#include "torchlap/v1/run.pb.h"
 
 namespace torchlap::storage {
 
@@ -23,7 +24,8 @@ class RunEncoder {
  public:
   explicit RunEncoder(SQLite::Database& database);
 
-  // Appends each run to its row. DATA_LOSS: an id is not there, or a row that its run refers to.
+  // Appends each run to its row. One that cannot be read, as it, or what it refers to, is damaged
+  // or missing, leaves its row empty.
   absl::Status Append(const RowsById& rows);
 
  private:
@@ -36,6 +38,8 @@ class RunEncoder {
   SQLite::Database& database_;
   // By node of ScalarColumnTree(); kept, so that they need no memory anew.
   std::vector<std::string> messages_;
+  // Of what is sent as it is stored, and must be what it is sent as.
+  v1::Run scratch_;
 };
 
 }  // namespace torchlap::storage

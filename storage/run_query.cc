@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "proto/base/visible_text.h"
 #include "storage/id_list.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
@@ -50,6 +51,24 @@ std::string SelectedJobs() {
 }
 
 constexpr char kHasLabel[] = "job_id IN (SELECT job_id FROM label WHERE k = ? AND v = ?)";
+
+// A label with characters that nobody sees, which older programs took, by what lists show of it;
+// else the label itself.
+std::pair<std::string, std::string> LabelShownAs(SQLite::Database& database,
+                                                 const std::pair<std::string, std::string>& shown) {
+  const auto& [key, value] = shown;
+  if ((key + value).find('\\') == std::string::npos) return shown;
+  if (SelectInt(database, "SELECT 1 FROM label WHERE k = ? AND v = ? LIMIT 1", key, value)) {
+    return shown;
+  }
+  Query query(database, "SELECT DISTINCT k, v FROM label INDEXED BY label_by_value");
+  while (query.Step()) {
+    if (Visible(query.TextView(0)) == key && Visible(query.TextView(1)) == value) {
+      return {query.Text(0), query.Text(1)};
+    }
+  }
+  return shown;
+}
 
 // The first `limit` of both, sorted, each once.
 std::vector<uint64_t> Merged(const std::vector<uint64_t>& a, const std::vector<uint64_t>& b,
@@ -112,6 +131,7 @@ RunQuery::RunQuery(SQLite::Database& database, const v1::RunFilter& filter,
   AddSelection(filter, selected);
   AddWorkloads(filter);
   AddNames(filter);
+  AddOwner(selected.only_owner);
   AddValues(filter);
   if (!of_kind_.texts.empty() && selection_.texts.empty()) FindKinds();
 }
@@ -136,8 +156,9 @@ void RunQuery::AddSelection(const v1::RunFilter& filter, const JobFilter& select
     selection_.Add(absl::StrCat("job_id IN (", SelectedJobs(), ")"), {jobs, sweeps});
   }
   for (const auto& [key, value] : filter.labels()) {
-    selection_.Add(kHasLabel, {key, value});
-    labels_.emplace_back(key, value);
+    const std::pair<std::string, std::string> label = LabelShownAs(database_, {key, value});
+    selection_.Add(kHasLabel, {label.first, label.second});
+    labels_.push_back(label);
   }
   selected_ = selected;
   std::sort(selected_.job_ids.begin(), selected_.job_ids.end());
@@ -185,6 +206,13 @@ void RunQuery::AddNames(const v1::RunFilter& filter) {
     nothing_ = nothing_ || ids.empty();
     Require("owner_id", "owner_id", IdList(ids));
   }
+}
+
+void RunQuery::AddOwner(const std::string& only_owner) {
+  if (only_owner.empty()) return;
+  const auto id = SelectInt(database_, "SELECT id FROM principal WHERE principal = ?", only_owner);
+  nothing_ = nothing_ || !id;
+  Require("owner_id", "owner_id", IdList(std::vector<int64_t>{id.value_or(0)}));
 }
 
 void RunQuery::Require(const std::string& column, const std::string& of_job,

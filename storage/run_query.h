@@ -28,7 +28,8 @@ struct RunPlace {
 // parameters of its statements, so that a large filter is no large statement.
 class RunQuery {
  public:
-  // `selected` and the run ids of filter.selector are a union; both empty: every run.
+  // `selected` and the run ids of filter.selector are a union; both empty: every run. Of all of
+  // these the runs of selected.only_owner alone, if there is one.
   RunQuery(SQLite::Database& database, const v1::RunFilter& filter, const JobFilter& selected);
 
   // Finished runs by (start, id), at most `limit`, behind `after`.
@@ -65,6 +66,7 @@ class RunQuery {
   void AddSelection(const v1::RunFilter& filter, const JobFilter& selected);
   void AddWorkloads(const v1::RunFilter& filter);
   void AddNames(const v1::RunFilter& filter);
+  void AddOwner(const std::string& only_owner);
   void AddValues(const v1::RunFilter& filter);
   void FindKinds();
   // Of the run, of its kind, and, as `of_job`, of a job.

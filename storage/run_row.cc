@@ -16,6 +16,7 @@
 #include "storage/id_list.h"
 #include "storage/job_row.h"
 #include "storage/missing_row.h"
+#include "storage/row_damage.h"
 #include "storage/sqlite_status.h"
 #include "torchlap/v1/job.pb.h"
 
@@ -242,17 +243,23 @@ absl::StatusOr<v1::Run> LoadRun(SQLite::Database& database, int64_t id) {
 }
 
 absl::Status AppendRunsById(SQLite::Database& database, const std::vector<int64_t>& ids,
-                            RunRows* rows) {
+                            RunRows* rows, uint64_t* unreadable) {
   static const std::string select = SelectRuns("id = ?");
   Query query(database, select);
   Query labels(database, kLabelsOf);
-  for (const int64_t id : ids) {
+  const auto append = [&](int64_t id) -> absl::Status {
     query.Restart(id);
     if (!query.Step()) return WhyListedIsNotThere(database, id);
-    v1::Run* run = rows->Add();
-    ReadRow(query, run);
-    labels.Restart(run->job_id());
-    TakeLabels(&labels, run);
+    v1::Run run;
+    ReadRow(query, &run);
+    labels.Restart(run.job_id());
+    TakeLabels(&labels, &run);
+    *rows->Add() = std::move(run);
+    return absl::OkStatus();
+  };
+  for (const int64_t id : ids) {
+    absl::Status status = CountingDamage([&] { return append(id); }, unreadable);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }

@@ -69,9 +69,10 @@ std::optional<RunKey> ParseRunId(const std::string& run_id);
 absl::StatusOr<v1::Run> LoadRun(SQLite::Database& database, const RunKey& key);
 // By run.id, which the database gave: DATA_LOSS where it is not there, too.
 absl::StatusOr<v1::Run> LoadRun(SQLite::Database& database, int64_t id);
-// In the order of the ids, each of which must be there. Straight into what is sent.
+// In the order of the ids. Straight into what is sent. Rows that cannot be read, as they, or what
+// they refer to, are damaged or missing, are left out and counted.
 absl::Status AppendRunsById(SQLite::Database& database, const std::vector<int64_t>& ids,
-                            RunRows* rows);
+                            RunRows* rows, uint64_t* unreadable);
 // What stands for a job that has no finished run: what it asks for, its state, and in
 // failure.detail why it ended. Without run id and outcome. Errors as LoadJob.
 absl::StatusOr<v1::Run> WithoutRun(SQLite::Database& database, uint64_t job_id);

@@ -9,11 +9,13 @@
 #include <utility>
 
 #include "storage/filter_limits.h"
+#include "storage/row_damage.h"
 #include "storage/run_encoder.h"
 #include "storage/run_query.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
 #include "storage/sqlite_status.h"
+#include "storage/visibility.h"
 
 namespace torchlap::storage {
 namespace {
@@ -48,7 +50,7 @@ absl::StatusOr<std::optional<RunPlace>> ParseToken(const std::string& token) {
 
 // A place may stand for a job without a finished run.
 absl::Status LoadRows(SQLite::Database& database, const std::vector<RunPlace>& places,
-                      RunRows* rows) {
+                      RunRows* rows, uint64_t* unreadable) {
   rows->Reserve(static_cast<int>(places.size()));
   std::vector<int64_t> ids;
   for (const RunPlace& place : places) {
@@ -56,19 +58,34 @@ absl::Status LoadRows(SQLite::Database& database, const std::vector<RunPlace>& p
       ids.push_back(place.id);
       continue;
     }
-    if (absl::Status status = AppendRunsById(database, ids, rows); !status.ok()) return status;
+    absl::Status before = AppendRunsById(database, ids, rows, unreadable);
+    if (!before.ok()) return before;
     ids.clear();
-    absl::StatusOr<v1::Run> row = WithoutRun(database, place.job_id);
-    if (!row.ok()) return row.status();
-    *rows->Add() = *std::move(row);
+    const auto append = [&] {
+      absl::StatusOr<v1::Run> row = WithoutRun(database, place.job_id);
+      if (row.ok()) *rows->Add() = *std::move(row);
+      return row.status();
+    };
+    if (absl::Status status = CountingDamage(append, unreadable); !status.ok()) return status;
   }
-  return AppendRunsById(database, ids, rows);
+  return AppendRunsById(database, ids, rows, unreadable);
+}
+
+// Takes out rows that could not be encoded, and returns how many.
+uint64_t RemoveEmptyRows(google::protobuf::UnknownFieldSet* rows) {
+  uint64_t removed = 0;
+  for (int i = rows->field_count() - 1; i >= 0; --i) {
+    if (!rows->field(i).length_delimited().empty()) continue;
+    rows->DeleteSubrange(i, 1);
+    ++removed;
+  }
+  return removed;
 }
 
 // Protobuf writes fields that it does not know as they came: rows that are encoded already go out
 // as those that it encodes itself.
 absl::Status EncodeRows(SQLite::Database& database, const std::vector<RunPlace>& places,
-                        v1::ExportRunsResponse* message) {
+                        v1::ExportRunsResponse* message, uint64_t* unreadable) {
   auto* fields = message->GetReflection()->MutableUnknownFields(message);
   RowsById rows;
   for (const RunPlace& place : places) {
@@ -77,11 +94,19 @@ absl::Status EncodeRows(SQLite::Database& database, const std::vector<RunPlace>&
       rows.emplace(place.id, row);
       continue;
     }
-    const absl::StatusOr<v1::Run> without = WithoutRun(database, place.job_id);
-    if (!without.ok()) return without.status();
-    without->AppendToString(row);
+    uint64_t damaged = 0;  // it leaves its row empty
+    const auto encode = [&] {
+      const absl::StatusOr<v1::Run> without = WithoutRun(database, place.job_id);
+      if (without.ok()) without->AppendToString(row);
+      return without.status();
+    };
+    if (absl::Status status = CountingDamage(encode, &damaged); !status.ok()) return status;
   }
-  return RunEncoder(database).Append(rows);
+  if (absl::Status status = RunEncoder(database).Append(rows); !status.ok()) return status;
+  const uint64_t removed = RemoveEmptyRows(fields);
+  message->set_unreadable_rows(removed);
+  *unreadable += removed;
+  return absl::OkStatus();
 }
 
 // run.id, by the run's name.
@@ -132,7 +157,8 @@ constexpr char kBestSibling[] =
     "SELECT job_id || '.' || number, flops_per_s FROM run WHERE id IN ("
     "  SELECT recent.id FROM workload JOIN run AS recent ON recent.id IN ("
     "    SELECT id FROM run WHERE asked_workload_id = workload.id AND outcome = 1 "
-    "    AND actual_measure_steps >= ? ORDER BY started_at_ns DESC LIMIT 3) "
+    "    AND actual_measure_steps >= ? AND (? = 0 OR owner_id = ?) "
+    "    ORDER BY started_at_ns DESC LIMIT 3) "
     "  WHERE workload.pass_type = ? AND workload.precision = ? AND workload.attention = ? "
     "  AND ifnull(workload.optimizer, 0) = ?) "
     "AND device_id IN (SELECT id FROM device WHERE uuid = ?) AND timing = ? AND purpose = 1 "
@@ -143,6 +169,7 @@ constexpr char kFitRuns[] =
     "FROM run JOIN device ON device.id = run.device_id "
     "JOIN workload AS asked ON asked.id = run.asked_workload_id "
     "WHERE device.uuid = ? AND run.purpose = 3 AND run.outcome IN (1, 2) "
+    "AND (? = 0 OR run.owner_id = ?) "
     "AND ifnull(run.failure_foreign_bytes, 0) = 0 AND asked.vocab_size = ? AND asked.d_model = ? "
     "AND asked.d_ff = ? AND asked.layers = ? AND asked.heads = ? AND asked.pass_type = ? "
     "AND asked.precision = ? AND asked.attention = ? AND ifnull(asked.optimizer, 0) = ? "
@@ -165,7 +192,8 @@ void TakeFitRun(const Query& row, RunStore::Frontier* frontier) {
 
 }  // namespace
 
-RunStore::RunStore(const Database* database) : database_(database) {}
+RunStore::RunStore(const Database* database, History history)
+    : database_(database), history_(history) {}
 
 absl::StatusOr<RunPage> RunStore::List(const v1::RunFilter& filter, const JobFilter& selected,
                                        bool ascending, uint32_t page_size,
@@ -182,7 +210,7 @@ absl::StatusOr<RunPage> RunStore::List(const v1::RunFilter& filter, const JobFil
       places.resize(size);
       page.next_page_token = TokenOf(places.back());
     }
-    return LoadRows(database, places, &page.runs);
+    return LoadRows(database, places, &page.runs, &page.unreadable);
   });
   if (!status.ok()) return status;
   return page;
@@ -191,7 +219,8 @@ absl::StatusOr<RunPage> RunStore::List(const v1::RunFilter& filter, const JobFil
 template <typename Batch, typename Load>
 absl::Status RunStore::ForEachBatch(const v1::RunFilter& filter, const JobFilter& selected,
                                     bool with_unfinished, const Load& load,
-                                    const std::function<absl::Status(Batch)>& consume) const {
+                                    const std::function<absl::Status(Batch)>& consume,
+                                    uint64_t* unreadable) const {
   if (absl::Status limits = CheckLimits(filter); !limits.ok()) return limits;
   RunPlace last;
   while (true) {
@@ -199,7 +228,7 @@ absl::Status RunStore::ForEachBatch(const v1::RunFilter& filter, const JobFilter
     Batch batch;
     absl::Status status = database_->Read([&](SQLite::Database& database) {
       places = RunQuery(database, filter, selected).ByJob(last, kExportBatch, with_unfinished);
-      return load(database, places, &batch);
+      return load(database, places, &batch, unreadable);
     });
     if (!status.ok() || places.empty()) return status;
     last = places.back();
@@ -210,15 +239,19 @@ absl::Status RunStore::ForEachBatch(const v1::RunFilter& filter, const JobFilter
 
 absl::Status RunStore::Export(const v1::RunFilter& filter, const JobFilter& selected,
                               bool with_unfinished,
-                              const std::function<absl::Status(RunRows)>& consume) const {
-  return ForEachBatch<RunRows>(filter, selected, with_unfinished, LoadRows, consume);
+                              const std::function<absl::Status(RunRows)>& consume,
+                              uint64_t* unreadable) const {
+  uint64_t not_told = 0;
+  return ForEachBatch<RunRows>(filter, selected, with_unfinished, LoadRows, consume,
+                               unreadable == nullptr ? &not_told : unreadable);
 }
 
 absl::Status RunStore::ExportEncoded(
     const v1::RunFilter& filter, const JobFilter& selected, bool with_unfinished,
     const std::function<absl::Status(v1::ExportRunsResponse)>& consume) const {
+  uint64_t in_all = 0;  // each message has its own
   return ForEachBatch<v1::ExportRunsResponse>(filter, selected, with_unfinished, EncodeRows,
-                                              consume);
+                                              consume, &in_all);
 }
 
 absl::StatusOr<v1::RunDetail> RunStore::Get(const std::string& run_id) const {
@@ -235,6 +268,21 @@ absl::StatusOr<v1::RunDetail> RunStore::Get(const std::string& run_id) const {
   });
   if (!status.ok()) return status;
   return detail;
+}
+
+absl::Status RunStore::CheckMaySee(const std::string& run_id, const Caller& caller) const {
+  return database_->Read(
+      [&](SQLite::Database& database) { return CheckMaySeeRun(database, run_id, caller); });
+}
+
+int64_t RunStore::OwnerToCompareWith(SQLite::Database& database, const v1::Run& run) const {
+  constexpr int64_t kNobody = -1;
+  if (history_ == History::kEverybodys) return 0;
+  const std::optional<RunKey> key = ParseRunId(run.run_id());
+  if (!key) return kNobody;
+  return SelectInt(database, "SELECT owner_id FROM run WHERE job_id = ? AND number = ?",
+                   key->job_id, key->number)
+      .value_or(kNobody);
 }
 
 absl::StatusOr<std::optional<v1::Run>> RunStore::LatestCalibration(
@@ -264,9 +312,10 @@ absl::StatusOr<std::optional<RunStore::Sibling>> RunStore::BestSibling(
   const double most_flops = run.flops_per_s() * run.step().mean_ns() * (1 + 1e-9);
   std::optional<Sibling> best;
   absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
-    Query query(database, kBestSibling, fewest_steps, model.pass_type(), model.precision(),
-                model.attention(), static_cast<int>(model.optimizer()), run.device_uuid(),
-                run.plan().timing(), most_flops);
+    const int64_t owner = OwnerToCompareWith(database, run);
+    Query query(database, kBestSibling, fewest_steps, owner, owner, model.pass_type(),
+                model.precision(), model.attention(), static_cast<int>(model.optimizer()),
+                run.device_uuid(), run.plan().timing(), most_flops);
     if (query.Step() && !query.IsNull(1)) best = Sibling{query.Text(0), query.Real(1)};
     return absl::OkStatus();
   });
@@ -278,10 +327,11 @@ absl::StatusOr<std::optional<RunStore::Frontier>> RunStore::FindFrontier(const v
   const v1::TransformerLm& model = run.workload().transformer_lm();
   Frontier frontier;
   absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
-    Query query(database, kFitRuns, run.device_uuid(), model.vocab_size(), model.d_model(),
-                model.d_ff(), model.layers(), model.heads(), model.pass_type(), model.precision(),
-                model.attention(), static_cast<int>(model.optimizer()), model.batch_size(),
-                model.context_length());
+    const int64_t owner = OwnerToCompareWith(database, run);
+    Query query(database, kFitRuns, run.device_uuid(), owner, owner, model.vocab_size(),
+                model.d_model(), model.d_ff(), model.layers(), model.heads(), model.pass_type(),
+                model.precision(), model.attention(), static_cast<int>(model.optimizer()),
+                model.batch_size(), model.context_length());
     while (query.Step()) TakeFitRun(query, &frontier);
     return absl::OkStatus();
   });

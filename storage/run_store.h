@@ -22,13 +22,17 @@ namespace torchlap::storage {
 struct RunPage {
   RunRows runs;
   std::string next_page_token;  // empty: no more
+  uint64_t unreadable = 0;      // rows of the page that were left out, as they are damaged
 };
 
 // Thread-safe.
 class RunStore {
  public:
-  // `database` outlives the store.
-  explicit RunStore(const Database* database);
+  // What a run is compared with: everybody's runs, or those of its owner alone.
+  enum class History { kEverybodys, kOwners };
+  // `database` outlives the store. `history` is of FindFrontier and BestSibling; a calibration is
+  // the device's, whoever asked for it.
+  explicit RunStore(const Database* database, History history = History::kEverybodys);
 
   // One page of finished runs by start (or, the same thing, by run id within a job). `selected` is
   // the resolved selector of the filter (JobStore::Resolve); filter.selector itself is read for its
@@ -42,12 +46,16 @@ class RunStore {
   // transaction, so that a stalled consumer does not pin the WAL. `with_unfinished`: where jobs
   // were selected (by number, sweep or label), each of them that has no finished run has a row, too
   // (WithoutRun in run_row.h), if the filter does not speak of outcomes, verdicts or times. Stops
-  // with the status that `consume` returns if not OK. INVALID_ARGUMENT as List.
+  // with the status that `consume` returns if not OK. Rows that are damaged are left out, and
+  // counted in `unreadable` where it is given, before their batch is consumed. INVALID_ARGUMENT as
+  // List.
   absl::Status Export(const v1::RunFilter& filter, const JobFilter& selected, bool with_unfinished,
-                      const std::function<absl::Status(RunRows)>& consume) const;
+                      const std::function<absl::Status(RunRows)>& consume,
+                      uint64_t* unreadable = nullptr) const;
 
   // The same rows as messages that are ready to be sent: serialized they are those of Export, but
-  // `rows` cannot be looked at before they are parsed again. For exports of any length.
+  // `rows` cannot be looked at before they are parsed again. Each says how many of its rows were
+  // left out. For exports of any length.
   absl::Status ExportEncoded(
       const v1::RunFilter& filter, const JobFilter& selected, bool with_unfinished,
       const std::function<absl::Status(v1::ExportRunsResponse)>& consume) const;
@@ -56,6 +64,8 @@ class RunStore {
   // if run_id is not
   // `<job>.<n>`.
   absl::StatusOr<v1::RunDetail> Get(const std::string& run_id) const;
+  // PERMISSION_DENIED: it is another's, and the caller may not see it (visibility.h).
+  absl::Status CheckMaySee(const std::string& run_id, const Caller& caller) const;
   // The newest run of purpose calibrate on the device that ended OK and was not contaminated, with
   // its result; nothing: no clean calibration yet.
   absl::StatusOr<std::optional<v1::Run>> LatestCalibration(const std::string& device_uuid) const;
@@ -87,9 +97,14 @@ class RunStore {
   template <typename Batch, typename Load>
   absl::Status ForEachBatch(const v1::RunFilter& filter, const JobFilter& selected,
                             bool with_unfinished, const Load& load,
-                            const std::function<absl::Status(Batch)>& consume) const;
+                            const std::function<absl::Status(Batch)>& consume,
+                            uint64_t* unreadable) const;
+
+  // Whose runs `run` is compared with; 0: everybody's.
+  int64_t OwnerToCompareWith(SQLite::Database& database, const v1::Run& run) const;
 
   const Database* const database_;
+  const History history_;
 };
 
 }  // namespace torchlap::storage

@@ -7,6 +7,7 @@ const std::vector<Migration>& Migrations() {
       {1, kFirstSchema},
       {2, kMeasurement},
       {3, kHomeOfLaunches},
+      {4, kQueueWithOwners},
   };
   return migrations;
 }

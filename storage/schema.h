@@ -21,8 +21,9 @@ struct Migration {
 // tables only; the views come after them (storage/views.h).
 const std::vector<Migration>& Migrations();
 
-extern const char kFirstSchema[];     // migrations/0001_first_schema.cc
-extern const char kMeasurement[];     // migrations/0002_measurement.cc
-extern const char kHomeOfLaunches[];  // migrations/0003_home_of_launches.cc
+extern const char kFirstSchema[];      // migrations/0001_first_schema.cc
+extern const char kMeasurement[];      // migrations/0002_measurement.cc
+extern const char kHomeOfLaunches[];   // migrations/0003_home_of_launches.cc
+extern const char kQueueWithOwners[];  // migrations/0004_queue_with_owners.cc
 
 }  // namespace torchlap::storage

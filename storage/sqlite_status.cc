@@ -111,6 +111,15 @@ absl::Status StatusOfSystemError(const std::string& attempt, const std::filesyst
   }
 }
 
+absl::Status StatusOfUnreadableFile(const std::filesystem::path& file, int error_number) {
+  if (error_number != EACCES && error_number != EPERM) {
+    return StatusOfSystemError("read", file, error_number);
+  }
+  return absl::PermissionDeniedError(absl::StrCat("database ", file.string(), ": cannot be read (",
+                                                  std::strerror(error_number),
+                                                  "); only its owner and root may read it"));
+}
+
 SQLite::Exception Damage(const std::string& what) { return {what, SQLITE_CORRUPT}; }
 
 }  // namespace torchlap::storage

@@ -20,6 +20,9 @@ absl::Status StatusOf(const SQLite::Exception& error, const std::filesystem::pat
 absl::Status StatusOfSystemError(const std::string& attempt, const std::filesystem::path& file,
                                  int error_number);
 
+// The same where it was only to be read.
+absl::Status StatusOfUnreadableFile(const std::filesystem::path& file, int error_number);
+
 // To be thrown: a row is not as this program writes it (`job.spec is not a JobSpec`). DATA_LOSS.
 SQLite::Exception Damage(const std::string& what);
 

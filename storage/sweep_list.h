@@ -23,10 +23,12 @@ class SweepList {
   // `database` outlives the list.
   explicit SweepList(const Database* database) : database_(database) {}
 
-  // One page, newest first. `user`: account name or principal; empty: everyone's. INVALID_ARGUMENT:
+  // One page, newest first. `user`: account name or principal; empty: everyone's. `only_owner`: the
+  // principal whose sweeps alone are there (OnlyOwner); empty: everyone's. INVALID_ARGUMENT:
   // page_token was not made by this call.
   absl::StatusOr<SweepPage> List(const std::string& user, uint32_t page_size,
-                                 const std::string& page_token) const;
+                                 const std::string& page_token,
+                                 const std::string& only_owner = "") const;
 
  private:
   const Database* const database_;

@@ -23,14 +23,17 @@ CareReport Failed(const absl::Status& status) {
 }
 
 absl::Status CheckIsThere(const std::filesystem::path& file) {
-  std::error_code error;
-  if (std::filesystem::exists(file, error)) return absl::OkStatus();
-  if (error) {
-    return absl::PermissionDeniedError(
-        fmt::format("cannot look at the database {}: {}", file.string(), error.message()));
+  // A WAL alone is what is left of one.
+  for (const char* suffix : {"", "-wal"}) {
+    std::error_code error;
+    if (std::filesystem::exists(file.string() + suffix, error)) return absl::OkStatus();
+    if (error) {
+      return absl::PermissionDeniedError(
+          fmt::format("cannot look at the database {}: {}", file.string(), error.message()));
+    }
   }
   return absl::NotFoundError(
-      fmt::format("there is no database {}; name its folder with --state", file.string()));
+      fmt::format("no database at {}; name its folder with --state", file.string()));
 }
 
 std::string Lines(const std::vector<std::string>& lines) {

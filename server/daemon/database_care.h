@@ -14,10 +14,10 @@ struct CareReport {
 
 inline constexpr int kCareDone = 0;
 inline constexpr int kCareFound = 2;   // --check: something is wrong
-inline constexpr int kCareFailed = 4;  // the database cannot be looked at, or is in use
+inline constexpr int kCareFailed = 4;  // there is no database, it cannot be read, or is in use
 
-// Reads the whole database of the folder and says what is wrong; changes nothing, and may run
-// beside a daemon.
+// Reads the whole database of the folder and says what is wrong; changes nothing there, needs no
+// right to write, and may run beside a daemon.
 CareReport CheckState(const std::filesystem::path& state_folder);
 
 // Where something is wrong: sets the database aside and keeps what can be read

@@ -134,7 +134,7 @@ void Describe(CLI::App* app, CommandLine* line) {
   auto* check = app->add_flag(
       "--check", line->check,
       "Say what is wrong with configuration and database, and exit: 0 nothing, 1 configuration, "
-      "2 database");
+      "2 database, 4 there is none, or it cannot be read");
   app->add_flag("--repair", line->repair,
                 "Keep what can be read of a damaged database, and exit; the file as it was stays "
                 "beside it")

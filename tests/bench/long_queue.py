@@ -10,6 +10,8 @@ Prints a Markdown table; --out writes a JSON file with every value. Exit status 
 nothing.
 """
 import argparse
+import contextlib
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -33,6 +35,20 @@ def fill(daemon: service.Service, jobs: int) -> list[int]:
         done = daemon.json("submit", *SHAPE, "--batch-size", f"1..{batches}", "--context-length", f"1..{contexts}")
         ids += done["job_ids"]
     return ids
+
+
+def share_out(daemon: service.Service, owners: int) -> None:
+    """The jobs in turn among so many owners, while no daemon has the database: a submit is of its caller alone."""
+    service.stop(daemon.process)
+    path = next(daemon.folder.rglob("torchlap.db"))
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        (first,) = database.execute("SELECT owner_id FROM launch LIMIT 1").fetchone()
+        ids = [first] + [database.execute("INSERT INTO principal (principal, name) VALUES (?, ?)",
+                                          (f"uid:{70000 + i}", f"owner{i}")).lastrowid for i in range(1, owners)]
+        for place, owner in enumerate(ids):
+            database.execute("UPDATE job SET owner_id = ? WHERE id % ? = ?", (owner, owners, place))
+        database.execute("UPDATE launch SET owner_id = (SELECT owner_id FROM job WHERE id = job_id)")
+    daemon.start_again()
 
 
 def seconds_of(daemon: service.Service, *arguments: object) -> float:
@@ -63,6 +79,8 @@ def measure(args: argparse.Namespace, daemon: service.Service) -> dict[str, list
     began = time.perf_counter()
     ids = fill(daemon, args.jobs)
     filled = time.perf_counter() - began
+    if args.owners > 1:
+        share_out(daemon, args.owners)
     places = {"first": ids[0], "middle": ids[len(ids) // 2], "last": ids[-1]}
 
     def after_a_change() -> float:
@@ -94,6 +112,7 @@ def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     service.add_arguments(parser)
     parser.add_argument("--jobs", type=service.at_least(100), default=99000, help="in the queue, 100 at least; 99000")
+    parser.add_argument("--owners", type=service.at_least(1), default=1, help="among whom the jobs are shared out; 1")
     parser.add_argument("--repeats", type=service.at_least(1), default=15, help="of each command; 15")
     parser.add_argument("--long-repeats", type=service.at_least(1), default=5, help="of the whole queue; 5")
     args = parser.parse_args(arguments)
@@ -103,7 +122,7 @@ def parse(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     args = parse(arguments)
-    result: dict[str, Any] = {"context": report.context(args.bin), "jobs": args.jobs}
+    result: dict[str, Any] = {"context": report.context(args.bin), "jobs": args.jobs, "owners": args.owners}
     try:
         with service.Service(args.bin, args.core, args.torch), service.Service(args.bin, args.core, args.torch) as daemon:
             result["seconds"] = measure(args, daemon)

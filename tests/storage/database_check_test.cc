@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -121,17 +123,23 @@ class DamagedPageTest : public DatabaseCheckTest {
     NewJob job = MakeJob();
     (*job.spec.mutable_labels())["note"] = std::string(200, 'x');
     const Submitted submitted = Submit(std::vector<NewJob>(kJobs, job));
-    for (const uint64_t id : submitted.job_ids) Finish(Ended(Start(id)), LaunchDone());
+    for (const uint64_t id : submitted.job_ids) {
+      FinishedRun ended = Ended(Start(id));
+      for (int step = 0; step < 100; ++step) ended.samples.add_step_ns(31'000'000 + step);
+      Finish(ended, LaunchDone());
+    }
     waiting_ = SubmitOne(MakeJob("small", 3));
   }
-  // The second of the table's pages becomes rubbish.
-  void DamageAndClose(const std::string& table) {
+  enum class Which { kRoot, kSecond, kLast };
+
+  // A page of the table becomes rubbish.
+  void DamageAndClose(const std::string& table, Which which = Which::kSecond) {
     const int64_t size = SelectInt("PRAGMA page_size");
     const std::string name = "'" + table + "'";
     const int64_t root =
         SelectInt("SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = " + name);
     Close();
-    // The first child of the root page: a cell of an inner page begins with its number.
+    // A cell of an inner page begins with the number of a child; the last one's is in its head.
     std::string bytes = Contents(file_);
     const auto at = [&](int64_t place) {
       return static_cast<int64_t>(static_cast<unsigned char>(bytes.at(place)));
@@ -139,9 +147,23 @@ class DamagedPageTest : public DatabaseCheckTest {
     const int64_t page = (root - 1) * size;
     ASSERT_EQ(at(page), 5) << "the table has one page only";
     const int64_t second = page + at(page + 14) * 256 + at(page + 15);
+    const int64_t place = which == Which::kLast ? page + 8 : second;
     int64_t child = 0;
-    for (int i = 0; i < 4; ++i) child = child * 256 + at(second + i);
+    for (int i = 0; i < 4; ++i) child = child * 256 + at(place + i);
+    if (which == Which::kRoot) child = root;
     Overwrite((child - 1) * size, static_cast<size_t>(size));
+  }
+  std::vector<std::string> Repaired() {
+    const auto repaired = RepairFile(file_);
+    EXPECT_TRUE(repaired.ok()) << repaired.status();
+    EXPECT_TRUE(Check().empty());
+    return repaired.ok() ? repaired->lines : std::vector<std::string>();
+  }
+  // As if nothing had happened yet.
+  void BeginAnew() {
+    Close();
+    for (const auto& entry : fs::directory_iterator(folder_.path())) fs::remove(entry.path());
+    SetUp();
   }
 
   static constexpr int kJobs = 120;
@@ -201,10 +223,52 @@ TEST_F(DamagedPageTest, WhatCanBeReadIsKeptAndWhatItWasStandsBeside) {
     EXPECT_EQ(Get(waiting_).state(), v1::JOB_STATE_QUEUED);
     EXPECT_GT(SubmitOne(MakeJob()), waiting_) << "no number is given twice";
     EXPECT_EQ(Start(waiting_).run.job_id(), waiting_);
-    Close();
-    for (const auto& entry : fs::directory_iterator(folder_.path())) fs::remove(entry.path());
-    SetUp();
+    BeginAnew();
   }
+}
+
+// Where the last page is gone nothing but other tables tells where the rows end.
+TEST_F(DamagedPageTest, WhatIsLostBehindTheLastReadablePageIsCounted) {
+  for (const char* table : {"run", "sample"}) {
+    SCOPED_TRACE(table);
+    DamageAndClose(table, Which::kLast);
+    EXPECT_THAT(Repaired(), Contains(testing::AllOf(
+                                HasSubstr("table " + std::string(table) + ": of the rows "),
+                                HasSubstr(" to 120 up to "), HasSubstr("could not be read"))));
+    Reopen();
+    const int64_t rows = SelectInt("SELECT count(*) FROM " + std::string(table));
+    EXPECT_GT(rows, 0);
+    EXPECT_LT(rows, kJobs);
+    BeginAnew();
+  }
+}
+
+TEST_F(DamagedPageTest, ATableWhoseRootIsGoneIsLostAndTheOthersAreKept) {
+  DamageAndClose("sample", Which::kRoot);
+  EXPECT_THAT(Repaired(),
+              Contains("table sample: of the rows 1 to 120 up to 120 could not be read"));
+  Reopen();
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM sample"), 0);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run"), kJobs);
+  EXPECT_EQ(runs_->List({}, {}, true, 1000, "")->runs.size(), kJobs);
+}
+
+TEST_F(DamagedPageTest, NoRowBesideADamagedPageIsLost) {
+  DamageAndClose("run");
+  const std::vector<std::string> lines = Repaired();
+  const auto line = std::find_if(lines.begin(), lines.end(), [](const std::string& text) {
+    return text.starts_with("table run: of the rows ");
+  });
+  ASSERT_NE(line, lines.end());
+  int first = 0;
+  int last = 0;
+  int lost = 0;
+  ASSERT_EQ(
+      std::sscanf(line->c_str(), "table run: of the rows %d to %d up to %d", &first, &last, &lost),
+      3);
+  EXPECT_EQ(last - first + 1, lost) << "one page's";
+  Reopen();
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run"), kJobs - lost);
 }
 
 TEST_F(DatabaseCheckTest, RepairLeavesOutWhatRefersToNothing) {
@@ -225,6 +289,75 @@ TEST_F(DatabaseCheckTest, RepairLeavesOutWhatRefersToNothing) {
   EXPECT_EQ(Get(alone).state(), v1::JOB_STATE_FAILED);
   EXPECT_THAT(Get(alone).reason(), HasSubstr("lost from a damaged database"));
   EXPECT_FALSE(fs::exists(repaired->copy.string() + "-shm"));
+}
+
+struct LostRow {
+  const char* table;
+  const char* shown;  // of a run, in its place
+};
+
+constexpr LostRow kLostRows[] = {
+    {"principal", "SELECT user FROM run_row WHERE run_id = '1.1'"},
+    {"device", "SELECT device FROM run_row WHERE run_id = '1.1'"},
+    {"workload", "SELECT model_size FROM run_row WHERE run_id = '1.1'"},
+    {"sweep", "SELECT 'unknown (lost)' FROM run_row WHERE run_id = '1.1' AND sweep_id = 1"},
+};
+
+TEST_F(DatabaseCheckTest, RepairKeepsRunsWhoseOwnerDeviceModelOrSweepIsLost) {
+  for (const LostRow& lost : kLostRows) {
+    SCOPED_TRACE(lost.table);
+    RunToEnd(MakeJob());
+    RunToEnd(MakeJob("medium", 2, 128));
+    Start(SubmitOne(MakeJob("small", 3)));
+    Close();
+    Break("DELETE FROM " + std::string(lost.table) + " WHERE id = 1");
+    const auto repaired = RepairFile(file_);
+    ASSERT_TRUE(repaired.ok()) << repaired.status();
+    EXPECT_THAT(repaired->lines,
+                Contains(HasSubstr("rows of table " + std::string(lost.table) +
+                                   " that are missing: kept, with 1 placeholders")));
+    EXPECT_THAT(repaired->lines, testing::Not(Contains(HasSubstr("run_kind"))));
+    EXPECT_TRUE(Check().empty());
+    Reopen();
+    EXPECT_EQ(SelectInt("SELECT count(*) FROM run"), 3);
+    EXPECT_EQ(SelectInt("SELECT sum(runs) FROM run_kind"), 2);
+    EXPECT_EQ(SelectText(lost.shown), "unknown (lost)");
+    EXPECT_EQ(runs_->List({}, {}, true, 10, "")->runs.size(), 2);
+    EXPECT_DOUBLE_EQ(runs_->Get("1.1")->run().step().mean_ns(), 31e6) << "what was measured";
+    const bool can_run = std::string(lost.table) != "workload";
+    EXPECT_EQ(Get(3).state(), can_run ? v1::JOB_STATE_RUNNING : v1::JOB_STATE_FAILED);
+    EXPECT_THAT(Get(3).reason(), HasSubstr(can_run ? "" : "its model was lost"));
+    Close();
+    for (const auto& entry : fs::directory_iterator(folder_.path())) fs::remove(entry.path());
+    Reopen();
+  }
+}
+
+TEST_F(DatabaseCheckTest, RowsThatARuleOfTheTableDropsAreCounted) {
+  for (int i = 0; i < 3; ++i) RunToEnd(MakeJob());
+  Close();
+  Break("DROP INDEX run_by_job; UPDATE run SET job_id = 1, number = 1 WHERE id > 1");
+  const auto repaired = RepairFile(file_);
+  ASSERT_TRUE(repaired.ok()) << repaired.status();
+  EXPECT_THAT(
+      repaired->lines,
+      Contains("table run: of the rows 2 to 3 up to 2 were dropped, as they break a rule of "
+               "the table (UNIQUE, NOT NULL)"));
+  Reopen();
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run"), 1);
+  EXPECT_EQ(Integrity(), "ok");
+}
+
+TEST_F(DatabaseCheckTest, WhatIsRepairedNeedsNoWal) {
+  SubmitOne(MakeJob());
+  Close();
+  Break("DELETE FROM launch");
+  ASSERT_TRUE(RepairFile(file_).ok());
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder_.path())) {
+    names.push_back(entry.path().filename());
+  }
+  EXPECT_THAT(names, testing::UnorderedElementsAre("torchlap.db", "torchlap.db.damaged-1"));
 }
 
 TEST_F(DatabaseCheckTest, RepairReadsTheWalAndEachCopyHasItsOwnName) {

@@ -373,6 +373,25 @@ TEST_F(DatabaseTest, AFileOfSchema2IsMigratedAndGoesOnWhereItStopped) {
             0);
 }
 
+TEST_F(DatabaseTest, AFileOfSchema3IsMigratedAndItsQueueIsWhatItWas) {
+  std::ostringstream sql;
+  sql << std::ifstream(TORCHLAP_GOLDEN_DIR "/database-v3.sql").rdbuf();
+  ExecRaw(sql.str());
+  Reopen();
+  EXPECT_EQ(database_->schema_version(), Migrations().back().version);
+  EXPECT_TRUE(
+      fs::exists(file_.string() + ".before-v" + std::to_string(Migrations().back().version)));
+  EXPECT_EQ(Integrity(), "ok");
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 8);
+  EXPECT_EQ(SelectInt("SELECT sum(runs) FROM run_kind"), 8);
+  EXPECT_EQ(SelectText("SELECT group_concat(name) FROM pragma_index_info('launch_order')"),
+            "state,priority,position,job_id,device_key,owner_id");
+  EXPECT_EQ(jobs_->RecoverInterrupted(++now_ns_).value(), 1u);
+  EXPECT_THAT(KeysOfJobs(), testing::ElementsAre(testing::Key(6), testing::Key(7)));
+  RunToEnd(MakeJob());
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 10);
+}
+
 // Writes jobs and runs until it is killed; says each finished run's job on the pipe.
 [[noreturn]] void WriteForEver(const fs::path& file, int pipe) {
   absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(file);

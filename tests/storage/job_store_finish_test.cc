@@ -10,6 +10,19 @@ using testing::HasSubstr;
 
 class JobStoreFinish : public StoreTest {};
 
+TEST_F(JobStoreFinish, WhatIsSetAsideIsOverAndStaysToBeLookedAt) {
+  const uint64_t job = SubmitOne(MakeJob("small", 3));
+  AfterRun set_aside;
+  set_aside.next = AfterRun::Next::kSetAside;
+  set_aside.reason = "its earlier runs cannot be read";
+  EXPECT_EQ(Finish(Ended(Start(job), v1::OUTCOME_INTERRUPTED), set_aside), v1::JOB_STATE_FAILED);
+  EXPECT_EQ(Get(job).reason(), "its earlier runs cannot be read");
+  EXPECT_EQ(Get(job).interruptions(), 0U);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM launch WHERE state = 3"), 3);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run WHERE outcome IS NULL"), 0);
+  EXPECT_TRUE(Heads().empty());
+}
+
 TEST_F(JobStoreFinish, AJobWhoseOnlyLaunchIsDoneSucceeded) {
   const uint64_t id = SubmitOne(MakeJob());
   EXPECT_EQ(Finish(Ended(Start(id)), LaunchDone()), v1::JOB_STATE_SUCCEEDED);

@@ -194,6 +194,32 @@ TEST_F(JobStoreQueries, ANameOfSeveralSweepsIsRefusedWithTheNewestOfThem) {
             "them by its number");
 }
 
+// Older programs took names with characters that nobody sees.
+TEST_F(JobStoreQueries, ANameThatNobodyCanTypeIsFoundByWhatListsShow) {
+  const std::pair<std::string, std::string> names[] = {{"a\x1b[31mred", "a\\x1b[31mred"},
+                                                       {"two\nlines", "two\\nlines"},
+                                                       {"\u202eback", "\\u202eback"}};
+  for (const auto& [name, shown] : names) {
+    const Submitted submitted = Submit({MakeJob()}, "", name);
+    v1::Selector selector;
+    selector.add_sweep_names(shown);
+    const absl::StatusOr<JobFilter> filter = jobs_->Resolve(selector, ann_);
+    ASSERT_TRUE(filter.ok()) << filter.status();
+    EXPECT_THAT(filter->sweep_ids, testing::ElementsAre(submitted.sweep_id));
+    NewJob job = MakeJob();
+    (*job.spec.mutable_labels())["k" + name] = name;
+    RunToEnd(job);
+    v1::RunFilter by_label;
+    (*by_label.mutable_labels())["k" + shown] = shown;
+    EXPECT_EQ(runs_->List(by_label, {}, true, 10, "")->runs.size(), 1);
+  }
+  // What is written with a backslash comes first.
+  const Submitted plain = Submit({MakeJob()}, "", "two\\nlines");
+  v1::Selector selector;
+  selector.add_sweep_names("two\\nlines");
+  EXPECT_THAT(jobs_->Resolve(selector, ann_)->sweep_ids, testing::ElementsAre(plain.sweep_id));
+}
+
 TEST_F(JobStoreQueries, WhatASelectorNamesMustBeThere) {
   RunToEnd(MakeJob());
   const auto message = [&](const auto& fill) {

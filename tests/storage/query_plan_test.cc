@@ -170,5 +170,37 @@ TEST_F(QueryPlan, TheQueueIsReadFromAnIndexAlone) {
   EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
 }
 
+// Whose each launch is stands in the index, too: however many owners wait.
+TEST_F(QueryPlan, TheQueueOfSeveralOwnersIsReadFromAnIndexAlone) {
+  ASSERT_TRUE(jobs_->Submit(ann_, "", "", "", {MakeJob()}, {42}, ++now_ns_).ok());
+  ASSERT_TRUE(jobs_->Submit(bob_, "", "", "", {MakeJob()}, {42}, ++now_ns_).ok());
+  constexpr size_t kQueued = 100'000;
+  ASSERT_TRUE(
+      database_
+          ->Write([](SQLite::Database& database) {
+            database.exec(
+                "WITH RECURSIVE n (i) AS (VALUES (3) UNION ALL SELECT i + 1 FROM n WHERE i < "
+                "100000) INSERT INTO job (id, sweep_id, owner_id, workload_id, spec, launches, "
+                "seed, state) SELECT i, sweep_id, 1 + i % 2, workload_id, spec, launches, seed, 1 "
+                "FROM n JOIN job ON job.id = 1");
+            database.exec(
+                "INSERT INTO launch (job_id, launch, sweep_id, owner_id, priority, device_key, "
+                "state, batch_size, context_length, cause) SELECT id, 0, sweep_id, owner_id, 0, "
+                "'class:cpu', 1, 1, 1, 1 FROM job WHERE id > 2");
+            return absl::OkStatus();
+          })
+          .ok());
+  size_t entries = 0;
+  const std::vector<std::string> plan = PlanOf([&] {
+    const auto queued = jobs_->Queue();
+    ASSERT_TRUE(queued.ok()) << queued.status();
+    entries = queued->entries.size();
+  });
+  EXPECT_EQ(entries, kQueued);
+  EXPECT_THAT(plan, Contains("SEARCH launch USING COVERING INDEX launch_order (state=?)").Times(2));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("SCAN launch"))));
+}
+
 }  // namespace
 }  // namespace torchlap::storage

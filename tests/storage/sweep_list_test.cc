@@ -1,5 +1,7 @@
 #include "storage/sweep_list.h"
 
+#include <algorithm>
+
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {
@@ -55,6 +57,87 @@ TEST_F(SweepListTest, ASweepCountsItsJobsByStateAndItsOkRunsByVerdict) {
   EXPECT_EQ(found.unverified_runs(), 1u);
   EXPECT_EQ(found.suspect_runs(), 1u);
   EXPECT_EQ(found.contaminated_runs(), 1u);
+}
+
+std::vector<int> Numbers(const google::protobuf::RepeatedField<uint32_t>& values) {
+  return {values.begin(), values.end()};
+}
+
+TEST_F(SweepListTest, ASweepSaysWhatItsJobsAskFor) {
+  std::vector<NewJob> asked;
+  for (const char* size : {"medium", "small"}) {
+    for (const uint32_t context : {512u, 128u, 256u}) asked.push_back(MakeJob(size, 4, context));
+  }
+  for (size_t i = 0; i < 3; ++i) asked[i].parameters = 423'000'000;
+  const Submitted sizes = Submit(asked);
+  NewJob other = MakeJob("small", 1, 64);
+  v1::TransformerLm* model = other.spec.mutable_workload()->mutable_transformer_lm();
+  model->set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
+  model->set_precision(v1::PRECISION_BF16);
+  model->set_attention(v1::ATTENTION_SDPA);
+  model->set_optimizer(v1::OPTIMIZER_FUSED);
+  other.spec.mutable_plan()->set_warmup_steps(0);
+  other.workload_hash = HashOf(other.spec.workload());
+  other.workload_canonical = "canonical " + other.workload_hash;
+  NewJob longer = other;
+  longer.spec.mutable_plan()->set_warmup_steps(3);
+  Submit({longer, other});
+  // The same whatever became of the jobs.
+  End(sizes.job_ids[1], v1::OUTCOME_CRASHED, v1::VALIDITY_UNSPECIFIED, JobFailed("crashed"));
+  const SweepPage page = List();
+  ASSERT_EQ(page.sweeps.size(), 2u);
+  const v1::Sweep& first = page.sweeps[1];
+  ASSERT_EQ(first.models_size(), 2) << "by parameters, each once";
+  EXPECT_EQ(first.models(0).preset(), "small");
+  EXPECT_EQ(first.models(0).edition(), "cs336-2025");
+  EXPECT_EQ(first.models(0).d_model(), 768u);
+  EXPECT_EQ(first.models(1).preset(), "medium");
+  EXPECT_EQ(first.models(1).heads(), 12u);
+  EXPECT_EQ(first.models(1).batch_size(), 0u) << "the shape alone";
+  EXPECT_THAT(Numbers(first.batch_sizes()), ElementsAre(4));
+  EXPECT_THAT(Numbers(first.context_lengths()), ElementsAre(128, 256, 512));
+  EXPECT_THAT(Numbers(first.warmup_steps()), ElementsAre(5));
+  EXPECT_THAT(first.pass_types(), ElementsAre(v1::PASS_TYPE_FORWARD_BACKWARD));
+  EXPECT_THAT(first.precisions(), ElementsAre(v1::PRECISION_FP32));
+  EXPECT_THAT(first.attentions(), ElementsAre(v1::ATTENTION_EXPLICIT));
+  EXPECT_THAT(first.optimizers(), testing::IsEmpty());
+  EXPECT_EQ(first.queued_jobs(), 5u);
+  EXPECT_EQ(first.failed_jobs(), 1u);
+  const v1::Sweep& second = page.sweeps[0];
+  EXPECT_THAT(second.pass_types(), ElementsAre(v1::PASS_TYPE_TRAIN_STEP));
+  EXPECT_THAT(second.precisions(), ElementsAre(v1::PRECISION_BF16));
+  EXPECT_THAT(second.attentions(), ElementsAre(v1::ATTENTION_SDPA));
+  EXPECT_THAT(second.optimizers(), ElementsAre(v1::OPTIMIZER_FUSED));
+  EXPECT_THAT(Numbers(second.warmup_steps()), ElementsAre(0, 3));
+}
+
+TEST_F(SweepListTest, OfVeryManyValuesTheFirstAndTheLastAreSaid) {
+  for (const uint32_t values : {19u, 20u, 21u, 300u}) {
+    std::vector<NewJob> asked;
+    for (uint32_t batch = values; batch > 0; --batch) asked.push_back(MakeJob("small", batch, 64));
+    Submit(asked);
+    const std::vector<int> batches = Numbers(List("", 1).sweeps[0].batch_sizes());
+    EXPECT_EQ(batches.size(), std::min(values, 20u));
+    EXPECT_EQ(batches.front(), 1);
+    EXPECT_EQ(batches[18], 19);
+    EXPECT_EQ(batches.back(), static_cast<int>(values));
+  }
+}
+
+TEST_F(SweepListTest, ACalibrationHasNoModelAndNoSizes) {
+  NewJob calibration = MakeJob();
+  calibration.spec.mutable_workload()->mutable_calibration();
+  calibration.spec.set_purpose(v1::PURPOSE_CALIBRATE);
+  calibration.parameters = 0;
+  calibration.workload_hash = "calibration";
+  calibration.workload_canonical = "canonical calibration";
+  Submit({calibration});
+  const v1::Sweep sweep = List().sweeps[0];
+  EXPECT_EQ(sweep.purpose(), v1::PURPOSE_CALIBRATE);
+  EXPECT_EQ(sweep.queued_jobs(), 1u);
+  EXPECT_EQ(sweep.models_size(), 0);
+  EXPECT_EQ(sweep.batch_sizes_size(), 0);
+  EXPECT_EQ(sweep.pass_types_size(), 0);
 }
 
 TEST_F(SweepListTest, PagesGoFromTheNewestToTheOldest) {

@@ -76,7 +76,7 @@ TEST_F(DatabaseCareTest, WithoutADatabaseItSaysWhereItLooked) {
   for (const CareReport& report : {CheckState(nowhere), RepairState(nowhere)}) {
     EXPECT_EQ(report.exit_status, kCareFailed);
     EXPECT_THAT(report.text,
-                HasSubstr("there is no database " + (nowhere / "torchlap.db").string()));
+                HasSubstr("no database at " + (nowhere / "torchlap.db").string() + "; "));
   }
   EXPECT_FALSE(std::filesystem::exists(nowhere));
 }
