@@ -41,7 +41,8 @@ FeedSources FeedOf(const CallSetting& setting, const Waiting* waiting) {
 Calls::Calls(const CallSetting& setting)
     : storage_health(setting.state_files, setting.fleet),
       waiting(setting.jobs),
-      submit_jobs(setting.jobs, setting.fleet, setting.hub, &storage_health, setting.clock),
+      submit_jobs(setting.jobs, setting.fleet, setting.hub, &storage_health, setting.clock,
+                  setting.configuration->max_time_limit_ns),
       get_job(setting.jobs, setting.fleet, &waiting),
       list_jobs(setting.jobs, setting.fleet, &waiting),
       cancel_jobs(setting.jobs, setting.fleet, setting.hub, setting.clock),

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -34,8 +35,10 @@ constexpr std::chrono::milliseconds kLastAnswers{500};
 // it reads and its calls, but neither answers nor headers (CallsInProgress counts answers).
 constexpr size_t kQuotaBytes = size_t{160} << 20;
 constexpr int kQuotaThreads = 4;
-// Further calls wait in the client until one ends: enough for any program of one person.
-constexpr int kCallsOfAConnection = 100;
+// Further calls wait in the client, without a word, until one ends. So it is more than a user may
+// have at all: one too many is told so, on the connection that it came by.
+constexpr int kCallsOfAConnection = static_cast<int>(CallsInProgress::kMostCalls) + 24;
+static_assert(kCallsOfAConnection < static_cast<int>(FrameGuard::kMostCalls));
 constexpr int kHeaderBytes = 16 << 10;
 
 absl::Status CannotListen(const std::filesystem::path& socket, const char* what) {
@@ -51,10 +54,11 @@ void LimitReflection(grpc::ServerBuilder* builder) {
   builder->SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
 }
 
-void Limit(uid_t uid, grpc::ServerBuilder* builder) {
-  grpc::ResourceQuota quota(fmt::format("uid {}", uid));
-  quota.Resize(kQuotaBytes).SetMaxThreads(kQuotaThreads);
+void Limit(const grpc::ResourceQuota& quota, grpc::ServerBuilder* builder) {
   builder->SetResourceQuota(quota);
+  // Unpacked they have a thousand times their size, before anybody sees them.
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   // A request that is a little too large is refused in the service's words, not in gRPC's.
   builder->SetMaxReceiveMessageSize(static_cast<int>(kMaxRequestBytes + kMaxRequestBytes / 4));
   builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kHeaderBytes);
@@ -108,13 +112,19 @@ absl::StatusOr<Connections::Bound> Connections::Bind(const std::filesystem::path
   return bound;
 }
 
-storage::Caller CallerOf(uid_t uid, const std::set<std::string>& admins) {
+storage::Caller CallerOf(uid_t uid, const std::set<std::string>& admins, bool is_private) {
+  return CallerNamed(host::AccountName(uid), uid, admins, is_private);
+}
+
+storage::Caller CallerNamed(const std::string& name, uid_t uid, const std::set<std::string>& admins,
+                            bool is_private) {
   storage::Caller caller;
   caller.principal = fmt::format("uid:{}", uid);
-  caller.name = host::AccountName(uid);
+  caller.name = name;
   // By the name of now: a number that was another's is not an admin's.
   const bool is_named = admins.contains(caller.name) || admins.contains(caller.principal);
   caller.is_admin = uid == 0 || uid == ::geteuid() || is_named;
+  caller.sees_all = caller.is_admin || !is_private;
   return caller;
 }
 
@@ -126,13 +136,22 @@ absl::StatusOr<std::unique_ptr<Connections>> Connections::Listen(ListenSetting s
       new Connections(std::move(setting), *std::move(bound), calls));
 }
 
+Connections::Share::Share(uid_t share) : calls(NameOfShare(share)), quota(NameOfShare(share)) {
+  quota.Resize(kQuotaBytes).SetMaxThreads(kQuotaThreads);
+}
+
 Connections::Connections(ListenSetting setting, Bound bound, Calls* calls)
     : setting_(std::move(setting)),
       bound_(std::move(bound)),
       calls_(calls),
       storage_threads_(kStorageThreads),
       stream_threads_(kStreamThreads),
-      ending_(1) {
+      ending_(1),
+      accounts_(
+          setting_.look_up, [this] { looked_up_.Notify(); }, setting_.clock) {
+  for (const uid_t uid : {uid_t{0}, ::geteuid()}) {
+    if (IsKnown(uid)) own_accounts_[uid] = setting_.look_up(uid);
+  }
   calls_->get_daemon_status.ListensAt(bound_.path);
   grpc::EnableDefaultHealthCheckService(true);
   if (setting_.everyone || setting_.only_strangers) relay_ = std::make_unique<Relay>();
@@ -144,6 +163,7 @@ void Connections::StopAccepting() {
   if (accepting_.joinable()) accepting_.join();
   if (bound_.listener && bound_.IsInPlace()) ::unlink(bound_.path.c_str());
   bound_.listener.reset();
+  unknown_.clear();
   for (auto& [uid, user] : servers_) {
     user->server->GetHealthCheckService()->SetServingStatus(false);
   }
@@ -160,10 +180,15 @@ void Connections::Accept() {
   const Clock& clock = *setting_.clock;
   int64_t check_ns = clock.MonotonicNs() + kSocketCheckNs;
   for (;;) {
-    std::array<pollfd, 2> fds = {{{stop_.fd(), POLLIN, 0}, {bound_.listener.get(), POLLIN, 0}}};
-    clock.Poll(fds.data(), fds.size(), check_ns);
+    std::array<pollfd, 3> fds = {{{stop_.fd(), POLLIN, 0},
+                                  {bound_.listener.get(), POLLIN, 0},
+                                  {looked_up_.fd(), POLLIN, 0}}};
+    const int64_t until_ns = unknown_.empty() ? check_ns : unknown_.front().until_ns;
+    clock.Poll(fds.data(), fds.size(), std::min(check_ns, until_ns));
     if (fds[0].revents != 0) return;
     if (fds[1].revents != 0) TakeOne();
+    if (fds[2].revents != 0) looked_up_.Clear();
+    TakeUnknown();
     if (clock.MonotonicNs() < check_ns) continue;
     KeepSocket();
     ForgetUsers();
@@ -214,38 +239,99 @@ void Connections::TakeOne() {
                  std::strerror(errno));
     return;
   }
-  Take(peer.uid, std::move(connection));
+  Greet(peer.uid, std::move(connection));
 }
 
 bool Connections::IsKnown(uid_t uid) const {
   return !setting_.only_strangers && (uid == 0 || uid == ::geteuid());
 }
 
-void Connections::Take(uid_t uid, FileDescriptor connection) {
-  const auto why = [&] { return WhyRefused(open_, setting_.limits, uid, IsKnown(uid)); };
+std::optional<Account> Connections::AccountOf(uid_t uid) {
+  const auto own = own_accounts_.find(uid);
+  return own == own_accounts_.end() ? accounts_.Find(uid) : own->second;
+}
+
+uid_t Connections::ShareOf(uid_t uid, const Account& account) const {
+  return IsKnown(uid) || account.is_there ? uid : kWithoutAccount;
+}
+
+void Connections::Greet(uid_t uid, FileDescriptor connection) {
+  if (const std::optional<Account> account = AccountOf(uid)) {
+    Take(uid, *account, std::move(connection));
+  } else {
+    LetWait(uid, std::move(connection));
+  }
+}
+
+void Connections::LetWait(uid_t uid, FileDescriptor connection) {
+  const auto of_one = std::count_if(unknown_.begin(), unknown_.end(),
+                                    [uid](const Unknown& one) { return one.uid == uid; });
+  if (unknown_.size() >= kMostUnknown || static_cast<size_t>(of_one) >= kMostUnknownOfOne) {
+    full_house_.Tell(kWithoutAccount, std::move(connection),
+                     fmt::format("too many connections wait for the name of their user ({}, {} of "
+                                 "uid {}): try again",
+                                 unknown_.size(), of_one, uid));
+    return;
+  }
+  unknown_.push_back({uid, std::move(connection), setting_.clock->MonotonicNs() + kLookUpNs});
+}
+
+void Connections::TakeUnknown() {
+  for (Unknown& one : std::exchange(unknown_, {})) {
+    std::optional<Account> account = AccountOf(one.uid);
+    if (!account && setting_.clock->MonotonicNs() >= one.until_ns) {
+      account = {fmt::format("uid:{}", one.uid), false};
+    }
+    if (account) {
+      Take(one.uid, *account, std::move(one.connection));
+    } else {
+      unknown_.push_back(std::move(one));
+    }
+  }
+}
+
+void Connections::Take(uid_t uid, const Account& account, FileDescriptor connection) {
+  // Whoever is served stays in the share that it was served in first.
+  const auto served = servers_.find(uid);
+  const uid_t share = served == servers_.end() ? ShareOf(uid, account) : served->second->share;
+  const auto why = [&] { return WhyRefused(open_, setting_.limits, share, IsKnown(uid)); };
   if (!why().empty()) open_.ForgetClosed();
   if (const std::string words = why(); !words.empty()) {
-    full_house_.Tell(uid, std::move(connection), words);
+    full_house_.Tell(share, std::move(connection), words);
     return;
   }
   // The client's own end: what gRPC has left may still be the relay's.
-  open_.Add(uid, connection.get());
+  open_.Add(share, connection.get());
+  served_.Add(uid, connection.get());
   if (!IsKnown(uid) && relay_) {
-    connection = relay_->Carry(uid, std::move(connection));
+    connection = relay_->Carry(share, std::move(connection));
     if (!connection) return;
   }
-  grpc::AddInsecureChannelFromFd(ServerFor(uid).server.get(), connection.release());
+  grpc::AddInsecureChannelFromFd(ServerFor(uid, account).server.get(), connection.release());
 }
 
-Connections::UserServer& Connections::ServerFor(uid_t uid) {
+std::shared_ptr<Connections::Share> Connections::GoodsOf(uid_t share) {
+  std::weak_ptr<Share>& kept = shares_[share];
+  std::shared_ptr<Share> goods = kept.lock();
+  if (goods == nullptr) {
+    goods = std::make_shared<Share>(share);
+    kept = goods;
+  }
+  return goods;
+}
+
+Connections::UserServer& Connections::ServerFor(uid_t uid, const Account& account) {
   const auto found = servers_.find(uid);
   if (found != servers_.end()) return *found->second;
   auto user = std::make_shared<UserServer>();
-  user->service = std::make_unique<Service>(uid, CallerOf(uid, setting_.admins), calls_,
-                                            &storage_threads_, &stream_threads_);
+  user->share = ShareOf(uid, account);
+  const std::shared_ptr<Share> goods = GoodsOf(user->share);
+  user->service = std::make_unique<Service>(
+      user->share, CallerNamed(account.name, uid, setting_.admins, setting_.is_private), calls_,
+      std::shared_ptr<CallsInProgress>(goods, &goods->calls), &storage_threads_, &stream_threads_);
   grpc::ServerBuilder builder;
   builder.RegisterService(user->service.get());
-  Limit(uid, &builder);
+  Limit(goods->quota, &builder);
   if (!IsKnown(uid)) {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsOfAConnection);
   }
@@ -261,9 +347,10 @@ Connections::UserServer& Connections::ServerFor(uid_t uid) {
 
 void Connections::ForgetUsers() {
   open_.ForgetClosed();
+  served_.ForgetClosed();
   full_house_.Tidy();
   for (auto place = servers_.begin(); place != servers_.end();) {
-    if (open_.CountOf(place->first) > 0) {
+    if (served_.CountOf(place->first) > 0) {
       ++place;
       continue;
     }
@@ -273,6 +360,7 @@ void Connections::ForgetUsers() {
     place = servers_.erase(place);
     --users_;
   }
+  std::erase_if(shares_, [](const auto& one) { return one.second.expired(); });
 }
 
 }  // namespace torchlap::rpc

@@ -5,15 +5,19 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <sys/types.h>
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -21,11 +25,14 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/file_descriptor.h"
+#include "server/rpc/accounts.h"
 #include "server/rpc/calls.h"
+#include "server/rpc/calls_in_progress.h"
 #include "server/rpc/full_house.h"
 #include "server/rpc/open_connections.h"
 #include "server/rpc/relay.h"
 #include "server/rpc/service.h"
+#include "server/rpc/share.h"
 #include "server/rpc/work_threads.h"
 #include "server/run/wake_up.h"
 
@@ -38,6 +45,7 @@ struct ListenSetting {
   std::vector<std::filesystem::path> sockets;
   bool everyone = false;         // other users may connect
   std::set<std::string> admins;  // beside root and the daemon's own account: `ann`, `uid:1001`
+  bool is_private = false;       // others see no more than outlines of a job (privacy.h)
   // Makes the folder and takes the lock of a socket, or keeps them where they are: a socket file
   // that is there then was left behind by a daemon that is gone, and is replaced.
   std::function<absl::Status(const std::filesystem::path&)> prepare;
@@ -46,6 +54,7 @@ struct ListenSetting {
   ConnectionLimits limits;
   // Root and the daemon's own account count as anybody else: for tests.
   bool only_strangers = false;
+  Accounts::LookUp look_up = SystemAccount;
   const Clock* clock = &SystemClock();
 };
 
@@ -54,6 +63,11 @@ class Connections {
   // How often the socket is looked at: a logout takes its folder away, and a cleaner of /tmp its
   // file. So seldom that no measurement sees it.
   static constexpr int64_t kSocketCheckNs = 10'000'000'000;
+  // How long a connection waits for the name of its user to be looked up; then it is served as one
+  // without an account. And how many wait.
+  static constexpr int64_t kLookUpNs = 2'000'000'000;
+  static constexpr size_t kMostUnknown = 128;
+  static constexpr size_t kMostUnknownOfOne = 16;
 
   // Binds and listens. INVALID_ARGUMENT: the path is longer than the kernel allows. UNAVAILABLE: it
   // cannot be bound. Else what `prepare` says.
@@ -71,7 +85,14 @@ class Connections {
   size_t users() const { return users_; }
 
  private:
+  // What is given by user, and to all without an account together.
+  struct Share {
+    explicit Share(uid_t share);
+    CallsInProgress calls;
+    grpc::ResourceQuota quota;
+  };
   struct UserServer {
+    uid_t share = kWithoutAccount;
     std::unique_ptr<Service> service;
     std::unique_ptr<grpc::Server> server;  // first to go
   };
@@ -95,9 +116,23 @@ class Connections {
   void KeepSocket();
   bool BindAgain();
   bool IsKnown(uid_t uid) const;
+  // None: it is being looked up.
+  std::optional<Account> AccountOf(uid_t uid);
+  uid_t ShareOf(uid_t uid, const Account& account) const;
+  // Of a user who is being looked up.
+  struct Unknown {
+    uid_t uid = 0;
+    FileDescriptor connection;
+    int64_t until_ns = 0;
+  };
+  void Greet(uid_t uid, FileDescriptor connection);
+  void LetWait(uid_t uid, FileDescriptor connection);
+  // Takes those whose users are known by now, or have waited for too long.
+  void TakeUnknown();
   // Takes the connection, or tells why not.
-  void Take(uid_t uid, FileDescriptor connection);
-  UserServer& ServerFor(uid_t uid);
+  void Take(uid_t uid, const Account& account, FileDescriptor connection);
+  UserServer& ServerFor(uid_t uid, const Account& account);
+  std::shared_ptr<Share> GoodsOf(uid_t share);
   // Ends the servers of users who have no connection left.
   void ForgetUsers();
 
@@ -110,16 +145,27 @@ class Connections {
   // Where the servers of users who are gone end: that waits for their last tasks.
   WorkThreads ending_;
   run::WakeUp stop_;
+  run::WakeUp looked_up_;
+  // Root and the daemon's own account: never waited for.
+  std::map<uid_t, Account> own_accounts_;
   // Used by the accepting thread, then by the destructor.
-  OpenConnections open_;
+  std::deque<Unknown> unknown_;  // the longest first
+  OpenConnections open_;         // by share
+  OpenConnections served_;       // the same, by user
   FullHouse full_house_;
+  std::map<uid_t, std::weak_ptr<Share>> shares_;
   std::unique_ptr<Relay> relay_;  // where strangers may connect
   std::map<uid_t, std::shared_ptr<UserServer>> servers_;
   std::atomic<size_t> users_ = 0;
+  Accounts accounts_;  // ends before what it wakes
   std::jthread accepting_;
 };
 
 // Principal and account name of a user. Admins: root, the account of the daemon, and `admins`.
-storage::Caller CallerOf(uid_t uid, const std::set<std::string>& admins = {});
+storage::Caller CallerOf(uid_t uid, const std::set<std::string>& admins = {},
+                         bool is_private = false);
+// Of the user whose account has that name.
+storage::Caller CallerNamed(const std::string& name, uid_t uid, const std::set<std::string>& admins,
+                            bool is_private);
 
 }  // namespace torchlap::rpc

@@ -4,6 +4,7 @@
 
 #include "proto/base/visible_text.h"
 #include "server/rpc/doctor.h"
+#include "storage/visibility.h"
 
 namespace torchlap::rpc {
 
@@ -15,7 +16,7 @@ void GetDaemonStatus::ListensAt(const std::filesystem::path& socket) {
 absl::Status GetDaemonStatus::Answer(const storage::Caller& caller,
                                      const v1::GetDaemonStatusRequest& /*request*/,
                                      v1::GetDaemonStatusResponse* response) const {
-  const auto counts = jobs_->Count();
+  const auto counts = jobs_->Count(storage::OnlyOwner(caller));
   if (!counts.ok()) return counts.status();
   response->set_version(TORCHLAP_VERSION);
   response->set_pid(::getpid());

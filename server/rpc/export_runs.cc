@@ -8,6 +8,7 @@
 #include "server/measure/launch_runs.h"
 #include "server/rpc/job_choice.h"
 #include "server/rpc/text_check.h"
+#include "storage/row_damage.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -63,6 +64,14 @@ class Cells {
 
 absl::Status Written(bool is_taken) { return is_taken ? absl::OkStatus() : ReaderGone(); }
 
+// Where the rows were not counted message by message: in a last one.
+absl::Status TellUnreadable(uint64_t rows, const Sink<v1::ExportRunsResponse>& sink) {
+  if (rows == 0) return absl::OkStatus();
+  v1::ExportRunsResponse last;
+  last.set_unreadable_rows(rows);
+  return Written(sink(std::move(last)));
+}
+
 }  // namespace
 
 absl::Status ExportRuns::Stream(const storage::Caller& caller, const v1::ExportRunsRequest& request,
@@ -75,9 +84,12 @@ absl::Status ExportRuns::Stream(const storage::Caller& caller, const v1::ExportR
     return absl::InvalidArgumentError("with_samples is set and rows is a row a cell, must be runs");
   }
   if (request.with_samples()) {
-    return runs_->Export(
+    uint64_t unreadable = 0;
+    const absl::Status status = runs_->Export(
         request.filter(), *selected, request.with_unfinished(),
-        [&](storage::RunRows runs) { return WriteWithSamples(std::move(runs), sink); });
+        [&](storage::RunRows runs) { return WriteWithSamples(std::move(runs), sink, &unreadable); },
+        &unreadable);
+    return status.ok() ? TellUnreadable(unreadable, sink) : status;
   }
   return runs_->ExportEncoded(
       request.filter(), *selected, request.with_unfinished(),
@@ -91,25 +103,34 @@ absl::Status ExportRuns::StreamCells(const v1::ExportRunsRequest& request,
   Cells cells(filter.exclude_contaminated());
   // A cell must know of the result that it leaves out: else a failure before it would stand there.
   filter.clear_exclude_contaminated();
-  const absl::Status status =
-      runs_->Export(filter, selected, request.with_unfinished(), [&](storage::RunRows runs) {
+  uint64_t unreadable = 0;
+  const absl::Status status = runs_->Export(
+      filter, selected, request.with_unfinished(),
+      [&](storage::RunRows runs) {
         v1::ExportRunsResponse batch;
         for (v1::Run& run : runs) cells.Take(std::move(run), &batch);
         return Written(batch.rows().empty() || sink(std::move(batch)));
-      });
+      },
+      &unreadable);
   if (!status.ok()) return status;
   v1::ExportRunsResponse last;
   cells.Flush(&last);
-  return Written(last.rows().empty() || sink(std::move(last)));
+  if (!last.rows().empty() && !sink(std::move(last))) return ReaderGone();
+  return TellUnreadable(unreadable, sink);
 }
 
 // A message a run, the first of its steps with it; the others follow.
 absl::Status ExportRuns::WriteWithSamples(storage::RunRows runs,
-                                          const Sink<v1::ExportRunsResponse>& sink) const {
+                                          const Sink<v1::ExportRunsResponse>& sink,
+                                          uint64_t* unreadable) const {
   for (v1::Run& run : runs) {
     v1::SampleBlock samples;
     if (!run.run_id().empty()) {
       auto stored = runs_->Samples(run.run_id());
+      if (storage::IsRowDamaged(stored.status())) {
+        ++*unreadable;
+        continue;
+      }
       if (!stored.ok()) return stored.status();
       samples = *std::move(stored);
     }

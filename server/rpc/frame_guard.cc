@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "server/rpc/share.h"
+
 namespace torchlap::rpc {
 namespace {
 
@@ -116,7 +118,7 @@ absl::Status FrameGuard::CheckCalls() const {
   }
   if (load_->calls > kMostCallsOfUser) {
     return absl::ResourceExhaustedError(
-        fmt::format("too many calls of uid {} at once ({})", uid_, kMostCallsOfUser));
+        fmt::format("too many calls of {} at once ({})", NameOfShare(uid_), kMostCallsOfUser));
   }
   return absl::OkStatus();
 }
@@ -129,8 +131,8 @@ absl::Status FrameGuard::SeeData(const FrameReader::Frame& frame) {
   load_->request_bytes += bytes;
   if (load_->request_bytes <= kMostRequestBytesOfUser) return absl::OkStatus();
   return absl::ResourceExhaustedError(
-      fmt::format("requests of uid {} that are not answered hold {} bytes, must hold at most {}",
-                  uid_, load_->request_bytes, kMostRequestBytesOfUser));
+      fmt::format("requests of {} that are not answered hold {} bytes, must hold at most {}",
+                  NameOfShare(uid_), load_->request_bytes, kMostRequestBytesOfUser));
 }
 
 void FrameGuard::FromServer(std::string_view bytes) {

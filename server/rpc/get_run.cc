@@ -12,8 +12,10 @@ constexpr int kStepsInAMessage = 10000;
 
 }  // namespace
 
-absl::Status GetRun::Stream(const storage::Caller& /*caller*/, const v1::GetRunRequest& request,
+absl::Status GetRun::Stream(const storage::Caller& caller, const v1::GetRunRequest& request,
                             const Sink<v1::GetRunResponse>& sink) const {
+  absl::Status may_see = runs_->CheckMaySee(request.run_id(), caller);
+  if (!may_see.ok()) return may_see;
   auto detail = runs_->Get(request.run_id());
   if (!detail.ok()) return detail.status();
   const auto samples = runs_->Samples(request.run_id());

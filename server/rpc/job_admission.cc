@@ -9,6 +9,7 @@
 
 #include "proto/ranges.h"
 #include "proto/words.h"
+#include "server/host/time_span.h"
 #include "server/measure/identity.h"
 #include "server/measure/presets.h"
 #include "server/rpc/text_check.h"
@@ -148,6 +149,19 @@ absl::Status CheckPriority(const v1::JobSpec& spec, const storage::Caller& calle
                   RangeOf<v1::JobSpec>(v1::JobSpec::kPriorityFieldNumber).min));
 }
 
+// A job that leaves it open gets the usual limit, or the most that it may have.
+absl::Status LimitTime(const storage::Caller& caller, int64_t most_ns, v1::Plan* plan) {
+  if (caller.is_admin) return absl::OkStatus();
+  if (!plan->has_time_limit_ns()) {
+    const double usual_ns = DefaultOf<v1::Plan>(v1::Plan::kTimeLimitNsFieldNumber);
+    plan->set_time_limit_ns(std::min(static_cast<int64_t>(usual_ns), most_ns));
+  }
+  if (plan->time_limit_ns() <= most_ns) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("time_limit is {}, must be at most {} (max_time_limit)",
+                  host::PrintTimeSpan(plan->time_limit_ns()), host::PrintTimeSpan(most_ns)));
+}
+
 std::string DeviceNames(const std::vector<host::HostDevice>& devices) {
   std::string names;
   for (const host::HostDevice& device : devices) names += (names.empty() ? "" : ", ") + device.name;
@@ -276,7 +290,7 @@ absl::StatusOr<storage::NewJob> AdmitTransformer(storage::NewJob job, const Plac
 
 absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
                                       const std::vector<host::HostDevice>& devices,
-                                      const storage::Caller& caller) {
+                                      const storage::Caller& caller, int64_t max_time_limit_ns) {
   storage::NewJob job;
   job.spec = asked;
   if (job.spec.workload().kind_case() == v1::Workload::KIND_NOT_SET) {
@@ -287,6 +301,8 @@ absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
   const absl::Status checks = First({CheckPurpose(job.spec), CheckWords(job.spec),
                                      CheckOwnRanges(job.spec), CheckPriority(job.spec, caller)});
   if (!checks.ok()) return checks;
+  absl::Status limited = LimitTime(caller, max_time_limit_ns, job.spec.mutable_plan());
+  if (!limited.ok()) return limited;
   const auto place = FindPlace(asked.device(), devices);
   if (!place.ok()) return place.status();
   auto admitted = job.spec.workload().has_calibration() ? AdmitCalibration(std::move(job), *place)

@@ -5,6 +5,8 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "server/host/devices.h"
@@ -13,12 +15,16 @@
 
 namespace torchlap::rpc {
 
+// What the contract allows.
+constexpr int64_t kAnyTimeLimit = std::numeric_limits<int64_t>::max();
+
 // Limits and defaults of numbers: the `range` options of the contract; other defaults:
 // server/measure/README.md. INVALID_ARGUMENT names field, value and allowed range;
 // NOT_FOUND a device or class that `devices` does not have; PERMISSION_DENIED a priority that only
-// an admin may ask for.
+// an admin may ask for. Who is no admin gets a run of `max_time_limit_ns` at most.
 absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
                                       const std::vector<host::HostDevice>& devices,
-                                      const storage::Caller& caller);
+                                      const storage::Caller& caller,
+                                      int64_t max_time_limit_ns = kAnyTimeLimit);
 
 }  // namespace torchlap::rpc

@@ -3,15 +3,22 @@
 #include <fmt/format.h>
 
 #include "server/rpc/text_check.h"
+#include "storage/visibility.h"
 
 namespace torchlap::rpc {
 
 bool NamesSomething(const v1::Selector& selector) { return selector.ByteSizeLong() > 0; }
 
+storage::JobFilter EveryJob(const storage::Caller& caller) {
+  storage::JobFilter filter;
+  filter.only_owner = storage::OnlyOwner(caller);
+  return filter;
+}
+
 absl::StatusOr<storage::JobFilter> ChosenOrAll(const storage::JobStore& jobs,
                                                const storage::Caller& caller,
                                                const v1::Selector& selector) {
-  if (!NamesSomething(selector)) return storage::JobFilter{};
+  if (!NamesSomething(selector)) return EveryJob(caller);
   if (absl::Status texts = CheckTexts(selector); !texts.ok()) return texts;
   return jobs.Resolve(selector, caller);
 }

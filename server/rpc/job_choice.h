@@ -10,7 +10,11 @@ namespace torchlap::rpc {
 
 bool NamesSomething(const v1::Selector& selector);
 
+// Every job that the caller may see.
+storage::JobFilter EveryJob(const storage::Caller& caller);
+
 // The selector's jobs; every job where it names nothing. NOT_FOUND: a name in it is not there.
+// Others' jobs where the caller may not see them: as JobStore::Resolve says.
 absl::StatusOr<storage::JobFilter> ChosenOrAll(const storage::JobStore& jobs,
                                                const storage::Caller& caller,
                                                const v1::Selector& selector);

@@ -10,6 +10,7 @@
 
 #include "proto/base/mutex.h"
 #include "server/rpc/job_choice.h"
+#include "storage/row_damage.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -23,30 +24,53 @@ bool IsFinished(v1::JobState state) {
          state == v1::JOB_STATE_CANCELLED;
 }
 
+absl::Status NoneCanBeRead(const std::vector<uint64_t>& job_ids) {
+  return absl::DataLossError(
+      "job " + std::to_string(job_ids.front()) +
+      (job_ids.size() > 1 ? " and the others of the selector" : "") +
+      " cannot be read, as the database is damaged; torchlapd --check tells more");
+}
+
 bool Ended(const v1::Run& run) { return run.outcome() != v1::OUTCOME_UNSPECIFIED; }
+
+// Tells one reason from another. 0: none.
+size_t MarkOf(const v1::Job& job) {
+  return job.has_wait() ? std::hash<std::string>()(job.wait().SerializeAsString()) : 0;
+}
 
 // The jobs of a feed, and what the reader knows of them. Not thread-safe.
 class ChosenJobSet {
  public:
-  // Pages come by id.
-  void Add(uint64_t job_id, uint64_t known, bool finished) {
-    jobs_.push_back({job_id, known, finished});
-    if (!finished) ++unfinished_;
+  // Pages come by id. `told_reason`: mark of why the reader was told that it waits.
+  void Add(uint64_t job_id, uint64_t known, v1::JobState state, size_t told_reason) {
+    jobs_.push_back({job_id, known, told_reason, state});
+    if (!IsFinished(state)) ++unfinished_;
+    if (state == v1::JOB_STATE_RUNNING) ++running_;
   }
   // Whether the reader must be told of `event`. Notes that it was.
   bool Tell(const v1::JobEvent& event) {
     Entry* const job = Find(event.job_id());
     if (job == nullptr || event.sequence() <= job->known) return false;
     job->known = event.sequence();
-    if (!job->finished && IsFinished(event.state())) {
-      job->finished = true;
-      --unfinished_;
-    }
+    job->told_reason = 0;
+    // What is finished stays so, also where a resumed reader is told of changes before.
+    if (!IsFinished(job->state)) MoveTo(event.state(), job);
     return true;
   }
   bool MayProgress(uint64_t job_id) {
     const Entry* const job = Find(job_id);
-    return job != nullptr && !job->finished;
+    return job != nullptr && !IsFinished(job->state);
+  }
+  // The first job that waits, while none of them runs.
+  std::optional<uint64_t> FirstWaiting() {
+    if (running_ > 0 || AllFinished()) return std::nullopt;
+    while (IsFinished(jobs_[first_unfinished_].state)) ++first_unfinished_;
+    return jobs_[first_unfinished_].job_id;
+  }
+  // Whether the reader must be told of another reason. Notes that it was.
+  bool TellReason(uint64_t job_id, size_t reason) {
+    Entry* const job = Find(job_id);
+    return job != nullptr && std::exchange(job->told_reason, reason) != reason;
   }
   bool AllFinished() const { return unfinished_ == 0; }
 
@@ -54,8 +78,16 @@ class ChosenJobSet {
   struct Entry {
     uint64_t job_id;
     uint64_t known;  // changes up to this number need not be told
-    bool finished;
+    size_t told_reason;
+    v1::JobState state;
   };
+
+  void MoveTo(v1::JobState state, Entry* job) {
+    if (job->state == v1::JOB_STATE_RUNNING) --running_;
+    if (state == v1::JOB_STATE_RUNNING) ++running_;
+    if (IsFinished(state)) --unfinished_;
+    job->state = state;
+  }
 
   Entry* Find(uint64_t job_id) {
     const auto place = std::lower_bound(jobs_.begin(), jobs_.end(), job_id,
@@ -65,6 +97,8 @@ class ChosenJobSet {
 
   std::vector<Entry> jobs_;  // by id
   size_t unfinished_ = 0;
+  size_t running_ = 0;
+  size_t first_unfinished_ = 0;  // all before it are finished, for ever
 };
 
 }  // namespace
@@ -109,6 +143,12 @@ class JobFeed::Pump : public std::enable_shared_from_this<Pump> {
   absl::Status ReadEvents() TORCHLAP_EXCLUDES(mutex_);
   // Once no change is left to be read: what is shown is not ahead of the changes.
   absl::Status ReadNotStored() TORCHLAP_EXCLUDES(mutex_);
+  // The same.
+  absl::Status ReadWaiting() TORCHLAP_EXCLUDES(mutex_);
+  std::optional<uint64_t> FirstWaiting() TORCHLAP_EXCLUDES(mutex_) {
+    MutexLock lock(&mutex_);
+    return chosen_.FirstWaiting();
+  }
   std::vector<uint64_t> NewlyNotStored(const std::map<uint64_t, std::string>& not_stored)
       TORCHLAP_EXCLUDES(mutex_);
   void TakeEvent(v1::JobEvent event) TORCHLAP_REQUIRES(mutex_);
@@ -240,8 +280,9 @@ bool JobFeed::Pump::AfterReading(const absl::Status& status) {
 
 absl::Status JobFeed::Pump::ReadMore() {
   if (stage_ == Stage::kEvents) {
-    absl::Status status = ReadEvents();
-    return status.ok() && !MayHaveMore() ? ReadNotStored() : status;
+    if (absl::Status status = ReadEvents(); !status.ok() || MayHaveMore()) return status;
+    if (absl::Status status = ReadNotStored(); !status.ok()) return status;
+    return ReadWaiting();
   }
   if (stage_ == Stage::kBegin) {
     if (absl::Status status = Choose(); !status.ok()) return status;
@@ -264,11 +305,14 @@ absl::Status JobFeed::Pump::ReadPage() {
   auto page = sources_.jobs->ListAt(pages_);
   if (!page.ok()) return page.status();
   if (page->jobs.empty() && stage_ == Stage::kFirstPage) {
+    if (!page->unreadable.empty()) return NoneCanBeRead(page->unreadable);
     return absl::InvalidArgumentError("selector names no job, must name one");
   }
   const bool last = page->jobs.size() <= kJobsInAPage;
   if (!last) page->jobs.pop_back();
   if (!page->jobs.empty()) pages_.after_job_id = page->jobs.back().job_id();
+  // Those behind it are of the next page.
+  if (!last) std::erase_if(page->unreadable, [&](uint64_t id) { return id > pages_.after_job_id; });
   if (!resumes()) {
     if (absl::Status status = sources_.explain_waiting(&page->jobs); !status.ok()) return status;
   }
@@ -284,7 +328,9 @@ void JobFeed::Pump::TakePage(storage::JobStore::JobsAt page) {
   if (resumes()) must_reach_ = page.sequence;
   MutexLock lock(&mutex_);
   const uint64_t known = resumes() ? sequence_ : page.sequence;
-  for (const v1::Job& job : page.jobs) chosen_.Add(job.job_id(), known, IsFinished(job.state()));
+  for (const v1::Job& job : page.jobs) {
+    chosen_.Add(job.job_id(), known, job.state(), resumes() ? 0 : MarkOf(job));
+  }
   following_ = stage_ == Stage::kEvents;
   more_ = true;
   if (resumes()) return;
@@ -292,6 +338,7 @@ void JobFeed::Pump::TakePage(storage::JobStore::JobsAt page) {
   for (v1::Job& job : page.jobs) *snapshot->add_jobs() = std::move(job);
   snapshot->set_sequence(sequence_);
   snapshot->set_more(!following_);
+  snapshot->set_unreadable_jobs(page.unreadable.size());
 }
 
 absl::Status JobFeed::Pump::ReadEvents() {
@@ -323,6 +370,7 @@ absl::Status JobFeed::Pump::ReadNotStored() {
   std::map<uint64_t, std::string> not_stored = sources_.not_stored();
   for (const uint64_t job_id : NewlyNotStored(not_stored)) {
     auto job = sources_.jobs->Get(job_id);
+    if (storage::IsRowDamaged(job.status())) continue;
     if (!job.ok()) return job.status();
     // Stored meanwhile: the change that says so is about to be read.
     if (job->state() != v1::JOB_STATE_RUNNING) continue;
@@ -334,6 +382,23 @@ absl::Status JobFeed::Pump::ReadNotStored() {
     snapshot->set_sequence(sequence_);
   }
   told_not_stored_ = std::move(not_stored);
+  return absl::OkStatus();
+}
+
+absl::Status JobFeed::Pump::ReadWaiting() {
+  const std::optional<uint64_t> job_id = FirstWaiting();
+  if (!job_id) return absl::OkStatus();
+  std::vector<v1::Job> first(1);
+  first[0].set_job_id(*job_id);
+  first[0].set_state(v1::JOB_STATE_QUEUED);
+  if (absl::Status status = sources_.explain_waiting(&first); !status.ok()) return status;
+  // No reason: it has begun meanwhile, and the change that says so is about to be read.
+  if (!first[0].has_wait()) return absl::OkStatus();
+  MutexLock lock(&mutex_);
+  if (!chosen_.TellReason(*job_id, MarkOf(first[0]))) return absl::OkStatus();
+  v1::Waiting* const waiting = outbox_.emplace_back().mutable_waiting();
+  waiting->set_job_id(*job_id);
+  *waiting->mutable_reason() = std::move(*first[0].mutable_wait());
   return absl::OkStatus();
 }
 

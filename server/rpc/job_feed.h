@@ -39,6 +39,10 @@ struct FeedSources {
 // That a run cannot be stored is no change in the table: a snapshot of its job alone says it. The
 // change that ends the run says that it was stored after all.
 //
+// Nor is it one that a job waits for something else than before. It is told of the first that waits
+// while none of them runs, which is what a reader shows, where it differs from what the snapshot,
+// or the last message, said of that job.
+//
 // Pages of the snapshot are read one after the other, each at its own moment. A job's changes that
 // its page shows already are not sent. All pages carry the number of the first, so that resuming
 // from it leaves out nothing.

@@ -2,13 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "server/rpc/job_choice.h"
 #include "server/rpc/page_size.h"
+#include "server/rpc/privacy.h"
 #include "server/rpc/text_check.h"
 #include "storage/filter_limits.h"
 
@@ -28,8 +32,10 @@ absl::StatusOr<uint64_t> ParseJobToken(const std::string& token) {
 
 }  // namespace
 
-absl::Status GetJob::Answer(const storage::Caller& /*caller*/, const v1::GetJobRequest& request,
+absl::Status GetJob::Answer(const storage::Caller& caller, const v1::GetJobRequest& request,
                             v1::GetJobResponse* response) const {
+  absl::Status may_see = jobs_->CheckMaySee(request.job_id(), caller);
+  if (!may_see.ok()) return may_see;
   auto job = jobs_->Get(request.job_id());
   if (!job.ok()) return job.status();
   std::vector<v1::Job> one;
@@ -55,17 +61,24 @@ absl::Status ListJobs::Answer(const storage::Caller& caller, const v1::ListJobsR
     filter->states.push_back(static_cast<v1::JobState>(state));
   }
   filter->user = request.user();
+  filter->others_queued = true;
   filter->after_job_id = *after;
   filter->limit = *size;
-  auto jobs = jobs_->List(*filter);
+  std::vector<uint64_t> unreadable;
+  auto jobs = jobs_->List(*filter, &unreadable);
   if (!jobs.ok()) return jobs.status();
   if (absl::Status status = waiting_->Explain(fleet_->Describe(), &*jobs); !status.ok())
     return status;
+  LeaveOutlines(caller, &*jobs);
   const bool full = jobs->size() == *size;
   const size_t fitting = RowsThatFit(*jobs);
   const bool more = full || fitting < jobs->size();
   jobs->resize(fitting);
   if (more) response->set_next_page_token(std::to_string(jobs->back().job_id()));
+  // Those behind it are of the next page.
+  const uint64_t last = more ? jobs->back().job_id() : std::numeric_limits<uint64_t>::max();
+  response->set_unreadable_jobs(static_cast<uint64_t>(std::count_if(
+      unreadable.begin(), unreadable.end(), [last](uint64_t id) { return id <= last; })));
   for (v1::Job& job : *jobs) *response->add_jobs() = std::move(job);
   return absl::OkStatus();
 }

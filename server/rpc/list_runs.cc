@@ -34,6 +34,7 @@ absl::Status ListRuns::Answer(const storage::Caller& caller, const v1::ListRunsR
   if (!page.ok()) return page.status();
   response->mutable_runs()->Swap(&page->runs);
   response->set_next_page_token(page->next_page_token);
+  response->set_unreadable_runs(page->unreadable);
   return absl::OkStatus();
 }
 

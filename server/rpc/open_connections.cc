@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "server/rpc/share.h"
+
 namespace torchlap::rpc {
 namespace {
 
@@ -50,7 +52,7 @@ size_t OpenConnections::CountOf(uid_t uid) const {
 std::string WhyRefused(const OpenConnections& open, const ConnectionLimits& limits, uid_t uid,
                        bool is_known) {
   if (!is_known && open.CountOf(uid) >= limits.of_one) {
-    return fmt::format("too many connections of uid {} ({})", uid, limits.of_one);
+    return fmt::format("too many connections of {} ({})", NameOfShare(uid), limits.of_one);
   }
   const size_t most = is_known ? limits.overall : limits.overall - limits.reserve;
   if (open.count() < most) return "";

@@ -1,4 +1,4 @@
-// How many connections each user has open, and how many may be.
+// How many connections each user, or each share (share.h), has open, and how many may be.
 #pragma once
 
 #include <sys/types.h>

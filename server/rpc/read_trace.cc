@@ -30,9 +30,10 @@ absl::Status CheckTraced(const v1::Run& run) {
 
 }  // namespace
 
-absl::Status ReadTrace::Stream(const storage::Caller& /*caller*/,
-                               const v1::ReadTraceRequest& request,
+absl::Status ReadTrace::Stream(const storage::Caller& caller, const v1::ReadTraceRequest& request,
                                const Sink<v1::ReadTraceResponse>& sink) const {
+  absl::Status may_see = runs_->CheckMaySee(request.run_id(), caller);
+  if (!may_see.ok()) return may_see;
   const auto detail = runs_->Get(request.run_id());
   if (!detail.ok()) return detail.status();
   if (absl::Status traced = CheckTraced(detail->run()); !traced.ok()) return traced;

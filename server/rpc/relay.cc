@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "server/rpc/share.h"
+
 namespace torchlap::rpc {
 namespace {
 
@@ -178,7 +180,7 @@ void Relay::Tell(Line* line, const absl::Status& why) {
   const auto now = std::chrono::steady_clock::now();
   if (logged_ && now < *logged_ + kBetweenLogs) return;
   logged_ = now;
-  spdlog::warn("a connection of uid {} was closed: {}", line->uid, words);
+  spdlog::warn("a connection of {} was closed: {}", NameOfShare(line->uid), words);
 }
 
 void Relay::Watch(Line* line) {

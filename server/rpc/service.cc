@@ -1,6 +1,8 @@
 #include "server/rpc/service.h"
 
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "proto/message_size.h"
@@ -12,164 +14,193 @@
 namespace torchlap::rpc {
 namespace {
 
-// A message that the other side would not take is refused in words of ours.
-template <typename Call, typename Request, typename Response>
-absl::Status AnswerOf(Call* call, const storage::Caller& caller, const Request& request,
-                      Response* response) {
-  const std::string request_line = RequestTooLarge(request.ByteSizeLong());
-  if (!request_line.empty()) return absl::InvalidArgumentError(request_line);
-  if (absl::Status status = call->Answer(caller, request, response); !status.ok()) return status;
-  const std::string answer_line = AnswerTooLarge(response->ByteSizeLong());
-  if (answer_line.empty()) return absl::OkStatus();
-  response->Clear();
-  return absl::ResourceExhaustedError(answer_line);
+// Calls that are quickly answered, but with as much as a page may have: the reserve of small
+// answers is not for them.
+template <typename Response>
+constexpr WorkThreads::Size AnswerSize(WorkThreads::Size turn) {
+  const bool is_page = std::is_same_v<Response, v1::ListJobsResponse> ||
+                       std::is_same_v<Response, v1::GetJobResponse>;
+  return is_page ? WorkThreads::Size::kLarge : turn;
 }
 
 absl::Status CallerGone() { return absl::CancelledError("the caller is gone"); }
 
+// A message that the other side would not take is refused in words of ours.
+template <typename Request, typename Response, typename Call>
+absl::Status AnswerOf(Call* call, const storage::Caller& caller, grpc::ByteBuffer bytes,
+                      const RequestLimit& limit, CallsInProgress::Call* held,
+                      grpc::ByteBuffer* answer) {
+  Request request;
+  absl::Status status = Unpack(std::move(bytes), limit, held, &request);
+  if (!status.ok()) return status;
+  Response response;
+  status = call->Answer(caller, request, &response);
+  if (!status.ok()) return status;
+  const std::string line = AnswerTooLarge(response.ByteSizeLong());
+  if (!line.empty()) return absl::ResourceExhaustedError(line);
+  *answer = Packed(response);
+  held->HoldAnswer(answer->Length());
+  return absl::OkStatus();
+}
+
+template <typename Request, typename Response, typename Call>
+absl::Status StreamOf(const Call& call, const storage::Caller& caller, grpc::ByteBuffer bytes,
+                      StreamWriter* stream) {
+  Request request;
+  absl::Status status = Unpack(std::move(bytes), kLimitOfOthers, stream->call(), &request);
+  if (!status.ok()) return status;
+  return call.Stream(caller, request,
+                     [stream](const Response& message) { return stream->Write(Packed(message)); });
+}
+
 }  // namespace
 
-Service::Service(uid_t uid, storage::Caller caller, Calls* calls, WorkThreads* storage_threads,
+Service::Service(uid_t share, storage::Caller caller, Calls* calls,
+                 std::shared_ptr<CallsInProgress> in_progress, WorkThreads* storage_threads,
                  WorkThreads* stream_threads)
-    : uid_(uid),
+    : share_(share),
       caller_(std::move(caller)),
       calls_(calls),
-      in_progress_(uid),
+      in_progress_(std::move(in_progress)),
       storage_threads_(storage_threads),
       stream_threads_(stream_threads) {}
 
-template <typename Call, typename Request, typename Response>
-grpc::ServerUnaryReactor* Service::Answer(grpc::CallbackServerContext* context, Call* call,
-                                          const Request* request, Response* response, Size size,
-                                          WorkThreads* threads) {
-  if (absl::Status status = in_progress_.Begin(); !status.ok()) {
-    grpc::ServerUnaryReactor* const refusal = context->DefaultReactor();
-    refusal->Finish(ToGrpc(status));
+absl::StatusOr<std::unique_ptr<CallsInProgress::Call>> Service::Begin(const Bytes& request,
+                                                                      const RequestLimit& limit) {
+  const size_t length = request.Length();
+  if (absl::Status status = CheckLength(length, limit); !status.ok()) return status;
+  return in_progress_->Begin(length);
+}
+
+template <typename Request, typename Response, typename Call>
+Service::Unary* Service::Answer(Context* context, const Bytes* request, Bytes* response, Call* call,
+                                Size size, WorkThreads* threads, const RequestLimit& limit) {
+  Bytes bytes = TakeOut(request);
+  auto begun = Begin(bytes, limit);
+  if (!begun.ok()) {
+    Unary* const refusal = context->DefaultReactor();
+    refusal->Finish(ToGrpc(begun.status()));
     return refusal;
   }
-  auto* const answer = new UnaryAnswer(&in_progress_);
-  threads->Post({uid_, size}, [this, answer, call, request, response] {
-    if (answer->is_unwanted()) return answer->End(CallerGone(), 0);
-    if (absl::Status status = in_progress_.MayAnswer(); !status.ok()) {
-      return answer->End(status, 0);
+  // A long one is unpacked beside short ones, but no two at once.
+  const Size turn = bytes.Length() > kShortRequestBytes ? Size::kLarge : size;
+  auto* const answer = new UnaryAnswer(*std::move(begun), std::move(bytes));
+  threads->Post({share_, turn}, [this, answer, call, response, size, limit] {
+    std::optional<Bytes> asked = answer->Begin();
+    if (!asked) return answer->End(CallerGone());
+    absl::Status status = in_progress_->MayAnswer(AnswerSize<Response>(size));
+    if (status.ok()) {
+      status = AnswerOf<Request, Response>(call, caller_, *std::move(asked), limit, answer->call(),
+                                           response);
     }
-    const absl::Status status = AnswerOf(call, caller_, *request, response);
-    answer->End(status, response->ByteSizeLong());
+    answer->call()->LetGoOfRequest();
+    answer->End(status);
   });
   return answer;
 }
 
-template <typename Response, typename Call, typename Request>
-grpc::ServerWriteReactor<Response>* Service::Stream(const Call* call, const Request* request,
-                                                    Size size) {
-  if (absl::Status status = in_progress_.Begin(); !status.ok()) {
-    return new RefusedStream<Response>(status);
-  }
-  const WorkThreads::Share share = {uid_, size};
-  auto* const stream = new StreamWriter<Response>(stream_threads_, share, &in_progress_);
-  stream_threads_->Post(share, [this, stream, call, request = *request] {
-    if (stream->is_unwanted()) return stream->End(ToGrpc(CallerGone()));
-    stream->End(ToGrpc(call->Stream(caller_, request, [stream](Response message) {
-      return stream->Write(std::move(message));
-    })));
+template <typename Request, typename Response, typename Call>
+Service::Stream* Service::Write(Context* context, const Bytes* request, const Call* call,
+                                Size size) {
+  Bytes bytes = TakeOut(request);
+  auto begun = Begin(bytes, kLimitOfOthers);
+  if (!begun.ok()) return new RefusedStream(begun.status());
+  const WorkThreads::Share share = {share_, size};
+  auto* const stream = new StreamWriter(context, stream_threads_, share, in_progress_.get(),
+                                        *std::move(begun), std::move(bytes));
+  stream_threads_->Post(share, [this, stream, call] {
+    std::optional<Bytes> asked = stream->Begin();
+    if (!asked) return stream->End(CallerGone());
+    stream->End(StreamOf<Request, Response>(*call, caller_, *std::move(asked), stream));
   });
   return stream;
 }
 
-grpc::ServerUnaryReactor* Service::SubmitJobs(grpc::CallbackServerContext* context,
-                                              const v1::SubmitJobsRequest* request,
-                                              v1::SubmitJobsResponse* response) {
-  return Answer(context, &calls_->submit_jobs, request, response, Size::kSmall, storage_threads_);
-}
-
-grpc::ServerUnaryReactor* Service::GetJob(grpc::CallbackServerContext* context,
-                                          const v1::GetJobRequest* request,
-                                          v1::GetJobResponse* response) {
-  return Answer(context, &calls_->get_job, request, response, Size::kSmall, storage_threads_);
-}
-
-grpc::ServerUnaryReactor* Service::ListJobs(grpc::CallbackServerContext* context,
-                                            const v1::ListJobsRequest* request,
-                                            v1::ListJobsResponse* response) {
-  return Answer(context, &calls_->list_jobs, request, response, Size::kSmall, storage_threads_);
-}
-
-grpc::ServerUnaryReactor* Service::CancelJobs(grpc::CallbackServerContext* context,
-                                              const v1::CancelJobsRequest* request,
-                                              v1::CancelJobsResponse* response) {
-  return Answer(context, &calls_->cancel_jobs, request, response, Size::kSmall, storage_threads_);
-}
-
-grpc::ServerWriteReactor<v1::WatchJobsResponse>* Service::WatchJobs(
-    grpc::CallbackServerContext* /*context*/, const v1::WatchJobsRequest* request) {
-  if (absl::Status status = in_progress_.Begin(); !status.ok()) {
-    return new RefusedStream<v1::WatchJobsResponse>(status);
-  }
-  auto* const stream = new WatchStream(calls_->watch_jobs, storage_threads_, {uid_, Size::kLarge},
-                                       &in_progress_, caller_, *request);
+Service::Stream* Service::WatchJobs(Context* /*context*/, const Bytes* request) {
+  Bytes bytes = TakeOut(request);
+  auto begun = Begin(bytes, kLimitOfOthers);
+  if (!begun.ok()) return new RefusedStream(begun.status());
+  v1::WatchJobsRequest watched;
+  // The feed keeps it.
+  absl::Status status = Unpack(std::move(bytes), kLimitOfOthers, begun->get(), &watched);
+  if (!status.ok()) return new RefusedStream(status);
+  auto* const stream = new WatchStream(calls_->watch_jobs, storage_threads_, {share_, Size::kLarge},
+                                       in_progress_.get(), *std::move(begun), caller_, watched);
   stream->StartWriting();
   return stream;
 }
 
-grpc::ServerUnaryReactor* Service::ListRuns(grpc::CallbackServerContext* context,
-                                            const v1::ListRunsRequest* request,
-                                            v1::ListRunsResponse* response) {
-  return Answer(context, &calls_->list_runs, request, response, Size::kLarge, storage_threads_);
+Service::Unary* Service::SubmitJobs(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::SubmitJobsRequest, v1::SubmitJobsResponse>(context, request, response,
+                                                               &calls_->submit_jobs, Size::kSmall,
+                                                               storage_threads_, kLimitOfSubmit);
 }
 
-grpc::ServerUnaryReactor* Service::ListSweeps(grpc::CallbackServerContext* context,
-                                              const v1::ListSweepsRequest* request,
-                                              v1::ListSweepsResponse* response) {
-  return Answer(context, &calls_->list_sweeps, request, response, Size::kLarge, storage_threads_);
+Service::Unary* Service::GetJob(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::GetJobRequest, v1::GetJobResponse>(context, request, response, &calls_->get_job,
+                                                       Size::kSmall, storage_threads_);
 }
 
-grpc::ServerWriteReactor<v1::GetRunResponse>* Service::GetRun(
-    grpc::CallbackServerContext* /*context*/, const v1::GetRunRequest* request) {
+Service::Unary* Service::ListJobs(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::ListJobsRequest, v1::ListJobsResponse>(
+      context, request, response, &calls_->list_jobs, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::CancelJobs(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::CancelJobsRequest, v1::CancelJobsResponse>(
+      context, request, response, &calls_->cancel_jobs, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::ListRuns(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::ListRunsRequest, v1::ListRunsResponse>(
+      context, request, response, &calls_->list_runs, Size::kLarge, storage_threads_);
+}
+
+Service::Unary* Service::ListSweeps(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::ListSweepsRequest, v1::ListSweepsResponse>(
+      context, request, response, &calls_->list_sweeps, Size::kLarge, storage_threads_);
+}
+
+Service::Stream* Service::GetRun(Context* context, const Bytes* request) {
   // Large, as what was begun goes before it: a small one would pile up samples.
-  return Stream<v1::GetRunResponse>(&calls_->get_run, request, Size::kLarge);
+  return Write<v1::GetRunRequest, v1::GetRunResponse>(context, request, &calls_->get_run,
+                                                      Size::kLarge);
 }
 
-grpc::ServerWriteReactor<v1::ExportRunsResponse>* Service::ExportRuns(
-    grpc::CallbackServerContext* /*context*/, const v1::ExportRunsRequest* request) {
-  return Stream<v1::ExportRunsResponse>(&calls_->export_runs, request, Size::kLarge);
+Service::Stream* Service::ExportRuns(Context* context, const Bytes* request) {
+  return Write<v1::ExportRunsRequest, v1::ExportRunsResponse>(context, request,
+                                                              &calls_->export_runs, Size::kLarge);
 }
 
-grpc::ServerWriteReactor<v1::ReadTraceResponse>* Service::ReadTrace(
-    grpc::CallbackServerContext* /*context*/, const v1::ReadTraceRequest* request) {
-  return Stream<v1::ReadTraceResponse>(&calls_->read_trace, request, Size::kLarge);
+Service::Unary* Service::CompareWarmups(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::CompareWarmupsRequest, v1::CompareWarmupsResponse>(
+      context, request, response, &calls_->compare_warmups, Size::kLarge, storage_threads_);
 }
 
-grpc::ServerUnaryReactor* Service::CompareWarmups(grpc::CallbackServerContext* context,
-                                                  const v1::CompareWarmupsRequest* request,
-                                                  v1::CompareWarmupsResponse* response) {
-  return Answer(context, &calls_->compare_warmups, request, response, Size::kLarge,
-                storage_threads_);
+Service::Unary* Service::ListDevices(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::ListDevicesRequest, v1::ListDevicesResponse>(
+      context, request, response, &calls_->list_devices, Size::kSmall, storage_threads_);
 }
 
-grpc::ServerUnaryReactor* Service::ListDevices(grpc::CallbackServerContext* context,
-                                               const v1::ListDevicesRequest* request,
-                                               v1::ListDevicesResponse* response) {
-  return Answer(context, &calls_->list_devices, request, response, Size::kSmall, storage_threads_);
+Service::Unary* Service::ListPresets(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::ListPresetsRequest, v1::ListPresetsResponse>(
+      context, request, response, &calls_->list_presets, Size::kSmall, storage_threads_);
 }
 
-grpc::ServerUnaryReactor* Service::ListPresets(grpc::CallbackServerContext* context,
-                                               const v1::ListPresetsRequest* request,
-                                               v1::ListPresetsResponse* response) {
-  return Answer(context, &calls_->list_presets, request, response, Size::kSmall, storage_threads_);
+Service::Unary* Service::GetDaemonStatus(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::GetDaemonStatusRequest, v1::GetDaemonStatusResponse>(
+      context, request, response, &calls_->get_daemon_status, Size::kSmall, storage_threads_);
 }
 
-grpc::ServerUnaryReactor* Service::GetDaemonStatus(grpc::CallbackServerContext* context,
-                                                   const v1::GetDaemonStatusRequest* request,
-                                                   v1::GetDaemonStatusResponse* response) {
-  return Answer(context, &calls_->get_daemon_status, request, response, Size::kSmall,
-                storage_threads_);
-}
-
-grpc::ServerUnaryReactor* Service::Doctor(grpc::CallbackServerContext* context,
-                                          const v1::DoctorRequest* request,
-                                          v1::DoctorResponse* response) {
+Service::Unary* Service::Doctor(Context* context, const Bytes* request, Bytes* response) {
   // Not on the storage threads: nobody's submit shall wait for a driver that wakes its devices.
-  return Answer(context, &calls_->doctor, request, response, Size::kSmall, stream_threads_);
+  return Answer<v1::DoctorRequest, v1::DoctorResponse>(context, request, response, &calls_->doctor,
+                                                       Size::kSmall, stream_threads_);
+}
+
+Service::Stream* Service::ReadTrace(Context* context, const Bytes* request) {
+  return Write<v1::ReadTraceRequest, v1::ReadTraceResponse>(context, request, &calls_->read_trace,
+                                                            Size::kLarge);
 }
 
 }  // namespace torchlap::rpc

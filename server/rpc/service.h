@@ -2,79 +2,85 @@
 // error is mapped in one place.
 #pragma once
 
+#include <grpcpp/support/byte_buffer.h>
 #include <sys/types.h>
+
+#include <memory>
 
 #include "server/rpc/calls.h"
 #include "server/rpc/calls_in_progress.h"
+#include "server/rpc/message_bytes.h"
 #include "server/rpc/work_threads.h"
 #include "torchlap/v1/service.grpc.pb.h"
 
 namespace torchlap::rpc {
 
+// All methods as bytes (message_bytes.h).
+using ServiceOfBytes =
+    v1::Torchlap::WithRawCallbackMethod_SubmitJobs<v1::Torchlap::WithRawCallbackMethod_GetJob<
+        v1::Torchlap::WithRawCallbackMethod_ListJobs<v1::Torchlap::WithRawCallbackMethod_CancelJobs<
+            v1::Torchlap::WithRawCallbackMethod_WatchJobs<
+                v1::Torchlap::WithRawCallbackMethod_ListRuns<
+                    v1::Torchlap::WithRawCallbackMethod_GetRun<
+                        v1::Torchlap::WithRawCallbackMethod_ExportRuns<
+                            v1::Torchlap::WithRawCallbackMethod_ListSweeps<
+                                v1::Torchlap::WithRawCallbackMethod_ListDevices<
+                                    v1::Torchlap::WithRawCallbackMethod_ListPresets<
+                                        v1::Torchlap::WithRawCallbackMethod_GetDaemonStatus<
+                                            v1::Torchlap::WithRawCallbackMethod_CompareWarmups<
+                                                v1::Torchlap::WithRawCallbackMethod_ReadTrace<
+                                                    v1::Torchlap::WithRawCallbackMethod_Doctor<
+                                                        v1::Torchlap::Service>>>>>>>>>>>>>>>;
+
 // Handlers never block gRPC's threads: `storage_threads` do what touches the database,
 // `stream_threads` what may wait for a reader. A call whose caller is gone is not begun. All
 // arguments outlive the service.
-class Service final : public v1::Torchlap::CallbackService {
+class Service final : public ServiceOfBytes {
  public:
-  Service(uid_t uid, storage::Caller caller, Calls* calls, WorkThreads* storage_threads,
+  using Context = grpc::CallbackServerContext;
+  using Bytes = grpc::ByteBuffer;
+  using Unary = grpc::ServerUnaryReactor;
+  using Stream = grpc::ServerWriteReactor<grpc::ByteBuffer>;
+
+  // Turns are taken as `share`, and what calls hold is counted in `in_progress`: the user's own, or
+  // one of several users.
+  Service(uid_t share, storage::Caller caller, Calls* calls,
+          std::shared_ptr<CallsInProgress> in_progress, WorkThreads* storage_threads,
           WorkThreads* stream_threads);
 
-  grpc::ServerUnaryReactor* SubmitJobs(grpc::CallbackServerContext* context,
-                                       const v1::SubmitJobsRequest* request,
-                                       v1::SubmitJobsResponse* response) override;
-  grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context,
-                                   const v1::GetJobRequest* request,
-                                   v1::GetJobResponse* response) override;
-  grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context,
-                                     const v1::ListJobsRequest* request,
-                                     v1::ListJobsResponse* response) override;
-  grpc::ServerUnaryReactor* CancelJobs(grpc::CallbackServerContext* context,
-                                       const v1::CancelJobsRequest* request,
-                                       v1::CancelJobsResponse* response) override;
-  grpc::ServerWriteReactor<v1::WatchJobsResponse>* WatchJobs(
-      grpc::CallbackServerContext* context, const v1::WatchJobsRequest* request) override;
-  grpc::ServerUnaryReactor* ListRuns(grpc::CallbackServerContext* context,
-                                     const v1::ListRunsRequest* request,
-                                     v1::ListRunsResponse* response) override;
-  grpc::ServerUnaryReactor* ListSweeps(grpc::CallbackServerContext* context,
-                                       const v1::ListSweepsRequest* request,
-                                       v1::ListSweepsResponse* response) override;
-  grpc::ServerWriteReactor<v1::GetRunResponse>* GetRun(grpc::CallbackServerContext* context,
-                                                       const v1::GetRunRequest* request) override;
-  grpc::ServerWriteReactor<v1::ExportRunsResponse>* ExportRuns(
-      grpc::CallbackServerContext* context, const v1::ExportRunsRequest* request) override;
-  grpc::ServerUnaryReactor* CompareWarmups(grpc::CallbackServerContext* context,
-                                           const v1::CompareWarmupsRequest* request,
-                                           v1::CompareWarmupsResponse* response) override;
-  grpc::ServerUnaryReactor* ListDevices(grpc::CallbackServerContext* context,
-                                        const v1::ListDevicesRequest* request,
-                                        v1::ListDevicesResponse* response) override;
-  grpc::ServerUnaryReactor* ListPresets(grpc::CallbackServerContext* context,
-                                        const v1::ListPresetsRequest* request,
-                                        v1::ListPresetsResponse* response) override;
-  grpc::ServerUnaryReactor* GetDaemonStatus(grpc::CallbackServerContext* context,
-                                            const v1::GetDaemonStatusRequest* request,
-                                            v1::GetDaemonStatusResponse* response) override;
-  grpc::ServerUnaryReactor* Doctor(grpc::CallbackServerContext* context,
-                                   const v1::DoctorRequest* request,
-                                   v1::DoctorResponse* response) override;
-  grpc::ServerWriteReactor<v1::ReadTraceResponse>* ReadTrace(
-      grpc::CallbackServerContext* context, const v1::ReadTraceRequest* request) override;
+  Unary* SubmitJobs(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* GetJob(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* ListJobs(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* CancelJobs(Context* context, const Bytes* request, Bytes* response) override;
+  Stream* WatchJobs(Context* context, const Bytes* request) override;
+  Unary* ListRuns(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* ListSweeps(Context* context, const Bytes* request, Bytes* response) override;
+  Stream* GetRun(Context* context, const Bytes* request) override;
+  Stream* ExportRuns(Context* context, const Bytes* request) override;
+  Unary* CompareWarmups(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* ListDevices(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* ListPresets(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* GetDaemonStatus(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* Doctor(Context* context, const Bytes* request, Bytes* response) override;
+  Stream* ReadTrace(Context* context, const Bytes* request) override;
 
  private:
   using Size = WorkThreads::Size;
 
-  template <typename Call, typename Request, typename Response>
-  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, Call* call,
-                                   const Request* request, Response* response, Size size,
-                                   WorkThreads* threads);
-  template <typename Response, typename Call, typename Request>
-  grpc::ServerWriteReactor<Response>* Stream(const Call* call, const Request* request, Size size);
+  // Counts the call. An error: it is refused.
+  absl::StatusOr<std::unique_ptr<CallsInProgress::Call>> Begin(const Bytes& request,
+                                                               const RequestLimit& limit);
+  // `Request`, `Response`: what `call` is asked and answers.
+  template <typename Request, typename Response, typename Call>
+  Unary* Answer(Context* context, const Bytes* request, Bytes* response, Call* call, Size size,
+                WorkThreads* threads, const RequestLimit& limit = kLimitOfOthers);
+  template <typename Request, typename Response, typename Call>
+  Stream* Write(Context* context, const Bytes* request, const Call* call, Size size);
 
-  const uid_t uid_;
+  const uid_t share_;
   const storage::Caller caller_;
   Calls* const calls_;
-  CallsInProgress in_progress_;
+  const std::shared_ptr<CallsInProgress> in_progress_;
   WorkThreads* const storage_threads_;
   WorkThreads* const stream_threads_;
 };

@@ -12,7 +12,6 @@
 
 #include "proto/ranges.h"
 #include "server/measure/identity.h"
-#include "server/rpc/job_admission.h"
 #include "server/rpc/text_check.h"
 
 namespace torchlap::rpc {
@@ -105,7 +104,7 @@ absl::Status SubmitJobs::Answer(const storage::Caller& caller, const v1::SubmitJ
   std::vector<storage::NewJob> jobs;
   jobs.reserve(static_cast<size_t>(request.jobs_size()));
   for (const v1::JobSpec& spec : request.jobs()) {
-    auto job = Admit(spec, fleet_->devices(), caller);
+    auto job = Admit(spec, fleet_->devices(), caller, max_time_limit_ns_);
     if (!job.ok()) return job.status();
     jobs.push_back(*std::move(job));
   }

@@ -4,8 +4,10 @@
 #include <absl/status/status.h>
 
 #include <atomic>
+#include <cstdint>
 
 #include "proto/base/clock.h"
+#include "server/rpc/job_admission.h"
 #include "server/rpc/storage_health.h"
 #include "server/run/device_fleet.h"
 #include "server/run/event_hub.h"
@@ -18,8 +20,14 @@ namespace torchlap::rpc {
 class SubmitJobs {
  public:
   SubmitJobs(storage::JobStore* jobs, run::DeviceFleet* fleet, run::EventHub* hub,
-             const StorageHealth* storage, const Clock* clock)
-      : jobs_(jobs), fleet_(fleet), hub_(hub), storage_(storage), clock_(clock) {}
+             const StorageHealth* storage, const Clock* clock,
+             int64_t max_time_limit_ns = kAnyTimeLimit)
+      : jobs_(jobs),
+        fleet_(fleet),
+        hub_(hub),
+        storage_(storage),
+        clock_(clock),
+        max_time_limit_ns_(max_time_limit_ns) {}
 
   // From now on UNAVAILABLE. A retry of a request that was taken still gets its answer.
   void Refuse() { refusing_ = true; }
@@ -37,6 +45,7 @@ class SubmitJobs {
   run::EventHub* const hub_;
   const StorageHealth* const storage_;
   const Clock* const clock_;
+  const int64_t max_time_limit_ns_;
   std::atomic<bool> refusing_ = false;
 };
 

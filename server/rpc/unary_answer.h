@@ -2,49 +2,43 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <atomic>
-#include <cstddef>
+#include <memory>
+#include <optional>
+#include <utility>
 
 #include "server/rpc/calls_in_progress.h"
 #include "server/rpc/grpc_status.h"
+#include "server/rpc/waiting_request.h"
 
 namespace torchlap::rpc {
 
 // Made by the RPC's handler for a call that has begun, owned by gRPC until End(). The task that
-// answers calls End() once and does not touch it afterwards.
+// answers calls Begin() and End() once each, and does not touch it afterwards.
 class UnaryAnswer final : public grpc::ServerUnaryReactor {
  public:
-  explicit UnaryAnswer(CallsInProgress* calls) : calls_(calls) {}
+  UnaryAnswer(std::unique_ptr<CallsInProgress::Call> call, grpc::ByteBuffer request)
+      : request_(std::move(call), std::move(request)) {}
 
-  // The caller has cancelled, or is gone: nobody will read the answer.
-  bool is_unwanted() const { return is_unwanted_; }
+  // The request. None: the caller has cancelled, or is gone: nobody will read the answer.
+  std::optional<grpc::ByteBuffer> Begin() { return request_.Begin(); }
+  CallsInProgress::Call* call() { return request_.call(); }
 
-  void End(const absl::Status& status, size_t answer_bytes) {
-    bytes_ = answer_bytes;
-    calls_->Answered(answer_bytes);
-    Finish(ToGrpc(status));
-  }
+  void End(const absl::Status& status) { Finish(ToGrpc(status)); }
 
-  void OnCancel() override { is_unwanted_ = true; }
-  void OnDone() override {
-    calls_->Taken(bytes_);
-    calls_->End();
-    delete this;
-  }
+  void OnCancel() override { request_.GiveUp(); }
+  void OnDone() override { delete this; }
 
  private:
-  CallsInProgress* const calls_;
-  std::atomic<bool> is_unwanted_ = false;
-  std::atomic<size_t> bytes_ = 0;
+  WaitingRequest<grpc::ByteBuffer> request_;
 };
 
 // A stream that ends before its first message.
-template <typename Response>
-class RefusedStream final : public grpc::ServerWriteReactor<Response> {
+class RefusedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
-  explicit RefusedStream(const absl::Status& status) { this->Finish(ToGrpc(status)); }
+  explicit RefusedStream(const absl::Status& status) { Finish(ToGrpc(status)); }
   void OnDone() override { delete this; }
 };
 

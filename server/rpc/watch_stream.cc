@@ -4,13 +4,15 @@
 #include <utility>
 
 #include "server/rpc/grpc_status.h"
+#include "server/rpc/message_bytes.h"
 
 namespace torchlap::rpc {
 
 WatchStream::WatchStream(const FeedSources& sources, WorkThreads* threads, WorkThreads::Share share,
-                         CallsInProgress* calls, const storage::Caller& caller,
-                         const v1::WatchJobsRequest& request)
+                         const CallsInProgress* calls, std::unique_ptr<CallsInProgress::Call> call,
+                         const storage::Caller& caller, const v1::WatchJobsRequest& request)
     : calls_(calls),
+      call_(std::move(call)),
       feed_(
           sources,
           [threads, share](std::function<void()> task) { threads->Post(share, std::move(task)); },
@@ -21,7 +23,8 @@ void WatchStream::OnWriteDone(bool ok) {
     MutexLock lock(&mutex_);
     writing_ = false;
     // A page of jobs is more than all else that a watcher holds.
-    message_ = v1::WatchJobsResponse();
+    message_.Clear();
+    call_->HoldAnswer(0);
     if (!ok) gone_ = true;
   }
   GoOn();
@@ -53,18 +56,13 @@ void WatchStream::GoOn() {
 WatchStream::Step WatchStream::NextStep() {
   // A write on its way must be answered first: OnWriteDone goes on then.
   if (writing_ || finished_) return Step::kNone;
-  JobFeed::Due due;
-  if (gone_) {
-    due.kind = JobFeed::Due::Kind::kEnd;
-    due.status = absl::CancelledError("the reader is gone");
-  } else {
-    due = feed_.Next();
-  }
+  const JobFeed::Due due = NextDue();
   switch (due.kind) {
     case JobFeed::Due::Kind::kNothingYet:
       return Step::kNone;
     case JobFeed::Due::Kind::kMessage:
-      message_ = std::move(due.message);
+      message_ = Packed(due.message);
+      call_->HoldAnswer(message_.Length());
       writing_ = true;
       return Step::kWrite;
     case JobFeed::Due::Kind::kEnd:
@@ -73,6 +71,14 @@ WatchStream::Step WatchStream::NextStep() {
   status_ = ToGrpc(due.status);
   finished_ = true;
   return Step::kFinish;
+}
+
+JobFeed::Due WatchStream::NextDue() {
+  JobFeed::Due end;
+  end.kind = JobFeed::Due::Kind::kEnd;
+  end.status = gone_ ? absl::CancelledError("the reader is gone")
+                     : calls_->MayAnswer(WorkThreads::Size::kLarge);
+  return end.status.ok() ? feed_.Next() : end;
 }
 
 }  // namespace torchlap::rpc

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <grpcpp/create_channel_posix.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -10,10 +11,12 @@
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -516,6 +519,139 @@ TEST_F(LimitedConnectionsTest, WhoConnectsAgainAndAgainLeavesNoDescriptor) {
   EXPECT_TRUE(Eventually([&] { return OpenDescriptors() <= before + FullHouse::kMostOfOne; }))
       << OpenDescriptors() << " descriptors, were " << before;
   EXPECT_EQ(CallerName(stubs_[0].get()), host::AccountName(::geteuid()));
+}
+
+TEST_F(LimitedConnectionsTest, ManyWatchersOfOneChannelLeaveItsNextCallARoom) {
+  ListenToStrangers({});
+  SubmitOne(storage::MakeJob());
+  v1::WatchJobsRequest request;
+  request.mutable_selector()->set_all(true);
+  struct Watcher {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<v1::WatchJobsResponse>> stream;
+  };
+  const auto stub = StubOf(socket_);
+  std::vector<std::unique_ptr<Watcher>> watchers;
+  v1::WatchJobsResponse message;
+  for (int i = 0; i < 150; ++i) {
+    watchers.push_back(std::make_unique<Watcher>());
+    Watcher& watcher = *watchers.back();
+    watcher.context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    watcher.stream = stub->WatchJobs(&watcher.context, request);
+    ASSERT_TRUE(watcher.stream->Read(&message)) << i;
+  }
+  EXPECT_EQ(CallerName(stub.get()), host::AccountName(::geteuid()));
+  for (const auto& watcher : watchers) watcher->context.TryCancel();
+}
+
+// What a million equal bytes become is nothing on the way.
+TEST_F(LimitedConnectionsTest, CompressedRequestsAreNotTaken) {
+  ListenToStrangers({});
+  const auto stub = StubOf(socket_);
+  for (const auto algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    context.set_compression_algorithm(algorithm);
+    v1::SubmitJobsRequest request;
+    request.set_sweep_name(std::string(1'000'000, 'x'));
+    v1::SubmitJobsResponse response;
+    EXPECT_EQ(stub->SubmitJobs(&context, request, &response).error_code(),
+              grpc::StatusCode::UNIMPLEMENTED);
+  }
+  EXPECT_EQ(CallerName(stub.get()), host::AccountName(::geteuid()));
+}
+
+// Accounts as a test writes them; answers wait while the gate is closed.
+class UnknownUsersTest : public LimitedConnectionsTest {
+ protected:
+  void TearDown() override {
+    is_open_ = true;
+    LimitedConnectionsTest::TearDown();
+  }
+  void ListenWithLimits(ConnectionLimits limits) {
+    ListenSetting setting = At(socket_);
+    setting.limits = limits;
+    setting.only_strangers = true;
+    setting.look_up = [this](uid_t uid) {
+      while (!is_open_) ::poll(nullptr, 0, 1);
+      return Account{NameOf(uid), uid < 1000};
+    };
+    ListenWith(setting);
+  }
+  static std::string NameOf(uid_t uid) {
+    return uid < 1000 ? "user" + std::to_string(uid) : "uid:" + std::to_string(uid);
+  }
+  // As another user: only the thread that connects is. Not there: that is root's alone.
+  std::unique_ptr<v1::Torchlap::Stub> StubAs(uid_t uid) {
+    FileDescriptor fd;
+    std::jthread([&] {
+      ::syscall(SYS_setresuid, -1, uid, -1);
+      fd = Connect(socket_);
+    }).join();
+    if (!fd) return nullptr;
+    ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
+    return v1::Torchlap::NewStub(grpc::CreateInsecureChannelFromFd("daemon", fd.release()));
+  }
+
+  std::atomic<bool> is_open_ = true;
+};
+
+TEST_F(UnknownUsersTest, ThoseWithoutAnAccountShareWhatOneUserMayHave) {
+  if (::geteuid() != 0) GTEST_SKIP() << "being another user needs root";
+  ListenWithLimits({3, 100, 10});
+  std::vector<std::unique_ptr<v1::Torchlap::Stub>> stubs;
+  for (const uid_t uid : {100'000U, 100'001U, 165'535U}) {
+    stubs.push_back(StubAs(uid));
+    ASSERT_NE(stubs.back(), nullptr);
+    EXPECT_EQ(CallerName(stubs.back().get()), NameOf(uid));
+  }
+  EXPECT_EQ(CallerName(StubAs(100'002).get()),
+            "error too many connections of users without an account (3)");
+  EXPECT_EQ(CallerName(StubAs(100'000).get()),
+            "error too many connections of users without an account (3)");
+  for (const uid_t uid : {33U, 34U, 35U, 36U}) {
+    stubs.push_back(StubAs(uid));
+    EXPECT_EQ(CallerName(stubs.back().get()), NameOf(uid)) << "has a share of its own";
+  }
+}
+
+TEST_F(UnknownUsersTest, AnAnswerThatDoesNotComeHoldsUpNobodyElse) {
+  if (::geteuid() != 0) GTEST_SKIP() << "being another user needs root";
+  ListenWithLimits({});
+  const auto ann = StubAs(500);
+  EXPECT_EQ(CallerName(ann.get()), "user500");
+  is_open_ = false;
+  const auto bob = StubAs(501);
+  // Who is known is served, on the connection that is there and on another.
+  EXPECT_EQ(CallerName(ann.get()), "user500");
+  EXPECT_EQ(CallerName(StubAs(500).get()), "user500");
+  is_open_ = true;
+  EXPECT_EQ(CallerName(bob.get()), "user501");
+}
+
+TEST_F(UnknownUsersTest, WhoseNameIsNotToldInTimeIsServedWithoutOne) {
+  ListenWithLimits({2, 100, 10});
+  is_open_ = false;
+  const int64_t until_ns = clock_.MonotonicNs() + Connections::kLookUpNs;
+  const auto stub = StubOf(socket_);
+  std::string name;
+  std::jthread caller([&] { name = CallerName(stub.get()); });
+  ASSERT_TRUE(clock_.AwaitSleepUntil(until_ns));
+  clock_.Advance(Connections::kLookUpNs);
+  caller.join();
+  EXPECT_EQ(name, "uid:" + std::to_string(::geteuid()));
+}
+
+TEST_F(UnknownUsersTest, NoMoreWaitForTheirNameThanALimit) {
+  ListenWithLimits({});
+  is_open_ = false;
+  std::vector<FileDescriptor> waiting;
+  for (size_t i = 0; i < Connections::kMostUnknownOfOne; ++i) waiting.push_back(Connect(socket_));
+  const grpc::Status status = StatusOfCall(socket_);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), testing::HasSubstr("wait for the name of their user"));
+  is_open_ = true;
+  EXPECT_TRUE(Eventually([this] { return StatusOfCall(socket_).ok(); }));
 }
 
 // Until the daemon takes no more, or `most`.

@@ -1,9 +1,11 @@
 #include "server/rpc/export_runs.h"
 
+#include <SQLiteCpp/Database.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -182,6 +184,43 @@ TEST_F(ExportRunsTest, AReaderThatIsGoneEndsTheStream) {
   request.Clear();
   request.set_rows(v1::ROW_KIND_CELL);
   EXPECT_TRUE(absl::IsCancelled(Export(request, gone)));
+}
+
+TEST_F(ExportRunsTest, WhatCannotBeReadIsCountedInEveryFormAndTheRestIsSent) {
+  const char* losses[] = {"UPDATE run SET asked_workload_id = 99 WHERE id = 2",
+                          "UPDATE job SET spec = x'ff' WHERE id = 2",
+                          "UPDATE sample SET steps = x'ff' WHERE run_id = 2"};
+  for (const char* loss : losses) {
+    SCOPED_TRACE(loss);
+    for (int i = 0; i < 3; ++i) Run(SubmitOne(storage::MakeJob()), 0, 1);
+    {
+      SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE, 10'000);
+      raw.exec("PRAGMA foreign_keys = OFF");
+      raw.exec(loss);
+    }
+    const bool of_samples = std::string(loss).find("sample") != std::string::npos;
+    v1::ExportRunsRequest runs;
+    v1::ExportRunsRequest samples;
+    samples.set_with_samples(true);
+    v1::ExportRunsRequest cells;
+    cells.set_rows(v1::ROW_KIND_CELL);
+    for (const v1::ExportRunsRequest& request : {runs, samples, cells}) {
+      int rows = 0;
+      uint64_t unreadable = 0;
+      const absl::Status status = Export(request, [&](const v1::ExportRunsResponse& part) {
+        rows += part.rows_size();
+        unreadable += part.unreadable_rows();
+        return true;
+      });
+      EXPECT_TRUE(status.ok()) << status;
+      const bool is_lost = !of_samples || request.with_samples();
+      EXPECT_EQ(rows, is_lost ? 2 : 3);
+      EXPECT_EQ(unreadable, is_lost ? 1U : 0U);
+    }
+    std::filesystem::remove(file_);
+    for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(file_.string() + suffix);
+    Reopen();
+  }
 }
 
 TEST_F(ExportRunsTest, AWarmupSweepComparesTheLastTryOfEachCell) {

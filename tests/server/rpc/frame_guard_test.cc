@@ -101,8 +101,8 @@ TEST_F(FrameGuardTest, CallsOfAConnectionHaveALimitThatNeedsNoAcknowledgement) {
   const auto guard = Guard();
   absl::Status status;
   uint32_t stream = 1;
-  for (; status.ok() && stream < 1000; stream += 2) status = guard->FromClient(Call(stream));
-  EXPECT_EQ(status.message(), "too many calls of one connection at once (128)");
+  for (; status.ok() && stream < 10'000; stream += 2) status = guard->FromClient(Call(stream));
+  EXPECT_EQ(status.message(), "too many calls of one connection at once (1100)");
   EXPECT_EQ(stream / 2, FrameGuard::kMostCalls + 1);
 }
 
@@ -115,8 +115,8 @@ TEST_F(FrameGuardTest, CallsOfAllConnectionsOfAUserHaveALimit) {
       status = guards.back()->FromClient(Call(stream));
     }
   }
-  EXPECT_EQ(status.message(), "too many calls of uid 1001 at once (1000)");
-  EXPECT_EQ(load_.calls, 1001U);
+  EXPECT_EQ(status.message(), "too many calls of uid 1001 at once (1200)");
+  EXPECT_EQ(load_.calls, 1201U);
   guards.clear();
   EXPECT_EQ(load_.calls, 0U);
   EXPECT_EQ(load_.connections, 0U);

@@ -46,6 +46,37 @@ void ExpectRefused(const v1::JobSpec& spec, absl::StatusCode code,
   }
 }
 
+constexpr int64_t kHourNs = 3'600'000'000'000;
+
+TEST(JobAdmissionTest, ARunIsNoLongerThanItMayBe) {
+  v1::JobSpec spec = Small();
+  v1::JobSpec calibration;
+  calibration.mutable_workload()->mutable_calibration();
+  calibration.set_purpose(v1::PURPOSE_CALIBRATE);
+  for (v1::JobSpec* asked : {&spec, &calibration}) {
+    const auto admit = [&](int64_t most_ns) { return Admit(*asked, kOneCpu, kUser, most_ns); };
+    asked->mutable_plan()->set_time_limit_ns(7 * 24 * kHourNs);
+    EXPECT_EQ(admit(24 * kHourNs).status(),
+              absl::InvalidArgumentError("time_limit is 7d, must be at most 24h (max_time_limit)"));
+    EXPECT_EQ(admit(kHourNs / 2).status(),
+              absl::InvalidArgumentError("time_limit is 7d, must be at most 30m (max_time_limit)"));
+    EXPECT_TRUE(admit(7 * 24 * kHourNs).ok());
+    asked->mutable_plan()->set_time_limit_ns(24 * kHourNs);
+    EXPECT_TRUE(admit(24 * kHourNs).ok());
+    EXPECT_FALSE(admit(24 * kHourNs - 1).ok());
+    EXPECT_TRUE(Admit(*asked, kOneCpu, kAdmin, kHourNs).ok()) << "an admin may";
+  }
+}
+
+TEST(JobAdmissionTest, AJobThatNamesNoTimeLimitGetsTheUsualOneOrTheMost) {
+  const auto limit = [](int64_t most_ns, const storage::Caller& caller) {
+    return Admit(Small(), kOneCpu, caller, most_ns)->spec.plan().time_limit_ns();
+  };
+  EXPECT_EQ(limit(24 * kHourNs, kUser), kHourNs / 4);
+  EXPECT_EQ(limit(kHourNs / 12, kUser), kHourNs / 12);
+  EXPECT_EQ(limit(kHourNs / 12, kAdmin), kHourNs / 4);
+}
+
 TEST(JobAdmissionTest, DefaultsAreThoseOfTheMeasurement) {
   const auto job = Admit(Small(), kOneCpu, kUser);
   ASSERT_TRUE(job.ok()) << job.status();

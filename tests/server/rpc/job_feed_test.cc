@@ -53,8 +53,13 @@ class Tasks {
   int posted_ = 0;
 };
 
-// What a watcher was told, as text: `snapshot 1-3 @7`, `1 RUNNING 1.1 began`, `progress 1.1 5`.
+// What a watcher was told, as text: `snapshot 1-3 @7`, `1 RUNNING 1.1 began`, `progress 1.1 5`,
+// `1 waits behind 2`.
 std::string Text(const v1::WatchJobsResponse& message) {
+  if (message.has_waiting()) {
+    return std::to_string(message.waiting().job_id()) + " waits behind " +
+           std::to_string(message.waiting().reason().jobs_ahead());
+  }
   if (message.has_progress()) {
     return "progress " + message.progress().run_id() + " " +
            std::to_string(message.progress().steps_done());
@@ -122,7 +127,11 @@ class JobFeedTest : public storage::StoreTest {
   FeedSources Sources() {
     return {jobs_.get(), &hub_,
             [this](std::vector<v1::Job>* shown) {
-              for (v1::Job& job : *shown) job.mutable_wait()->set_code(v1::WaitReason::CODE_BEHIND);
+              for (v1::Job& job : *shown) {
+                if (!has_reason_) continue;
+                job.mutable_wait()->set_code(v1::WaitReason::CODE_BEHIND);
+                job.mutable_wait()->set_jobs_ahead(ahead_);
+              }
               return explained_;
             },
             [this] { return not_stored_; }};
@@ -213,6 +222,8 @@ class JobFeedTest : public storage::StoreTest {
   Tasks tasks_;
   int told_ = 0;
   absl::Status explained_;
+  bool has_reason_ = true;
+  uint32_t ahead_ = 0;
   std::map<uint64_t, std::string> not_stored_;
 };
 
@@ -252,6 +263,28 @@ TEST_F(JobFeedTest, ASnapshotThenEachChangeThenTheEnd) {
   EXPECT_EQ(feed->Next().kind, Kind::kEnd) << "an end stays one";
 }
 
+TEST_F(JobFeedTest, OneJobThatCannotBeReadDoesNotEndTheWatchOfTheOthers) {
+  const std::vector<uint64_t> jobs = SubmitMany(3);
+  Execute("UPDATE job SET spec = x'ff' WHERE id = 2");
+  const auto feed = Open(All());
+  const v1::WatchJobsResponse first = Take(feed.get());
+  EXPECT_EQ(first.snapshot().jobs_size(), 2);
+  EXPECT_EQ(first.snapshot().unreadable_jobs(), 1U);
+  EXPECT_FALSE(first.snapshot().more());
+  for (const uint64_t job : {jobs[0], jobs[2]}) RunWhole(job);
+  EXPECT_EQ(Drain(feed.get()).back(), "end OK");
+}
+
+TEST_F(JobFeedTest, WhereNoneCanBeReadTheWatchSaysSo) {
+  const std::vector<uint64_t> jobs = SubmitMany(2);
+  Execute("UPDATE job SET spec = x'ff'");
+  const std::string why =
+      " cannot be read, as the database is damaged; torchlapd --check tells more";
+  EXPECT_THAT(Drain(Open(Of({jobs[1]})).get()), ElementsAre("end DATA_LOSS: job 2" + why));
+  EXPECT_THAT(Drain(Open(All()).get()),
+              ElementsAre("end DATA_LOSS: job 1 and the others of the selector" + why));
+}
+
 TEST_F(JobFeedTest, FinishedJobsAreASnapshotAndTheEnd) {
   RunToEnd(storage::MakeJob());
   EXPECT_THAT(Drain(Open(All()).get()), ElementsAre("snapshot 1-1", "end OK"));
@@ -261,6 +294,74 @@ TEST_F(JobFeedTest, AQueuedJobSaysWhyItWaits) {
   SubmitMany(1);
   const auto feed = Open(All());
   EXPECT_EQ(Take(feed.get()).snapshot().jobs(0).wait().code(), v1::WaitReason::CODE_BEHIND);
+}
+
+TEST_F(JobFeedTest, AnotherReasonToWaitIsToldOnce) {
+  SubmitMany(3);
+  const auto feed = Open(Of({2, 3}));
+  EXPECT_THAT(Drain(feed.get()), ElementsAre("snapshot 2-3"));
+  ahead_ = 2;
+  RunWhole(1);
+  EXPECT_THAT(Drain(feed.get()), ElementsAre("2 waits behind 2")) << "of the first alone";
+  hub_.EventsCommitted();
+  EXPECT_THAT(Drain(feed.get()), IsEmpty());
+  ahead_ = 1;
+  hub_.EventsCommitted();
+  ahead_ = 0;
+  hub_.EventsCommitted();
+  EXPECT_THAT(Drain(feed.get()), ElementsAre("2 waits behind 0")) << "the latest only";
+}
+
+TEST_F(JobFeedTest, WhyAJobWaitsIsNotToldWhileAnotherRuns) {
+  SubmitMany(3);
+  const auto feed = Open(All());
+  Drain(feed.get());
+  const v1::Run run = Begin(2);
+  ahead_ = 4;
+  hub_.EventsCommitted();
+  EXPECT_THAT(Drain(feed.get()), ElementsAre("2 RUNNING 2.1 began"));
+  End(run);
+  EXPECT_THAT(Drain(feed.get()), ElementsAre("2 SUCCEEDED 2.1 ended", "1 waits behind 4"));
+  RunWhole(1);
+  EXPECT_THAT(Drain(feed.get()),
+              ElementsAre("1 RUNNING 1.1 began", "1 SUCCEEDED 1.1 ended", "3 waits behind 4"));
+  RunWhole(3);
+  EXPECT_THAT(Drain(feed.get()),
+              ElementsAre("3 RUNNING 3.1 began", "3 SUCCEEDED 3.1 ended", "end OK"));
+}
+
+TEST_F(JobFeedTest, AJobThatWaitsAgainIsToldWhyAgain) {
+  SubmitMany(1);
+  const auto feed = Open(All());
+  Drain(feed.get());
+  storage::StartedRun started;
+  started.run = Begin(1);
+  Drain(feed.get());
+  Finish(storage::Ended(started, v1::OUTCOME_INTERRUPTED), storage::Interrupted());
+  hub_.EventsCommitted();
+  EXPECT_THAT(Drain(feed.get()), ElementsAre("1 QUEUED 1.1 ended", "1 waits behind 0"))
+      << "the reader forgets the reason with each change";
+}
+
+TEST_F(JobFeedTest, AReaderThatResumesIsToldWhyItsJobWaits) {
+  SubmitMany(2);
+  ahead_ = 3;
+  EXPECT_THAT(Drain(Open(After(All(), LastSequence())).get()), ElementsAre("1 waits behind 3"));
+  const v1::Run run = Begin(1);
+  EXPECT_THAT(Drain(Open(After(All(), LastSequence())).get()), IsEmpty()) << "one runs";
+  const uint64_t known = LastSequence();
+  End(run);
+  EXPECT_THAT(Drain(Open(After(All(), known)).get()),
+              ElementsAre("1 SUCCEEDED 1.1 ended", "2 waits behind 3"));
+}
+
+TEST_F(JobFeedTest, AJobThatHasBegunMeanwhileHasNoReason) {
+  SubmitMany(1);
+  const auto feed = Open(All());
+  Drain(feed.get());
+  has_reason_ = false;
+  hub_.EventsCommitted();
+  EXPECT_THAT(Drain(feed.get()), IsEmpty());
 }
 
 TEST_F(JobFeedTest, ChangesOfOtherJobsAreNotTold) {

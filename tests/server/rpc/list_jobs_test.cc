@@ -1,5 +1,6 @@
 #include "server/rpc/list_jobs.h"
 
+#include <SQLiteCpp/Database.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -61,6 +62,43 @@ TEST_F(ListTest, APageOfRunsIsCutByBytesAndTheNextGoesOn) {
     } while (!request.page_token().empty());
     ASSERT_EQ(ids.size(), 20U);
     for (uint64_t i = 0; i < 20; ++i) EXPECT_EQ(ids[i], ascending ? i + 1 : 20 - i);
+  }
+}
+
+TEST_F(ListTest, EachJobAndRunThatCannotBeReadIsCountedOnce) {
+  for (int i = 0; i < 7; ++i) RunToEnd(storage::MakeJob());
+  SQLite::Database(file_.string(), SQLite::OPEN_READWRITE, 10'000)
+      .exec("UPDATE job SET spec = x'ff' WHERE id IN (1, 3, 4, 7)");
+  const Waiting waiting(jobs_.get());
+  for (const uint32_t page_size : {1, 2, 3, 100}) {
+    SCOPED_TRACE(page_size);
+    v1::ListJobsRequest jobs;
+    jobs.set_page_size(page_size);
+    std::vector<uint64_t> ids;
+    uint64_t unreadable = 0;
+    do {
+      v1::ListJobsResponse response;
+      ASSERT_TRUE(ListJobs(jobs_.get(), &fleet_, &waiting).Answer(ann_, jobs, &response).ok());
+      for (const v1::Job& job : response.jobs()) ids.push_back(job.job_id());
+      unreadable += response.unreadable_jobs();
+      jobs.set_page_token(response.next_page_token());
+    } while (!jobs.page_token().empty());
+    EXPECT_THAT(ids, testing::ElementsAre(2, 5, 6));
+    EXPECT_EQ(unreadable, 4U);
+
+    v1::ListRunsRequest runs;
+    runs.set_page_size(page_size);
+    int rows = 0;
+    uint64_t unreadable_runs = 0;
+    do {
+      v1::ListRunsResponse response;
+      ASSERT_TRUE(ListRuns(jobs_.get(), runs_.get()).Answer(ann_, runs, &response).ok());
+      rows += response.runs_size();
+      unreadable_runs += response.unreadable_runs();
+      runs.set_page_token(response.next_page_token());
+    } while (!runs.page_token().empty());
+    EXPECT_EQ(rows, 3);
+    EXPECT_EQ(unreadable_runs, 4U);
   }
 }
 

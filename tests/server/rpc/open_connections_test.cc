@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proto/base/file_descriptor.h"
+#include "server/rpc/share.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -93,6 +94,12 @@ TEST_F(WhyRefusedTest, AUserHasSoManyAndAnotherIsNotTouched) {
   Open(1001, 1);
   EXPECT_EQ(Why(1001), "too many connections of uid 1001 (4)");
   EXPECT_EQ(Why(1002), "");
+}
+
+TEST_F(WhyRefusedTest, ThoseWithoutAnAccountAreOneUser) {
+  Open(kWithoutAccount, 4);
+  EXPECT_EQ(Why(kWithoutAccount), "too many connections of users without an account (4)");
+  EXPECT_EQ(Why(1001), "");
 }
 
 TEST_F(WhyRefusedTest, RootAndTheDaemonsAccountHaveAReserve) {

@@ -102,6 +102,17 @@ TEST_F(SubmitJobsTest, TheSizeOfARequestIsCheckedFirst) {
   EXPECT_EQ(Refusal(request), "request_id has 129 characters, must have 0 to 128");
 }
 
+TEST_F(SubmitJobsTest, OneJobOfTooLongATimeLimitIsRefusedWithAll) {
+  constexpr int64_t kHourNs = 3'600'000'000'000;
+  submit_.emplace(jobs_.get(), &*fleet_, &hub_, &*health_, &SystemClock(), 24 * kHourNs);
+  v1::SubmitJobsRequest request = Named("a");
+  *request.mutable_jobs(0) = storage::MakeJob().spec;
+  *request.add_jobs() = storage::MakeJob().spec;
+  request.mutable_jobs(1)->mutable_plan()->set_time_limit_ns(48 * kHourNs);
+  EXPECT_EQ(Refusal(request), "time_limit is 2d, must be at most 24h (max_time_limit)");
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM sweep"), 0);
+}
+
 TEST_F(SubmitJobsTest, NothingIsTakenThatWouldBeLost) {
   std::filesystem::remove(file_);
   EXPECT_THAT(

@@ -1,0 +1,34 @@
+// What a caller learns of the jobs of others. Everything, unless the daemon is private (`private =
+// true`) and the caller neither an admin nor the owner (storage::Caller::sees_all). Then:
+//
+//   ListJobs            the jobs that others have in the queue, as outlines; one's own whole
+//   ListDevices         whose run is on a device, and its id: as outlines say it
+//   GetDaemonStatus     how many jobs are queued and running; finished runs: one's own
+//   GetJob, GetRun, ReadTrace, CompareWarmups: PERMISSION_DENIED where it is another's
+//   ListRuns, ExportRuns, ListSweeps, WatchJobs, CancelJobs: others' are not there;
+//   PERMISSION_DENIED
+//                       where one is named by its id
+//   SubmitJobs, ListPresets, Doctor: nothing of jobs
+//
+// What is shown is bound to the owner where it is read (storage/visibility.h), so that pages and
+// counts are those of what is shown. A run is compared with its owner's runs
+// (storage::RunStore::History), but for calibrations, which are the device's. Processes that
+// disturbed a run are named as `ps` names them: the daemon's workers by program and account, not by
+// job.
+#pragma once
+
+#include <vector>
+
+#include "storage/records.h"
+#include "torchlap/v1/job.pb.h"
+
+namespace torchlap::rpc {
+
+// Whether the caller may see the whole job.
+bool MaySee(const storage::Caller& caller, const v1::Job& job);
+
+// Leaves of each job that the caller may not see an outline: its id, owner, state, device, times
+// and why it waits. It has no spec.
+void LeaveOutlines(const storage::Caller& caller, std::vector<v1::Job>* jobs);
+
+}  // namespace torchlap::rpc

@@ -1,0 +1,584 @@
+// Every call of the service, asked by the owner of jobs, by a stranger and by an admin.
+#include "server/rpc/privacy.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/host/state_folders.h"
+#include "server/rpc/calls.h"
+#include "tests/storage/store_fixture.h"
+
+namespace torchlap::rpc {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+// What a stranger is told in a private daemon.
+enum class Rule {
+  kNothingOfJobs,  // nobody is told anything of a job
+  kOutlines,       // that they are there
+  kOwnAlone,       // others' are not in the list
+  kRefused,        // it is named, and another's
+};
+
+struct Told {
+  absl::Status status;
+  std::string text;  // all messages
+};
+
+// What one user has in the database: each with the user's word where words can be, and the size and
+// the time of kSecrets where numbers can be.
+struct Left {
+  uint64_t sweep_id = 0;
+  uint64_t finished_job_id = 0;
+  uint64_t warmup_sweep_id = 0;
+  std::string run_id;
+  std::string traced_run_id;
+};
+
+constexpr uint32_t kBatch = 48'611;
+constexpr double kMeanNs = 98'765'432'123;
+const std::vector<std::string> kSecrets = {"annsword", "batch_size: 48611", "98765432123"};
+
+template <typename Response>
+std::string TextOf(const Response& response) {
+  // Rows may be encoded already.
+  Response received;
+  EXPECT_TRUE(received.ParseFromString(response.SerializeAsString()));
+  return received.DebugString();
+}
+
+template <typename Response, typename Call, typename Request>
+Told Ask(Call* call, const storage::Caller& caller, const Request& request) {
+  Response response;
+  absl::Status status = call->Answer(caller, request, &response);
+  return {status, TextOf(response)};
+}
+
+template <typename Response, typename Call, typename Request>
+Told AskStream(const Call& call, const storage::Caller& caller, const Request& request) {
+  Told told;
+  told.status = call.Stream(caller, request, [&told](Response part) {
+    told.text += TextOf(part);
+    return true;
+  });
+  return told;
+}
+
+class PrivacyTest : public storage::StoreTest {
+ protected:
+  void SetUp() override {
+    StoreTest::SetUp();
+    fleet_.emplace(std::vector<std::unique_ptr<run::Place>>(), run::DispatcherSetting());
+    configuration_.state_folder = folder_.path();
+    configuration_.nvml_library = (folder_.path() / "no-library.so").string();
+    CallSetting setting;
+    setting.configuration = &configuration_;
+    setting.database = database_.get();
+    setting.jobs = jobs_.get();
+    setting.runs = runs_.get();
+    setting.fleet = &*fleet_;
+    setting.hub = &hub_;
+    calls_.emplace(setting);
+    anns_ = LeaveJobsOf(ann_, "annsword", kBatch);
+    bobs_ = LeaveJobsOf(bob_, "bobsword", 16);
+  }
+
+  storage::Submitted SubmitAs(const storage::Caller& caller, const std::string& word,
+                              uint32_t batch, const std::vector<v1::Purpose>& purposes) {
+    std::vector<storage::NewJob> jobs;
+    for (const v1::Purpose purpose : purposes) {
+      storage::NewJob& job = jobs.emplace_back(storage::MakeJob("small", batch, 256));
+      job.spec.set_purpose(purpose);
+      (*job.spec.mutable_labels())["label"] = word;
+    }
+    const auto submitted = jobs_->Submit(caller, "", "", word, jobs, {42}, ++now_ns_);
+    EXPECT_TRUE(submitted.ok()) << submitted.status();
+    return submitted.ok() ? *submitted : storage::Submitted{0, std::vector<uint64_t>(jobs.size())};
+  }
+  void End(uint64_t job_id, const std::string& word, v1::Outcome outcome = v1::OUTCOME_OK) {
+    storage::FinishedRun finished = storage::Ended(Start(job_id), outcome);
+    const bool is_ok = outcome == v1::OUTCOME_OK;
+    if (is_ok && word == kSecrets[0]) finished.run.mutable_step()->set_mean_ns(kMeanNs);
+    if (!is_ok) finished.run.mutable_failure()->set_detail(word + " went wrong");
+    Finish(finished, is_ok ? storage::LaunchDone() : storage::JobFailed(word + " went wrong"));
+  }
+  // Jobs that ended well and badly, were traced and warmed up, run and wait.
+  Left LeaveJobsOf(const storage::Caller& caller, const std::string& word, uint32_t batch) {
+    const storage::Submitted sweep =
+        SubmitAs(caller, word, batch,
+                 {v1::PURPOSE_MEASURE, v1::PURPOSE_MEASURE, v1::PURPOSE_TRACE, v1::PURPOSE_MEASURE,
+                  v1::PURPOSE_MEASURE});
+    End(sweep.job_ids[0], word);
+    End(sweep.job_ids[1], word, v1::OUTCOME_CRASHED);
+    End(sweep.job_ids[2], word);
+    Start(sweep.job_ids[3]);
+    const storage::Submitted warmups =
+        SubmitAs(caller, word + "-warmups", batch, {v1::PURPOSE_WARMUP, v1::PURPOSE_WARMUP});
+    for (const uint64_t id : warmups.job_ids) End(id, word);
+    Left left;
+    left.sweep_id = sweep.sweep_id;
+    left.finished_job_id = sweep.job_ids[0];
+    left.warmup_sweep_id = warmups.sweep_id;
+    left.run_id = std::to_string(sweep.job_ids[0]) + ".1";
+    left.traced_run_id = std::to_string(sweep.job_ids[2]) + ".1";
+    const std::filesystem::path trace = host::TraceFile(folder_.path(), left.traced_run_id);
+    std::filesystem::create_directories(trace.parent_path());
+    std::ofstream(trace) << word;
+    return left;
+  }
+
+  // Until nothing more is due.
+  Told Watch(const storage::Caller& caller, const v1::WatchJobsRequest& request) {
+    std::deque<std::function<void()>> tasks;
+    JobFeed feed(
+        calls_->watch_jobs,
+        [&tasks](std::function<void()> task) { tasks.push_back(std::move(task)); }, caller, request,
+        [] {});
+    Told told;
+    for (int steps = 0; steps < 1000; ++steps) {
+      JobFeed::Due due = feed.Next();
+      if (due.kind == JobFeed::Due::Kind::kMessage) {
+        told.text += TextOf(due.message);
+        continue;
+      }
+      if (due.kind == JobFeed::Due::Kind::kEnd) told.status = due.status;
+      if (due.kind == JobFeed::Due::Kind::kEnd || tasks.empty()) return told;
+      const std::function<void()> task = std::move(tasks.front());
+      tasks.pop_front();
+      task();
+    }
+    ADD_FAILURE() << "a watch that does not come to rest";
+    return told;
+  }
+  Told List(const storage::Caller& caller, const v1::ListJobsRequest& request) {
+    return Ask<v1::ListJobsResponse>(&calls_->list_jobs, caller, request);
+  }
+  Told Export(const storage::Caller& caller, const v1::ExportRunsRequest& request) {
+    return AskStream<v1::ExportRunsResponse>(calls_->export_runs, caller, request);
+  }
+
+  static storage::Caller Private(storage::Caller caller) {
+    caller.sees_all = false;
+    return caller;
+  }
+
+  const storage::Caller owner_ = Private(ann_);
+  const storage::Caller stranger_ = Private(bob_);
+  run::EventHub hub_;
+  std::optional<run::DeviceFleet> fleet_;
+  host::Configuration configuration_;
+  std::optional<Calls> calls_;
+  Left anns_;
+  Left bobs_;
+};
+
+// A way to ask, of what one user has where the request names it.
+struct Question {
+  std::string method;
+  std::string what;
+  Rule rule;
+  std::function<Told(const storage::Caller&, const Left&)> ask;
+};
+
+class EveryCallTest : public PrivacyTest {
+ protected:
+  std::vector<Question> Questions();
+  void AddLists(std::vector<Question>* questions);
+  void AddNamed(std::vector<Question>* questions);
+  void AddSelected(std::vector<Question>* questions);
+  void AddOthers(std::vector<Question>* questions);
+};
+
+void EveryCallTest::AddLists(std::vector<Question>* questions) {
+  using storage::Caller;
+  questions->push_back({"ListJobs", "everything", Rule::kOutlines,
+                        [this](const Caller& caller, const Left&) { return List(caller, {}); }});
+  questions->push_back(
+      {"ListJobs", "the queue", Rule::kOutlines, [this](const Caller& caller, const Left&) {
+         v1::ListJobsRequest request;
+         request.add_states(v1::JOB_STATE_QUEUED);
+         request.add_states(v1::JOB_STATE_RUNNING);
+         return List(caller, request);
+       }});
+  questions->push_back(
+      {"ListRuns", "everything", Rule::kOwnAlone, [this](const Caller& caller, const Left&) {
+         return Ask<v1::ListRunsResponse>(&calls_->list_runs, caller, v1::ListRunsRequest());
+       }});
+  for (const v1::RowKind rows : {v1::ROW_KIND_RUN, v1::ROW_KIND_CELL}) {
+    questions->push_back({"ExportRuns", "everything", Rule::kOwnAlone,
+                          [this, rows](const Caller& caller, const Left&) {
+                            v1::ExportRunsRequest request;
+                            request.set_rows(rows);
+                            return Export(caller, request);
+                          }});
+  }
+  questions->push_back({"ExportRuns", "by label, with samples", Rule::kOwnAlone,
+                        [this](const Caller& caller, const Left&) {
+                          v1::ExportRunsRequest request;
+                          request.set_with_samples(true);
+                          const bool is_bob = caller.name == "bob" && !caller.sees_all;
+                          (*request.mutable_filter()->mutable_labels())["label"] =
+                              is_bob ? "bobsword" : "annsword";
+                          return Export(caller, request);
+                        }});
+  questions->push_back(
+      {"ListSweeps", "everything", Rule::kOwnAlone, [this](const Caller& caller, const Left&) {
+         return Ask<v1::ListSweepsResponse>(&calls_->list_sweeps, caller, v1::ListSweepsRequest());
+       }});
+  questions->push_back(
+      {"WatchJobs", "all", Rule::kOwnAlone, [this](const Caller& caller, const Left&) {
+         v1::WatchJobsRequest request;
+         request.mutable_selector()->set_all(true);
+         return Watch(caller, request);
+       }});
+}
+
+void EveryCallTest::AddNamed(std::vector<Question>* questions) {
+  using storage::Caller;
+  questions->push_back(
+      {"GetJob", "a job", Rule::kRefused, [this](const Caller& caller, const Left& whose) {
+         v1::GetJobRequest request;
+         request.set_job_id(whose.finished_job_id);
+         return Ask<v1::GetJobResponse>(&calls_->get_job, caller, request);
+       }});
+  questions->push_back(
+      {"GetRun", "a run", Rule::kRefused, [this](const Caller& caller, const Left& whose) {
+         v1::GetRunRequest request;
+         request.set_run_id(whose.run_id);
+         return AskStream<v1::GetRunResponse>(calls_->get_run, caller, request);
+       }});
+  questions->push_back({"ReadTrace", "a traced run", Rule::kRefused,
+                        [this](const Caller& caller, const Left& whose) {
+                          v1::ReadTraceRequest request;
+                          request.set_run_id(whose.traced_run_id);
+                          return AskStream<v1::ReadTraceResponse>(calls_->read_trace, caller,
+                                                                  request);
+                        }});
+  questions->push_back({"CompareWarmups", "a sweep", Rule::kRefused,
+                        [this](const Caller& caller, const Left& whose) {
+                          v1::CompareWarmupsRequest request;
+                          request.set_sweep_id(whose.warmup_sweep_id);
+                          return Ask<v1::CompareWarmupsResponse>(&calls_->compare_warmups, caller,
+                                                                 request);
+                        }});
+}
+
+// By each kind of id that a selector has.
+void EveryCallTest::AddSelected(std::vector<Question>* questions) {
+  using storage::Caller;
+  using Select = std::function<void(const Left&, v1::Selector*)>;
+  const Select by_job = [](const Left& whose, v1::Selector* selector) {
+    selector->add_job_ids(whose.finished_job_id);
+  };
+  const Select by_sweep = [](const Left& whose, v1::Selector* selector) {
+    selector->add_sweep_ids(whose.sweep_id);
+  };
+  const Select by_run = [](const Left& whose, v1::Selector* selector) {
+    selector->add_run_ids(whose.run_id);
+  };
+  for (const Select& select : {by_job, by_sweep, by_run}) {
+    questions->push_back({"ListJobs", "selected", Rule::kRefused,
+                          [this, select](const Caller& caller, const Left& whose) {
+                            v1::ListJobsRequest request;
+                            select(whose, request.mutable_selector());
+                            return List(caller, request);
+                          }});
+    questions->push_back({"ListRuns", "selected", Rule::kRefused,
+                          [this, select](const Caller& caller, const Left& whose) {
+                            v1::ListRunsRequest request;
+                            select(whose, request.mutable_filter()->mutable_selector());
+                            return Ask<v1::ListRunsResponse>(&calls_->list_runs, caller, request);
+                          }});
+    questions->push_back({"ExportRuns", "selected", Rule::kRefused,
+                          [this, select](const Caller& caller, const Left& whose) {
+                            v1::ExportRunsRequest request;
+                            select(whose, request.mutable_filter()->mutable_selector());
+                            return Export(caller, request);
+                          }});
+  }
+  for (const Select& select : {by_job, by_sweep}) {
+    questions->push_back({"WatchJobs", "selected", Rule::kRefused,
+                          [this, select](const Caller& caller, const Left& whose) {
+                            v1::WatchJobsRequest request;
+                            select(whose, request.mutable_selector());
+                            return Watch(caller, request);
+                          }});
+  }
+}
+
+void EveryCallTest::AddOthers(std::vector<Question>* questions) {
+  using storage::Caller;
+  const auto add = [questions](const std::string& method, auto ask) {
+    questions->push_back({method, "whatever", Rule::kNothingOfJobs, ask});
+  };
+  add("SubmitJobs", [this](const Caller& caller, const Left&) {
+    v1::SubmitJobsRequest request;
+    *request.add_jobs() = storage::MakeJob().spec;
+    return Ask<v1::SubmitJobsResponse>(&calls_->submit_jobs, caller, request);
+  });
+  // Of finished jobs, as it must leave the others alone.
+  add("CancelJobs", [this](const Caller& caller, const Left& whose) {
+    v1::CancelJobsRequest request;
+    request.mutable_selector()->add_job_ids(whose.finished_job_id);
+    return Ask<v1::CancelJobsResponse>(&calls_->cancel_jobs, caller, request);
+  });
+  add("ListDevices", [this](const Caller& caller, const Left&) {
+    return Ask<v1::ListDevicesResponse>(&calls_->list_devices, caller, v1::ListDevicesRequest());
+  });
+  add("ListPresets", [this](const Caller& caller, const Left&) {
+    return Ask<v1::ListPresetsResponse>(&calls_->list_presets, caller, v1::ListPresetsRequest());
+  });
+  add("GetDaemonStatus", [this](const Caller& caller, const Left&) {
+    return Ask<v1::GetDaemonStatusResponse>(&calls_->get_daemon_status, caller,
+                                            v1::GetDaemonStatusRequest());
+  });
+  add("Doctor", [this](const Caller& caller, const Left&) {
+    return Ask<v1::DoctorResponse>(&calls_->doctor, caller, v1::DoctorRequest());
+  });
+}
+
+std::vector<Question> EveryCallTest::Questions() {
+  std::vector<Question> questions;
+  AddLists(&questions);
+  AddNamed(&questions);
+  AddSelected(&questions);
+  AddOthers(&questions);
+  return questions;
+}
+
+void ExpectNoSecret(const std::string& text) {
+  for (const std::string& secret : kSecrets) EXPECT_THAT(text, Not(HasSubstr(secret)));
+}
+
+void ExpectWhatAStrangerIsTold(Rule rule, const Told& told) {
+  const std::string message(told.status.message());
+  ExpectNoSecret(told.text + message);
+  switch (rule) {
+    case Rule::kNothingOfJobs:
+      return;
+    case Rule::kOutlines:
+      EXPECT_TRUE(told.status.ok()) << told.status;
+      EXPECT_THAT(told.text, HasSubstr("user: \"ann\""));
+      EXPECT_THAT(told.text, HasSubstr("bobsword"));
+      return;
+    case Rule::kOwnAlone:
+      EXPECT_TRUE(told.status.ok()) << told.status;
+      EXPECT_THAT(told.text, Not(HasSubstr("\"ann\"")));
+      EXPECT_THAT(told.text, HasSubstr("bobsword"));
+      return;
+    case Rule::kRefused:
+      EXPECT_TRUE(absl::IsPermissionDenied(told.status)) << told.status;
+      EXPECT_THAT(message, HasSubstr("belongs to ann; only its owner or an admin may see it"));
+      EXPECT_EQ(told.text, "");
+  }
+}
+
+TEST_F(EveryCallTest, IsDecided) {
+  std::set<std::string> decided;
+  for (const Question& question : Questions()) decided.insert(question.method);
+  const auto* service = v1::SubmitJobsRequest::descriptor()->file()->FindServiceByName("Torchlap");
+  ASSERT_NE(service, nullptr);
+  for (int i = 0; i < service->method_count(); ++i) {
+    EXPECT_EQ(decided.count(service->method(i)->name()), 1U)
+        << service->method(i)->name()
+        << ": what does it tell of the jobs of others in a private daemon (server/rpc/privacy.h)?";
+  }
+  EXPECT_EQ(decided.size(), static_cast<size_t>(service->method_count()));
+}
+
+TEST_F(EveryCallTest, TellsAStrangerOnlyWhatItMay) {
+  for (const Question& question : Questions()) {
+    SCOPED_TRACE(question.method + " of " + question.what);
+    ExpectWhatAStrangerIsTold(question.rule, question.ask(stranger_, anns_));
+  }
+}
+
+TEST_F(EveryCallTest, TellsOwnersAdminsAndEverybodyElsewhereAll) {
+  storage::Caller admin = ann_;
+  admin.principal = "uid:1002";
+  admin.name = "eve";
+  admin.is_admin = true;
+  for (const Question& question : Questions()) {
+    if (question.rule == Rule::kNothingOfJobs) continue;
+    // Bob, as he is by default: the daemon is not private.
+    for (const storage::Caller& caller : {owner_, admin, root_, bob_}) {
+      SCOPED_TRACE(question.method + " of " + question.what + " by " + caller.name);
+      const Told told = question.ask(caller, anns_);
+      EXPECT_TRUE(told.status.ok()) << told.status;
+      EXPECT_THAT(told.text, HasSubstr("annsword"));
+    }
+  }
+}
+
+TEST_F(PrivacyTest, AnOutlineHasNoFieldBeyondThese) {
+  v1::ListJobsResponse response;
+  ASSERT_TRUE(calls_->list_jobs.Answer(stranger_, {}, &response).ok());
+  size_t outlines = 0;
+  for (const v1::Job& job : response.jobs()) {
+    if (job.user() != "ann") continue;
+    ++outlines;
+    EXPECT_GT(job.job_id(), 0U);
+    EXPECT_EQ(job.owner(), "uid:1000");
+    EXPECT_GT(job.submitted_at_ns(), 0);
+    EXPECT_EQ(job.has_wait(), job.state() == v1::JOB_STATE_QUEUED);
+    EXPECT_EQ(job.device(), job.state() == v1::JOB_STATE_RUNNING ? "cpu0" : "");
+    std::vector<const google::protobuf::FieldDescriptor*> fields;
+    job.GetReflection()->ListFields(job, &fields);
+    static const std::set<std::string> kShown = {
+        "job_id", "owner", "user", "state", "submitted_at_ns", "started_at_ns", "device", "wait"};
+    for (const auto* field : fields) EXPECT_EQ(kShown.count(field->name()), 1U) << field->name();
+  }
+  EXPECT_EQ(outlines, 2U) << "the one that runs and the one that waits";
+}
+
+// What is kept back is not counted either: a page is as long as was asked for, but for the last.
+TEST_F(PrivacyTest, PagesAndCountsAreOfWhatIsShown) {
+  v1::ListRunsRequest request;
+  request.set_page_size(2);
+  std::vector<int> sizes;
+  std::set<std::string> users;
+  do {
+    v1::ListRunsResponse response;
+    ASSERT_TRUE(calls_->list_runs.Answer(stranger_, request, &response).ok());
+    sizes.push_back(response.runs_size());
+    for (const v1::Run& run : response.runs()) users.insert(run.user());
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+  EXPECT_THAT(sizes, ElementsAre(2, 2, 1));
+  EXPECT_THAT(users, ElementsAre("bob"));
+
+  const auto finished_runs = [&](const storage::Caller& caller) {
+    v1::GetDaemonStatusResponse status;
+    EXPECT_TRUE(calls_->get_daemon_status.Answer(caller, {}, &status).ok());
+    EXPECT_EQ(status.queued_jobs(), 2U) << "the queue shows everyone's";
+    EXPECT_EQ(status.running_jobs(), 2U);
+    return status.finished_runs();
+  };
+  EXPECT_EQ(finished_runs(stranger_), 5U);
+  EXPECT_EQ(finished_runs(owner_), 5U);
+  EXPECT_EQ(finished_runs(root_), 10U);
+  EXPECT_EQ(finished_runs(bob_), 10U);
+  storage::Caller newcomer = stranger_;
+  newcomer.principal = "uid:1003";
+  EXPECT_EQ(finished_runs(newcomer), 0U);
+}
+
+TEST_F(PrivacyTest, AFilterByUserShowsNoMore) {
+  v1::ListRunsRequest runs;
+  runs.mutable_filter()->add_users("ann");
+  v1::ListRunsResponse listed;
+  ASSERT_TRUE(calls_->list_runs.Answer(stranger_, runs, &listed).ok());
+  EXPECT_THAT(listed.runs(), IsEmpty());
+  runs.mutable_filter()->clear_users();
+  (*runs.mutable_filter()->mutable_labels())["label"] = "annsword";
+  ASSERT_TRUE(calls_->list_runs.Answer(stranger_, runs, &listed).ok());
+  EXPECT_THAT(listed.runs(), IsEmpty());
+  v1::ListSweepsRequest sweeps;
+  sweeps.set_user("uid:1000");
+  v1::ListSweepsResponse found;
+  ASSERT_TRUE(calls_->list_sweeps.Answer(stranger_, sweeps, &found).ok());
+  EXPECT_THAT(found.sweeps(), IsEmpty());
+  v1::ListJobsRequest jobs;
+  jobs.set_user("ann");
+  const Told told = List(stranger_, jobs);
+  EXPECT_TRUE(told.status.ok()) << told.status;
+  ExpectNoSecret(told.text);
+  jobs.add_states(v1::JOB_STATE_FAILED);
+  EXPECT_EQ(List(stranger_, jobs).text, "") << "what has ended is not in the queue";
+}
+
+// A name is a word: whether somebody has it must not be told.
+TEST_F(PrivacyTest, ASweepsNameIsUnknownToStrangers) {
+  v1::Selector selector;
+  selector.add_sweep_names("annsword");
+  EXPECT_EQ(jobs_->Resolve(selector, stranger_).status(),
+            absl::NotFoundError("there is no sweep named 'annsword'"));
+  EXPECT_EQ(jobs_->Resolve(selector, owner_)->sweep_ids.size(), 1U);
+  EXPECT_TRUE(jobs_->Resolve(selector, bob_).ok());
+  // Both have one of this name: each means his own, and it is not ambiguous.
+  const storage::Submitted anns = SubmitAs(ann_, "same", 4, {v1::PURPOSE_MEASURE});
+  const storage::Submitted bobs = SubmitAs(bob_, "same", 4, {v1::PURPOSE_MEASURE});
+  selector.set_sweep_names(0, "same");
+  EXPECT_THAT(jobs_->Resolve(selector, owner_)->sweep_ids, ElementsAre(anns.sweep_id));
+  EXPECT_THAT(jobs_->Resolve(selector, stranger_)->sweep_ids, ElementsAre(bobs.sweep_id));
+  EXPECT_TRUE(absl::IsInvalidArgument(jobs_->Resolve(selector, root_).status()));
+}
+
+TEST_F(PrivacyTest, WhatIsNotThereIsNotAnothers) {
+  v1::GetJobRequest job;
+  job.set_job_id(4711);
+  EXPECT_EQ(Ask<v1::GetJobResponse>(&calls_->get_job, stranger_, job).status,
+            absl::NotFoundError("there is no job 4711"));
+  const auto code_of_run = [&](const std::string& run_id) {
+    v1::GetRunRequest run;
+    run.set_run_id(run_id);
+    return AskStream<v1::GetRunResponse>(calls_->get_run, stranger_, run).status.code();
+  };
+  EXPECT_EQ(code_of_run("4711.1"), absl::StatusCode::kNotFound);
+  EXPECT_EQ(code_of_run(std::to_string(bobs_.finished_job_id) + ".9"), absl::StatusCode::kNotFound);
+  // How many runs another's job had is not told: these are the same.
+  EXPECT_EQ(code_of_run(anns_.run_id), absl::StatusCode::kPermissionDenied);
+  const std::string no_run = std::to_string(anns_.finished_job_id) + ".9";
+  EXPECT_EQ(code_of_run(no_run), absl::StatusCode::kPermissionDenied);
+  v1::Selector selector;
+  selector.add_run_ids(no_run);
+  EXPECT_TRUE(absl::IsPermissionDenied(jobs_->Resolve(selector, stranger_).status()));
+  v1::ReadTraceRequest trace;
+  trace.set_run_id("17. 2");
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      AskStream<v1::ReadTraceResponse>(calls_->read_trace, stranger_, trace).status));
+}
+
+TEST_F(PrivacyTest, AllThatAStrangerCancelsIsHisOwn) {
+  v1::CancelJobsRequest request;
+  request.mutable_selector()->set_all(true);
+  v1::CancelJobsResponse response;
+  ASSERT_TRUE(calls_->cancel_jobs.Answer(stranger_, request, &response).ok());
+  EXPECT_EQ(response.cancelled_job_ids_size(), 1);
+  EXPECT_EQ(response.cancelling_job_ids_size(), 1);
+  v1::CancelJobsRequest of_ann;
+  of_ann.set_user("ann");
+  EXPECT_TRUE(absl::IsPermissionDenied(
+      Ask<v1::CancelJobsResponse>(&calls_->cancel_jobs, stranger_, of_ann).status));
+}
+
+TEST(LeaveOutlines, LeavesOnesOwnJobsAsTheyAre) {
+  storage::Caller bob{"uid:1001", "bob"};
+  bob.sees_all = false;
+  v1::Job job;
+  job.set_job_id(7);
+  job.set_sweep_name("night");
+  job.mutable_wait()->set_jobs_ahead(3);
+  std::vector<v1::Job> jobs(3, job);
+  jobs[0].set_owner("uid:1001");
+  jobs[1].set_owner("uid:1002");
+  jobs[2].clear_owner();  // nobody's that is known: not bob's
+  LeaveOutlines(bob, &jobs);
+  EXPECT_EQ(jobs[0].sweep_name(), "night");
+  EXPECT_EQ(jobs[1].sweep_name(), "");
+  EXPECT_EQ(jobs[1].wait().jobs_ahead(), 3U);
+  EXPECT_EQ(jobs[2].sweep_name(), "");
+  bob.sees_all = true;
+  std::vector<v1::Job> whole(1, job);
+  LeaveOutlines(bob, &whole);
+  EXPECT_EQ(whole[0].sweep_name(), "night");
+}
+
+}  // namespace
+}  // namespace torchlap::rpc
