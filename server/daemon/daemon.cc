@@ -88,6 +88,16 @@ storage::QueueLimits LimitsOf(const host::Configuration& configuration) {
           .share = configuration.min_queued_launches_per_user};
 }
 
+// A user's own daemon has no others to keep anything from.
+bool IsPrivate(const host::Configuration& configuration) {
+  return configuration.system && configuration.is_private;
+}
+
+storage::RunStore::History HistoryOf(const host::Configuration& configuration) {
+  return IsPrivate(configuration) ? storage::RunStore::History::kOwners
+                                  : storage::RunStore::History::kEverybodys;
+}
+
 host::RuntimeAccess AccessOf(const host::Configuration& configuration) {
   return configuration.system ? host::RuntimeAccess::kEveryone : host::RuntimeAccess::kOwnerOnly;
 }
@@ -110,6 +120,10 @@ absl::Status MakeFolders(const host::Configuration& configuration) {
   }
   if (absl::Status status = host::MakeStateFolder(configuration.state_folder); !status.ok()) {
     return status;
+  }
+  if (IsPrivate(configuration)) {
+    absl::Status closed = host::CheckClosedToOthers(configuration.state_folder);
+    if (!closed.ok()) return closed;
   }
   absl::Status own = CheckStateFiles(configuration.state_folder);
   return own.ok() ? host::MakeRunFolders(configuration.state_folder) : own;
@@ -250,7 +264,7 @@ absl::Status Daemon::Parts::OpenDatabase() {
   state_files.emplace(std::vector<std::filesystem::path>{file, file.string() + ".lock"});
   jobs.emplace(database.get(), facts.boot_id, configuration.max_interruptions,
                LimitsOf(configuration));
-  runs.emplace(database.get());
+  runs.emplace(database.get(), HistoryOf(configuration));
   for (const std::string& line : database->damage()) spdlog::error("database: {}", line);
   const auto orphans = jobs->SetAsideOrphans(WallNs());
   if (!orphans.ok()) return orphans.status();
@@ -308,6 +322,7 @@ absl::Status Daemon::Parts::Serve() {
   listen.sockets = SocketsOf(configuration);
   listen.everyone = configuration.system;
   listen.admins = configuration.admins;
+  listen.is_private = IsPrivate(configuration);
   listen.limits = rpc::LimitsFor(descriptors);
   listen.prepare = [this](const auto& socket) { return HoldSocket(socket); };
   listen.listening = [this](const auto& socket) {

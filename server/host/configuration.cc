@@ -16,10 +16,12 @@
 #include <toml++/toml.h>
 
 #include "proto/default_paths.h"
+#include "proto/ranges.h"
 #include "proto/words.h"
 #include "server/host/account_name.h"
 #include "server/host/cpu_list.h"
 #include "server/host/memory_size.h"
+#include "server/host/time_span.h"
 
 namespace torchlap::host {
 namespace {
@@ -30,6 +32,7 @@ constexpr const char* kSystemConfigFile = "/etc/torchlap/torchlapd.toml";
 constexpr double kDefaultMemoryShare = 0.8;
 constexpr size_t kCoresToSpareOne = 4;
 constexpr int64_t kMaxGraceMs = 600000;
+constexpr int64_t kSystemTimeLimitNs = 86'400'000'000'000;
 constexpr int64_t kMaxQueuedJobs = 10000000;
 constexpr int64_t kMaxQueuedLaunches = 10000000;
 constexpr int64_t kMaxShare = 100000;
@@ -115,9 +118,11 @@ class Reader {
 
   std::string String(const std::string& key, const toml::node& node);
   int64_t Integer(const std::string& key, const toml::node& node, int64_t least, int64_t most);
+  bool Switch(const std::string& key, const toml::node& node);
   fs::path Path(const std::string& key, const toml::node& node);
   std::vector<int> Cores(const std::string& key, const toml::node& node);
   uint64_t Memory(const std::string& key, const toml::node& node);
+  int64_t TimeSpan(const std::string& key, const toml::node& node);
   v1::DeviceKind Kind(const std::string& key, const toml::node& node);
   VendorPeaks Peaks(const std::string& key, const toml::node& node);
   std::set<std::string> Accounts(const std::string& key, const toml::node& node);
@@ -158,6 +163,12 @@ int64_t Reader::Integer(const std::string& key, const toml::node& node, int64_t 
                            std::to_string(least) + " to " + std::to_string(most));
   }
   return value.value_or(0);
+}
+
+bool Reader::Switch(const std::string& key, const toml::node& node) {
+  const auto value = node.value_exact<bool>();
+  if (!value) FailType(key, node, "true or false");
+  return value.value_or(false);
 }
 
 fs::path Reader::Path(const std::string& key, const toml::node& node) {
@@ -207,6 +218,17 @@ uint64_t Reader::Memory(const std::string& key, const toml::node& node) {
                            PrintMemorySize(host_.total_memory_bytes));
   }
   return *bytes;
+}
+
+int64_t Reader::TimeSpan(const std::string& key, const toml::node& node) {
+  const auto text = node.value_exact<std::string>();
+  if (!text) {
+    FailType(key, node, "a time in quotes, like \"24h\"");
+    return 0;
+  }
+  const auto ns = ParseTimeSpan(key, *text);
+  if (!ns.ok()) Fail(LineOf(node), std::string(ns.status().message()));
+  return ns.value_or(0);
 }
 
 VendorPeaks Reader::Peaks(const std::string& key, const toml::node& node) {
@@ -274,6 +296,8 @@ void Reader::ReadKey(const std::string& key, const toml::node& node) {
   } else if (key == "max_interruptions") {
     configuration_->max_interruptions =
         static_cast<uint32_t>(Integer(key, node, 0, kMaxQueuedJobs));
+  } else if (key == "max_time_limit") {
+    configuration_->max_time_limit_ns = TimeSpan(key, node);
   } else if (key == "max_queued_jobs") {
     configuration_->max_queued_jobs = static_cast<uint32_t>(Integer(key, node, 1, kMaxQueuedJobs));
   } else if (key == "max_queued_launches") {
@@ -289,6 +313,8 @@ void Reader::ReadKey(const std::string& key, const toml::node& node) {
     configuration_->grace = std::chrono::milliseconds(Integer(key, node, 0, kMaxGraceMs));
   } else if (key == "admins") {
     configuration_->admins = Accounts(key, node);
+  } else if (key == "private") {
+    configuration_->is_private = Switch(key, node);
   } else if (key == "daemon_cores") {
     configuration_->daemon_cores = Cores(key, node);
   } else if (key == "device") {
@@ -297,10 +323,9 @@ void Reader::ReadKey(const std::string& key, const toml::node& node) {
     Fail(LineOf(node),
          "unknown key " + key +
              ", must be one of state_folder, runtime_folder, socket, max_interruptions, "
-             "max_queued_jobs, max_queued_launches, max_queued_launches_per_user, "
+             "max_time_limit, max_queued_jobs, max_queued_launches, max_queued_launches_per_user, "
              "min_queued_launches_per_user, daemon_cores, torch, worker, nvml_library, grace_ms, "
-             "admins, "
-             "[[device]]");
+             "admins, private, [[device]]");
   }
 }
 
@@ -509,6 +534,10 @@ absl::StatusOr<Configuration> LoadConfiguration(const ConfigurationSource& sourc
   Configuration configuration;
   configuration.file = FileToRead(source);
   configuration.system = source.system;
+  configuration.max_time_limit_ns =
+      source.system
+          ? kSystemTimeLimitNs
+          : static_cast<int64_t>(RangeOf<v1::Plan>(v1::Plan::kTimeLimitNsFieldNumber).max);
   absl::Status status = Reader(configuration.file, host, &configuration).Read();
   if (!status.ok()) return status;
   FillFolders(&configuration);

@@ -4,6 +4,7 @@
 //   runtime_folder = "/run/torchlap"       # torchlapd.sock
 //   socket = "/run/torchlap/torchlapd.sock"
 //   max_interruptions = 10                 # 0: no limit
+//   max_time_limit = "24h"                 # of one run; admins may ask for more
 //   max_queued_jobs = 100000               # of everybody
 //   max_queued_launches = 200000           # of everybody; a tenth of it is kept for admins
 //   max_queued_launches_per_user = 100000  # admins have no limit of their own
@@ -14,6 +15,7 @@
 //   nvml_library = "libnvidia-ml.so.1"
 //   grace_ms = 3000                        # between TERM and KILL
 //   admins = ["ann", "uid:1001"]           # beside root and the daemon's own account
+//   private = true                         # others see of a job that it is there, and whose
 //   [[device]]
 //   name = "cpu0"
 //   kind = "cpu"
@@ -65,6 +67,9 @@ struct Configuration {
   std::filesystem::path runtime_folder;
   std::filesystem::path socket_path;
   uint32_t max_interruptions = 10;
+  // Longest time_limit that who is no admin may ask for. Not given: a day in system mode, else
+  // whatever the contract allows.
+  int64_t max_time_limit_ns = 0;
   // What may wait in the queue (storage/queue_limits.h).
   uint32_t max_queued_jobs = 100000;
   uint32_t max_queued_launches = 200000;
@@ -80,6 +85,9 @@ struct Configuration {
   // Who may cancel the jobs of others and ask for priority, beside root and the daemon's account.
   // Names, and `uid:N`; an account need not be there yet.
   std::set<std::string> admins;
+  // Who is neither owner nor admin sees of a job that it is there, whose it is and whether it waits
+  // or runs (server/rpc/privacy.h). In a user's own daemon there are no others.
+  bool is_private = false;
   // CPU devices, at least one, in the order of the file; then entries for CUDA devices by name.
   std::vector<DeviceSettings> cpu_devices;
   std::vector<DeviceSettings> cuda_devices;

@@ -122,6 +122,12 @@ absl::Status MakeStateFolder(const fs::path& folder) {
   return absl::Status(status.code(), message + "; torchlapd --state DIR takes another one");
 }
 
+absl::Status CheckClosedToOthers(const fs::path& folder) {
+  struct stat info {};
+  if (stat(folder.c_str(), &info) != 0) return CannotMake(folder, errno);
+  return CheckOwnerAndMode(folder, info, 0007);
+}
+
 std::filesystem::path LogFile(const std::filesystem::path& state_folder,
                               const std::string& run_id) {
   return state_folder / kLogs / (run_id + ".log");

@@ -22,6 +22,10 @@ absl::Status MakeRuntimeFolder(const std::filesystem::path& folder, RuntimeAcces
 // names the flag that takes another folder: an account without a home has `/`.
 absl::Status MakeStateFolder(const std::filesystem::path& folder);
 
+// PERMISSION_DENIED in one line: whoever is neither its owner nor in its group can look for files
+// in the folder, whatever their own modes are.
+absl::Status CheckClosedToOthers(const std::filesystem::path& folder);
+
 // What a run leaves in the state folder: its worker's words, and the Chrome trace of a trace run.
 std::filesystem::path LogFile(const std::filesystem::path& state_folder, const std::string& run_id);
 std::filesystem::path TraceFile(const std::filesystem::path& state_folder,

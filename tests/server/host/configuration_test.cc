@@ -15,6 +15,7 @@ namespace torchlap::host {
 namespace {
 
 constexpr uint64_t kGib = uint64_t{1} << 30;
+constexpr int64_t kDayNs = 86'400'000'000'000;
 using Cores = std::vector<int>;
 
 HostResources Host(Cores cores) { return {std::move(cores), 16 * kGib, 10 * kGib, "Test CPU"}; }
@@ -56,6 +57,7 @@ TEST_F(ConfigurationTest, WithoutAFileThereAreDefaults) {
   EXPECT_EQ(configuration->runtime_folder, "/run/user/7/torchlap");
   EXPECT_EQ(configuration->socket_path, "/run/user/7/torchlap/torchlapd.sock");
   EXPECT_EQ(configuration->max_interruptions, 10U);
+  EXPECT_EQ(configuration->max_time_limit_ns, 7 * kDayNs) << "all that a job can ask for";
   EXPECT_EQ(configuration->max_queued_jobs, 100000U);
   EXPECT_EQ(configuration->max_queued_launches, 200000U);
   EXPECT_EQ(configuration->max_queued_launches_per_user, 100000U);
@@ -94,6 +96,7 @@ TEST_F(ConfigurationTest, TheSystemsDaemonHasTheSystemsFolders) {
   EXPECT_TRUE(configuration->system);
   EXPECT_EQ(configuration->state_folder, "/var/lib/torchlap");
   EXPECT_EQ(configuration->socket_path, "/run/torchlap/torchlapd.sock");
+  EXPECT_EQ(configuration->max_time_limit_ns, kDayNs);
 }
 
 TEST_F(ConfigurationTest, TheUsersFileIsReadUnlessAnotherIsNamed) {
@@ -108,6 +111,7 @@ state_folder = "/data/state"
 runtime_folder = "/data/run"
 socket = "/data/run/s.sock"
 max_interruptions = 0
+max_time_limit = "90m"
 max_queued_jobs = 5
 max_queued_launches = 70
 max_queued_launches_per_user = 60
@@ -118,6 +122,7 @@ worker = "build/worker"
 nvml_library = "fakes/libnvml.so"
 grace_ms = 50
 admins = ["root", "not-there-now", "uid:54321"]
+private = true
 [[device]]
 name = "left"
 kind = "cpu"
@@ -140,8 +145,10 @@ cores = "0-1"
   EXPECT_EQ(configuration->runtime_folder, "/data/run");
   EXPECT_EQ(configuration->socket_path, "/data/run/s.sock");
   EXPECT_EQ(configuration->max_interruptions, 0U);
+  EXPECT_EQ(configuration->max_time_limit_ns, kDayNs / 16);
   EXPECT_EQ(configuration->max_queued_jobs, 5U);
   EXPECT_EQ(configuration->admins, (std::set<std::string>{"not-there-now", "root", "uid:54321"}));
+  EXPECT_TRUE(configuration->is_private);
   EXPECT_EQ(configuration->max_queued_launches, 70U);
   EXPECT_EQ(configuration->max_queued_launches_per_user, 60U);
   EXPECT_EQ(configuration->min_queued_launches_per_user, 0U);
@@ -161,6 +168,15 @@ cores = "0-1"
   ASSERT_EQ(configuration->cuda_devices.size(), 1U);
   EXPECT_EQ(configuration->cuda_devices[0].cores, (Cores{0, 1}));
   EXPECT_EQ(configuration->cuda_devices[0].threads, 2U);
+}
+
+TEST_F(ConfigurationTest, ADaemonIsPrivateOnlyWhereThatIsSaid) {
+  EXPECT_FALSE(LoadConfiguration({}, Host({0}))->is_private);
+  EXPECT_FALSE(Load("admins = ['root']")->is_private);
+  EXPECT_FALSE(Load("private = false")->is_private);
+  EXPECT_TRUE(Load("private = true")->is_private);
+  EXPECT_EQ(Refusal("private = 'yes'"), "1: private is a string, must be true or false");
+  EXPECT_EQ(Refusal("\nprivate = 1"), "2: private is a whole number, must be true or false");
 }
 
 TEST_F(ConfigurationTest, ABareLibraryNameIsLeftToTheDynamicLinker) {
@@ -260,6 +276,18 @@ TEST_F(ConfigurationTest, ANumberOutOfRangeIsRefused) {
             "1: min_queued_launches_per_user is 100001, must be 0 to 100000");
   EXPECT_EQ(Refusal("grace_ms = 600001"), "1: grace_ms is 600001, must be 0 to 600000");
   EXPECT_EQ(Refusal("torch = ''"), "1: torch is empty, leave it out instead");
+}
+
+TEST_F(ConfigurationTest, ATimeLimitIsATimeWithItsUnit) {
+  EXPECT_EQ(Load("max_time_limit = '1h'")->max_time_limit_ns, kDayNs / 24);
+  EXPECT_EQ(Load("max_time_limit = '7d'")->max_time_limit_ns, 7 * kDayNs);
+  for (const std::string text : {"", "24", "8d", "0h", "a day"}) {
+    EXPECT_EQ(Refusal("\nmax_time_limit = '" + text + "'"),
+              "2: max_time_limit is '" + text +
+                  "', must be a time like 90m, 24h or 7d, which is the most");
+  }
+  EXPECT_EQ(Refusal("max_time_limit = 24"),
+            "1: max_time_limit is a whole number, must be a time in quotes, like \"24h\"");
 }
 
 TEST_F(ConfigurationTest, WhatIsNoTomlIsRefusedWithItsLine) {

@@ -125,6 +125,18 @@ TEST_F(StateFolders, TheStateFolderIsMadePrivateAndOneThatOthersMayReadIsKept) {
   EXPECT_EQ(MakeStateFolder(Made("writable", 0777)).code(), absl::StatusCode::kPermissionDenied);
 }
 
+TEST_F(StateFolders, AFolderIsClosedToOthersByItsMode) {
+  for (const mode_t mode : {0700U, 0750U, 0770U}) {
+    EXPECT_TRUE(CheckClosedToOthers(Made("closed" + std::to_string(mode), mode)).ok()) << mode;
+  }
+  for (const mode_t mode : {0701U, 0704U, 0755U, 0777U}) {
+    const absl::Status status = CheckClosedToOthers(Made("open" + std::to_string(mode), mode));
+    EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << mode;
+    EXPECT_NE(status.message().find("must be 0770 or stricter"), absl::string_view::npos) << status;
+  }
+  EXPECT_FALSE(CheckClosedToOthers(temporary_.path() / "missing").ok());
+}
+
 TEST_F(StateFolders, AStateFolderThatCannotBeWrittenIsRefused) {
   if (geteuid() == 0) GTEST_SKIP() << "root writes everywhere";
   const auto folder = Made("readonly", 0500);
