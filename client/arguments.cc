@@ -124,6 +124,7 @@ void AddRunQueries(CLI::App* app, AllOptions* all) {
   auto* sweeps = app->add_subcommand("sweeps", "what was submitted, newest first");
   AddWord(sweeps, "--user", &all->sweeps.user, "account, or uid:N", "USER");
   AddWord(sweeps, "--limit", &all->sweeps.limit, "at most so many (50)", "N");
+  AddSwitch(sweeps, "--wide", &all->sweeps.wide, "nothing shortened, also beyond 80 characters");
   AddOutput(sweeps, &all->sweeps.output, format::Content::kList);
   auto* exporting =
       app->add_subcommand("export", "results of a sweep (default: your latest) as a table or file");

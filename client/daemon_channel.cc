@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -96,6 +97,10 @@ class GrpcDaemonChannel : public DaemonChannel {
 
   const std::string& address() const override { return address_; }
 
+  uint64_t unreadable_rows() const override {
+    return std::max(unreadable_in_lists_, unreadable_in_a_stream_);
+  }
+
   absl::StatusOr<v1::SubmitJobsResponse> SubmitJobs(const v1::SubmitJobsRequest& request) override {
     return Call<v1::SubmitJobsResponse>(&Stub::SubmitJobs, request);
   }
@@ -103,13 +108,17 @@ class GrpcDaemonChannel : public DaemonChannel {
     return Call<v1::GetJobResponse>(&Stub::GetJob, request);
   }
   absl::StatusOr<v1::ListJobsResponse> ListJobs(const v1::ListJobsRequest& request) override {
-    return Call<v1::ListJobsResponse>(&Stub::ListJobs, request);
+    auto jobs = Call<v1::ListJobsResponse>(&Stub::ListJobs, request);
+    if (jobs.ok()) unreadable_in_lists_ += jobs->unreadable_jobs();
+    return jobs;
   }
   absl::StatusOr<v1::CancelJobsResponse> CancelJobs(const v1::CancelJobsRequest& request) override {
     return Call<v1::CancelJobsResponse>(&Stub::CancelJobs, request);
   }
   absl::StatusOr<v1::ListRunsResponse> ListRuns(const v1::ListRunsRequest& request) override {
-    return Call<v1::ListRunsResponse>(&Stub::ListRuns, request);
+    auto runs = Call<v1::ListRunsResponse>(&Stub::ListRuns, request);
+    if (runs.ok()) unreadable_in_lists_ += runs->unreadable_runs();
+    return runs;
   }
   absl::StatusOr<v1::ListSweepsResponse> ListSweeps(const v1::ListSweepsRequest& request) override {
     return Call<v1::ListSweepsResponse>(&Stub::ListSweeps, request);
@@ -143,7 +152,15 @@ class GrpcDaemonChannel : public DaemonChannel {
       const v1::ExportRunsRequest& request,
       const std::function<bool(const v1::ExportRunsResponse&)>& on_part) override {
     grpc::ClientContext context;
-    return DrainWhile(&context, stub_->ExportRuns(&context, request), on_part);
+    uint64_t unreadable = 0;
+    const std::function<bool(const v1::ExportRunsResponse&)> take =
+        [&](const v1::ExportRunsResponse& part) {
+          unreadable += part.unreadable_rows();
+          return on_part(part);
+        };
+    const absl::Status status = DrainWhile(&context, stub_->ExportRuns(&context, request), take);
+    unreadable_in_a_stream_ = std::max(unreadable_in_a_stream_, unreadable);
+    return status;
   }
 
   absl::Status ReadTrace(
@@ -161,7 +178,15 @@ class GrpcDaemonChannel : public DaemonChannel {
     auto stream = stub_->WatchJobs(&context, request);
     // TryCancel may be called from any thread once the call was started.
     const std::stop_callback end_on_stop(stop, [&context] { context.TryCancel(); });
-    return DrainWhile(&context, std::move(stream), on_change);
+    uint64_t unreadable = 0;
+    const std::function<bool(const v1::WatchJobsResponse&)> take =
+        [&](const v1::WatchJobsResponse& change) {
+          unreadable += change.snapshot().unreadable_jobs();
+          return on_change(change);
+        };
+    const absl::Status status = DrainWhile(&context, std::move(stream), take);
+    unreadable_in_a_stream_ = std::max(unreadable_in_a_stream_, unreadable);
+    return status;
   }
 
  private:
@@ -216,6 +241,8 @@ class GrpcDaemonChannel : public DaemonChannel {
   const std::string address_;
   const std::chrono::milliseconds patience_;
   std::unique_ptr<Stub> stub_;
+  uint64_t unreadable_in_lists_ = 0;
+  uint64_t unreadable_in_a_stream_ = 0;  // that had most
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <absl/status/statusor.h>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,6 +33,10 @@ class DaemonChannel {
   virtual absl::Status Reopen() = 0;
 
   virtual const std::string& address() const = 0;
+
+  // Rows that answers so far had to leave out, as the daemon's database is damaged: of all lists,
+  // or of the one stream that had most, as the same rows may be asked for twice.
+  virtual uint64_t unreadable_rows() const = 0;
 
   virtual absl::StatusOr<v1::SubmitJobsResponse> SubmitJobs(
       const v1::SubmitJobsRequest& request) = 0;

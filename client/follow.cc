@@ -60,12 +60,11 @@ class Follower {
   // False: nothing more is needed.
   bool Take(const v1::WatchJobsResponse& change) {
     lost_since_.reset();
-    if (change.has_snapshot()) asked_about_.reset();
     if (options_.run_line) SayEndedRun(change);
     SayNotStored(change.snapshot());
     std::vector<FinishedCell> finished = progress_->Apply(change);
     if (progress_->sequence()) PinSelector();
-    if (!display_->is_quiet()) LearnWhyItWaits();
+    SayWhyItWaits();
     std::vector<NextTry> tries = progress_->TakeTries();
     if (options_.run_line) {
       finished.clear();
@@ -91,29 +90,15 @@ class Follower {
     }
   }
 
-  // Changes do not tell it: asked for whenever another job begins to wait. An answer that does not
-  // come leaves it out.
-  void LearnWhyItWaits() {
+  // Once, before anything has begun: what it waits for later is in the line that is redrawn.
+  void SayWhyItWaits() {
     const std::optional<uint64_t> job_id = progress_->waiting_job();
-    if (!progress_->sequence() || job_id == asked_about_) return;
-    asked_about_ = job_id;
-    if (!job_id) return;
-    v1::GetJobRequest request;
-    request.set_job_id(*job_id);
-    const auto response = channel_->GetJob(request);
-    if (!response.ok()) return;
-    progress_->SetWait(*job_id, response->job().wait());
-    const bool has_begun = has_said_why_ || progress_->done() > 0;
-    if (!has_begun && response->job().wait().code() != v1::WaitReason::CODE_STARTING) {
-      SayWhyItWaits(*job_id);
-    }
-  }
-
-  void SayWhyItWaits(uint64_t job_id) {
-    const std::string why = progress_->waiting_words();
-    if (why.empty()) return;
+    if (!job_id || has_said_why_ || progress_->done() > 0) return;
+    const v1::WaitReason reason = progress_->waiting_reason();
+    const std::string why = format::WaitWords(reason);
+    if (why.empty() || reason.code() == v1::WaitReason::CODE_STARTING) return;
     has_said_why_ = true;
-    display_->SayWhereNothingIsDrawn(fmt::format("{} waits: {}", job_id, why));
+    display_->SayWhereNothingIsDrawn(fmt::format("{} waits: {}", *job_id, why));
   }
 
   // `last` may mean another sweep when the stream is resumed.
@@ -154,7 +139,6 @@ class Follower {
   SweepProgress* const progress_;
   ProgressDisplay* const display_;
   bool is_pinned_ = false;
-  std::optional<uint64_t> asked_about_;
   bool has_said_why_ = false;
   std::optional<Clock::time_point> lost_since_;
 };

@@ -26,11 +26,8 @@ absl::StatusOr<std::pair<std::string, std::string>> ParsePair(const std::string&
 absl::StatusOr<double> ParseRatio(const std::string& what, const std::string& text) {
   const bool percent = !text.empty() && text.back() == '%';
   const std::string digits = text.substr(0, text.size() - (percent ? 1 : 0));
-  double number = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error == std::errc() && end == digits.data() + digits.size() && std::isfinite(number)) {
-    return percent ? number / 100 : number;
-  }
+  const std::optional<double> number = ReadNumber<double>(digits);
+  if (number && std::isfinite(*number)) return percent ? *number / 100 : *number;
   return Invalid(fmt::format("{} is {}, must be a percentage (1%) or a ratio (0.01)", what,
                              text.empty() ? "''" : text));
 }

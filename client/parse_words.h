@@ -21,9 +21,9 @@ namespace torchlap::client {
 inline absl::Status Invalid(std::string message) { return absl::InvalidArgumentError(message); }
 
 // All of the text as a number; nothing if it is not one.
-template <typename Integer>
-std::optional<Integer> ReadInteger(std::string_view text) {
-  Integer number{};
+template <typename Number>
+std::optional<Number> ReadNumber(std::string_view text) {
+  Number number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
@@ -32,7 +32,7 @@ std::optional<Integer> ReadInteger(std::string_view text) {
 // `what` is the flag.
 template <typename Integer>
 absl::StatusOr<Integer> ParseInteger(const std::string& what, const std::string& text) {
-  if (const auto number = ReadInteger<Integer>(text)) return *number;
+  if (const auto number = ReadNumber<Integer>(text)) return *number;
   return Invalid(fmt::format("{} is {}, must be a whole number from {} to {}", what, text,
                              std::numeric_limits<Integer>::min(),
                              std::numeric_limits<Integer>::max()));

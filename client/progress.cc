@@ -124,7 +124,7 @@ std::string LaunchWords(const SweepProgress::Current& current) {
 }
 
 std::string WaitingWords(const SweepProgress& progress) {
-  const std::string why = progress.waiting_words();
+  const std::string why = format::WaitWords(progress.waiting_reason());
   return why.empty() ? "waiting" : "waiting: " + why;
 }
 
@@ -165,6 +165,7 @@ std::vector<FinishedCell> SweepProgress::Apply(const v1::WatchJobsResponse& chan
   if (change.has_snapshot()) ApplySnapshot(change.snapshot(), &finished);
   if (change.has_event()) ApplyEvent(change.event(), &finished);
   if (change.has_snapshot() && snapshot_is_whole_) Compare();
+  if (change.has_waiting()) ApplyWaiting(change.waiting());
   if (change.has_progress()) {
     const auto cell = cells_.find(change.progress().job_id());
     // A late report of a run that has ended says nothing any more.
@@ -313,14 +314,15 @@ std::optional<uint64_t> SweepProgress::waiting_job() const {
   return first;
 }
 
-void SweepProgress::SetWait(uint64_t job_id, const v1::WaitReason& wait) {
-  const auto place = cells_.find(job_id);
-  if (place != cells_.end()) *place->second.job.mutable_wait() = wait;
+void SweepProgress::ApplyWaiting(const v1::Waiting& waiting) {
+  const auto place = cells_.find(waiting.job_id());
+  if (place == cells_.end() || place->second.job.state() != v1::JOB_STATE_QUEUED) return;
+  *place->second.job.mutable_wait() = waiting.reason();
 }
 
-std::string SweepProgress::waiting_words() const {
+v1::WaitReason SweepProgress::waiting_reason() const {
   const std::optional<uint64_t> job_id = waiting_job();
-  return job_id ? format::WaitWords(cells_.at(*job_id).job.wait()) : "";
+  return job_id ? cells_.at(*job_id).job.wait() : v1::WaitReason();
 }
 
 std::vector<uint64_t> SweepProgress::job_ids() const {

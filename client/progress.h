@@ -60,10 +60,8 @@ class SweepProgress {
 
   // The first job that waits in the queue while none of them runs.
   std::optional<uint64_t> waiting_job() const;
-  // Why a job waits, which changes do not tell. It holds until the job has changed.
-  void SetWait(uint64_t job_id, const v1::WaitReason& wait);
-  // `next on cpu0, which runs 949.1`, of waiting_job(); empty if it is not known.
-  std::string waiting_words() const;
+  // Of waiting_job(), as far as it is known.
+  v1::WaitReason waiting_reason() const;
 
   // What is measured now; nothing between two runs.
   struct Current {
@@ -91,6 +89,7 @@ class SweepProgress {
 
   void ApplySnapshot(const v1::JobSnapshot& snapshot, std::vector<FinishedCell>* finished);
   void ApplyEvent(const v1::JobEvent& event, std::vector<FinishedCell>* finished);
+  void ApplyWaiting(const v1::Waiting& waiting);
   void Report(Cell* cell, const v1::Run* run, std::vector<FinishedCell>* finished);
   void Begin(const v1::Run& run, Cell* cell);
   // The run followed cell.ended.

@@ -57,7 +57,7 @@ absl::StatusOr<int64_t> ParseNs(const std::string& what, const std::string& text
 
 // `--max-seconds 30` is what it says; a unit may stand there too.
 absl::StatusOr<int64_t> ParseSeconds(const std::string& what, const std::string& text) {
-  return ParseNs(what, ReadInteger<uint32_t>(text) ? text + "s" : text);
+  return ParseNs(what, ReadNumber<uint32_t>(text) ? text + "s" : text);
 }
 
 absl::Status FillPlan(const SweepWords& words, v1::Plan* plan) {

@@ -31,16 +31,16 @@ std::optional<Range> ReadRange(std::string_view text) {
   const size_t dots = text.find("..");
   if (dots == std::string_view::npos) return std::nullopt;
   Range range;
-  const auto first = ReadInteger<uint32_t>(text.substr(0, dots));
+  const auto first = ReadNumber<uint32_t>(text.substr(0, dots));
   std::string_view rest = text.substr(dots + 2);
   if (const size_t mark = rest.find_first_of("*+"); mark != std::string_view::npos) {
-    const auto step = ReadInteger<uint32_t>(rest.substr(mark + 1));
+    const auto step = ReadNumber<uint32_t>(rest.substr(mark + 1));
     range.geometric = rest[mark] == '*';
     if (!step || *step < (range.geometric ? 2 : 1)) return std::nullopt;
     range.step = *step;
     rest = rest.substr(0, mark);
   }
-  const auto last = ReadInteger<uint32_t>(rest);
+  const auto last = ReadNumber<uint32_t>(rest);
   if (!first || !last || *first > *last) return std::nullopt;
   // 0 times anything stays 0: such a range would have no end.
   if (range.geometric && *first == 0) return std::nullopt;
@@ -56,8 +56,10 @@ absl::Status TooMany(const std::string& what, const std::string& word) {
 
 absl::Status AppendRange(const std::string& what, const std::string& word, const Range& range,
                          std::vector<uint32_t>* numbers) {
-  const uint64_t count = range.geometric ? 0 : (uint64_t{range.last} - range.first) / range.step;
-  if (count >= kMostValues) return TooMany(what, word);
+  // One with a factor has 32 values at most.
+  if (!range.geometric && (range.last - range.first) / range.step >= kMostValues) {
+    return TooMany(what, word);
+  }
   for (uint64_t value = range.first; value <= range.last;
        value = range.geometric ? value * range.step : value + range.step) {
     AppendOnce(numbers, static_cast<uint32_t>(value));
@@ -67,7 +69,7 @@ absl::Status AppendRange(const std::string& what, const std::string& word, const
 
 absl::Status AppendNumbers(const std::string& what, const std::string& word,
                            std::vector<uint32_t>* numbers) {
-  if (const auto number = ReadInteger<uint32_t>(word)) {
+  if (const auto number = ReadNumber<uint32_t>(word)) {
     AppendOnce(numbers, *number);
     return absl::OkStatus();
   }
@@ -119,9 +121,7 @@ absl::StatusOr<std::vector<uint32_t>> ParseNumbers(const std::string& what,
 
 absl::StatusOr<uint32_t> ParseLimit(const std::optional<std::string>& text, uint32_t unset) {
   if (!text) return unset;
-  uint32_t limit = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), limit);
-  if (error == std::errc() && end == text->data() + text->size() && limit > 0) return limit;
+  if (const auto limit = ReadNumber<uint32_t>(*text); limit && *limit > 0) return *limit;
   return Invalid(fmt::format("--limit is {}, must be a whole number from 1", *text));
 }
 

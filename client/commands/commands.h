@@ -121,6 +121,7 @@ absl::StatusOr<int> Execute(const ExportOptions& options, const Invocation& invo
 struct SweepsOptions {
   std::optional<std::string> user;
   std::optional<std::string> limit;
+  bool wide = false;  // nothing is shortened, however long the lines become
   OutputWords output;
 };
 absl::StatusOr<int> Execute(const SweepsOptions& options, const Invocation& invocation);

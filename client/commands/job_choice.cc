@@ -7,17 +7,27 @@
 #include <limits>
 #include <utility>
 
+#include "proto/base/visible_text.h"
+
 namespace torchlap::client {
 namespace {
 
 constexpr uint32_t kPageSize = 1000;
 
-bool HasLabels(const v1::Job& job, const std::map<std::string, std::string>& labels) {
+// Also by what lists show of it, where it has characters that nobody sees, which older programs
+// took.
+bool HasLabel(const v1::Job& job, const std::pair<const std::string, std::string>& label) {
   const auto& of_job = job.spec().labels();
-  return std::all_of(labels.begin(), labels.end(), [&](const auto& label) {
-    const auto place = of_job.find(label.first);
-    return place != of_job.end() && place->second == label.second;
+  return std::any_of(of_job.begin(), of_job.end(), [&](const auto& entry) {
+    const bool is_same = entry.first == label.first && entry.second == label.second;
+    return is_same ||
+           (Visible(entry.first) == label.first && Visible(entry.second) == label.second);
   });
+}
+
+bool HasLabels(const v1::Job& job, const std::map<std::string, std::string>& labels) {
+  return std::all_of(labels.begin(), labels.end(),
+                     [&](const auto& label) { return HasLabel(job, label); });
 }
 
 }  // namespace

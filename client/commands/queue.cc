@@ -8,6 +8,7 @@
 
 #include "client/commands/commands.h"
 #include "client/commands/job_choice.h"
+#include "client/commands/unreadable.h"
 #include "client/exit_code.h"
 #include "client/format/listing.h"
 #include "proto/base/clock.h"
@@ -73,6 +74,7 @@ absl::StatusOr<int> Execute(const QueueOptions& options, const Invocation& invoc
 
   auto jobs = ListQueue(*limit, channel->get());
   if (!jobs.ok()) return jobs.status();
+  SayUnreadable(**channel, invocation.console);
   if (jobs->empty()) *invocation.console.err << "the queue is empty\n";
   const absl::Status written =
       WriteOutput(*output, invocation.console, format::ListQueue(*jobs, WallNs()));

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "client/commands/chosen_results.h"
+#include "client/commands/unreadable.h"
 #include "client/format/runs.h"
 #include "client/format/samples.h"
 #include "proto/columns.h"
@@ -74,6 +75,8 @@ std::string NoneWords(const v1::RunFilter& filter) {
 
 // The line of an export that would be empty: what its selector has without the filters beside it.
 absl::Status NothingMatches(const v1::RunFilter& filter, DaemonChannel* channel) {
+  // Something does, and cannot be shown.
+  if (absl::Status damaged = CheckUnreadable(*channel); !damaged.ok()) return damaged;
   v1::RunFilter chosen;
   *chosen.mutable_selector() = filter.selector();
   *chosen.mutable_labels() = filter.labels();
@@ -103,7 +106,8 @@ format::Rows RowsAsTheyCome(const v1::RunFilter& filter, DaemonChannel* channel)
                          [&](const v1::Run& run) { return take(values.Of(run)); });
     };
     const absl::Status status = ForEachPart(Request(filter, v1::ROW_KIND_RUN), channel, take_part);
-    return status.ok() && is_empty ? NothingMatches(filter, channel) : status;
+    if (!status.ok() || !is_empty) return status;
+    return NothingMatches(filter, channel);
   };
   return rows;
 }
@@ -174,7 +178,9 @@ absl::Status PrintResults(const v1::RunFilter& filter, const Output& output, con
     document = *std::move(gathered);
   }
   document.rows = RowsAsTheyCome(filter, channel);
-  return WriteOutput(output, console, document);
+  const absl::Status written = WriteOutput(output, console, document);
+  if (written.ok()) SayUnreadable(*channel, console);
+  return written;
 }
 
 absl::Status PrintResultsAndTable(const v1::RunFilter& filter, const Output& output,
@@ -200,7 +206,9 @@ absl::Status PrintSamples(const v1::RunFilter& filter, const Output& output, con
     return absl::NotFoundError(fmt::format("no steps were measured in the {} run{} chosen",
                                            rows.runs(), rows.runs() == 1 ? "" : "s"));
   };
-  return WriteOutput(output, console, document);
+  const absl::Status written = WriteOutput(output, console, document);
+  if (written.ok()) SayUnreadable(*channel, console);
+  return written;
 }
 
 }  // namespace torchlap::client

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "client/commands/commands.h"
+#include "client/commands/unreadable.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "client/time_words.h"
@@ -78,6 +79,7 @@ absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invoca
 
   auto runs = List(*filter, *ascending, *limit, channel->get());
   if (!runs.ok()) return runs.status();
+  SayUnreadable(**channel, invocation.console);
   if (runs->empty()) *invocation.console.err << "no runs match\n";
   const absl::Status written = WriteOutput(
       *output, invocation.console, format::ListRuns(*std::move(runs), *columns, options.wide));

@@ -42,8 +42,8 @@ absl::StatusOr<int> Execute(const SweepsOptions& options, const Invocation& invo
   auto sweeps = List(options.user.value_or(""), *limit, channel->get());
   if (!sweeps.ok()) return sweeps.status();
   const bool for_terminal = output->file.empty() && invocation.console.out_is_terminal;
-  const absl::Status written =
-      WriteOutput(*output, invocation.console, format::ListSweeps(*sweeps, for_terminal));
+  const absl::Status written = WriteOutput(
+      *output, invocation.console, format::ListSweeps(*sweeps, for_terminal && !options.wide));
   if (!written.ok()) return written;
   return kExitOk;
 }

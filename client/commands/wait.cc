@@ -6,6 +6,7 @@
 #include "client/commands/followed_sweep.h"
 #include "client/commands/job_choice.h"
 #include "client/commands/traces.h"
+#include "client/commands/unreadable.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
 #include "client/interrupts.h"
@@ -63,6 +64,7 @@ absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invoca
         FetchTraces(*selector, *options.trace, invocation.console, channel->get());
     if (!traced.ok()) return traced;
   }
+  SayUnreadable(**channel, invocation.console);
   if (progress.failed() > 0) Say(progress, "done", invocation.console);
   return progress.failed() == 0 ? kExitOk : kExitJobFailed;
 }

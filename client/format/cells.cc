@@ -84,7 +84,7 @@ std::string ParametersText(const v1::Run& run) { return ParametersShort(run.para
 
 // A size that is the same everywhere belongs to the caption, unless it is all that names a row.
 bool SizeMovesToCaption(const std::vector<v1::Run>& cells) {
-  return cells.size() > 1 && SizeIsConstant(cells) && !VaryingTraits(cells).empty();
+  return SizeIsConstant(cells) && !VaryingTraits(cells).empty();
 }
 
 std::string CellCaption(const std::vector<v1::Run>& cells) {

@@ -47,27 +47,54 @@ Value Count(uint64_t number) { return number; }
 
 // A calibration has neither pass nor sizes.
 std::string TextOrDash(const std::string& text) { return text.empty() ? "-" : text; }
-std::string NumberOrDash(uint32_t number) { return number == 0 ? "-" : std::to_string(number); }
+std::string NumberOrDash(uint64_t number) { return number == 0 ? "-" : std::to_string(number); }
+
+// ` (launch 2 of 5, 3rd try)`; empty where there is one launch and it is run for the first time.
+std::string TryWords(const v1::Job& job) {
+  std::vector<std::string> words;
+  const uint32_t launches = job.spec().plan().launches();
+  const bool is_known = job.tries() > 0;
+  if (is_known && launches > 1 && job.launch() < launches) {
+    words.push_back(fmt::format("launch {} of {}", job.launch() + 1, launches));
+  }
+  if (job.tries() > 1) words.push_back(Ordinal(job.tries()) + " try");
+  return words.empty() ? "" : fmt::format(" ({})", fmt::join(words, ", "));
+}
+
+// Of its present run. An older daemon tells of the first one alone.
+int64_t StartOf(const v1::Job& job) {
+  return job.run_started_at_ns() == 0 ? job.started_at_ns() : job.run_started_at_ns();
+}
 
 // What the job does now, or why it does not.
 std::string Doing(const v1::Job& job, int64_t now_ns) {
   if (job.state() == v1::JOB_STATE_QUEUED) return WaitWords(job.wait());
   if (!job.not_stored().empty()) return NotStoredWords(job);
   if (job.device().empty()) return "";
-  const int64_t elapsed_ns = job.started_at_ns() == 0 ? 0 : now_ns - job.started_at_ns();
-  if (elapsed_ns <= 0) return "runs on " + job.device();
-  return fmt::format("runs on {} for {}", job.device(),
-                     ShortDuration(std::chrono::nanoseconds(elapsed_ns)));
+  std::string words = "runs on " + job.device();
+  const int64_t elapsed_ns = StartOf(job) == 0 ? 0 : now_ns - StartOf(job);
+  if (elapsed_ns > 0) words += " for " + ShortDuration(std::chrono::nanoseconds(elapsed_ns));
+  return words + TryWords(job);
+}
+
+// Another's job may be no more than an outline: it has no spec.
+Subject AskedSubject(const v1::Job& job) {
+  return job.has_spec() ? SubjectOf(job.spec().workload()) : Subject();
+}
+
+Value OfSpec(const v1::Job& job, Value value) {
+  if (!job.has_spec()) return {};
+  return value;
 }
 
 std::vector<std::string> QueueGridRow(const v1::Job& job, int64_t now_ns) {
-  const Subject subject = SubjectOf(job.spec().workload());
+  const Subject subject = AskedSubject(job);
   return {std::to_string(job.job_id()),
-          std::to_string(job.sweep_id()),
+          NumberOrDash(job.sweep_id()),
           job.user(),
           std::string(Word(job.state())),
-          std::to_string(job.spec().priority()),
-          subject.name,
+          job.has_spec() ? std::to_string(job.spec().priority()) : "-",
+          TextOrDash(subject.name),
           TextOrDash(PassName(subject)),
           NumberOrDash(subject.batch_size),
           NumberOrDash(subject.context_length),
@@ -76,13 +103,13 @@ std::vector<std::string> QueueGridRow(const v1::Job& job, int64_t now_ns) {
 }
 
 std::vector<Value> QueueSheetRow(const v1::Job& job) {
-  const Subject subject = SubjectOf(job.spec().workload());
+  const Subject subject = AskedSubject(job);
   return {Count(job.job_id()),
-          Count(job.sweep_id()),
+          NumberOrUnknown(job.sweep_id()),
           TextOrUnknown(job.sweep_name()),
           TextOrUnknown(job.user()),
           std::string(Word(job.state())),
-          int64_t{job.spec().priority()},
+          OfSpec(job, int64_t{job.spec().priority()}),
           TextOrUnknown(subject.edition),
           TextOrUnknown(subject.preset),
           NumberOrUnknown(job.parameters()),
@@ -95,10 +122,12 @@ std::vector<Value> QueueSheetRow(const v1::Job& job) {
           TextOrUnknown(job.device()),
           TextOrUnknown(job.state() == v1::JOB_STATE_QUEUED ? WaitWords(job.wait()) : ""),
           TextOrUnknown(job.not_stored()),
-          Count(job.spec().plan().launches()),
-          Count(job.launches_done()),
+          OfSpec(job, Count(job.spec().plan().launches())),
+          OfSpec(job, Count(job.launches_done())),
           TimeOrUnknown(job.submitted_at_ns()),
-          TimeOrUnknown(job.started_at_ns())};
+          TimeOrUnknown(job.started_at_ns()),
+          TimeOrUnknown(job.run_started_at_ns()),
+          NumberOrUnknown(job.tries())};
 }
 
 std::string DeviceState(const v1::Device& device) {
@@ -170,11 +199,12 @@ Document ListQueue(const std::vector<v1::Job>& jobs, int64_t now_ns) {
   Listing listing;
   listing.grid.titles = {"job",  "sweep", "user",    "state",     "priority", "size",
                          "pass", "batch", "context", "precision", "why"};
-  listing.sheet.names = {
-      "job_id",     "sweep_id",       "sweep_name",       "user",      "state",     "priority",
-      "edition",    "model_size",     "parameters",       "pass_type", "precision", "attention",
-      "batch_size", "context_length", "requested_device", "device",    "waiting",   "not_stored",
-      "launches",   "launches_done",  "submitted_at",     "started_at"};
+  listing.sheet.names = {"job_id",       "sweep_id",       "sweep_name",       "user",
+                         "state",        "priority",       "edition",          "model_size",
+                         "parameters",   "pass_type",      "precision",        "attention",
+                         "batch_size",   "context_length", "requested_device", "device",
+                         "waiting",      "not_stored",     "launches",         "launches_done",
+                         "submitted_at", "started_at",     "run_started_at",   "tries"};
   for (const v1::Job& job : jobs) {
     listing.grid.rows.push_back(QueueGridRow(job, now_ns));
     listing.sheet.rows.push_back(QueueSheetRow(job));

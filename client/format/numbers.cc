@@ -104,6 +104,13 @@ std::string BytesShort(uint64_t bytes) {
   return fmt::format("{} {}", Significant(value, value >= 1000 ? 4 : 3), kUnits[unit]);
 }
 
+std::string Ordinal(uint32_t number) {
+  const uint32_t tens = number / 10 % 10;
+  const uint32_t ones = number % 10;
+  const bool is_th = tens == 1 || ones == 0 || ones > 3;
+  return fmt::format("{}{}", number, is_th ? "th" : std::array{"", "st", "nd", "rd"}[ones]);
+}
+
 std::string Mebibytes(uint64_t bytes) {
   const double value = static_cast<double>(bytes) / (1024.0 * 1024.0);
   return fmt::format("{:.{}f}", value, value >= 100 ? 0 : 1);

@@ -39,6 +39,9 @@ std::string ParametersShort(uint64_t parameters);
 // `992 MiB`, `2.31 GiB`, `25.4 GiB`.
 std::string BytesShort(uint64_t bytes);
 
+// `1st`, `2nd`, `3rd`, `11th`, `22nd`.
+std::string Ordinal(uint32_t number);
+
 // Mebibytes without the unit: `992`, `3.4`.
 std::string Mebibytes(uint64_t bytes);
 

@@ -17,8 +17,6 @@
 namespace torchlap::run {
 namespace {
 
-constexpr int64_t kAskClaimAgainNs = 30'000'000'000;
-
 // What a run needs to know of the job's runs before it.
 void Prepare(const std::vector<v1::Run>& earlier, storage::StartedRun* started) {
   v1::Run& run = started->run;
@@ -124,8 +122,11 @@ void Dispatcher::Run() {
     if (!worked.ok()) {
       // Others wake this thread meanwhile: that heals nothing.
       SetState(v1::DEVICE_STATE_UNAVAILABLE, "", std::string(worked.status().message()));
+      // Who waits for the device is told what for.
+      setting_.hub->EventsCommitted();
       Pause(backoff_.NextNs());
       if (held_) SetIdle();
+      setting_.hub->EventsCommitted();
       continue;
     }
     backoff_.Succeeded();
@@ -163,34 +164,60 @@ bool Dispatcher::WaitOut(const std::string& failure, const std::string& run_id, 
 }
 
 absl::StatusOr<bool> Dispatcher::HoldDevice() {
-  if (held_) return true;
-  // Its holder is still there. Asking again would leave one more connection in its queue.
-  pollfd holder = {claim_watch_.get(), POLLIN, 0};
-  if (claim_watch_ && setting_.clock->MonotonicNs() < ask_again_ns_ && ::poll(&holder, 1, 0) == 0) {
-    return false;
-  }
+  // Asking again would leave one more connection in its holder's queue.
+  if (GivesWay()) return false;
   claim_watch_.reset();
   ask_again_ns_ = Clock::kNever;
+  if (held_) {
+    if (Describe().state() == v1::DEVICE_STATE_CLAIMED) SetIdle();
+    return true;
+  }
   auto other = place_->TryToHold();
   if (!other.ok()) {
     SetState(v1::DEVICE_STATE_UNAVAILABLE, "", std::string(other.status().message()));
     return other.status();
   }
   if (*other) {
-    // A claim that may lapse is found again and again.
-    const bool is_news = Describe().claimed_by_user() != (*other)->user;
-    SetClaimedBy(**other);
-    if (is_news) {
-      spdlog::info("{}: claimed by pid {}, user {}; waiting for its end", device_.name,
-                   (*other)->pid, (*other)->user);
-    }
-    claim_watch_ = std::move((*other)->watch_fd);
-    if ((*other)->may_lapse) ask_again_ns_ = setting_.clock->MonotonicNs() + kAskClaimAgainNs;
+    GiveWay(**std::move(other));
     return false;
   }
   held_ = true;
   SetIdle();
-  return true;
+  setting_.hub->EventsCommitted();
+  return !IsUsedByAnother();
+}
+
+bool Dispatcher::GivesWay() const {
+  const bool waits = claim_watch_ || ask_again_ns_ != Clock::kNever;
+  if (!waits || setting_.clock->MonotonicNs() >= ask_again_ns_) return false;
+  pollfd holder = {claim_watch_.get(), POLLIN, 0};
+  return ::poll(&holder, 1, 0) == 0;
+}
+
+void Dispatcher::GiveWay(host::HeldBy holder) {
+  SetClaimedBy(holder);
+  // A claim that may lapse is found again and again.
+  if (gave_way_to_ != holder.user) {
+    spdlog::info("{}: claimed by pid {}, user {}; waiting for its end", device_.name, holder.pid,
+                 holder.user);
+    setting_.hub->EventsCommitted();
+  }
+  gave_way_to_ = holder.user;
+  claim_watch_ = std::move(holder.watch_fd);
+  // Without a descriptor its end is not seen.
+  if (!holder.may_lapse && claim_watch_) return;
+  const std::chrono::nanoseconds pace = setting_.claim_pace;
+  ask_again_ns_ = setting_.clock->MonotonicNs() + pace.count();
+}
+
+bool Dispatcher::IsUsedByAnother() {
+  auto other = place_->UsedByAnother();
+  if (other) {
+    GiveWay(*std::move(other));
+  } else {
+    gave_way_to_.clear();
+  }
+  return other.has_value();
 }
 
 absl::StatusOr<bool> Dispatcher::RunNext() {
@@ -211,9 +238,13 @@ absl::Status Dispatcher::RunStarted(storage::StartedRun started) {
   SetState(v1::DEVICE_STATE_RUNNING, started.run.run_id(), "");
   SetUser(started.job.user());
   setting_.hub->EventsCommitted();
-  const std::optional<std::vector<v1::Run>> earlier = EarlierRuns(started);
+  const absl::StatusOr<std::vector<v1::Run>> earlier = EarlierRuns(started);
   // Its run stays without an outcome: the next daemon queues the launch again.
-  if (!earlier) return absl::OkStatus();
+  if (absl::IsAborted(earlier.status())) return absl::OkStatus();
+  if (!earlier.ok()) {
+    SetAside(std::move(started), earlier.status());
+    return absl::OkStatus();
+  }
   Prepare(*earlier, &started);
   const auto [finished, instead] = runner_.Run(started);
   Store(finished, instead ? TryInstead(*instead) : Next(started, finished.run, *earlier));
@@ -226,12 +257,16 @@ absl::Status Dispatcher::RunStarted(storage::StartedRun started) {
 
 absl::StatusOr<std::optional<storage::StartedRun>> Dispatcher::TakeNext() {
   const storage::DeviceIdentity identity{device_.name, device_.uuid, device_.model};
+  bool is_ours = false;
   while (!stopping_) {
     const int64_t now_ns = setting_.clock->WallNs();
     auto heads = setting_.jobs->Heads(device_keys_, now_ns);
     if (!heads.ok()) return heads.status();
     const storage::QueueHead* head = ChooseNext(*heads);
     if (head == nullptr) return std::nullopt;
+    // Only where there is a launch, as the look costs time.
+    if (!is_ours && IsUsedByAnother()) return std::nullopt;
+    is_ours = true;
     auto started = setting_.jobs->Start(head->job_id, head->launch, identity, now_ns);
     if (started.ok()) return std::optional(*std::move(started));
     if (absl::IsFailedPrecondition(started.status())) {
@@ -246,7 +281,25 @@ absl::StatusOr<std::optional<storage::StartedRun>> Dispatcher::TakeNext() {
   return std::nullopt;
 }
 
-std::optional<std::vector<v1::Run>> Dispatcher::EarlierRuns(const storage::StartedRun& started) {
+void Dispatcher::SetAside(storage::StartedRun started, const absl::Status& why) {
+  const std::string reason =
+      fmt::format("launch {} of job {} was set aside: its earlier runs cannot be read: {}",
+                  started.run.launch(), started.run.job_id(), std::string(why.message()));
+  spdlog::error("{}: {}", device_.name, reason);
+  storage::FinishedRun finished;
+  finished.run = std::move(started.run);
+  finished.run.set_outcome(v1::OUTCOME_INTERRUPTED);
+  finished.run.mutable_failure()->set_detail(reason);
+  storage::AfterRun after;
+  after.next = storage::AfterRun::Next::kSetAside;
+  after.reason = reason;
+  Store(finished, after);
+  SetUser("");
+  SetIdle();
+  setting_.hub->EventsCommitted();
+}
+
+absl::StatusOr<std::vector<v1::Run>> Dispatcher::EarlierRuns(const storage::StartedRun& started) {
   std::vector<v1::Run> earlier;
   if (started.run.number() == 1) return earlier;
   Backoff backoff;
@@ -259,11 +312,14 @@ std::optional<std::vector<v1::Run>> Dispatcher::EarlierRuns(const storage::Start
       }
       return earlier;
     }
+    // Damage does not heal while a daemon has the file: trying again would hold the device for
+    // ever.
+    if (absl::IsDataLoss(job.status()) || absl::IsNotFound(job.status())) return job.status();
     // Going on without them would begin a search anew, and count every retry as the first.
     const std::string failure =
         fmt::format("cannot read the job's earlier runs: {}", std::string(job.status().message()));
     SetTrouble({TroubleWords(job.status()), 0});
-    if (!WaitOut(failure, started.run.run_id(), &backoff)) return std::nullopt;
+    if (!WaitOut(failure, started.run.run_id(), &backoff)) return absl::AbortedError(failure);
   }
 }
 

@@ -29,7 +29,8 @@ namespace torchlap::run {
 
 // The thread sleeps on the clock until the queue changes, a cancellation is asked for, the worker
 // says or does something, a deadline passes, or the daemon stops. While another daemon has the
-// device it waits for that one's end; a claim that may lapse it looks at again every 30 s. After an
+// device it waits for that one's end; a claim that may lapse it looks at again every 30 s
+// (DispatcherSetting::claim_pace). Before every run it looks for whom it must give way. After an
 // error that only time heals nothing but time, or the stop, ends its pause.
 class Dispatcher {
  public:
@@ -57,13 +58,20 @@ class Dispatcher {
   // Both: false, there is nothing to do now; an error passes with time.
   absl::StatusOr<bool> WorkOnce();
   absl::StatusOr<bool> HoldDevice();
+  // Whether who has the device has it still, and is not to be looked at yet.
+  bool GivesWay() const;
+  void GiveWay(host::HeldBy holder);
+  // Gives way, where the device is ours and another must be let have it.
+  bool IsUsedByAnother();
   absl::StatusOr<bool> RunNext();
   absl::StatusOr<std::optional<storage::StartedRun>> TakeNext();
   // Runs and stores it. An error: this host has no room for a worker now.
   absl::Status RunStarted(storage::StartedRun started);
-  // The job's runs before this one, by number; nothing: the daemon stops, and the database does not
-  // tell them.
-  std::optional<std::vector<v1::Run>> EarlierRuns(const storage::StartedRun& started);
+  // The job's runs before this one, by number. DATA_LOSS, NOT_FOUND: they can never be read.
+  // ABORTED: the daemon stops, and the database does not tell them.
+  absl::StatusOr<std::vector<v1::Run>> EarlierRuns(const storage::StartedRun& started);
+  // Ends a launch that can never go on: its run is INTERRUPTED, its job FAILED.
+  void SetAside(storage::StartedRun started, const absl::Status& why);
   absl::StatusOr<StopCause> StopCauseOf(uint64_t job_id);
   void Store(const storage::FinishedRun& finished, const storage::AfterRun& after);
   // Says what failed, and pauses. False: the daemon stops.
@@ -94,6 +102,7 @@ class Dispatcher {
   // Used by the thread alone, once it runs.
   bool held_ = false;
   FileDescriptor claim_watch_;
+  std::string gave_way_to_;  // the user; empty: nobody since the last run
   // A claim that may lapse is looked at again then.
   int64_t ask_again_ns_ = Clock::kNever;
   Backoff backoff_;

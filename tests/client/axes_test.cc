@@ -50,6 +50,17 @@ TEST(Numbers, SeparateWordsAndCommaListsMeanTheSame) {
   EXPECT_THAT(Numbers({"1,2", "4"}), ElementsAre(1, 2, 4));
 }
 
+TEST(Limit, IsAWholeNumberFromOneOrTheUsualOne) {
+  EXPECT_EQ(*ParseLimit(std::nullopt, 50), 50U);
+  EXPECT_EQ(*ParseLimit("1", 50), 1U);
+  EXPECT_EQ(*ParseLimit("17", 50), 17U);
+  EXPECT_EQ(*ParseLimit("4294967295", 50), 4294967295U);
+  for (const char* text : {"", "0", "-1", "x", "1x", "1 ", " 1", "1.5", "4294967296"}) {
+    EXPECT_EQ(MessageOf(ParseLimit(text, 50).status()),
+              std::string("--limit is ") + text + ", must be a whole number from 1");
+  }
+}
+
 TEST(Numbers, APlainRangeCountsByOne) { EXPECT_THAT(Numbers({"1..4"}), ElementsAre(1, 2, 3, 4)); }
 
 TEST(Numbers, ARangeWithAFactorMultipliesUpToItsEnd) {
@@ -87,6 +98,12 @@ TEST(Numbers, AnEmptyValueIsRefused) {
 
 TEST(Numbers, ARangeOfTooManyValuesIsRefusedBeforeItIsMade) {
   EXPECT_THAT(NumbersError("1..4000000000"), HasSubstr("more than 10000 values"));
+  for (const char* word : {"1..10001", "0..10000", "0..20000+2"}) {
+    EXPECT_THAT(NumbersError(word), HasSubstr("more than 10000 values")) << word;
+  }
+  for (const char* word : {"1..10000", "0..9999", "0..19999+2"}) {
+    EXPECT_EQ(Numbers({word}).size(), 10000U) << word;
+  }
 }
 
 TEST(Sweep, IsTheProductWithSizesOutermostAndContextInsideOfBatch) {

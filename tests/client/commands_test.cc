@@ -285,6 +285,23 @@ TEST_F(Commands, WaitEndsWith124AfterItsTimeout) {
   EXPECT_EQ(out_.str(), "");
 }
 
+TEST_F(Commands, WaitKnowsALabelThatNobodyCanTypeByWhatListsShow) {
+  service_.on_list_jobs = [](const v1::ListJobsRequest&, v1::ListJobsResponse* response) {
+    *response->add_jobs() = SmallJob(17, v1::JOB_STATE_SUCCEEDED);
+    v1::Job job = SmallJob(18, v1::JOB_STATE_SUCCEEDED);
+    (*job.mutable_spec()->mutable_labels())["card"] = "A\x1b[1m";
+    *response->add_jobs() = job;
+    return grpc::Status::OK;
+  };
+  service_.on_watch = [](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                         FakeService::WatchWriter* writer) {
+    writer->Write(Snapshot({SmallJob(18, v1::JOB_STATE_SUCCEEDED)}, 5));
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"wait", "label:card=A\\x1b[1m"}), 0) << err_.str();
+  EXPECT_THAT(service_.watches()[0].selector().job_ids(), ElementsAre(18));
+}
+
 TEST_F(Commands, WaitKnowsJobsByTheirLabels) {
   service_.on_list_jobs = [](const v1::ListJobsRequest& request, v1::ListJobsResponse* response) {
     v1::Job job = SmallJob(request.page_token().empty() ? 17 : 18, v1::JOB_STATE_SUCCEEDED);
@@ -333,6 +350,10 @@ TEST_F(Commands, SweepsListsWhatWasSubmitted) {
       sweep->set_user("ann");
       sweep->set_submitted_at_ns(1'769'860'800'000'000'000);
       sweep->set_purpose(v1::PURPOSE_MEASURE);
+      sweep->add_models()->set_preset("small");
+      sweep->add_pass_types(v1::PASS_TYPE_FORWARD);
+      sweep->add_batch_sizes(4);
+      for (const uint32_t context : {64, 128, 256, 512}) sweep->add_context_lengths(context);
       sweep->set_succeeded_jobs(3);
       sweep->set_failed_jobs(1);
       sweep->set_clean_runs(2);
@@ -347,21 +368,42 @@ TEST_F(Commands, SweepsListsWhatWasSubmitted) {
   EXPECT_EQ(requests[1].page_token(), "more");
   EXPECT_EQ(requests[1].page_size(), 1U);
   EXPECT_THAT(out_.str(), HasSubstr("user ann, purpose measure\n"));
-  EXPECT_THAT(out_.str(), HasSubstr("| 7     | part-b | 2026-01-31 12:00 | 1 failed, 3 succeeded | "
-                                    "2 clean "));
+  EXPECT_THAT(out_.str(),
+              HasSubstr("| 7     | part-b | 2026-01-31 12:00 | small; forward; batch 4; "
+                        "context 64 128 256 512 | 1 failed, 3 succeeded | 2 clean "));
   console_.out_is_terminal = true;
   requests.clear();
   EXPECT_EQ(Program({"sweeps", "--limit", "3"}), 0) << err_.str();
   EXPECT_THAT(out_.str(), HasSubstr("| 1 failed of 4 | "));
+  EXPECT_THAT(out_.str(), HasSubstr("| context 64.…"));
+  requests.clear();
+  EXPECT_EQ(Program({"sweeps", "--limit", "3", "--wide"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("context 64 128 256 512 | 1 failed, 3 succeeded |"));
+  requests.clear();
   EXPECT_EQ(Program({"sweeps", "--limit", "1", "--format", "csv"}), 0) << err_.str();
   EXPECT_EQ(out_.str(),
             "sweep_id,name,user,submitted_at,purpose,queued_jobs,running_jobs,succeeded_jobs,"
-            "failed_jobs,cancelled_jobs,clean_runs,unverified_runs,suspect_runs,contaminated_runs\n"
-            "3,part-b,ann,2026-01-31T12:00:00.000000Z,measure,0,0,3,1,0,2,0,0,0\n");
+            "failed_jobs,cancelled_jobs,clean_runs,unverified_runs,suspect_runs,contaminated_runs,"
+            "what\n"
+            "7,part-b,ann,2026-01-31T12:00:00.000000Z,measure,0,0,3,1,0,2,0,0,0,small; forward; "
+            "batch 4; context 64 128 256 512\n");
   for (const char* limit : {"0", "-1", "x", "1x", "", "4294967296", "99999999999"}) {
     EXPECT_EQ(Program({"sweeps", "--limit", limit}), 1) << limit;
     EXPECT_THAT(err_.str(), HasSubstr("must be a whole number from 1")) << limit;
   }
+}
+
+TEST_F(Commands, RowsThatTheDaemonCouldNotReadAreSaidBesideTheRest) {
+  service_.on_list_runs = [](const v1::ListRunsRequest& request, v1::ListRunsResponse* response) {
+    *response->add_runs() = SmallRun();
+    response->set_unreadable_runs(request.page_token().empty() ? 2 : 1);
+    if (request.page_token().empty()) response->set_next_page_token("more");
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"runs", "--columns", "run_id", "--format", "csv"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "run_id\n17.1\n17.1\n");
+  EXPECT_THAT(err_.str(), HasSubstr("3 rows could not be read, as the daemon's database is "
+                                    "damaged; torchlapd --check tells more\n"));
 }
 
 TEST_F(Commands, RunsReadsPagesUpToItsLimit) {

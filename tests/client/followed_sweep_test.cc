@@ -5,7 +5,9 @@
 
 #include <csignal>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "tests/client/child_process.h"
 #include "tests/client/commands_fixture.h"
@@ -48,20 +50,34 @@ TEST_F(Commands, SubmitSaysHowManyCellsWhereTheyAreVeryMany) {
   }
 }
 
-void WaitBehind(const v1::WaitReason& wait, FakeService* service) {
-  service->on_get_job = [wait](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
-    *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_QUEUED);
-    *response->mutable_job()->mutable_wait() = wait;
+v1::WaitReason NextOn(const std::string& run_id) {
+  v1::WaitReason reason;
+  reason.set_code(v1::WaitReason::CODE_RUNNING);
+  reason.set_device("cpu0");
+  reason.set_run_id(run_id);
+  return reason;
+}
+
+// Job 17 waits for one reason after the other, then it is done.
+void WaitFor(const std::vector<v1::WaitReason>& reasons, FakeService* service) {
+  service->on_watch = [reasons](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                                FakeService::WatchWriter* writer) {
+    v1::Job job = SmallJob(17, v1::JOB_STATE_QUEUED);
+    *job.mutable_wait() = reasons.front();
+    writer->Write(Snapshot({job}, 5));
+    for (size_t i = 1; i < reasons.size(); ++i) {
+      v1::WatchJobsResponse change;
+      change.mutable_waiting()->set_job_id(17);
+      *change.mutable_waiting()->mutable_reason() = reasons[i];
+      writer->Write(change);
+    }
+    writer->Write(Ended(6, 17, v1::JOB_STATE_SUCCEEDED));
     return grpc::Status::OK;
   };
 }
 
 TEST_F(Commands, RunSaysWhyItsFirstJobWaits) {
-  v1::WaitReason wait;
-  wait.set_code(v1::WaitReason::CODE_RUNNING);
-  wait.set_device("cpu0");
-  wait.set_run_id("949.1");
-  WaitBehind(wait, &service_);
+  WaitFor({NextOn("949.1")}, &service_);
   EXPECT_EQ(Program({"run", "--model-sizes", "small"}), 0) << err_.str();
   EXPECT_THAT(err_.str(), StartsWith("sweep:3, job 17: 1 cell\n"
                                      "17 waits: next on cpu0, which runs 949.1\n"));
@@ -71,10 +87,23 @@ TEST_F(Commands, RunSaysWhyItsFirstJobWaits) {
   console_.live = false;
   EXPECT_EQ(Program({"wait", "17"}), 0);
   EXPECT_EQ(err_.str(), "");
-  wait.set_code(v1::WaitReason::CODE_STARTING);
-  WaitBehind(wait, &service_);
+}
+
+TEST_F(Commands, RunFollowsWhatItsJobWaitsFor) {
+  v1::WaitReason starting;
+  starting.set_code(v1::WaitReason::CODE_STARTING);
+  WaitFor({starting}, &service_);
   EXPECT_EQ(Program({"run", "--model-sizes", "small"}), 0) << err_.str();
   EXPECT_THAT(err_.str(), Not(HasSubstr("waits")));
+  WaitFor({starting, NextOn("2.1"), NextOn("5.1")}, &service_);
+  EXPECT_EQ(Program({"run", "--model-sizes", "small"}), 0) << err_.str();
+  EXPECT_THAT(err_.str(), HasSubstr("17 waits: next on cpu0, which runs 2.1\n"));
+  EXPECT_THAT(err_.str(), Not(HasSubstr("5.1"))) << "a line that stays is said once";
+  console_.live = true;
+  EXPECT_EQ(Program({"run", "--model-sizes", "small"}), 0) << err_.str();
+  const size_t first = err_.str().find("waiting: next on cpu0, which runs 2.1");
+  EXPECT_NE(first, std::string::npos) << err_.str();
+  EXPECT_NE(err_.str().find("waiting: next on cpu0, which runs 5.1", first), std::string::npos);
 }
 
 TEST_F(Commands, WhatDetachesNamesTheCommandThatWritesTheFile) {

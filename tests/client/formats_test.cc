@@ -120,6 +120,44 @@ TEST(Table, OfPooledLaunchesSaysWhatTheNoiseIsOver) {
   ExpectGolden("launches.writeup", Written(kWriteup, {run}));
 }
 
+TEST(Table, HasTheNoiseWithinALaunchOfPooledRunsAlone) {
+  v1::Run run = SmallRun();
+  run.mutable_step()->set_within_std_ns(0.84e6);
+  const auto table = [&] { return Written(kTable, {run, SmallRun()}); };
+  EXPECT_THAT(table(), Not(HasSubstr("within a launch (ms)")));
+  run.set_pooled_launches(1);
+  EXPECT_THAT(table(), Not(HasSubstr("within a launch (ms)")));
+  run.set_pooled_launches(2);
+  EXPECT_THAT(table(), HasSubstr("| ± 0.84 "));
+  run.mutable_step()->clear_within_std_ns();
+  EXPECT_THAT(table(), Not(HasSubstr("within a launch (ms)")));
+  run.mutable_step()->set_within_std_ns(0.84e6);
+  run.set_outcome(v1::OUTCOME_CRASHED);
+  EXPECT_THAT(table(), Not(HasSubstr("within a launch (ms)")));
+}
+
+TEST(Table, HasTheTokensOfRunsThatEndedWell) {
+  v1::Run run = SmallRun();
+  EXPECT_THAT(Written(kTable, {run}), HasSubstr("tokens/s"));
+  run.clear_tokens_per_s();
+  EXPECT_THAT(Written(kTable, {run}), Not(HasSubstr("tokens/s")));
+  v1::Run failed = OutOfMemoryRun();
+  failed.set_tokens_per_s(54321);
+  EXPECT_THAT(Written(kTable, {run, failed}), Not(HasSubstr("tokens/s")));
+  EXPECT_THAT(Written(kTable, {SmallRun(), failed}), Not(HasSubstr("5432")));
+}
+
+TEST(Table, NamesTheSizesOfRowsThatDifferInThemAndInMore) {
+  v1::Run medium = ScaledRun("medium", 423'183'360, 18, 3);
+  ModelOf(&medium)->set_context_length(512);
+  medium.set_requested_context_length(512);
+  const std::string table = Written(kTable, {SmallRun(), medium});
+  EXPECT_THAT(table, HasSubstr("| small  | 128.6M | 256 "));
+  EXPECT_THAT(table, HasSubstr("| medium | 423.2M | 512 "));
+  EXPECT_THAT(Written(kTable, {SmallRun(), SmallRun()}), HasSubstr("| small | 128.6M |"))
+      << "nothing else would name the rows";
+}
+
 TEST(Table, OfRunsThatStopByThemselvesSaysHowManyStepsItTook) {
   std::vector<v1::Run> cells = {SmallRun(), ScaledRun("medium", 423'183'360, 18, 3.1)};
   for (v1::Run& cell : cells) {
@@ -561,7 +599,7 @@ v1::Sweep SweepOf(uint32_t failed, uint32_t succeeded, uint32_t clean, uint32_t 
 
 TEST(SweepList, HasWhatIsBadFirstAndNeverCutsIt) {
   const std::vector<v1::Sweep> sweeps = {SweepOf(4, 2, 1, 7), SweepOf(0, 8, 8, 0)};
-  const std::string table = Printed(kTable, ListSweeps(sweeps, /*for_terminal=*/true));
+  const std::string table = Printed(kTable, ListSweeps(sweeps, /*in_short=*/true));
   EXPECT_THAT(table, HasSubstr("| 4 failed of 6 "));
   EXPECT_THAT(table, HasSubstr("| 7 contaminated of 8 "));
   EXPECT_THAT(table, HasSubstr("| 8 succeeded "));
@@ -577,11 +615,101 @@ TEST(SweepList, InAPipeLeavesNothingOut) {
   sweep.set_queued_jobs(3);
   sweep.set_suspect_runs(2);
   sweep.set_unverified_runs(5);
-  const std::string table = Printed(kTable, ListSweeps({sweep}, /*for_terminal=*/false));
+  const std::string table = Printed(kTable, ListSweeps({sweep}, /*in_short=*/false));
   EXPECT_THAT(table, HasSubstr("| " + sweep.name() + " |"));
   EXPECT_THAT(table, HasSubstr("| 4 failed, 1 cancelled, 1 running, 3 queued, 2 succeeded |"));
   EXPECT_THAT(table, HasSubstr("| 7 contaminated, 2 suspect, 5 unverified, 1 clean |"));
   EXPECT_THAT(Printed(kTable, ListSweeps({SweepOf(0, 0, 0, 0)}, false)), HasSubstr("| -    | -"));
+}
+
+// `small`, batch 4, contexts 128, 256 and 512, in ascending order as the daemon sends them.
+v1::Sweep ContextsOfSmall() {
+  v1::Sweep sweep = SweepOf(0, 3, 3, 0);
+  sweep.clear_name();
+  sweep.add_models()->set_preset("small");
+  sweep.add_pass_types(v1::PASS_TYPE_FORWARD_BACKWARD);
+  sweep.add_batch_sizes(4);
+  for (const uint32_t context : {128u, 256u, 512u}) sweep.add_context_lengths(context);
+  sweep.add_precisions(v1::PRECISION_FP32);
+  sweep.add_attentions(v1::ATTENTION_EXPLICIT);
+  sweep.add_warmup_steps(5);
+  return sweep;
+}
+
+std::string WhatInCsv(const v1::Sweep& sweep) {
+  const std::string csv = Printed(kCsv, ListSweeps({sweep}, /*in_short=*/true));
+  const std::string counts = ",measure,0,0,3,0,0,3,0,0,0,";
+  const size_t begin = csv.find(counts) + counts.size();
+  return csv.substr(begin, csv.size() - 1 - begin);
+}
+
+TEST(SweepList, SaysWhatWasMeasuredInFull) {
+  v1::Sweep sweep = ContextsOfSmall();
+  EXPECT_EQ(WhatInCsv(sweep), "small; forward-backward; batch 4; context 128 256 512");
+  sweep.add_models()->set_preset("medium");
+  sweep.add_batch_sizes(8);
+  EXPECT_EQ(WhatInCsv(sweep),
+            "\"small, medium; forward-backward; batch 4 8; context 128 256 512\"");
+  sweep.mutable_models()->RemoveLast();
+  sweep.set_pass_types(0, v1::PASS_TYPE_FORWARD);
+  sweep.add_pass_types(v1::PASS_TYPE_TRAIN_STEP);
+  sweep.add_precisions(v1::PRECISION_BF16);
+  sweep.set_attentions(0, v1::ATTENTION_SDPA);
+  sweep.add_optimizers(v1::OPTIMIZER_FUSED);
+  sweep.set_warmup_steps(0, 0);
+  sweep.add_warmup_steps(5);
+  EXPECT_EQ(WhatInCsv(sweep),
+            "small; forward train-step; batch 4 8; context 128 256 512; fp32 bf16; sdpa; fused; "
+            "warm-up 0 5");
+  v1::TransformerLm* model = sweep.mutable_models(0);
+  model->clear_preset();
+  model->set_layers(2);
+  model->set_heads(4);
+  model->set_d_model(64);
+  model->set_d_ff(128);
+  EXPECT_THAT(WhatInCsv(sweep), testing::StartsWith("L2 h4 d64 f128; forward"));
+}
+
+TEST(SweepList, SaysARangeWhereValuesMayBeLeftOut) {
+  v1::Sweep sweep = ContextsOfSmall();
+  sweep.clear_context_lengths();
+  for (uint32_t i = 1; i <= 19; ++i) sweep.add_context_lengths(i);
+  EXPECT_THAT(WhatInCsv(sweep),
+              HasSubstr("context 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19"));
+  sweep.add_context_lengths(900);
+  EXPECT_THAT(WhatInCsv(sweep), HasSubstr("context 1..900"));
+}
+
+TEST(SweepList, OnATerminalSaysFirstWhatVaries) {
+  v1::Sweep sweep = ContextsOfSmall();
+  const auto table = [](const v1::Sweep& s) { return Printed(kTable, ListSweeps({s}, true)); };
+  EXPECT_THAT(table(sweep), HasSubstr("| context 128 256 512; small; …"));
+  EXPECT_THAT(table(sweep), Not(HasSubstr("name"))) << "no sweep has one";
+  EXPECT_LE(LongestLine(table(sweep)), 80U) << table(sweep);
+  sweep.add_context_lengths(1024);
+  EXPECT_THAT(table(sweep), HasSubstr("| context 128..1024; small; ba…"));
+  sweep.clear_context_lengths();
+  sweep.add_context_lengths(64);
+  for (const char* size : {"medium", "large", "xl"}) sweep.add_models()->set_preset(size);
+  EXPECT_THAT(table(sweep), HasSubstr("| small..xl; batch 4; context …"));
+}
+
+TEST(SweepList, WithoutRoomForTheTimeSaysWhereItIs) {
+  v1::Sweep sweep = SweepOf(4, 2, 1, 7);
+  sweep.add_models()->set_preset("small");
+  sweep.add_batch_sizes(4);
+  const std::string table = Printed(kTable, ListSweeps({sweep}, /*in_short=*/true));
+  EXPECT_THAT(table, HasSubstr("| small; batch 4 |"));
+  EXPECT_THAT(table, HasSubstr("--wide also shows: submitted\n"));
+  EXPECT_LE(LongestLine(table), 80U) << table;
+}
+
+TEST(SweepList, OfACalibrationAndOfAnOlderDaemonHasNoSizes) {
+  v1::Sweep sweep = SweepOf(0, 1, 0, 0);
+  EXPECT_THAT(Printed(kTable, ListSweeps({sweep}, false)), HasSubstr(" | -    | 1 succeeded |"));
+  EXPECT_THAT(Printed(kJson, ListSweeps({sweep}, false)), HasSubstr("\"what\":null"));
+  sweep.set_purpose(v1::PURPOSE_CALIBRATE);
+  EXPECT_THAT(Printed(kTable, ListSweeps({sweep}, false)), HasSubstr("| the device's own speed |"));
 }
 
 TEST(Writeup, SaysItsConditionsFirstAndLastWhatItsNumbersAre) {
@@ -762,6 +890,70 @@ TEST(Queue, OfARunningJobSaysHowLongOrThatItIsNotStored) {
               testing::HasSubstr("| finished, not stored yet: the disk is full |"));
   EXPECT_THAT(Printed(kTable, ShowJob(running, {})),
               testing::HasSubstr("finished, not stored yet: the disk is full"));
+}
+
+// What a private daemon tells of another's jobs.
+v1::Job Outline(uint64_t job_id, v1::JobState state) {
+  v1::Job job;
+  job.set_job_id(job_id);
+  job.set_user("ann");
+  job.set_state(state);
+  job.set_submitted_at_ns(1'700'000'000'000'000'000);
+  return job;
+}
+
+TEST(Queue, OfAnOutlineSaysNothingThatItDoesNotKnow) {
+  v1::Job running = Outline(17, v1::JOB_STATE_RUNNING);
+  running.set_device("cpu0");
+  v1::Job waiting = Outline(18, v1::JOB_STATE_QUEUED);
+  waiting.mutable_wait()->set_code(v1::WaitReason::CODE_BEHIND);
+  waiting.mutable_wait()->set_jobs_ahead(2);
+  const Document listing = ListQueue({running, waiting}, 0);
+  const std::string table = Printed(kTable, listing);
+  for (const char* absent : {"L0", "h0", "d0", "| 0"}) {
+    EXPECT_THAT(table, testing::Not(testing::HasSubstr(absent)));
+  }
+  EXPECT_THAT(table, testing::HasSubstr("runs on cpu0"));
+  EXPECT_THAT(table, testing::HasSubstr("behind 2 jobs"));
+  const std::string json = Printed(kJson, listing);
+  EXPECT_THAT(json, HasSubstr(R"({"job_id":17,"sweep_id":null,"sweep_name":null,"user":"ann",)"
+                              R"("state":"RUNNING","priority":null,"edition":null,)"));
+  for (const char* unknown : {"model_size", "parameters", "pass_type", "precision", "attention",
+                              "batch_size", "context_length", "launches", "launches_done"}) {
+    EXPECT_THAT(json, HasSubstr("\"" + std::string(unknown) + "\":null"));
+  }
+}
+
+TEST(Queue, CountsTheTimeOfTheRunThatGoesOn) {
+  constexpr int64_t kStartNs = 1'700'000'000'000'000'000;
+  constexpr int64_t kHourNs = 3'600'000'000'000;
+  v1::Job job = SmallJob(17, v1::JOB_STATE_RUNNING);
+  job.mutable_spec()->mutable_plan()->set_launches(1);
+  job.set_device("cpu0");
+  job.set_started_at_ns(kStartNs);
+  job.set_run_started_at_ns(kStartNs + kHourNs);
+  job.set_tries(1);
+  const auto table = [&] {
+    return Printed(kTable, ListQueue({job}, kStartNs + kHourNs + 65'000'000'000));
+  };
+  EXPECT_THAT(table(), HasSubstr("| runs on cpu0 for 1 min 5 s |"));
+  job.set_tries(2);
+  EXPECT_THAT(table(), HasSubstr("| runs on cpu0 for 1 min 5 s (2nd try) |"));
+  job.set_tries(3);
+  job.mutable_spec()->mutable_plan()->set_launches(5);
+  EXPECT_THAT(table(), HasSubstr("| runs on cpu0 for 1 min 5 s (launch 1 of 5, 3rd try) |"));
+  job.set_launch(4);
+  job.set_tries(1);
+  EXPECT_THAT(table(), HasSubstr("| runs on cpu0 for 1 min 5 s (launch 5 of 5) |"));
+  job.set_launch(5);
+  EXPECT_THAT(table(), HasSubstr("| runs on cpu0 for 1 min 5 s |")) << "a trace is no launch";
+  job.set_tries(0);
+  job.set_launch(0);
+  job.clear_run_started_at_ns();
+  EXPECT_THAT(table(), HasSubstr("| runs on cpu0 for 1 h 1 min |")) << "an older daemon";
+  job.set_run_started_at_ns(kStartNs + kHourNs);
+  EXPECT_THAT(Printed(kJson, ListQueue({job}, 0)),
+              HasSubstr("\"run_started_at\":\"2023-11-14T23:13:20.000000Z\""));
 }
 
 TEST(Devices, SayWhoseRunIsOnThem) {

@@ -32,11 +32,19 @@ TEST(Legend, SaysWhatTheNumbersAre) {
 
 TEST(Legend, TellsPooledLaunchesFromOneRun) {
   v1::Run pooled = SmallRun();
-  pooled.set_pooled_launches(7);
-  EXPECT_THAT(LegendLine({pooled}, {}, CvKind::kNone),
-              "± is the standard deviation of the launches' medians, not of the mean");
-  EXPECT_THAT(LegendLine({pooled, SmallRun()}, {}, CvKind::kNone),
-              HasSubstr("launches' medians (of the measured steps where there was one), not of"));
+  v1::Run alone = SmallRun();
+  alone.set_pooled_launches(1);
+  for (const uint32_t launches : {2, 7}) {
+    pooled.set_pooled_launches(launches);
+    EXPECT_THAT(LegendLine({pooled}, {}, CvKind::kNone),
+                "± is the standard deviation of the launches' medians, not of the mean");
+    for (const v1::Run& single : {SmallRun(), alone}) {
+      EXPECT_THAT(
+          LegendLine({pooled, single}, {}, CvKind::kNone),
+          HasSubstr("launches' medians (of the measured steps where there was one), not of"));
+    }
+  }
+  EXPECT_THAT(LegendLine({alone}, {}, CvKind::kNone), HasSubstr("of the measured steps, not of"));
 }
 
 TEST(Legend, OfRowsWithoutNoiseNamesTheDeviceAlone) {

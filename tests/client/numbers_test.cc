@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace torchlap::client::format {
 namespace {
@@ -51,6 +54,14 @@ TEST(Rates, HavePowersOfTen) {
   EXPECT_EQ(PerSecond(62.1e9, "FLOP"), "62.1 GFLOP/s");
   EXPECT_EQ(PerSecond(999.6e9, "FLOP"), "1.00 TFLOP/s");
   EXPECT_EQ(PerSecond(0, "B"), "0 B/s");
+}
+
+TEST(Ordinal, EndsAsItIsSpoken) {
+  const std::vector<std::pair<uint32_t, std::string>> numbers = {
+      {1, "1st"},   {2, "2nd"},   {3, "3rd"},   {4, "4th"},     {9, "9th"},     {10, "10th"},
+      {11, "11th"}, {12, "12th"}, {13, "13th"}, {20, "20th"},   {21, "21st"},   {22, "22nd"},
+      {23, "23rd"}, {24, "24th"}, {30, "30th"}, {101, "101st"}, {111, "111th"}, {1012, "1012th"}};
+  for (const auto& [number, words] : numbers) EXPECT_EQ(Ordinal(number), words);
 }
 
 TEST(Significant, IsNeverScientific) {

@@ -72,6 +72,33 @@ TEST(Files, OnAFullDeviceAreAnError) {
   EXPECT_EQ(ExitCodeOf(status), kExitOutput);
 }
 
+// A program may be started without one: the next file that is opened gets its number.
+class NoStandardInput {
+ public:
+  NoStandardInput() : kept_(dup(STDIN_FILENO)) { close(STDIN_FILENO); }
+  ~NoStandardInput() {
+    if (kept_ < 0) return;
+    dup2(kept_, STDIN_FILENO);
+    close(kept_);
+  }
+  NoStandardInput(const NoStandardInput&) = delete;
+  NoStandardInput& operator=(const NoStandardInput&) = delete;
+
+ private:
+  const int kept_;
+};
+
+TEST(Files, AreWrittenWithoutStandardInput) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() / "a.csv";
+  const NoStandardInput none;
+  EXPECT_TRUE(WriteFileWhole(path, "one\n").ok());
+  EXPECT_TRUE(WriteFileWhole("/dev/null", "one\n").ok());
+  EXPECT_TRUE(ChooseOutput({"csv", path}, Content::kRuns).ok());
+  EXPECT_EQ(Content(path), "one\n");
+  EXPECT_EQ(FilesIn(folder.path()), 1u);
+}
+
 TEST(Files, BehindALinkAreReplacedAndTheLinkStays) {
   const TemporaryFolder folder;
   const std::string path = folder.path() / "a.csv";

@@ -171,6 +171,41 @@ void SetContext(uint32_t context, v1::JobSpec* spec) {
   spec->mutable_workload()->mutable_transformer_lm()->set_context_length(context);
 }
 
+TEST(Progress, OfATracedJobTellsWhatWasMeasured) {
+  const v1::Job job = SmallJob(17, v1::JOB_STATE_QUEUED);
+  const v1::Run measured = OkRun(job, 0.1, 0);
+  v1::Run trace = OkRun(job, 0.7, 0);
+  trace.set_run_id("17.2");
+  trace.set_purpose(v1::PURPOSE_TRACE);
+  const auto last_of = [&](v1::Outcome outcome) {
+    SweepProgress progress;
+    progress.Apply(Snapshot({job}, 5));
+    progress.Apply(Event(6, 17, v1::JOB_STATE_RUNNING, &measured));
+    // Of no run: nothing was measured by it.
+    progress.Apply(Event(7, 17, v1::JOB_STATE_QUEUED));
+    trace.set_outcome(outcome);
+    const auto finished = progress.Apply(Event(8, 17, v1::JOB_STATE_SUCCEEDED, &trace));
+    return finished.size() == 1 && finished[0].run ? finished[0].run->run_id() : "none";
+  };
+  EXPECT_EQ(last_of(v1::OUTCOME_OK), "17.1");
+  EXPECT_EQ(last_of(v1::OUTCOME_CRASHED), "17.2") << "why there is no trace";
+}
+
+TEST(ProgressLine, CountsStepsAsFarAsTheyAreKnown) {
+  SweepProgress progress;
+  progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED)}, 5));
+  const v1::Run started = Started();
+  progress.Apply(Event(6, 17, v1::JOB_STATE_RUNNING, &started));
+  const auto line = [&](uint32_t done, uint32_t total) {
+    progress.Apply(Steps(17, done, total, 250'000'000));
+    return ProgressLine(progress, 200, false);
+  };
+  EXPECT_THAT(line(0, 15), HasSubstr(" 0/15 steps, 250.0 ms"));
+  EXPECT_THAT(line(4, 15), HasSubstr(" 4/15 steps, 250.0 ms"));
+  EXPECT_THAT(line(4, 0), HasSubstr("  4 steps, 250.0 ms"));
+  EXPECT_THAT(line(0, 0), HasSubstr("  building"));
+}
+
 TEST(Estimate, KnowsSizesAndWhatAProcessTakesBesideItsSteps) {
   const v1::Job small = SmallJob(17, v1::JOB_STATE_QUEUED);
   const v1::Job large = Other(18, [](v1::JobSpec* spec) { SetContext(1024, spec); });
@@ -486,26 +521,40 @@ TEST(ProgressLine, TellsCancelledFromFailed) {
   EXPECT_THAT(line({v1::JOB_STATE_SUCCEEDED}), testing::EndsWith(" 1/1"));
 }
 
-TEST(ProgressLine, SaysWhyTheNextJobWaitsUntilItChanges) {
+v1::WatchJobsResponse WaitsBehind(uint64_t job_id, uint32_t jobs_ahead) {
+  v1::WatchJobsResponse change;
+  change.mutable_waiting()->set_job_id(job_id);
+  v1::WaitReason* reason = change.mutable_waiting()->mutable_reason();
+  reason->set_code(v1::WaitReason::CODE_BEHIND);
+  reason->set_jobs_ahead(jobs_ahead);
+  return change;
+}
+
+TEST(ProgressLine, SaysWhyTheNextJobWaitsAsItWasToldLast) {
   SweepProgress progress;
-  progress.Apply(
-      Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED), SmallJob(18, v1::JOB_STATE_QUEUED)}, 5));
+  const auto line = [&] { return ProgressLine(progress, 200, false); };
+  v1::Job later = SmallJob(18, v1::JOB_STATE_QUEUED);
+  *later.mutable_wait() = WaitsBehind(18, 9).waiting().reason();
+  progress.Apply(Snapshot({SmallJob(17, v1::JOB_STATE_QUEUED), later}, 5));
   EXPECT_EQ(progress.waiting_job(), 17U);
-  EXPECT_THAT(ProgressLine(progress, 200, false), testing::EndsWith(" 0/2  waiting"));
-  v1::WaitReason wait;
-  wait.set_code(v1::WaitReason::CODE_BEHIND);
-  wait.set_jobs_ahead(3);
-  progress.SetWait(17, wait);
-  EXPECT_THAT(ProgressLine(progress, 200, false),
-              testing::EndsWith(" 0/2  waiting: behind 3 jobs"));
+  EXPECT_THAT(line(), testing::EndsWith(" 0/2  waiting"));
+  progress.Apply(WaitsBehind(17, 3));
+  EXPECT_THAT(line(), testing::EndsWith(" 0/2  waiting: behind 3 jobs"));
+  progress.Apply(WaitsBehind(17, 1));
+  EXPECT_THAT(line(), testing::EndsWith(" 0/2  waiting: behind 1 job"));
+  EXPECT_EQ(progress.sequence(), 5U) << "it has no number";
   const v1::Run started = Started();
   progress.Apply(Event(6, 17, v1::JOB_STATE_RUNNING, &started));
   EXPECT_EQ(progress.waiting_job(), std::nullopt) << "one of them runs";
-  progress.Apply(Event(7, 17, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_EQ(progress.waiting_reason().code(), v1::WaitReason::CODE_UNSPECIFIED);
+  progress.Apply(WaitsBehind(17, 8));
+  progress.Apply(Event(7, 17, v1::JOB_STATE_QUEUED));
+  EXPECT_THAT(line(), testing::EndsWith(" 0/2  waiting")) << "said of it while it ran";
+  progress.Apply(Event(8, 17, v1::JOB_STATE_CANCELLED));
   EXPECT_EQ(progress.waiting_job(), 18U);
-  EXPECT_EQ(progress.waiting_words(), "") << "of this one nothing is known yet";
-  progress.SetWait(99, wait);
-  EXPECT_EQ(progress.waiting_words(), "");
+  EXPECT_EQ(progress.waiting_reason().jobs_ahead(), 9U) << "from the snapshot";
+  progress.Apply(WaitsBehind(99, 3));
+  EXPECT_EQ(progress.waiting_reason().jobs_ahead(), 9U) << "of a job that was not asked for";
 }
 
 TEST(Display, WritesALineACellWhereThereIsNoTerminal) {

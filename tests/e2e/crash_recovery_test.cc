@@ -63,6 +63,8 @@ TEST(CrashRecoveryTest, ACleanStopDoesNotCountAsAnInterruption) {
     EXPECT_EQ(world.Query("SELECT state FROM job"), std::vector<std::string>{"1"});
     ASSERT_TRUE(world.Start()) << world.daemon_log();
   }
+  EXPECT_TRUE(Eventually([&] { return world.Json({"queue"})[0]["tries"] == 3; }));
+  EXPECT_NE(world.Client({"queue"}).out.find("(3rd try)"), std::string::npos);
   std::ofstream(go) << "go";
   EXPECT_EQ(world.Client({"wait", "1"}).status, 0);
   EXPECT_EQ(world.Json({"show", "1"})["runs"].size(), 3U);

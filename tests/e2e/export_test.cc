@@ -52,6 +52,17 @@ TEST_F(ExportTest, EveryCellThatWasAskedForIsARow) {
   }
 }
 
+TEST_F(ExportTest, TheListOfSweepsSaysWhatWasAskedFor) {
+  const json sweeps = world_.Json({"sweeps"});
+  ASSERT_EQ(sweeps.size(), 1U);
+  EXPECT_EQ(sweeps[0]["what"],
+            "L1 h2 d16 f32 V50; forward-backward; batch 2; context 8; warm-up 1 2 3 4");
+  EXPECT_EQ(sweeps[0]["succeeded_jobs"], 1);
+  EXPECT_EQ(sweeps[0]["running_jobs"], 1);
+  EXPECT_EQ(sweeps[0]["cancelled_jobs"], 1);
+  EXPECT_EQ(sweeps[0]["queued_jobs"], 1);
+}
+
 TEST_F(ExportTest, WhatMatchesNothingIsNoFileAndALineThatSaysWhatIsThere) {
   const std::string file = world_.folder() / "none.csv";
   const Finished none = world_.Client({"export", "--outcome", "CRASHED", "-o", file});

@@ -159,8 +159,10 @@ std::unique_ptr<Process> World::StartDaemon(const std::vector<std::string>& argu
                                    folder_ / (name + ".err"));
 }
 
-bool World::Start() {
-  daemon_ = StartDaemon({}, variables());
+bool World::Start(const std::map<std::string, std::string>& more) {
+  std::map<std::string, std::string> all = variables();
+  all.insert(more.begin(), more.end());
+  daemon_ = StartDaemon({}, all);
   return Eventually([this] {
            return daemon_log().find("listens on") != std::string::npos ||
                   daemon_->Wait(std::chrono::seconds(0));

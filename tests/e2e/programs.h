@@ -73,9 +73,9 @@ class World {
 
   // What the daemon finds at its next start.
   void Configure(const std::string& configuration);
-  // Starts the daemon and waits until it listens. False (with its stderr in daemon_log()) if it
-  // ended instead.
-  bool Start();
+  // Starts the daemon, with `more` beside variables(), and waits until it listens. False (with its
+  // stderr in daemon_log()) if it ended instead.
+  bool Start(const std::map<std::string, std::string>& more = {});
   // SIGTERM, and its exit status.
   std::optional<int> Stop();
   // SIGKILL, and waits for its end.

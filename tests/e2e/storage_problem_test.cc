@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -89,7 +90,7 @@ class NotStoredTest : public testing::Test {
   void Start(const std::vector<std::string>& more = {}) {
     world_.TellFakeWorker(
         {{"runs", {{"*", {{"at_step", 2}, {"do", "wait"}, {"file", go_.string()}}}}}});
-    ASSERT_TRUE(world_.Start()) << world_.daemon_log();
+    ASSERT_TRUE(world_.Start(variables_)) << world_.daemon_log();
     ASSERT_EQ(world_.Client(Submit(more)).status, 0);
     ASSERT_TRUE(Eventually([&] { return world_.Json({"show", "1"})["runs"].size() == 1; }));
   }
@@ -118,6 +119,7 @@ class NotStoredTest : public testing::Test {
 
   World world_{World::FakeWorker()};
   const fs::path go_ = world_.folder() / "go";
+  std::map<std::string, std::string> variables_;  // of the daemon
 };
 
 TEST_F(NotStoredTest, ALockedDatabaseIsSaidWhereverTheJobIsShown) {
@@ -144,6 +146,29 @@ TEST_F(FullDiskTest, AFullDiskIsSaidWhereverTheJobIsShownAndTheRunIsStoredWhenTh
   Go();
   ExpectToldEverywhere("the disk is full");
   disk_.Free();
+  ExpectStored();
+  EXPECT_EQ(world_.Json({"show", "1"})["runs"][0]["outcome"], "OK");
+}
+
+class ReadOnlyDiskTest : public NotStoredTest {
+ protected:
+  ReadOnlyDiskTest() {
+    variables_ = {{"LD_PRELOAD", TORCHLAP_READ_ONLY_DISK_LIBRARY},
+                  {"TORCHLAP_READ_ONLY_WHILE", while_there_}};
+  }
+
+  const fs::path while_there_ = world_.folder() / "read-only";
+};
+
+TEST_F(ReadOnlyDiskTest, ADiskThatTurnedReadOnlyIsSaidWhereverTheJobIsShownAndTheRunIsStoredLater) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's library must be the first that is loaded";
+#endif
+  Start();
+  std::ofstream(while_there_) << "now";
+  Go();
+  ExpectToldEverywhere("the database is read-only");
+  fs::remove(while_there_);
   ExpectStored();
   EXPECT_EQ(world_.Json({"show", "1"})["runs"][0]["outcome"], "OK");
 }

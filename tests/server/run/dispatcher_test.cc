@@ -4,6 +4,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "tests/server/run/run_fixture.h"
@@ -133,10 +136,9 @@ TEST_F(DispatcherTest, AnUnusableDeviceFailsTheJobWithItsProblem) {
   EXPECT_EQ(Get(job).runs(0).outcome(), v1::OUTCOME_CUDA_ERROR);
 }
 
-// A run before this one whose row cannot be read.
+// A fit whose first try fitted, and cannot be read when the second one begins.
 class UnreadableHistoryTest : public DispatcherTest {
  protected:
-  // A fit whose first try fitted; then its stored assessment is damaged.
   void SetUp() override {
     DispatcherTest::SetUp();
     job_ = SubmitOne(FitJob());
@@ -145,24 +147,70 @@ class UnreadableHistoryTest : public DispatcherTest {
     storage::AfterRun again = storage::TryAgain(8, 256);
     again.cause = v1::CAUSE_FIT;
     Finish(first, again);
-    ExecuteSql("INSERT OR REPLACE INTO assessment (run_id, message) SELECT id, x'ff' FROM run");
+  }
+  void Begin() {
     dispatcher_ = MakeDispatcher();
     began_ns_ = clock_.MonotonicNs();
     dispatcher_->Start();
+  }
+  // Reading a finished run fails, and no row is damaged.
+  void FailReading() {
+    const std::string of_view = "sqlite_schema WHERE name = 'run_row'";
+    view_ = SelectText("SELECT sql FROM " + of_view);
+    ReplaceView(
+        SelectText("SELECT replace(sql, 'boot.boot_id, job.spec', "
+                   "'json(iif(run.outcome IS NULL, ''1'', ''{'')) AS boot_id, job.spec') FROM " +
+                   of_view));
+  }
+  void HealReading() { ReplaceView(view_); }
+  void ExpectSetAsideAndTheNextOneToRun() {
+    const uint64_t next = SubmitOne(storage::MakeJob());
+    stage_.PlayByThemselves();
+    Begin();
+    ASSERT_TRUE(AwaitState(next, v1::JOB_STATE_SUCCEEDED));
+    EXPECT_EQ(stage_.starts(), 1) << "nothing is run as if it were the first";
+    const std::string of_job = " WHERE job_id = " + std::to_string(job_);
+    EXPECT_EQ(SelectInt("SELECT state FROM job WHERE id = " + std::to_string(job_)),
+              v1::JOB_STATE_FAILED);
+    EXPECT_EQ(SelectInt("SELECT state FROM launch" + of_job), 3) << "set aside";
+    EXPECT_EQ(SelectInt("SELECT outcome FROM run" + of_job + " AND number = 2"),
+              v1::OUTCOME_INTERRUPTED);
+    EXPECT_THAT(SelectText("SELECT reason FROM job WHERE id = " + std::to_string(job_)),
+                HasSubstr("was set aside: its earlier runs cannot be read: "));
+    EXPECT_EQ(dispatcher_->trouble().why, "");
+    EXPECT_EQ(dispatcher_->Describe().detail(), "");
   }
 
   uint64_t job_ = 0;
   int64_t began_ns_ = 0;
   std::unique_ptr<Dispatcher> dispatcher_;
+
+ private:
+  void ReplaceView(const std::string& sql) { ExecuteSql("DROP VIEW run_row; " + sql); }
+
+  std::string view_;
 };
 
+TEST_F(UnreadableHistoryTest, ADamagedAssessmentDoesNotHoldTheDevice) {
+  ExecuteSql("INSERT OR REPLACE INTO assessment (run_id, message) SELECT id, x'ff' FROM run");
+  ExpectSetAsideAndTheNextOneToRun();
+}
+
+TEST_F(UnreadableHistoryTest, ADamagedCalibrationDoesNotHoldTheDevice) {
+  ExecuteSql(
+      "INSERT INTO calibration (run_id, device_id, message) SELECT id, device_id, x'ff' FROM run");
+  ExpectSetAsideAndTheNextOneToRun();
+}
+
 TEST_F(UnreadableHistoryTest, NothingIsRunAsIfItWereTheFirst) {
+  FailReading();
+  Begin();
   ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns_ + 2 * kSecondNs));
   EXPECT_EQ(stage_.starts(), 0);
   EXPECT_THAT(dispatcher_->Describe().detail(), HasSubstr("cannot read the job's earlier runs"));
   EXPECT_NE(dispatcher_->trouble().why, "");
 
-  ExecuteSql("DELETE FROM assessment");
+  HealReading();
   clock_.Advance(2 * kSecondNs);
   const auto worker = stage_.AwaitWorker();
   ASSERT_NE(worker, nullptr);
@@ -181,12 +229,14 @@ TEST_F(UnreadableHistoryTest, NothingIsRunAsIfItWereTheFirst) {
 }
 
 TEST_F(UnreadableHistoryTest, AStopLeavesTheLaunchToTheNextDaemon) {
+  FailReading();
+  Begin();
   ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns_ + 2 * kSecondNs));
   dispatcher_->Stop();
   dispatcher_->Join();
   EXPECT_EQ(stage_.starts(), 0);
   ASSERT_TRUE(jobs_->RecoverInterrupted(++now_ns_).ok());
-  ExecuteSql("DELETE FROM assessment");
+  HealReading();
   EXPECT_EQ(Get(job_).state(), v1::JOB_STATE_QUEUED);
 }
 
@@ -366,6 +416,57 @@ TEST_F(DispatcherTest, ADeviceThatAnotherHasIsTakenWhenThatOneEnds) {
   EXPECT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
 }
 
+// The state of a device when watchers were last told that something had changed.
+class ToldState {
+ public:
+  void Add(v1::DeviceState state) {
+    const std::lock_guard lock(mutex_);
+    latest_ = state;
+    changed_.notify_all();
+  }
+  // False: not in ten seconds.
+  bool Await(v1::DeviceState state) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(10), [&] { return latest_ == state; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  v1::DeviceState latest_ = v1::DEVICE_STATE_UNSPECIFIED;
+};
+
+TEST_F(DispatcherTest, WatchersAreToldThatADeviceIsClaimedAndThatItIsFree) {
+  FileDescriptor gone(::eventfd(0, EFD_CLOEXEC));
+  const FileDescriptor end(::dup(gone.get()));
+  auto place = Place();
+  place->HoldByAnother(std::move(gone));
+  ToldState told;
+  Dispatcher dispatcher(std::move(place), Setting());
+  hub_.Add([&](const v1::Progress*) { told.Add(dispatcher.Describe().state()); });
+  dispatcher.Start();
+  EXPECT_TRUE(told.Await(v1::DEVICE_STATE_CLAIMED));
+  const uint64_t one = 1;
+  ASSERT_EQ(::write(end.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+  EXPECT_TRUE(told.Await(v1::DEVICE_STATE_IDLE));
+}
+
+TEST_F(DispatcherTest, WatchersAreToldThatADeviceCannotBeUsedNowAndThatItCan) {
+  stage_.FailNextStarts(absl::ResourceExhaustedError("socketpair: Too many open files"), 1);
+  ToldState told;
+  const auto dispatcher = MakeDispatcher();
+  hub_.Add([&](const v1::Progress*) { told.Add(dispatcher->Describe().state()); });
+  const uint64_t job = SubmitOne(storage::MakeJob());
+  const int64_t began_ns = clock_.MonotonicNs();
+  dispatcher->Start();
+  ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns + 2 * kSecondNs));
+  EXPECT_TRUE(told.Await(v1::DEVICE_STATE_UNAVAILABLE));
+  stage_.PlayByThemselves();
+  clock_.Advance(2 * kSecondNs);
+  EXPECT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_TRUE(told.Await(v1::DEVICE_STATE_IDLE));
+}
+
 TEST_F(DispatcherTest, AClaimThatMayLapseIsLookedAtAgain) {
   FileDescriptor gone(::eventfd(0, EFD_CLOEXEC));
   const FileDescriptor stays(::dup(gone.get()));  // its holder does not end
@@ -381,6 +482,93 @@ TEST_F(DispatcherTest, AClaimThatMayLapseIsLookedAtAgain) {
   EXPECT_EQ(stage_.starts(), 0);
   clock_.Advance(30 * kSecondNs);
   EXPECT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+}
+
+TEST_F(DispatcherTest, WhoBeginsToUseTheDeviceIsGivenWayBeforeARun) {
+  auto place = Place();
+  ScriptedPlace* const looked_at = place.get();
+  // When it is taken; before the job, twice.
+  place->FindUsedByAnother({false, true, true});
+  Dispatcher dispatcher(std::move(place), Setting());
+  stage_.PlayByThemselves();
+  const int64_t began_ns = clock_.MonotonicNs();
+  dispatcher.Start();
+  EXPECT_EQ(dispatcher.Describe().state(), v1::DEVICE_STATE_IDLE);
+  const uint64_t job = SubmitOne(storage::MakeJob());
+  dispatcher.Wake();
+  for (int64_t looks = 1; looks <= 2; ++looks) {
+    ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns + looks * 30 * kSecondNs));
+    EXPECT_EQ(dispatcher.Describe().state(), v1::DEVICE_STATE_CLAIMED);
+    EXPECT_EQ(dispatcher.Describe().detail(), "claimed by pid 4711, user bob");
+    EXPECT_EQ(dispatcher.Describe().claimed_by_user(), "bob");
+    EXPECT_EQ(Get(job).state(), v1::JOB_STATE_QUEUED) << "nothing of it was begun";
+    EXPECT_EQ(stage_.starts(), 0);
+    // Others wake the thread meanwhile: the device is not looked at for that.
+    dispatcher.Wake();
+    EXPECT_EQ(looked_at->looks(), 1 + looks);
+    clock_.Advance(30 * kSecondNs);
+  }
+  EXPECT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_EQ(looked_at->looks(), 4);
+  EXPECT_EQ(Get(job).runs_size(), 1);
+}
+
+TEST_F(DispatcherTest, WhoWasGivenWayIsWaitedForUntilHisEndAtMost) {
+  FileDescriptor gone(::eventfd(0, EFD_CLOEXEC));
+  const FileDescriptor end(::dup(gone.get()));
+  auto place = Place();
+  place->FindUsedByAnother({true}, std::move(gone));
+  Dispatcher dispatcher(std::move(place), Setting());
+  const uint64_t job = SubmitOne(storage::MakeJob());
+  stage_.PlayByThemselves();
+  const int64_t began_ns = clock_.MonotonicNs();
+  dispatcher.Start();
+  EXPECT_EQ(dispatcher.Describe().state(), v1::DEVICE_STATE_CLAIMED);
+  ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns + 30 * kSecondNs));
+  EXPECT_EQ(stage_.starts(), 0);
+  const uint64_t one = 1;
+  ASSERT_EQ(::write(end.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+  EXPECT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED)) << "the clock stands still";
+}
+
+TEST_F(DispatcherTest, ThePaceOfTheLooksIsASetting) {
+  auto place = Place();
+  place->FindUsedByAnother({true});
+  DispatcherSetting setting = Setting();
+  setting.claim_pace = std::chrono::seconds(7);
+  Dispatcher dispatcher(std::move(place), setting);
+  const uint64_t job = SubmitOne(storage::MakeJob());
+  stage_.PlayByThemselves();
+  const int64_t began_ns = clock_.MonotonicNs();
+  dispatcher.Start();
+  ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns + 7 * kSecondNs));
+  clock_.Advance(7 * kSecondNs);
+  EXPECT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+}
+
+TEST_F(DispatcherTest, EveryRunIsPrecededByALookAndAnIdleDeviceIsNotLookedAt) {
+  auto place = Place();
+  ScriptedPlace* const looked_at = place.get();
+  // When it is taken; before the first job; before the second one.
+  place->FindUsedByAnother({false, false, true});
+  Dispatcher dispatcher(std::move(place), Setting());
+  stage_.PlayByThemselves();
+  const int64_t began_ns = clock_.MonotonicNs();
+  dispatcher.Start();
+  for (int wakes = 0; wakes < 10; ++wakes) {
+    dispatcher.Wake();
+    ASSERT_TRUE(clock_.AwaitSleepUntil(Clock::kNever));
+  }
+  EXPECT_EQ(looked_at->looks(), 1);
+  const uint64_t first = SubmitOne(storage::MakeJob());
+  dispatcher.Wake();
+  EXPECT_TRUE(AwaitState(first, v1::JOB_STATE_SUCCEEDED));
+  const uint64_t second = SubmitOne(storage::MakeJob());
+  dispatcher.Wake();
+  ASSERT_TRUE(clock_.AwaitSleepUntil(began_ns + 30 * kSecondNs));
+  EXPECT_EQ(looked_at->looks(), 3);
+  EXPECT_EQ(stage_.starts(), 1);
+  EXPECT_EQ(Get(second).state(), v1::JOB_STATE_QUEUED);
 }
 
 TEST(DeviceKeysTest, ADeviceWithAProblemTakesNoJobsOfItsClassWhereAnotherHasNone) {

@@ -307,6 +307,25 @@ absl::StatusOr<std::optional<host::HeldBy>> ScriptedPlace::TryToHold() {
   return std::optional(std::move(holder));
 }
 
+void ScriptedPlace::FindUsedByAnother(std::deque<bool> looks, FileDescriptor gone) {
+  finds_ = std::move(looks);
+  user_gone_ = std::move(gone);
+}
+
+std::optional<host::HeldBy> ScriptedPlace::UsedByAnother() {
+  ++looks_;
+  if (finds_.empty()) return std::nullopt;
+  const bool is_used = finds_.front();
+  finds_.pop_front();
+  if (!is_used) return std::nullopt;
+  host::HeldBy user;
+  user.pid = 4711;
+  user.user = "bob";
+  user.may_lapse = true;
+  user.watch_fd.reset(::dup(user_gone_.get()));
+  return user;
+}
+
 v1::WorkerRequest ScriptedPlace::Request(const v1::Run& run) const {
   v1::WorkerRequest request;
   request.set_run_id(run.run_id());

@@ -1,6 +1,7 @@
 // A place whose workers do what a test says: no process, real descriptors.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -112,11 +113,17 @@ class ScriptedPlace final : public Place {
 
   // Before its dispatcher starts: another daemon has it until `gone` ends.
   void HoldByAnother(FileDescriptor gone, bool may_lapse = false);
+  // Before that, too: whether its looks find another one who uses it, once it is held; further ones
+  // find nobody. That one's end is that of `gone`.
+  void FindUsedByAnother(std::deque<bool> looks, FileDescriptor gone = {});
+  // Looks so far.
+  int looks() const { return looks_; }
   // Before that, too: its workers' times are compared with the clock. By default they are made up.
   void KeepTime() { keeps_time_ = true; }
 
   const host::HostDevice& device() const override { return device_; }
   absl::StatusOr<std::optional<host::HeldBy>> TryToHold() override;
+  std::optional<host::HeldBy> UsedByAnother() override;
   v1::WorkerRequest Request(const v1::Run& run) const override;
   absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id) override;
   bool KeepsTime() const override { return keeps_time_; }
@@ -131,6 +138,9 @@ class ScriptedPlace final : public Place {
   const host::HostDevice device_;
   FileDescriptor holder_gone_;
   bool may_lapse_ = false;
+  std::deque<bool> finds_;
+  FileDescriptor user_gone_;
+  std::atomic<int> looks_ = 0;
   bool keeps_time_ = false;
 };
 
