@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <future>
 #include <memory>
 #include <thread>
 
@@ -64,19 +65,21 @@ Tally LongLists(const Order& order) {
   return {kLists, answered, kLists - answered};
 }
 
-// `order.count` frames on each of two connections: many fields, and one without an end.
+// `order.count` frames on each of two connections: small fields, and a value of almost 2 GiB.
 Tally EndlessHeaders(const Order& order) {
   Tally tally;
-  const std::string many = Literal("x-attack", std::string(kMostPayload - 64, 'h'));
-  const std::string one(kMostPayload, 'h');
-  // A value of almost 2 GiB: 127 and four bytes of length.
+  std::string fields;
+  while (fields.size() < kMostPayload - 64) fields += Literal("x", "y");
+  const std::string piece(kMostPayload, 'v');
+  // 127 and four bytes of length.
   const std::string endless = Literal("x", "") + std::string("\0\1y\x7F\xFF\xFF\xFF\xFF\x07", 9);
   for (const bool is_one : {false, true}) {
     Wire wire(order.socket);
     bool goes_on = wire.Send(
         Frame(kHeaders, 0, 1, CallFields(Path("GetDaemonStatus")) + (is_one ? endless : "")));
+    // Nothing is read: an answer between the frames of a header would end the connection.
     for (uint64_t i = 0; i < order.count && goes_on; ++i) {
-      goes_on = wire.Send(Frame(kContinuation, 0, 1, is_one ? one : many)) && wire.Read();
+      goes_on = wire.Send(Frame(kContinuation, 0, 1, is_one ? piece : fields));
       ++tally.sent;
     }
     if (!goes_on) ++tally.refused;
@@ -203,6 +206,58 @@ Tally UnreadStreams(const Order& order) {
     if (!wires.back().Send(call)) ++tally.refused;
   }
   Hold(order);
+  return tally;
+}
+
+// Reads all that comes, as fast as it comes.
+class Watcher : public grpc::ClientReadReactor<v1::WatchJobsResponse> {
+ public:
+  Watcher(v1::Torchlap::Stub* stub, const v1::WatchJobsRequest& request) {
+    SetDeadline(&context_, kPatience);
+    stub->async()->WatchJobs(&context_, &request, this);
+    StartRead(&message_);
+    StartCall();
+  }
+  void OnReadDone(bool has_more) override {
+    if (has_more) StartRead(&message_);
+  }
+  void OnDone(const grpc::Status& status) override { ended_.set_value(status.ok()); }
+  bool SawTheEnd() { return ended_.get_future().get(); }
+
+ private:
+  grpc::ClientContext context_;
+  v1::WatchJobsResponse message_;
+  std::promise<bool> ended_;
+};
+
+// From the submit of 200 jobs until each of the watchers knows that all have ended.
+double WatchSweep(const std::filesystem::path& socket, uint64_t watchers, Tally* tally) {
+  constexpr uint64_t kWatchersOfAConnection = 20;
+  const auto began = std::chrono::steady_clock::now();
+  std::vector<std::unique_ptr<v1::Torchlap::Stub>> stubs;
+  v1::WatchJobsRequest sweep;
+  stubs.push_back(StubOf(socket));
+  {
+    grpc::ClientContext context;
+    v1::SubmitJobsResponse submitted;
+    stubs.back()->SubmitJobs(&context, TinySweep(200), &submitted);
+    sweep.mutable_selector()->add_sweep_ids(submitted.sweep_id());
+  }
+  std::vector<std::unique_ptr<Watcher>> readers;
+  for (uint64_t i = 0; i < watchers; ++i) {
+    if (i % kWatchersOfAConnection == 0) stubs.push_back(StubOf(socket));
+    readers.push_back(std::make_unique<Watcher>(stubs.back().get(), sweep));
+  }
+  for (const auto& reader : readers) ++(reader->SawTheEnd() ? tally->answered : tally->refused);
+  tally->sent += watchers;
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+}
+
+// `order.count` of them watch a sweep, after one has watched another.
+Tally Watchers(const Order& order) {
+  Tally tally;
+  tally.seconds["one watcher"] = WatchSweep(order.socket, 1, &tally);
+  tally.seconds["all watchers"] = WatchSweep(order.socket, order.count, &tally);
   return tally;
 }
 
@@ -362,7 +417,7 @@ bool HoldName(const std::string& name) {
 const std::vector<Attack>& Attacks() {
   static const std::vector<Attack> attacks = {
       {"long-lists", "ids in each of 24 ListJobs", LongLists, 400'000, 4'000'000, 0},
-      {"endless-headers", "CONTINUATION frames of 16 KiB, twice", EndlessHeaders, 4'096, 200'000,
+      {"endless-headers", "CONTINUATION frames of 16 KiB, twice", EndlessHeaders, 4'096, 100'000,
        0},
       {"unread-answers", "calls of one connection", UnreadAnswers, 3'000, 31'000, 0},
       {"half-sent", "messages of one connection", HalfSentMessages, 3'000, 73'000, 0},
@@ -370,6 +425,7 @@ const std::vector<Attack>& Attacks() {
       {"reflection", "streams", ReflectionStreams, 600, 3'000, 0},
       {"outstanding-lists", "lists of 1,000 jobs at once", OutstandingLists, 400, 2'000, 1'000},
       {"unread-streams", "exports and watches", UnreadStreams, 8, 50, 5'000},
+      {"watchers", "watchers of a sweep of 200 jobs", Watchers, 100, 500, 0, 60, 200},
       {"huge-submit", "jobs of 1,000 launches", HugeSubmit, 2'000, 10'000, 0},
       {"hostile-texts", "rounds", SayHostileTexts, 1, 20, 0}};
   return attacks;

@@ -4,15 +4,17 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
 namespace torchlap::attack {
 
 struct Tally {
-  uint64_t sent = 0;      // requests, connections or frames, by the attack
-  uint64_t answered = 0;  // OK
-  uint64_t refused = 0;   // an error, or a connection that was closed
+  uint64_t sent = 0;                           // requests, connections or frames, by the attack
+  uint64_t answered = 0;                       // OK
+  uint64_t refused = 0;                        // an error, or a connection that was closed
+  std::map<std::string, double> seconds = {};  // of what it waits for
 };
 
 struct Order {
@@ -28,6 +30,9 @@ struct Attack {
   uint64_t small;  // in CI
   uint64_t large;
   int stored_jobs;  // there before it begins, so that answers are long
+  // More is harm. The latency is that of --large, on a quiet machine.
+  uint64_t most_mib = 256;
+  double most_ms = 1000;
 };
 
 const std::vector<Attack>& Attacks();

@@ -68,7 +68,10 @@ int PlayRole(const Words& words) {
   const Attack* attack = FindAttack(words.role);
   if (attack == nullptr) return 2;
   const Tally tally = attack->run({words.socket, words.count, std::chrono::seconds(words.hold)});
-  return Say({{"sent", tally.sent}, {"answered", tally.answered}, {"refused", tally.refused}});
+  return Say({{"sent", tally.sent},
+              {"answered", tally.answered},
+              {"refused", tally.refused},
+              {"seconds", tally.seconds}});
 }
 
 int AttackAll(const Words& words) {

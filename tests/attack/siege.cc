@@ -17,8 +17,16 @@ using std::chrono::seconds;
 // Threads and descriptors that come and go with gRPC and SQLite.
 constexpr uint64_t kSlack = 8;
 
+// What is no harm yet.
+struct Limits {
+  uint64_t most_mib = 256;
+  double most_ms = 1000;
+};
+
 // A loaded machine of two cores is no quiet one.
-double LatencyLimitMs(const Choice& choice) { return choice.large ? 1000 : 5000; }
+double LatencyLimitMs(const Limits& limits, const Choice& choice) {
+  return choice.large ? limits.most_ms : 5000;
+}
 
 seconds LongestAttack(const Choice& choice) { return seconds(choice.large ? 1800 : 200); }
 
@@ -116,7 +124,7 @@ class Siege {
   }
 
   // The attack is over.
-  Report Lift(json tally, const Choice& choice) {
+  Report Lift(json tally, const Choice& choice, const Limits& limits = {}) {
     bystander_->Signal(SIGTERM);
     bystander_->Wait(LongestAttack(choice));
     const Usage peak = watch_->Peak();
@@ -128,9 +136,11 @@ class Siege {
                       {"after", ToJson(after)},
                       {"bystander", SaidBy(*bystander_)},
                       {"users_apart", AreUsersApart()}};
-    JudgeDaemon(peak, after, &report.harm);
+    JudgeDaemon(peak, after, limits.most_mib, &report.harm);
     // One user has no right to be spared from its own doing.
-    if (AreUsersApart()) JudgeBystander(report.measure["bystander"], choice, &report.harm);
+    if (AreUsersApart()) {
+      JudgeBystander(report.measure["bystander"], LatencyLimitMs(limits, choice), &report.harm);
+    }
     return report;
   }
 
@@ -152,12 +162,12 @@ class Siege {
     return now;
   }
 
-  void JudgeDaemon(const Usage& peak, const Usage& after, std::vector<std::string>* harm) {
-    constexpr uint64_t kMostKib = 256 * 1024;
+  void JudgeDaemon(const Usage& peak, const Usage& after, uint64_t most_mib,
+                   std::vector<std::string>* harm) {
     if (!target_->is_alive()) harm->push_back("the daemon ended");
-    if (!kIsSanitized && peak.rss_kib > kMostKib) {
-      harm->push_back(
-          fmt::format("the daemon had {} MiB, must have at most 256", peak.rss_kib / 1024));
+    if (!kIsSanitized && peak.rss_kib > most_mib * 1024) {
+      harm->push_back(fmt::format("the daemon had {} MiB, must have at most {}",
+                                  peak.rss_kib / 1024, most_mib));
     }
     if (IsAsBefore(after)) return;
     harm->push_back(fmt::format("{} threads and {} descriptors stayed, must be at most {} and {}",
@@ -165,8 +175,7 @@ class Siege {
                                 before_.descriptors + kSlack));
   }
 
-  static void JudgeBystander(const json& said, const Choice& choice,
-                             std::vector<std::string>* harm) {
+  static void JudgeBystander(const json& said, double most_ms, std::vector<std::string>* harm) {
     if (!said.contains("status")) {
       harm->push_back("bystander: " + Printed(said));
       return;
@@ -174,9 +183,9 @@ class Siege {
     for (const char* call : {"status", "submit"}) {
       const json& times = said[call];
       if (times["errors"] != 0) harm->push_back(fmt::format("{}: {}", call, Printed(times)));
-      if (times["p99_ms"].get<double>() <= LatencyLimitMs(choice)) continue;
+      if (times["p99_ms"].get<double>() <= most_ms) continue;
       harm->push_back(fmt::format("p99 of {} is {:.0f} ms, must be at most {:.0f}", call,
-                                  times["p99_ms"].get<double>(), LatencyLimitMs(choice)));
+                                  times["p99_ms"].get<double>(), most_ms));
     }
     if (said["failed"] == 0 && said["unfinished"] == 0) return;
     harm->push_back(fmt::format("of the bystander's {} jobs {} failed and {} did not end",
@@ -246,7 +255,10 @@ Report Besiege(const std::string& name, const Choice& choice) {
   std::vector<std::string> harm;
   Siege siege(&target);
   json tally = Attacked(&target, attack, choice, &harm);
-  Report report = siege.Lift(std::move(tally), choice);
+  if (attack.run == FindAttack("watchers")->run && tally.value("refused", 0) != 0) {
+    harm.push_back("watchers were refused: " + Printed(tally));
+  }
+  Report report = siege.Lift(std::move(tally), choice, {attack.most_mib, attack.most_ms});
   report.harm.insert(report.harm.end(), harm.begin(), harm.end());
   const std::string log = target.daemon().err();
   if (const std::string dirt = Dirt(log); !dirt.empty()) {
