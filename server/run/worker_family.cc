@@ -118,11 +118,23 @@ std::vector<pid_t> WorkerFamily::WithoutWorkers(std::vector<pid_t> pids) {
   return pids;
 }
 
+bool WorkerFamily::MayHaveLeftovers(const std::vector<std::string>& claim_keys) {
+  MutexLock lock(&mutex_);
+  return !without_leftovers_.contains(claim_keys);
+}
+
+void WorkerFamily::NoteThatNoneIsLeft(const std::vector<std::string>& claim_keys) {
+  MutexLock lock(&mutex_);
+  without_leftovers_.insert(claim_keys);
+}
+
 std::vector<pid_t> WorkerFamily::EndStrays(const std::vector<std::string>& claim_keys,
                                            std::chrono::milliseconds patience) {
   const SteadyClock::time_point until = SteadyClock::now() + patience;
+  const bool everywhere = MayHaveLeftovers(claim_keys);
   for (;;) {
-    const MarkSearch::Found found = search_.Look(claim_keys);
+    const MarkSearch::Found found =
+        search_.LookAmong(everywhere ? AllProcesses() : ChildrenOfThis(), claim_keys);
     std::vector<pid_t> strays = EndOrphans();
     for (const ProcessId& process : found.marked) {
       Kill(process);
@@ -132,6 +144,7 @@ std::vector<pid_t> WorkerFamily::EndStrays(const std::vector<std::string>& claim
     std::vector<pid_t> awaited = WithoutWorkers(found.dying);
     Append(WithoutWorkers(found.asleep), &awaited);
     Append(strays, &awaited);
+    if (awaited.empty()) NoteThatNoneIsLeft(claim_keys);
     if (awaited.empty() || SteadyClock::now() >= until) return strays;
     AwaitAnEnd(awaited, until);
   }

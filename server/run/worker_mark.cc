@@ -155,11 +155,6 @@ bool HasOwnFolder(pid_t pid, const fs::path& root) {
   return ::stat(FileOf(root, pid, "").c_str(), &info) == 0 && info.st_uid == ::geteuid();
 }
 
-bool HasSettled(const ProcessId& process) {
-  static const uint64_t second = static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
-  return process.start_ticks + second < TicksSinceBoot();
-}
-
 bool IsWorkerByName(const ProcessState& process) { return process.name.starts_with("torchlap-"); }
 
 bool HasDaemon(const ProcessState& process, const fs::path& root) {
@@ -242,14 +237,19 @@ ProcessEnvironment ProcessEnvironmentOf(pid_t pid, const fs::path& root) {
 }
 
 MarkSearch::Found MarkSearch::Look(const std::vector<std::string>& claim_keys) {
+  return LookAmong(AllProcesses(root_), claim_keys);
+}
+
+MarkSearch::Found MarkSearch::LookAmong(const std::vector<pid_t>& pids,
+                                        const std::vector<std::string>& claim_keys) {
   Found found;
   std::set<ProcessId> present;
-  for (const pid_t pid : AllProcesses(root_)) {
+  for (const pid_t pid : pids) {
     if (pid == ::getpid() || !HasOwnFolder(pid, root_)) continue;
     const std::optional<ProcessState> process = StateOf(pid, root_);
     if (!process || process->is_kernels || process->state == 'Z') continue;
     present.insert(process->id);
-    if (IsKnownToHaveNone(process->id) || !IsOfThisAccount(pid, root_)) continue;
+    if (!IsOfThisAccount(pid, root_)) continue;
     if (SleepsUninterruptibly(*process, root_)) {
       LookAtSleeper(*process, claim_keys, &found);
     } else {
@@ -266,16 +266,10 @@ void MarkSearch::LookAt(const ProcessState& process, const std::vector<std::stri
   if (environment.is_empty && !LookAtKnown(process, keys, found) && IsWorkerByName(process)) {
     found->dying.push_back(process.id.pid);
   }
-  if (environment.is_empty) return;
-  if (environment.mark && Names(*environment.mark, keys, process.id)) {
-    found->marked.push_back(process.id);
-  }
-  // One that has just begun may still become the program that it was made for, which has one.
-  if (!environment.mark && !HasSettled(process.id)) return;
+  if (!environment.mark) return;
+  if (Names(*environment.mark, keys, process.id)) found->marked.push_back(process.id);
   MutexLock lock(&mutex_);
-  // One that it had is not taken off by another program that it becomes.
-  std::optional<Mark>& seen = seen_[process.id];
-  if (environment.mark) seen = environment.mark;
+  seen_[process.id] = *environment.mark;
 }
 
 void MarkSearch::LookAtSleeper(const ProcessState& process, const std::vector<std::string>& keys,
@@ -296,15 +290,9 @@ bool MarkSearch::LookAtKnown(const ProcessState& process, const std::vector<std:
                              Found* found) {
   MutexLock lock(&mutex_);
   const auto seen = seen_.find(process.id);
-  if (seen == seen_.end() || !seen->second) return false;
-  if (Names(*seen->second, keys, process.id)) found->marked.push_back(process.id);
+  if (seen == seen_.end()) return false;
+  if (Names(seen->second, keys, process.id)) found->marked.push_back(process.id);
   return true;
-}
-
-bool MarkSearch::IsKnownToHaveNone(const ProcessId& process) {
-  MutexLock lock(&mutex_);
-  const auto seen = seen_.find(process);
-  return seen != seen_.end() && !seen->second;
 }
 
 void MarkSearch::KeepOnly(const std::set<ProcessId>& present) {

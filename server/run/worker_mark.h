@@ -83,9 +83,7 @@ struct ProcessEnvironment {
 ProcessEnvironment ProcessEnvironmentOf(pid_t pid, const std::filesystem::path& root = "/");
 
 // Thread-safe; holds no lock while it reads. Whoever sleeps uninterruptibly is not read then, but
-// at a later look. Whoever is a second old without a mark never gets one, and is not read again: a
-// look at a machine with hundreds of processes of this account costs a few milliseconds, and comes
-// before every run.
+// at a later look.
 class MarkSearch {
  public:
   explicit MarkSearch(std::filesystem::path root = "/") : root_(std::move(root)) {}
@@ -104,6 +102,8 @@ class MarkSearch {
   };
   // Of this account, this process aside. For no keys none is marked.
   Found Look(const std::vector<std::string>& claim_keys) TORCHLAP_EXCLUDES(mutex_);
+  Found LookAmong(const std::vector<pid_t>& pids, const std::vector<std::string>& claim_keys)
+      TORCHLAP_EXCLUDES(mutex_);
 
  private:
   void LookAt(const ProcessState& process, const std::vector<std::string>& keys, Found* found)
@@ -113,14 +113,13 @@ class MarkSearch {
   // By the mark that it had; false: none was read.
   bool LookAtKnown(const ProcessState& process, const std::vector<std::string>& keys, Found* found)
       TORCHLAP_EXCLUDES(mutex_);
-  bool IsKnownToHaveNone(const ProcessId& process) TORCHLAP_EXCLUDES(mutex_);
   // Forgets who is none of these.
   void KeepOnly(const std::set<ProcessId>& present) TORCHLAP_EXCLUDES(mutex_);
 
   const std::filesystem::path root_;
   Mutex mutex_;
-  // Of processes that are there still: the mark that was read, or that there is none.
-  std::map<ProcessId, std::optional<Mark>> seen_ TORCHLAP_GUARDED_BY(mutex_);
+  // Marks that were read, of processes that are there still.
+  std::map<ProcessId, Mark> seen_ TORCHLAP_GUARDED_BY(mutex_);
   std::map<ProcessId, int> looks_at_sleepers_ TORCHLAP_GUARDED_BY(mutex_);
 };
 

@@ -219,28 +219,22 @@ TEST_F(MarkSearchTest, TheDeadAndTheKernelsOwnAreNobody) {
   EXPECT_THAT(found.dying, IsEmpty());
 }
 
-TEST_F(MarkSearchTest, WhoHasNoneIsNotReadAgain) {
-  Add(kFirst, "PATH=/bin", {.start_ticks = 1});
-  EXPECT_THAT(Marked(), IsEmpty());
+TEST_F(MarkSearchTest, OnlyThoseThatAreNamedAreLookedAt) {
+  Add(kFirst, With(MarkOf(kKeys)), {});
   // A FIFO: who opens it to read it waits for ever.
-  const auto environ = folder_.path() / "proc" / std::to_string(kFirst) / "environ";
+  Add(kSecond, "", {});
+  const auto environ = folder_.path() / "proc" / std::to_string(kSecond) / "environ";
   ASSERT_EQ(::unlink(environ.c_str()), 0);
   ASSERT_EQ(::mkfifo(environ.c_str(), 0600), 0);
-  EXPECT_THAT(Marked(), IsEmpty());
+  const auto found = search_.LookAmong({kFirst, kFirst + 7}, kKeys);
+  ASSERT_EQ(found.marked.size(), 1U);
+  EXPECT_EQ(found.marked[0].pid, kFirst);
 }
 
 TEST_F(MarkSearchTest, ANumberThatWasGivenAwayIsReadAnew) {
   Add(kFirst, "PATH=/bin", {.start_ticks = 1});
   EXPECT_THAT(Marked(), IsEmpty());
   Add(kFirst, With(MarkOf(kKeys)), {});
-  EXPECT_THAT(Marked(), ElementsAre(kFirst));
-}
-
-TEST_F(MarkSearchTest, WhoHasJustBegunMayStillGetOne) {
-  const uint64_t start_ticks = TicksSinceBoot() + 1000;
-  Add(kFirst, "PATH=/bin", {.start_ticks = start_ticks});
-  EXPECT_THAT(Marked(), IsEmpty());
-  Add(kFirst, With(MarkOf(kKeys)), {.start_ticks = start_ticks});
   EXPECT_THAT(Marked(), ElementsAre(kFirst));
 }
 
