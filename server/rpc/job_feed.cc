@@ -17,7 +17,8 @@ namespace {
 
 // A page that nobody reads is kept whole: some 5 KB a job.
 constexpr uint32_t kJobsInAPage = 25;
-constexpr uint32_t kEventsAtOnce = 64;
+// Some 4 KB each, of each watcher that lags; reading them again costs next to nothing.
+constexpr uint32_t kEventsAtOnce = 8;
 
 bool IsFinished(v1::JobState state) {
   return state == v1::JOB_STATE_SUCCEEDED || state == v1::JOB_STATE_FAILED ||

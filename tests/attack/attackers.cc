@@ -1,5 +1,6 @@
 #include "tests/attack/attackers.h"
 
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -63,6 +64,33 @@ Tally LongLists(const Order& order) {
     }
   }
   return {kLists, answered, kLists - answered};
+}
+
+// `order.count` KiB of empty jobs in each: two bytes that decoding makes an object of 200.
+Tally EmptyJobs(const Order& order) {
+  constexpr int kSubmits = 8;
+  constexpr char kTag = v1::SubmitJobsRequest::kJobsFieldNumber << 3 | 2;
+  std::string jobs(order.count * 1024, '\0');
+  for (size_t i = 0; i < jobs.size(); i += 2) jobs[i] = kTag;
+  const grpc::Slice slice(jobs);
+  std::atomic<uint64_t> answered = 0;
+  {
+    std::vector<std::jthread> callers;
+    for (int i = 0; i < kSubmits; ++i) {
+      callers.emplace_back([&] {
+        grpc::GenericStub stub(ChannelTo(order.socket));
+        grpc::ClientContext context;
+        SetDeadline(&context, kPatience);
+        const grpc::ByteBuffer request(&slice, 1);
+        grpc::ByteBuffer response;
+        std::promise<bool> ended;
+        stub.UnaryCall(&context, Path("SubmitJobs"), grpc::StubOptions(), &request, &response,
+                       [&](const grpc::Status& status) { ended.set_value(status.ok()); });
+        if (ended.get_future().get()) ++answered;
+      });
+    }
+  }
+  return {kSubmits, answered, kSubmits - answered};
 }
 
 // `order.count` frames on each of two connections: small fields, and a value of almost 2 GiB.
@@ -417,6 +445,7 @@ bool HoldName(const std::string& name) {
 const std::vector<Attack>& Attacks() {
   static const std::vector<Attack> attacks = {
       {"long-lists", "ids in each of 24 ListJobs", LongLists, 400'000, 4'000'000, 0},
+      {"empty-jobs", "KiB of empty jobs in each of 8 submits", EmptyJobs, 4'096, 65'500, 0},
       {"endless-headers", "CONTINUATION frames of 16 KiB, twice", EndlessHeaders, 4'096, 100'000,
        0},
       {"unread-answers", "calls of one connection", UnreadAnswers, 3'000, 31'000, 0},

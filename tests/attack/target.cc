@@ -134,6 +134,10 @@ std::filesystem::path ProgramBeside(const std::string& name) {
 }
 
 std::unique_ptr<v1::Torchlap::Stub> StubOf(const std::filesystem::path& socket) {
+  return v1::Torchlap::NewStub(ChannelTo(socket));
+}
+
+std::shared_ptr<grpc::Channel> ChannelTo(const std::filesystem::path& socket) {
   grpc::ChannelArguments arguments;
   // A channel of its own: a connection of its own.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -142,8 +146,8 @@ std::unique_ptr<v1::Torchlap::Stub> StubOf(const std::filesystem::path& socket) 
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 100);
   arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
   arguments.SetMaxReceiveMessageSize(-1);
-  return v1::Torchlap::NewStub(grpc::CreateCustomChannel(
-      "unix:" + socket.string(), grpc::InsecureChannelCredentials(), arguments));
+  return grpc::CreateCustomChannel("unix:" + socket.string(), grpc::InsecureChannelCredentials(),
+                                   arguments);
 }
 
 void SetDeadline(grpc::ClientContext* context, std::chrono::seconds deadline) {

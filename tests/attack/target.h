@@ -19,9 +19,9 @@
 
 namespace torchlap::attack {
 
-// Users without an account.
-inline constexpr uid_t kAttacker = 54321;
-inline constexpr uid_t kBystander = 54322;
+// Accounts that every Linux has (daemon, bin): users without one share what one user may have.
+inline constexpr uid_t kAttacker = 2;
+inline constexpr uid_t kBystander = 1;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kIsSanitized = true;  // memory and threads are the sanitizer's, too
@@ -83,6 +83,7 @@ void BecomeUser(uid_t uid);
 std::filesystem::path ProgramBeside(const std::string& name);
 
 std::unique_ptr<v1::Torchlap::Stub> StubOf(const std::filesystem::path& socket);
+std::shared_ptr<grpc::Channel> ChannelTo(const std::filesystem::path& socket);
 void SetDeadline(grpc::ClientContext* context, std::chrono::seconds deadline);
 
 // A model that takes no time.
