@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "server/host/account_name.h"
 #include "tests/attack/siege.h"
 #include "tests/attack/target.h"
 
@@ -102,8 +103,7 @@ std::string SweepsOf(const e2e::World& world) {
 }
 
 void CancelTheLoad(Target* target) {
-  const std::string user = "uid:" + std::to_string(kAttacker);
-  if (AreUsersApart()) target->world().Client({"cancel", "--user", user});
+  if (AreUsersApart()) target->world().Client({"cancel", "--user", host::AccountName(kAttacker)});
 }
 
 }  // namespace
