@@ -102,6 +102,11 @@ std::string SweepsOf(const e2e::World& world) {
   return sweeps.empty() ? "" : sweeps[0];
 }
 
+std::string Unfinished(const e2e::World& world) {
+  const auto jobs = world.Query("SELECT COUNT(*) FROM job WHERE state < 3");
+  return jobs.empty() ? "" : jobs[0];
+}
+
 void CancelTheLoad(Target* target) {
   if (AreUsersApart()) target->world().Client({"cancel", "--user", host::AccountName(kAttacker)});
 }
@@ -133,7 +138,7 @@ Report KillUnderLoad(const Choice& choice) {
   load->Wait();
   const bool is_settled = e2e::Eventually([&] { return submitter.Settle(); });
   CancelTheLoad(&target);
-  const auto patience = seconds(120) + milliseconds(500) * kills;
+  const auto patience = seconds(120) + seconds(2) * kills;
   e2e::Eventually([&] { return HaveEnded(target.world(), submitter.accepted()); }, patience);
   const Count count = CountRuns(target.world(), submitter.accepted());
   const bool are_gone =
@@ -145,11 +150,15 @@ Report KillUnderLoad(const Choice& choice) {
                     {"interrupted", target.world().Query(
                                         "SELECT COUNT(*) FROM runs WHERE outcome = 'INTERRUPTED'")},
                     {"lost", count.lost},
+                    {"unfinished", Unfinished(target.world())},
                     {"twice", count.twice},
                     {"sweeps", SweepsOf(target.world())},
                     {"integrity", integrity}};
   if (!is_settled) report.harm.push_back("a submit was never answered");
-  if (count.lost > 0) report.harm.push_back(fmt::format("{} jobs have no OK run", count.lost));
+  if (count.lost > 0) {
+    report.harm.push_back(fmt::format("{} jobs have no OK run; {} of all are not finished",
+                                      count.lost, Unfinished(target.world())));
+  }
   if (count.twice > 0) report.harm.push_back(fmt::format("{} jobs have two", count.twice));
   if (SweepsOf(target.world()) != std::to_string(kills)) {
     report.harm.push_back(
