@@ -196,6 +196,7 @@ void SweepProgress::ApplySnapshot(const v1::JobSnapshot& snapshot,
 void SweepProgress::ApplyEvent(const v1::JobEvent& event, std::vector<FinishedCell>* finished) {
   if (sequence_ && event.sequence() <= *sequence_) return;  // seen before the connection broke
   sequence_ = event.sequence();
+  ForgetOldReasons();
   const auto place = cells_.find(event.job_id());
   if (place == cells_.end()) return;
   Cell& cell = place->second;
@@ -314,7 +315,14 @@ std::optional<uint64_t> SweepProgress::waiting_job() const {
   return first;
 }
 
+// An older daemon does not say when they change.
+void SweepProgress::ForgetOldReasons() {
+  if (is_told_of_waiting_) return;
+  for (auto& [id, cell] : cells_) cell.job.clear_wait();
+}
+
 void SweepProgress::ApplyWaiting(const v1::Waiting& waiting) {
+  is_told_of_waiting_ = true;
   const auto place = cells_.find(waiting.job_id());
   if (place == cells_.end() || place->second.job.state() != v1::JOB_STATE_QUEUED) return;
   *place->second.job.mutable_wait() = waiting.reason();

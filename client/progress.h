@@ -90,6 +90,7 @@ class SweepProgress {
   void ApplySnapshot(const v1::JobSnapshot& snapshot, std::vector<FinishedCell>* finished);
   void ApplyEvent(const v1::JobEvent& event, std::vector<FinishedCell>* finished);
   void ApplyWaiting(const v1::Waiting& waiting);
+  void ForgetOldReasons();
   void Report(Cell* cell, const v1::Run* run, std::vector<FinishedCell>* finished);
   void Begin(const v1::Run& run, Cell* cell);
   // The run followed cell.ended.
@@ -106,6 +107,7 @@ class SweepProgress {
   std::map<uint64_t, Cell> cells_;
   std::optional<uint64_t> sequence_;
   bool snapshot_is_whole_ = false;
+  bool is_told_of_waiting_ = false;
   std::vector<const format::Trait*> varying_;
   bool models_differ_ = false;
   std::vector<NextTry> tries_;

@@ -184,6 +184,23 @@ uint64_t FileSize(const std::filesystem::path& file) {
   return missing ? 0 : size;
 }
 
+absl::Status CheckIsDatabase(const std::filesystem::path& file) {
+  absl::Status place = CheckPlace(file, Use::kRead);
+  return place.ok() ? CheckMark(file, Use::kRead) : place;
+}
+
+// Damage is a finding, also where it lets nothing be read.
+absl::StatusOr<DatabaseFindings> CheckThrough(const std::filesystem::path& file,
+                                              const std::string& uri) {
+  absl::StatusOr<Identity> identity =
+      Inspect(file, uri, Migrations().back().version, Clock::kNever);
+  if (absl::IsDataLoss(identity.status())) {
+    return DatabaseFindings{{std::string(identity.status().message())}, {}, true};
+  }
+  if (!identity.ok()) return identity.status();
+  return std::move(identity->findings);
+}
+
 }  // namespace
 
 class Database::Connections {
@@ -301,17 +318,22 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::
 }
 
 absl::StatusOr<DatabaseFindings> CheckFile(const std::filesystem::path& file) {
-  if (absl::Status status = CheckPlace(file, Use::kRead); !status.ok()) return status;
-  if (absl::Status status = CheckMark(file, Use::kRead); !status.ok()) return status;
-  const absl::StatusOr<UntouchedDatabase> database = UntouchedDatabase::Find(file);
-  if (!database.ok()) return database.status();
-  absl::StatusOr<Identity> identity =
-      Inspect(file, database->uri(), Migrations().back().version, Clock::kNever);
-  if (absl::IsDataLoss(identity.status())) {
-    return DatabaseFindings{{std::string(identity.status().message())}, {}, true};
+  if (absl::Status status = CheckIsDatabase(file); !status.ok()) return status;
+  for (bool again = false;; again = true) {
+    const absl::StatusOr<UntouchedDatabase> database = UntouchedDatabase::Find(file);
+    if (!database.ok()) return database.status();
+    absl::StatusOr<DatabaseFindings> findings = CheckThrough(file, database->uri());
+    const bool is_sound = findings.ok() && findings->empty();
+    // A daemon that started meanwhile is read beside then.
+    if (is_sound || again || !database->HasChanged()) return findings;
   }
-  if (!identity.ok()) return identity.status();
-  return std::move(identity->findings);
+}
+
+// Without a WAL it is read as it lies, which leaves nothing beside it.
+absl::StatusOr<DatabaseFindings> CheckInPlace(const std::filesystem::path& file) {
+  if (absl::Status status = CheckIsDatabase(file); !status.ok()) return status;
+  const bool has_wal = FileSize(file.string() + "-wal") > 0;
+  return CheckThrough(file, UriOf(file, has_wal ? "mode=ro" : "mode=ro&immutable=1"));
 }
 
 Database::Database(std::unique_ptr<Connections> connections, std::vector<std::string> damage)

@@ -33,6 +33,9 @@ DatabaseFindings CheckDatabase(SQLite::Database& database, const Clock& clock, i
 // a finding. NOT_FOUND: there is no such file. PERMISSION_DENIED: it cannot be read.
 absl::StatusOr<DatabaseFindings> CheckFile(const std::filesystem::path& file);
 
+// The same where it lies, by whoever may change it and has its lock: needs no room for a copy.
+absl::StatusOr<DatabaseFindings> CheckInPlace(const std::filesystem::path& file);
+
 enum class Use { kRead, kWrite };
 
 // What must hold of the file and what lies beside it before SQLite opens, or makes, it.

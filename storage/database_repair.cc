@@ -33,12 +33,15 @@ namespace fs = std::filesystem;
 
 // Rows are copied by so many of their numbers at once, and by halves of them where that fails.
 constexpr int64_t kRowsAtOnce = 1024;
-// Where SQLite can say neither which number is next nor which is the last, after so many steps
-// without a row a table is over.
+// Where SQLite cannot say which number is next, after so many steps without a row a table is over:
+// the largest number, which may be damaged itself, is no promise that there is a row.
 constexpr int kMostEmptySteps = 1000;
 
 // A larger number was never given: it is damage itself.
 constexpr int64_t kLargestRowid = 1'000'000'000'000;
+// Every number that was given has left at least so much in the file: a row, or, of an event or a
+// launch that is over, its share of a run's.
+constexpr int64_t kFewestBytesOfNumber = 16;
 
 template <typename Body>
 absl::Status Guarded(const fs::path& file, const Body& body) {
@@ -176,6 +179,16 @@ std::vector<Table> TablesOf(SQLite::Database& database) {
   return tables;
 }
 
+// Of the numbers of rows of the attached database `damaged`.
+int64_t LargestThatFits(SQLite::Database& database) {
+  int64_t bytes = 0;
+  const bool is_told = Succeeds([&] {
+    bytes = SelectOne(database, "PRAGMA damaged.page_count") *
+            SelectOne(database, "PRAGMA damaged.page_size");
+  });
+  return is_told ? std::min(bytes / kFewestBytesOfNumber, kLargestRowid) : kLargestRowid;
+}
+
 // Copies what can be read of the attached database `damaged`.
 class RowCopy {
  public:
@@ -223,7 +236,8 @@ class RowCopy {
           break;
         }
         last = std::max(last, *begin - 1);
-      } else if (largest ? last >= *largest : empty >= kMostEmptySteps) {
+        empty = 0;
+      } else if (empty >= kMostEmptySteps || (largest && last >= *largest)) {
         break;
       }
       // Beyond the largest no number was given: what fails there is no row.
@@ -255,7 +269,7 @@ class RowCopy {
     std::optional<int64_t> largest;
     for (const std::string& sql : WaysToLargest(table)) {
       const bool is_told = Succeeds([&] { largest = SelectInt(database_, sql); });
-      if (is_told && largest) return std::min(*largest, kLargestRowid);
+      if (is_told && largest) return std::min(*largest, LargestThatFits(database_));
     }
     // A row of a run has the run's number.
     Query parent(database_,
@@ -309,13 +323,16 @@ class RowCopy {
 
 // So that numbers of jobs and sweeps that were given are not given again.
 void CopySequences(SqliteConnection& database, std::vector<std::string>* lines) {
+  const int64_t largest = LargestThatFits(database);
   const bool copied = Succeeds([&] {
     Execute(database,
-            "UPDATE main.sqlite_sequence SET seq = max(seq, ifnull((SELECT d.seq FROM "
-            "damaged.sqlite_sequence AS d WHERE d.name = main.sqlite_sequence.name), 0))");
+            "UPDATE main.sqlite_sequence SET seq = max(seq, ifnull((SELECT min(d.seq, ?) FROM "
+            "damaged.sqlite_sequence AS d WHERE d.name = main.sqlite_sequence.name), 0))",
+            largest);
     Execute(database,
-            "INSERT INTO main.sqlite_sequence (name, seq) SELECT name, seq FROM "
-            "damaged.sqlite_sequence WHERE name NOT IN (SELECT name FROM main.sqlite_sequence)");
+            "INSERT INTO main.sqlite_sequence (name, seq) SELECT name, min(seq, ?) FROM "
+            "damaged.sqlite_sequence WHERE name NOT IN (SELECT name FROM main.sqlite_sequence)",
+            largest);
   });
   if (!copied) lines->push_back("numbers that were given to lost jobs may be given again");
 }

@@ -8,7 +8,6 @@
 #include <tuple>
 #include <utility>
 
-#include "proto/base/visible_text.h"
 #include "storage/id_list.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
@@ -52,24 +51,6 @@ std::string SelectedJobs() {
 
 constexpr char kHasLabel[] = "job_id IN (SELECT job_id FROM label WHERE k = ? AND v = ?)";
 
-// A label with characters that nobody sees, which older programs took, by what lists show of it;
-// else the label itself.
-std::pair<std::string, std::string> LabelShownAs(SQLite::Database& database,
-                                                 const std::pair<std::string, std::string>& shown) {
-  const auto& [key, value] = shown;
-  if ((key + value).find('\\') == std::string::npos) return shown;
-  if (SelectInt(database, "SELECT 1 FROM label WHERE k = ? AND v = ? LIMIT 1", key, value)) {
-    return shown;
-  }
-  Query query(database, "SELECT DISTINCT k, v FROM label INDEXED BY label_by_value");
-  while (query.Step()) {
-    if (Visible(query.TextView(0)) == key && Visible(query.TextView(1)) == value) {
-      return {query.Text(0), query.Text(1)};
-    }
-  }
-  return shown;
-}
-
 // The first `limit` of both, sorted, each once.
 std::vector<uint64_t> Merged(const std::vector<uint64_t>& a, const std::vector<uint64_t>& b,
                              uint32_t limit) {
@@ -94,9 +75,8 @@ std::vector<uint64_t> JobsOfSweep(SQLite::Database& database, uint64_t sweep, ui
   return NumbersOf(&query);
 }
 
-std::vector<uint64_t> JobsWithLabel(SQLite::Database& database,
-                                    const std::pair<std::string, std::string>& label,
-                                    uint64_t behind, uint32_t limit) {
+std::vector<uint64_t> JobsWithLabel(SQLite::Database& database, const Label& label, uint64_t behind,
+                                    uint32_t limit) {
   Query query(database,
               "SELECT job_id FROM label INDEXED BY label_by_value WHERE k = ? AND v = ? "
               "AND job_id > ? ORDER BY job_id LIMIT ?",
@@ -125,8 +105,8 @@ void RunQuery::Conditions::Add(const Conditions& others) {
 std::string RunQuery::Conditions::All() const { return absl::StrJoin(texts, " AND "); }
 
 RunQuery::RunQuery(SQLite::Database& database, const v1::RunFilter& filter,
-                   const JobFilter& selected)
-    : database_(database) {
+                   const JobFilter& selected, std::vector<Label> labels)
+    : database_(database), labels_(std::move(labels)) {
   conditions_.Add("outcome IS NOT NULL");
   AddSelection(filter, selected);
   AddWorkloads(filter);
@@ -155,11 +135,7 @@ void RunQuery::AddSelection(const v1::RunFilter& filter, const JobFilter& select
   } else if (!selected.job_ids.empty() || !selected.sweep_ids.empty()) {
     selection_.Add(absl::StrCat("job_id IN (", SelectedJobs(), ")"), {jobs, sweeps});
   }
-  for (const auto& [key, value] : filter.labels()) {
-    const std::pair<std::string, std::string> label = LabelShownAs(database_, {key, value});
-    selection_.Add(kHasLabel, {label.first, label.second});
-    labels_.push_back(label);
-  }
+  for (const auto& [key, value] : labels_) selection_.Add(kHasLabel, {key, value});
   selected_ = selected;
   std::sort(selected_.job_ids.begin(), selected_.job_ids.end());
   selects_jobs_ = !names_runs && !selection_.texts.empty();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "storage/records.h"
+#include "storage/shown_label.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::storage {
@@ -29,8 +30,10 @@ struct RunPlace {
 class RunQuery {
  public:
   // `selected` and the run ids of filter.selector are a union; both empty: every run. Of all of
-  // these the runs of selected.only_owner alone, if there is one.
-  RunQuery(SQLite::Database& database, const v1::RunFilter& filter, const JobFilter& selected);
+  // these the runs of selected.only_owner alone, if there is one. `labels` are the filter's as they
+  // are stored (shown_label.h).
+  RunQuery(SQLite::Database& database, const v1::RunFilter& filter, const JobFilter& selected,
+           std::vector<Label> labels);
 
   // Finished runs by (start, id), at most `limit`, behind `after`.
   std::vector<RunPlace> ByStart(bool ascending, const std::optional<RunPlace>& after,
@@ -92,7 +95,7 @@ class RunQuery {
   // Selected by job, sweep or label, and not by run: JobsBehind knows them.
   bool selects_jobs_ = false;
   JobFilter selected_;
-  std::vector<std::pair<std::string, std::string>> labels_;
+  std::vector<Label> labels_;
   // The filter speaks of what only a finished run has.
   bool of_finished_ = false;
   // The kinds that match, and how many runs they have; nothing: the filter does not speak of them.

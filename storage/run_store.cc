@@ -204,7 +204,9 @@ absl::StatusOr<RunPage> RunStore::List(const v1::RunFilter& filter, const JobFil
   const uint32_t size = std::min(page_size, kMostPerPage);
   RunPage page;
   absl::Status status = database_->Read([&](SQLite::Database& database) {
-    const RunQuery query(database, filter, selected);
+    auto labels = StoredLabels(database, filter, selected.only_owner);
+    if (!labels.ok()) return labels.status();
+    const RunQuery query(database, filter, selected, *std::move(labels));
     std::vector<RunPlace> places = query.ByStart(ascending, *after, size + 1);
     if (places.size() > size) {
       places.resize(size);
@@ -216,18 +218,33 @@ absl::StatusOr<RunPage> RunStore::List(const v1::RunFilter& filter, const JobFil
   return page;
 }
 
+absl::StatusOr<std::vector<Label>> RunStore::LabelsOf(const v1::RunFilter& filter,
+                                                      const JobFilter& selected) const {
+  absl::StatusOr<std::vector<Label>> labels = std::vector<Label>();
+  if (filter.labels().empty()) return labels;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    labels = StoredLabels(database, filter, selected.only_owner);
+    return labels.status();
+  });
+  if (!status.ok()) return status;
+  return labels;
+}
+
 template <typename Batch, typename Load>
 absl::Status RunStore::ForEachBatch(const v1::RunFilter& filter, const JobFilter& selected,
                                     bool with_unfinished, const Load& load,
                                     const std::function<absl::Status(Batch)>& consume,
                                     uint64_t* unreadable) const {
   if (absl::Status limits = CheckLimits(filter); !limits.ok()) return limits;
+  const absl::StatusOr<std::vector<Label>> labels = LabelsOf(filter, selected);
+  if (!labels.ok()) return labels.status();
   RunPlace last;
   while (true) {
     std::vector<RunPlace> places;
     Batch batch;
     absl::Status status = database_->Read([&](SQLite::Database& database) {
-      places = RunQuery(database, filter, selected).ByJob(last, kExportBatch, with_unfinished);
+      places =
+          RunQuery(database, filter, selected, *labels).ByJob(last, kExportBatch, with_unfinished);
       return load(database, places, &batch, unreadable);
     });
     if (!status.ok() || places.empty()) return status;

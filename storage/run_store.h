@@ -14,6 +14,7 @@
 #include "storage/database.h"
 #include "storage/records.h"
 #include "storage/run_rows.h"
+#include "storage/shown_label.h"
 #include "torchlap/v1/run.pb.h"
 #include "torchlap/v1/service.pb.h"
 
@@ -100,6 +101,9 @@ class RunStore {
                             const std::function<absl::Status(Batch)>& consume,
                             uint64_t* unreadable) const;
 
+  // As they are stored.
+  absl::StatusOr<std::vector<Label>> LabelsOf(const v1::RunFilter& filter,
+                                              const JobFilter& selected) const;
   // Whose runs `run` is compared with; 0: everybody's.
   int64_t OwnerToCompareWith(SQLite::Database& database, const v1::Run& run) const;
 

@@ -31,9 +31,12 @@ std::optional<int64_t> StoreKey(SQLite::Database& database, const std::string& t
 }  // namespace
 
 int64_t StorePrincipal(SQLite::Database& database, const Caller& caller) {
+  // Without a name it is called by its number: that is no other name than it had.
   return SelectOne(database,
                    "INSERT INTO principal (principal, name) VALUES (?, ?) "
-                   "ON CONFLICT (principal) DO UPDATE SET name = excluded.name RETURNING id",
+                   "ON CONFLICT (principal) DO UPDATE SET name = "
+                   "CASE WHEN excluded.name = excluded.principal THEN principal.name "
+                   "ELSE excluded.name END RETURNING id",
                    caller.principal, caller.name);
 }
 

@@ -4,6 +4,7 @@
 #include <absl/strings/str_replace.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <system_error>
@@ -21,6 +22,8 @@ namespace fs = std::filesystem;
 // The byte of the WAL's index that every connection holds a lock on (UNIX_SHM_DMS of SQLite's
 // os_unix.c, a part of its file format).
 constexpr off_t kLockOfConnections = 128;
+
+constexpr int64_t kNsPerSecond = 1'000'000'000;
 
 // By another process: a process does not see its own locks.
 bool IsOpenElsewhere(const fs::path& file) {
@@ -51,7 +54,9 @@ std::string UriOf(const fs::path& file, const std::string& parameters) {
 
 absl::StatusOr<UntouchedDatabase> UntouchedDatabase::Find(const fs::path& file) {
   UntouchedDatabase database;
-  if (IsOpenElsewhere(file)) {
+  database.file_ = file;
+  database.at_first_ = LookAt(file);
+  if (database.at_first_.is_open_elsewhere) {
     database.uri_ = UriOf(file, "mode=ro");
   } else if (!HasWal(file)) {
     database.uri_ = UriOf(file, "mode=ro&immutable=1");
@@ -59,6 +64,24 @@ absl::StatusOr<UntouchedDatabase> UntouchedDatabase::Find(const fs::path& file) 
     return copied;
   }
   return database;
+}
+
+UntouchedDatabase::Sight UntouchedDatabase::LookAt(const fs::path& file) {
+  Sight sight;
+  auto next = sight.files.begin();
+  for (const char* suffix : {"", "-wal"}) {
+    struct stat facts = {};
+    const bool is_there = ::stat((file.string() + suffix).c_str(), &facts) == 0;
+    *next++ = is_there ? facts.st_size : -1;
+    *next++ = is_there ? facts.st_mtim.tv_sec * kNsPerSecond + facts.st_mtim.tv_nsec : -1;
+  }
+  // After the files: who opens it between the two is seen.
+  sight.is_open_elsewhere = IsOpenElsewhere(file);
+  return sight;
+}
+
+bool UntouchedDatabase::HasChanged() const {
+  return !at_first_.is_open_elsewhere && LookAt(file_) != at_first_;
 }
 
 absl::Status UntouchedDatabase::Copy(const fs::path& file) {
@@ -78,7 +101,10 @@ absl::Status UntouchedDatabase::Copy(const fs::path& file) {
 }
 
 UntouchedDatabase::UntouchedDatabase(UntouchedDatabase&& other) noexcept
-    : uri_(std::move(other.uri_)), folder_(std::exchange(other.folder_, fs::path())) {}
+    : file_(std::move(other.file_)),
+      at_first_(other.at_first_),
+      uri_(std::move(other.uri_)),
+      folder_(std::exchange(other.folder_, fs::path())) {}
 
 UntouchedDatabase::~UntouchedDatabase() {
   std::error_code ignored;

@@ -3,6 +3,8 @@
 
 #include <absl/status/statusor.h>
 
+#include <array>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -27,10 +29,26 @@ class UntouchedDatabase {
   // To be opened with OPEN_READONLY and OPEN_URI.
   const std::string& uri() const { return uri_; }
 
+  // Whether what was read may be a mix of old and new, as a daemon began to write meanwhile. Never
+  // where it is read beside another process.
+  bool HasChanged() const;
+
  private:
+  // What tells that somebody wrote, or began to.
+  struct Sight {
+    bool is_open_elsewhere = false;
+    // Size and time of the last change of the file and of its WAL; -1: not there.
+    std::array<int64_t, 4> files = {};
+
+    bool operator==(const Sight&) const = default;
+  };
+
   UntouchedDatabase() = default;
+  static Sight LookAt(const std::filesystem::path& file);
   absl::Status Copy(const std::filesystem::path& file);
 
+  std::filesystem::path file_;
+  Sight at_first_;
   std::string uri_;
   std::filesystem::path folder_;  // empty: no copy
 };

@@ -6,6 +6,7 @@
 
 #include "client/commands/commands.h"
 #include "client/commands/job_choice.h"
+#include "client/commands/unreadable.h"
 #include "client/exit_code.h"
 #include "client/format/listing.h"
 
@@ -79,6 +80,7 @@ absl::StatusOr<int> Execute(const CancelOptions& options, const Invocation& invo
   auto request = RequestOf(options, channel->get());
   if (!request.ok()) return request.status();
   auto response = CancelAll(*request, invocation.console, channel->get());
+  SayUnreadable(**channel, invocation.console);
   if (!response.ok()) return response.status();
   const absl::Status written =
       WriteOutput(*output, invocation.console, format::ListCancelled(*response));

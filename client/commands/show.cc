@@ -9,6 +9,7 @@
 #include "client/commands/followed_sweep.h"
 #include "client/commands/job_choice.h"
 #include "client/commands/results.h"
+#include "client/commands/unreadable.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
 
@@ -39,7 +40,10 @@ absl::Status ShowSweep(const v1::Selector& sweep, const Output& output, const Co
   *request.mutable_selector() = sweep;
   const auto listed = ListJobsUpTo(kMostJobs + 1, std::move(request), channel);
   if (!listed.ok()) return listed.status();
-  if (listed->empty()) return absl::NotFoundError("the sweep has no jobs");
+  if (listed->empty()) {
+    const absl::Status damaged = CheckUnreadable(*channel);
+    return damaged.ok() ? absl::NotFoundError("the sweep has no jobs") : damaged;
+  }
   if (listed->size() == 1) return ShowJob(listed->front().job_id(), output, console, channel);
   if (listed->size() > kMostJobs) {
     return absl::FailedPreconditionError(
@@ -87,6 +91,7 @@ absl::StatusOr<int> Execute(const ShowOptions& options, const Invocation& invoca
   if (!channel.ok()) return channel.status();
   const absl::Status shown = Show(*id, *output, invocation.console, channel->get());
   if (!shown.ok()) return shown;
+  SayUnreadable(**channel, invocation.console);
   return kExitOk;
 }
 

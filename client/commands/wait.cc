@@ -64,9 +64,15 @@ absl::StatusOr<int> Execute(const WaitOptions& options, const Invocation& invoca
         FetchTraces(*selector, *options.trace, invocation.console, channel->get());
     if (!traced.ok()) return traced;
   }
-  SayUnreadable(**channel, invocation.console);
-  if (progress.failed() > 0) Say(progress, "done", invocation.console);
-  return progress.failed() == 0 ? kExitOk : kExitJobFailed;
+  if (progress.failed() > 0) {
+    SayUnreadable(**channel, invocation.console);
+    Say(progress, "done", invocation.console);
+    return kExitJobFailed;
+  }
+  // What became of those nobody knows: whoever relies on the exit status must not go on.
+  const absl::Status damaged = CheckUnreadable(**channel);
+  if (!damaged.ok()) return damaged;
+  return kExitOk;
 }
 
 }  // namespace torchlap::client

@@ -60,7 +60,7 @@ CareReport RepairState(const std::filesystem::path& state_folder) {
   if (absl::Status there = CheckIsThere(file); !there.ok()) return Failed(there);
   const auto lock = LockFile::Acquire(file, "database");
   if (!lock.ok()) return Failed(lock.status());
-  const auto findings = storage::CheckFile(file);
+  const auto findings = storage::CheckInPlace(file);
   if (!findings.ok()) return Failed(findings.status());
   if (findings->empty()) return {fmt::format("{}: nothing is wrong\n", file.string()), kCareDone};
   const auto repaired = storage::RepairFile(file);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -29,13 +30,21 @@ std::optional<uid_t> NumberOf(std::string_view text) {
 }  // namespace
 
 std::string AccountName(uid_t uid) {
+  const absl::StatusOr<std::string> name = NameOfAccount(uid);
+  if (name.ok() && !name->empty()) return *name;
+  return std::string(kByNumber) + std::to_string(uid);
+}
+
+absl::StatusOr<std::string> NameOfAccount(uid_t uid, FindAccount find) {
   std::vector<char> buffer(16384);
   passwd entry{};
   passwd* found = nullptr;
-  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr) {
-    return Visible(found->pw_name);
+  const int error = find(uid, &entry, buffer.data(), buffer.size(), &found);
+  if (error != 0) {
+    return absl::UnavailableError("the account of uid " + std::to_string(uid) +
+                                  " cannot be looked up: " + std::strerror(error));
   }
-  return std::string(kByNumber) + std::to_string(uid);
+  return found == nullptr ? std::string() : Visible(found->pw_name);
 }
 
 bool IsAccountName(const std::string& text) {

@@ -17,14 +17,17 @@ namespace {
 
 constexpr uint32_t kJobsAtOnce = 1000;
 
-absl::StatusOr<std::vector<uint64_t>> Ids(const storage::JobStore& jobs,
-                                          storage::JobFilter filter) {
+// Those that cannot be read are left out, and listed in `unreadable`.
+absl::StatusOr<std::vector<uint64_t>> Ids(const storage::JobStore& jobs, storage::JobFilter filter,
+                                          std::vector<uint64_t>* unreadable) {
   filter.limit = kJobsAtOnce;
   std::vector<uint64_t> ids;
   for (;;) {
-    const auto page = jobs.List(filter);
+    std::vector<uint64_t> of_page;
+    const auto page = jobs.List(filter, &of_page);
     if (!page.ok()) return page.status();
     for (const v1::Job& job : *page) ids.push_back(job.job_id());
+    unreadable->insert(unreadable->end(), of_page.begin(), of_page.end());
     if (page->size() < kJobsAtOnce) return ids;
     filter.after_job_id = ids.back();
   }
@@ -45,6 +48,20 @@ absl::StatusOr<storage::JobFilter> Chosen(const storage::JobStore& jobs,
   return filter;
 }
 
+// With table and key of the first, as GetJob has them.
+absl::Status NoneCanBeRead(const storage::JobStore& jobs, const std::vector<uint64_t>& ids) {
+  const absl::Status first = jobs.Get(ids.front()).status();
+  if (!absl::IsDataLoss(first)) {
+    return absl::DataLossError(
+        fmt::format("job {} cannot be read, as the database is damaged; torchlapd --check tells "
+                    "more",
+                    ids.front()));
+  }
+  if (ids.size() == 1) return first;
+  return absl::DataLossError(
+      fmt::format("none of {} jobs can be read: {}", ids.size(), std::string(first.message())));
+}
+
 absl::Status NothingChosen(const v1::CancelJobsRequest& request) {
   if (request.user().empty()) {
     return absl::InvalidArgumentError("selector is empty, must name jobs or sweeps");
@@ -61,8 +78,10 @@ absl::Status CancelJobs::Answer(const storage::Caller& caller, const v1::CancelJ
   if (absl::Status texts = CheckTexts(request); !texts.ok()) return texts;
   const auto filter = Chosen(*jobs_, caller, request);
   if (!filter.ok()) return filter.status();
-  const auto ids = Ids(*jobs_, *filter);
+  std::vector<uint64_t> unreadable;
+  const auto ids = Ids(*jobs_, *filter, &unreadable);
   if (!ids.ok()) return ids.status();
+  if (ids->empty() && !unreadable.empty()) return NoneCanBeRead(*jobs_, unreadable);
   if (ids->empty()) return NothingChosen(request);
   auto cancelled = jobs_->Cancel(*ids, caller, clock_->WallNs());
   if (!cancelled.ok()) {
@@ -70,6 +89,7 @@ absl::Status CancelJobs::Answer(const storage::Caller& caller, const v1::CancelJ
     return cancelled.status();
   }
   *response = *std::move(cancelled);
+  response->set_unreadable_jobs(unreadable.size());
   if (response->finished_job_ids_size() == static_cast<int>(ids->size())) {
     return absl::FailedPreconditionError(
         ids->size() == 1 ? fmt::format("job {} has finished already", ids->front())

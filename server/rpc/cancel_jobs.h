@@ -18,7 +18,8 @@ class CancelJobs {
              const Clock* clock)
       : jobs_(jobs), fleet_(fleet), hub_(hub), clock_(clock) {}
 
-  // Wakes devices, which end their workers, and watchers.
+  // DATA_LOSS: none of the chosen jobs can be read. Wakes devices, which end their workers, and
+  // watchers.
   absl::Status Answer(const storage::Caller& caller, const v1::CancelJobsRequest& request,
                       v1::CancelJobsResponse* response);
 

@@ -3,12 +3,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <vector>
 
 #include "server/rpc/warmup_comparison.h"
 
 namespace torchlap::rpc {
+namespace {
+
+// Without some of its cells a comparison would say what is not so.
+absl::Status CannotCompare(uint64_t sweep_id, uint64_t unreadable, size_t readable) {
+  return absl::DataLossError(fmt::format(
+      "sweep {}: {} of its {} runs of purpose warmup cannot be read, as the database is "
+      "damaged; torchlapd --check tells more",
+      sweep_id, unreadable, unreadable + readable));
+}
+
+}  // namespace
 
 absl::Status CompareWarmups::Answer(const storage::Caller& caller,
                                     const v1::CompareWarmupsRequest& request,
@@ -20,12 +32,16 @@ absl::Status CompareWarmups::Answer(const storage::Caller& caller,
   v1::RunFilter filter;
   filter.add_purposes(v1::PURPOSE_WARMUP);
   std::vector<v1::Run> runs;
-  const absl::Status read =
-      runs_->Export(filter, *selected, false, [&runs](storage::RunRows batch) {
+  uint64_t unreadable = 0;
+  const absl::Status read = runs_->Export(
+      filter, *selected, false,
+      [&runs](storage::RunRows batch) {
         std::move(batch.begin(), batch.end(), std::back_inserter(runs));
         return absl::OkStatus();
-      });
+      },
+      &unreadable);
   if (!read.ok()) return read;
+  if (unreadable > 0) return CannotCompare(request.sweep_id(), unreadable, runs.size());
   if (runs.empty()) {
     return absl::FailedPreconditionError(
         fmt::format("sweep {} has no finished run of purpose warmup, must have at least one",

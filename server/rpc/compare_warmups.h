@@ -15,6 +15,7 @@ class CompareWarmups {
   CompareWarmups(const storage::JobStore* jobs, const storage::RunStore* runs)
       : jobs_(jobs), runs_(runs) {}
 
+  // DATA_LOSS with their number: some of the runs cannot be read.
   absl::Status Answer(const storage::Caller& caller, const v1::CompareWarmupsRequest& request,
                       v1::CompareWarmupsResponse* response) const;
 

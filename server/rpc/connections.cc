@@ -150,7 +150,7 @@ Connections::Connections(ListenSetting setting, Bound bound, Calls* calls)
       accounts_(
           setting_.look_up, [this] { looked_up_.Notify(); }, setting_.clock) {
   for (const uid_t uid : {uid_t{0}, ::geteuid()}) {
-    if (IsKnown(uid)) own_accounts_[uid] = setting_.look_up(uid);
+    if (IsKnown(uid)) own_accounts_[uid] = setting_.look_up(uid).value_or(WithoutAccount(uid));
   }
   calls_->get_daemon_status.ListensAt(bound_.path);
   grpc::EnableDefaultHealthCheckService(true);
@@ -163,8 +163,9 @@ void Connections::StopAccepting() {
   if (accepting_.joinable()) accepting_.join();
   if (bound_.listener && bound_.IsInPlace()) ::unlink(bound_.path.c_str());
   bound_.listener.reset();
+  accounts_.Stop();
   unknown_.clear();
-  for (auto& [uid, user] : servers_) {
+  for (auto& [whose, user] : servers_) {
     user->server->GetHealthCheckService()->SetServingStatus(false);
   }
 }
@@ -172,7 +173,7 @@ void Connections::StopAccepting() {
 Connections::~Connections() {
   StopAccepting();
   const auto deadline = std::chrono::system_clock::now() + kLastAnswers;
-  for (auto& [uid, user] : servers_) user->server->Shutdown(deadline);
+  for (auto& [whose, user] : servers_) user->server->Shutdown(deadline);
   servers_.clear();
 }
 
@@ -248,7 +249,10 @@ bool Connections::IsKnown(uid_t uid) const {
 
 std::optional<Account> Connections::AccountOf(uid_t uid) {
   const auto own = own_accounts_.find(uid);
-  return own == own_accounts_.end() ? accounts_.Find(uid) : own->second;
+  if (own != own_accounts_.end()) return own->second;
+  // Whoever is served stays who it was.
+  const auto served = servers_.find({uid, uid});
+  return served == servers_.end() ? accounts_.Find(uid) : served->second->account;
 }
 
 uid_t Connections::ShareOf(uid_t uid, const Account& account) const {
@@ -266,13 +270,14 @@ void Connections::Greet(uid_t uid, FileDescriptor connection) {
 void Connections::LetWait(uid_t uid, FileDescriptor connection) {
   const auto of_one = std::count_if(unknown_.begin(), unknown_.end(),
                                     [uid](const Unknown& one) { return one.uid == uid; });
-  if (unknown_.size() >= kMostUnknown || static_cast<size_t>(of_one) >= kMostUnknownOfOne) {
+  if (unknown_.size() >= kMostUnknown || static_cast<size_t>(of_one) >= setting_.limits.of_one) {
     full_house_.Tell(kWithoutAccount, std::move(connection),
                      fmt::format("too many connections wait for the name of their user ({}, {} of "
                                  "uid {}): try again",
                                  unknown_.size(), of_one, uid));
     return;
   }
+  accounts_.Ask(uid);
   unknown_.push_back({uid, std::move(connection), setting_.clock->MonotonicNs() + kLookUpNs});
 }
 
@@ -280,34 +285,53 @@ void Connections::TakeUnknown() {
   for (Unknown& one : std::exchange(unknown_, {})) {
     std::optional<Account> account = AccountOf(one.uid);
     if (!account && setting_.clock->MonotonicNs() >= one.until_ns) {
-      account = {fmt::format("uid:{}", one.uid), false};
+      account = WithoutAccount(one.uid);
     }
     if (account) {
       Take(one.uid, *account, std::move(one.connection));
     } else {
+      accounts_.Ask(one.uid);  // there may have been too many
       unknown_.push_back(std::move(one));
     }
   }
 }
 
 void Connections::Take(uid_t uid, const Account& account, FileDescriptor connection) {
-  // Whoever is served stays in the share that it was served in first.
-  const auto served = servers_.find(uid);
-  const uid_t share = served == servers_.end() ? ShareOf(uid, account) : served->second->share;
+  const uid_t share = ShareOf(uid, account);
   const auto why = [&] { return WhyRefused(open_, setting_.limits, share, IsKnown(uid)); };
   if (!why().empty()) open_.ForgetClosed();
   if (const std::string words = why(); !words.empty()) {
     full_house_.Tell(share, std::move(connection), words);
     return;
   }
+  if (!HasRoomForServer(uid, share)) {
+    full_house_.Tell(share, std::move(connection),
+                     fmt::format("too many {} at once ({}): try again", NameOfShare(share),
+                                 kMostWithoutAccount));
+    return;
+  }
+  UserServer& user = ServerFor(uid, account);
   // The client's own end: what gRPC has left may still be the relay's.
   open_.Add(share, connection.get());
-  served_.Add(uid, connection.get());
+  user.connections.Add(uid, connection.get());
   if (!IsKnown(uid) && relay_) {
     connection = relay_->Carry(share, std::move(connection));
     if (!connection) return;
   }
-  grpc::AddInsecureChannelFromFd(ServerFor(uid, account).server.get(), connection.release());
+  grpc::AddInsecureChannelFromFd(user.server.get(), connection.release());
+}
+
+bool Connections::HasRoomForServer(uid_t uid, uid_t share) {
+  if (share != kWithoutAccount || servers_.contains({uid, share})) return true;
+  if (ServersOf(share) < kMostWithoutAccount) return true;
+  ForgetUsers();
+  return ServersOf(share) < kMostWithoutAccount;
+}
+
+size_t Connections::ServersOf(uid_t share) const {
+  const auto goods = shares_.find(share);
+  // Each service holds them.
+  return goods == shares_.end() ? 0 : static_cast<size_t>(goods->second.use_count());
 }
 
 std::shared_ptr<Connections::Share> Connections::GoodsOf(uid_t share) {
@@ -321,10 +345,12 @@ std::shared_ptr<Connections::Share> Connections::GoodsOf(uid_t share) {
 }
 
 Connections::UserServer& Connections::ServerFor(uid_t uid, const Account& account) {
-  const auto found = servers_.find(uid);
+  const uid_t share = ShareOf(uid, account);
+  const auto found = servers_.find({uid, share});
   if (found != servers_.end()) return *found->second;
   auto user = std::make_shared<UserServer>();
-  user->share = ShareOf(uid, account);
+  user->share = share;
+  user->account = account;
   const std::shared_ptr<Share> goods = GoodsOf(user->share);
   user->service = std::make_unique<Service>(
       user->share, CallerNamed(account.name, uid, setting_.admins, setting_.is_private), calls_,
@@ -342,21 +368,23 @@ Connections::UserServer& Connections::ServerFor(uid_t uid, const Account& accoun
   }
   user->server = builder.BuildAndStart();
   ++users_;
-  return *servers_.emplace(uid, std::move(user)).first->second;
+  return *servers_.emplace(std::pair(uid, share), std::move(user)).first->second;
 }
 
 void Connections::ForgetUsers() {
   open_.ForgetClosed();
-  served_.ForgetClosed();
   full_house_.Tidy();
   for (auto place = servers_.begin(); place != servers_.end();) {
-    if (served_.CountOf(place->first) > 0) {
+    OpenConnections& connections = place->second->connections;
+    connections.ForgetClosed();
+    if (connections.count() > 0) {
       ++place;
       continue;
     }
-    ending_.Post({place->first, WorkThreads::Size::kSmall}, [user = std::move(place->second)] {
-      user->server->Shutdown(std::chrono::system_clock::now());
-    });
+    ending_.Post({place->first.first, WorkThreads::Size::kSmall},
+                 [user = std::move(place->second)] {
+                   user->server->Shutdown(std::chrono::system_clock::now());
+                 });
     place = servers_.erase(place);
     --users_;
   }

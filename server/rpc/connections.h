@@ -21,6 +21,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "proto/base/clock.h"
@@ -64,10 +65,11 @@ class Connections {
   // file. So seldom that no measurement sees it.
   static constexpr int64_t kSocketCheckNs = 10'000'000'000;
   // How long a connection waits for the name of its user to be looked up; then it is served as one
-  // without an account. And how many wait.
+  // without an account. And how many wait: of one user, as many as it may have connections.
   static constexpr int64_t kLookUpNs = 2'000'000'000;
   static constexpr size_t kMostUnknown = 128;
-  static constexpr size_t kMostUnknownOfOne = 16;
+  // How many users without an account are served at once, those included whose server is ending.
+  static constexpr size_t kMostWithoutAccount = 64;
 
   // Binds and listens. INVALID_ARGUMENT: the path is longer than the kernel allows. UNAVAILABLE: it
   // cannot be bound. Else what `prepare` says.
@@ -93,6 +95,8 @@ class Connections {
   };
   struct UserServer {
     uid_t share = kWithoutAccount;
+    Account account;
+    OpenConnections connections;
     std::unique_ptr<Service> service;
     std::unique_ptr<grpc::Server> server;  // first to go
   };
@@ -116,7 +120,7 @@ class Connections {
   void KeepSocket();
   bool BindAgain();
   bool IsKnown(uid_t uid) const;
-  // None: it is being looked up.
+  // None: it must be looked up.
   std::optional<Account> AccountOf(uid_t uid);
   uid_t ShareOf(uid_t uid, const Account& account) const;
   // Of a user who is being looked up.
@@ -131,6 +135,9 @@ class Connections {
   void TakeUnknown();
   // Takes the connection, or tells why not.
   void Take(uid_t uid, const Account& account, FileDescriptor connection);
+  bool HasRoomForServer(uid_t uid, uid_t share);
+  // Of those that live, also where they are ending.
+  size_t ServersOf(uid_t share) const;
   UserServer& ServerFor(uid_t uid, const Account& account);
   std::shared_ptr<Share> GoodsOf(uid_t share);
   // Ends the servers of users who have no connection left.
@@ -151,11 +158,12 @@ class Connections {
   // Used by the accepting thread, then by the destructor.
   std::deque<Unknown> unknown_;  // the longest first
   OpenConnections open_;         // by share
-  OpenConnections served_;       // the same, by user
   FullHouse full_house_;
   std::map<uid_t, std::weak_ptr<Share>> shares_;
   std::unique_ptr<Relay> relay_;  // where strangers may connect
-  std::map<uid_t, std::shared_ptr<UserServer>> servers_;
+  // By user and share: who was served without an account may have one by now, or its name came too
+  // late.
+  std::map<std::pair<uid_t, uid_t>, std::shared_ptr<UserServer>> servers_;
   std::atomic<size_t> users_ = 0;
   Accounts accounts_;  // ends before what it wakes
   std::jthread accepting_;

@@ -74,6 +74,7 @@ class ChosenJobSet {
     return job != nullptr && std::exchange(job->told_reason, reason) != reason;
   }
   bool AllFinished() const { return unfinished_ == 0; }
+  size_t bytes() const { return jobs_.capacity() * sizeof(Entry); }
 
  private:
   struct Entry {
@@ -114,7 +115,8 @@ class JobFeed::Pump : public std::enable_shared_from_this<Pump> {
         post_(std::move(post)),
         caller_(std::move(caller)),
         request_(std::move(request)),
-        due_(std::move(due)) {}
+        due_(std::move(due)),
+        hold_(sources_.hold) {}
 
   // From the start, so that nothing committed while the snapshot is read goes unheard.
   void Listen() {
@@ -126,20 +128,24 @@ class JobFeed::Pump : public std::enable_shared_from_this<Pump> {
  private:
   void Hear(const v1::Progress* progress) TORCHLAP_EXCLUDES(telling_, mutex_);
   void Tell() TORCHLAP_EXCLUDES(telling_);
+  // Says what is held by now.
+  absl::Status Hold() TORCHLAP_EXCLUDES(telling_, mutex_);
+  // Of a feed that is closed: a task that waits for its turn holds nothing.
+  void LetGo() TORCHLAP_REQUIRES(mutex_);
 
   // A reading is one task; at most one is posted or at work.
   void StartReading() TORCHLAP_REQUIRES(mutex_);
   void Read() TORCHLAP_EXCLUDES(telling_, mutex_);
   // True: the writer is to be told.
   bool AfterReading(const absl::Status& status) TORCHLAP_EXCLUDES(mutex_);
-  absl::Status ReadMore() TORCHLAP_EXCLUDES(mutex_);
+  absl::Status ReadMore() TORCHLAP_EXCLUDES(telling_, mutex_);
   bool MayHaveMore() TORCHLAP_EXCLUDES(mutex_) {
     MutexLock lock(&mutex_);
     return more_;
   }
   bool resumes() const { return request_.has_after_sequence(); }
   absl::Status Choose();
-  absl::Status ReadPage() TORCHLAP_EXCLUDES(mutex_);
+  absl::Status ReadPage() TORCHLAP_EXCLUDES(telling_, mutex_);
   void TakePage(storage::JobStore::JobsAt page) TORCHLAP_EXCLUDES(mutex_);
   absl::Status ReadEvents() TORCHLAP_EXCLUDES(mutex_);
   // Once no change is left to be read: what is shown is not ahead of the changes.
@@ -160,10 +166,10 @@ class JobFeed::Pump : public std::enable_shared_from_this<Pump> {
   const FeedSources sources_;
   const Post post_;
   const storage::Caller caller_;
-  const v1::WatchJobsRequest request_;
   uint64_t listener_ = 0;
 
-  // The reading task's.
+  // The reading task's while it is at work.
+  v1::WatchJobsRequest request_;
   enum class Stage { kBegin, kFirstPage, kPages, kEvents };
   Stage stage_ = Stage::kBegin;
   storage::JobFilter pages_;  // what is still to be read of the chosen jobs
@@ -172,7 +178,8 @@ class JobFeed::Pump : public std::enable_shared_from_this<Pump> {
   std::map<uint64_t, std::string> told_not_stored_;
 
   Mutex telling_;
-  std::function<void()> due_ TORCHLAP_GUARDED_BY(telling_);  // none: closed
+  std::function<void()> due_ TORCHLAP_GUARDED_BY(telling_);                 // none: closed
+  std::function<absl::Status(size_t)> hold_ TORCHLAP_GUARDED_BY(telling_);  // the same
 
   Mutex mutex_;
   ChosenJobSet chosen_ TORCHLAP_GUARDED_BY(mutex_);
@@ -182,6 +189,7 @@ class JobFeed::Pump : public std::enable_shared_from_this<Pump> {
   bool reading_ TORCHLAP_GUARDED_BY(mutex_) = false;    // a task is on its way
   bool waiting_ TORCHLAP_GUARDED_BY(mutex_) = false;    // the writer was told that nothing is due
   bool following_ TORCHLAP_GUARDED_BY(mutex_) = false;  // all chosen jobs are known
+  bool at_work_ TORCHLAP_GUARDED_BY(mutex_) = false;    // that task
   bool closed_ TORCHLAP_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> end_ TORCHLAP_GUARDED_BY(mutex_);  // after the outbox
 };
@@ -191,9 +199,30 @@ void JobFeed::Pump::Close() {
   {
     MutexLock lock(&telling_);
     due_ = nullptr;
+    hold_ = nullptr;
   }
   MutexLock lock(&mutex_);
   closed_ = true;
+  if (!at_work_) LetGo();
+}
+
+void JobFeed::Pump::LetGo() {
+  // Clear() would keep what they have allocated.
+  v1::WatchJobsRequest().Swap(&request_);
+  pages_ = {};
+  chosen_ = {};
+  outbox_.clear();
+  progress_.clear();
+}
+
+absl::Status JobFeed::Pump::Hold() {
+  size_t bytes = request_.SpaceUsedLong() + pages_.job_ids.capacity() * sizeof(uint64_t);
+  {
+    MutexLock lock(&mutex_);
+    bytes += chosen_.bytes();
+  }
+  MutexLock lock(&telling_);
+  return hold_ ? hold_(bytes) : absl::OkStatus();
 }
 
 void JobFeed::Pump::Tell() {
@@ -256,6 +285,7 @@ void JobFeed::Pump::Read() {
   {
     MutexLock lock(&mutex_);
     if (closed_) return;
+    at_work_ = true;
   }
   if (AfterReading(ReadMore())) Tell();
 }
@@ -263,6 +293,11 @@ void JobFeed::Pump::Read() {
 bool JobFeed::Pump::AfterReading(const absl::Status& status) {
   MutexLock lock(&mutex_);
   reading_ = false;
+  at_work_ = false;
+  if (closed_) {
+    LetGo();
+    return false;
+  }
   if (!status.ok()) {
     end_ = status;
   } else if (following_ && chosen_.AllFinished() && sequence_ >= must_reach_) {
@@ -322,7 +357,7 @@ absl::Status JobFeed::Pump::ReadPage() {
   }
   stage_ = last ? Stage::kEvents : Stage::kPages;
   TakePage(*std::move(page));
-  return absl::OkStatus();
+  return Hold();
 }
 
 void JobFeed::Pump::TakePage(storage::JobStore::JobsAt page) {

@@ -4,6 +4,7 @@
 
 #include <absl/status/status.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -26,6 +27,9 @@ struct FeedSources {
   // Running jobs whose run has ended and could not be stored yet, with the reason. None: no job
   // ever.
   std::function<std::map<uint64_t, std::string>()> not_stored;
+  // Told how much a feed holds, with its request, each time that it knows more jobs. An error ends
+  // the feed. Must not block, nor call the feed; not called after its end. None: nobody counts.
+  std::function<absl::Status(size_t bytes)> hold = nullptr;
 };
 
 // Pulled by one writer, pushed to by any thread. The database is read only when the writer has

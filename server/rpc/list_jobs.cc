@@ -61,7 +61,8 @@ absl::Status ListJobs::Answer(const storage::Caller& caller, const v1::ListJobsR
     filter->states.push_back(static_cast<v1::JobState>(state));
   }
   filter->user = request.user();
-  filter->others_queued = true;
+  // `all`, as every selector, means what the caller may see whole.
+  filter->others_queued = !NamesSomething(request.selector());
   filter->after_job_id = *after;
   filter->limit = *size;
   std::vector<uint64_t> unreadable;

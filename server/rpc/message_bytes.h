@@ -32,17 +32,20 @@ inline absl::StatusOr<size_t> UnpackedSizeOf(const google::protobuf::Descriptor&
   return UnpackedSize(type, &reader, MostUnpacked(bytes->Length(), limit));
 }
 
-// Counts as the call's what the request takes. INVALID_ARGUMENT as UnpackedSize says;
-// RESOURCE_EXHAUSTED as CallsInProgress says.
+// Empties `bytes`, which must be the only ones that hold the request: a ByteBuffer that is moved is
+// copied, and both hold it. Counts as the call's what the request takes. INVALID_ARGUMENT as
+// UnpackedSize says; RESOURCE_EXHAUSTED as CallsInProgress says.
 template <typename Request>
-absl::Status Unpack(grpc::ByteBuffer bytes, const RequestLimit& limit, CallsInProgress::Call* call,
+absl::Status Unpack(grpc::ByteBuffer* bytes, const RequestLimit& limit, CallsInProgress::Call* call,
                     Request* request) {
-  const size_t length = bytes.Length();
-  const auto size = UnpackedSizeOf(*Request::descriptor(), limit, &bytes);
-  if (!size.ok()) return size.status();
-  if (absl::Status held = call->HoldRequest(length + *size); !held.ok()) return held;
-  // Lets go of the bytes.
-  if (!grpc::SerializationTraits<Request>::Deserialize(&bytes, request).ok()) {
+  const size_t length = bytes->Length();
+  const auto size = UnpackedSizeOf(*Request::descriptor(), limit, bytes);
+  const absl::Status held = size.ok() ? call->HoldRequest(length + *size) : size.status();
+  const bool is_read =
+      held.ok() && grpc::SerializationTraits<Request>::Deserialize(bytes, request).ok();
+  bytes->Clear();
+  if (!held.ok()) return held;
+  if (!is_read) {
     return absl::InvalidArgumentError(
         fmt::format("the request cannot be read, must be a {}", Request::descriptor()->name()));
   }

@@ -1,7 +1,9 @@
 // What a caller learns of the jobs of others. Everything, unless the daemon is private (`private =
 // true`) and the caller neither an admin nor the owner (storage::Caller::sees_all). Then:
 //
-//   ListJobs            the jobs that others have in the queue, as outlines; one's own whole
+//   ListJobs            the jobs that others have in the queue, as outlines; one's own whole. With
+//   a
+//                       selector, `all` too: one's own alone
 //   ListDevices         whose run is on a device, and its id: as outlines say it
 //   GetDaemonStatus     how many jobs are queued and running; finished runs: one's own
 //   GetJob, GetRun, ReadTrace, CompareWarmups: PERMISSION_DENIED where it is another's

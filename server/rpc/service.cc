@@ -27,11 +27,11 @@ absl::Status CallerGone() { return absl::CancelledError("the caller is gone"); }
 
 // A message that the other side would not take is refused in words of ours.
 template <typename Request, typename Response, typename Call>
-absl::Status AnswerOf(Call* call, const storage::Caller& caller, grpc::ByteBuffer bytes,
+absl::Status AnswerOf(Call* call, const storage::Caller& caller, grpc::ByteBuffer* bytes,
                       const RequestLimit& limit, CallsInProgress::Call* held,
                       grpc::ByteBuffer* answer) {
   Request request;
-  absl::Status status = Unpack(std::move(bytes), limit, held, &request);
+  absl::Status status = Unpack(bytes, limit, held, &request);
   if (!status.ok()) return status;
   Response response;
   status = call->Answer(caller, request, &response);
@@ -44,10 +44,10 @@ absl::Status AnswerOf(Call* call, const storage::Caller& caller, grpc::ByteBuffe
 }
 
 template <typename Request, typename Response, typename Call>
-absl::Status StreamOf(const Call& call, const storage::Caller& caller, grpc::ByteBuffer bytes,
+absl::Status StreamOf(const Call& call, const storage::Caller& caller, grpc::ByteBuffer* bytes,
                       StreamWriter* stream) {
   Request request;
-  absl::Status status = Unpack(std::move(bytes), kLimitOfOthers, stream->call(), &request);
+  absl::Status status = Unpack(bytes, kLimitOfOthers, stream->call(), &request);
   if (!status.ok()) return status;
   return call.Stream(caller, request,
                      [stream](const Response& message) { return stream->Write(Packed(message)); });
@@ -84,14 +84,14 @@ Service::Unary* Service::Answer(Context* context, const Bytes* request, Bytes* r
   }
   // A long one is unpacked beside short ones, but no two at once.
   const Size turn = bytes.Length() > kShortRequestBytes ? Size::kLarge : size;
-  auto* const answer = new UnaryAnswer(*std::move(begun), std::move(bytes));
+  auto* const answer = new UnaryAnswer(*std::move(begun), bytes);
+  bytes.Clear();  // they were copied
   threads->Post({share_, turn}, [this, answer, call, response, size, limit] {
     std::optional<Bytes> asked = answer->Begin();
     if (!asked) return answer->End(CallerGone());
     absl::Status status = in_progress_->MayAnswer(AnswerSize<Response>(size));
     if (status.ok()) {
-      status = AnswerOf<Request, Response>(call, caller_, *std::move(asked), limit, answer->call(),
-                                           response);
+      status = AnswerOf<Request, Response>(call, caller_, &*asked, limit, answer->call(), response);
     }
     answer->call()->LetGoOfRequest();
     answer->End(status);
@@ -107,11 +107,12 @@ Service::Stream* Service::Write(Context* context, const Bytes* request, const Ca
   if (!begun.ok()) return new RefusedStream(begun.status());
   const WorkThreads::Share share = {share_, size};
   auto* const stream = new StreamWriter(context, stream_threads_, share, in_progress_.get(),
-                                        *std::move(begun), std::move(bytes));
+                                        *std::move(begun), bytes);
+  bytes.Clear();  // they were copied
   stream_threads_->Post(share, [this, stream, call] {
     std::optional<Bytes> asked = stream->Begin();
     if (!asked) return stream->End(CallerGone());
-    stream->End(StreamOf<Request, Response>(*call, caller_, *std::move(asked), stream));
+    stream->End(StreamOf<Request, Response>(*call, caller_, &*asked, stream));
   });
   return stream;
 }
@@ -121,11 +122,12 @@ Service::Stream* Service::WatchJobs(Context* /*context*/, const Bytes* request) 
   auto begun = Begin(bytes, kLimitOfOthers);
   if (!begun.ok()) return new RefusedStream(begun.status());
   v1::WatchJobsRequest watched;
-  // The feed keeps it.
-  absl::Status status = Unpack(std::move(bytes), kLimitOfOthers, begun->get(), &watched);
+  // Here, as it is no more than kLimitOfOthers. The feed keeps it.
+  absl::Status status = Unpack(&bytes, kLimitOfOthers, begun->get(), &watched);
   if (!status.ok()) return new RefusedStream(status);
-  auto* const stream = new WatchStream(calls_->watch_jobs, storage_threads_, {share_, Size::kLarge},
-                                       in_progress_.get(), *std::move(begun), caller_, watched);
+  auto* const stream =
+      new WatchStream(calls_->watch_jobs, storage_threads_, {share_, Size::kLarge},
+                      in_progress_.get(), *std::move(begun), caller_, std::move(watched));
   stream->StartWriting();
   return stream;
 }

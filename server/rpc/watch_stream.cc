@@ -7,16 +7,25 @@
 #include "server/rpc/message_bytes.h"
 
 namespace torchlap::rpc {
+namespace {
+
+// What the feed holds is counted as the call's request.
+FeedSources Counted(FeedSources sources, CallsInProgress::Call* call) {
+  sources.hold = [call](size_t bytes) { return call->HoldRequest(bytes); };
+  return sources;
+}
+
+}  // namespace
 
 WatchStream::WatchStream(const FeedSources& sources, WorkThreads* threads, WorkThreads::Share share,
                          const CallsInProgress* calls, std::unique_ptr<CallsInProgress::Call> call,
-                         const storage::Caller& caller, const v1::WatchJobsRequest& request)
+                         const storage::Caller& caller, v1::WatchJobsRequest request)
     : calls_(calls),
       call_(std::move(call)),
       feed_(
-          sources,
+          Counted(sources, call_.get()),
           [threads, share](std::function<void()> task) { threads->Post(share, std::move(task)); },
-          caller, request, [this] { GoOn(); }) {}
+          caller, std::move(request), [this] { GoOn(); }) {}
 
 void WatchStream::OnWriteDone(bool ok) {
   {

@@ -21,7 +21,7 @@ class WatchStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   // `threads`.
   WatchStream(const FeedSources& sources, WorkThreads* threads, WorkThreads::Share share,
               const CallsInProgress* calls, std::unique_ptr<CallsInProgress::Call> call,
-              const storage::Caller& caller, const v1::WatchJobsRequest& request);
+              const storage::Caller& caller, v1::WatchJobsRequest request);
 
   // Once, from the RPC's handler.
   void StartWriting() { GoOn(); }

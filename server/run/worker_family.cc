@@ -82,34 +82,47 @@ int WorkerFamily::Reap(pid_t pid) {
   return status;
 }
 
-std::vector<pid_t> WorkerFamily::EndOrphans() {
-  std::vector<pid_t> orphans;
-  for (const pid_t pid : ChildrenOfThis()) {
+// Under the lock nobody is reaped, so that the list has who is a child at one moment.
+std::vector<pid_t> WorkerFamily::Children() {
+  MutexLock lock(&mutex_);
+  return ChildrenOfThis();
+}
+
+WorkerFamily::Orphans WorkerFamily::EndOrphans(std::set<ProcessId>* unread) {
+  Orphans orphans;
+  for (const pid_t pid : Children()) {
     const std::optional<ProcessState> process = StateOf(pid);
+    if (!process) orphans.may_be_more = true;
     if (!process || process->parent != ::getpid()) continue;
     // Read before the lock, as that may block. One that sleeps so is read once it is awake.
     if (SleepsUninterruptibly(*process)) continue;
-    if (EndOrphan(*process, ProcessEnvironmentOf(pid))) orphans.push_back(pid);
+    EndOrphan(*process, ProcessEnvironmentOf(pid), unread, &orphans);
   }
   return orphans;
 }
 
-bool WorkerFamily::EndOrphan(const ProcessState& process, const ProcessEnvironment& environment) {
+void WorkerFamily::EndOrphan(const ProcessState& process, const ProcessEnvironment& environment,
+                             std::set<ProcessId>* unread, Orphans* orphans) {
   MutexLock lock(&mutex_);
-  if (workers_.contains(process.id.pid)) return false;
+  if (workers_.contains(process.id.pid)) return;
   const std::optional<ProcessState> now = StateOf(process.id.pid);
   // Children are reaped under the lock alone: it is the same one, or gone.
-  if (!now || now->id != process.id || now->parent != ::getpid()) return false;
+  if (!now || now->id != process.id || now->parent != ::getpid()) {
+    orphans->may_be_more = true;
+    return;
+  }
   if (now->state == 'Z') {
-    ::waitpid(process.id.pid, nullptr, WNOHANG);
-    return false;
+    orphans->may_be_more = ::waitpid(process.id.pid, nullptr, WNOHANG) > 0 || orphans->may_be_more;
+    return;
   }
   // Older than all workers: of the program that became this one.
-  if (!first_start_ticks_ || process.id.start_ticks < *first_start_ticks_) return false;
+  if (!first_start_ticks_ || process.id.start_ticks < *first_start_ticks_) return;
   // With this daemon's mark it belongs to a worker that has its own end, or had it.
-  if (environment.mark && environment.mark->owner.daemon == OwnMark().daemon) return false;
+  if (environment.mark && environment.mark->owner.daemon == OwnMark().daemon) return;
+  orphans->pids.push_back(process.id.pid);
+  // One that has begun another program a moment ago shows none yet.
+  if (environment.is_empty && unread->insert(process.id).second) return;
   ::kill(process.id.pid, SIGKILL);
-  return true;
 }
 
 std::vector<pid_t> WorkerFamily::WithoutWorkers(std::vector<pid_t> pids) {
@@ -132,10 +145,12 @@ std::vector<pid_t> WorkerFamily::EndStrays(const std::vector<std::string>& claim
                                            std::chrono::milliseconds patience) {
   const SteadyClock::time_point until = SteadyClock::now() + patience;
   const bool everywhere = MayHaveLeftovers(claim_keys);
+  std::set<ProcessId> unread;
   for (;;) {
     const MarkSearch::Found found =
-        search_.LookAmong(everywhere ? AllProcesses() : ChildrenOfThis(), claim_keys);
-    std::vector<pid_t> strays = EndOrphans();
+        search_.LookAmong(everywhere ? AllProcesses() : Children(), claim_keys);
+    const Orphans orphans = EndOrphans(&unread);
+    std::vector<pid_t> strays = orphans.pids;
     for (const ProcessId& process : found.marked) {
       Kill(process);
       strays.push_back(process.pid);
@@ -144,8 +159,12 @@ std::vector<pid_t> WorkerFamily::EndStrays(const std::vector<std::string>& claim
     std::vector<pid_t> awaited = WithoutWorkers(found.dying);
     Append(WithoutWorkers(found.asleep), &awaited);
     Append(strays, &awaited);
-    if (awaited.empty()) NoteThatNoneIsLeft(claim_keys);
-    if (awaited.empty() || SteadyClock::now() >= until) return strays;
+    const bool is_late = SteadyClock::now() >= until;
+    if (awaited.empty() && orphans.may_be_more && !is_late) continue;
+    if (awaited.empty() && !orphans.may_be_more && !found.passed_over) {
+      NoteThatNoneIsLeft(claim_keys);
+    }
+    if (awaited.empty() || is_late) return strays;
     AwaitAnEnd(awaited, until);
   }
 }

@@ -40,7 +40,7 @@ class WorkerFamily {
   // be told. Others that sleep so are looked at some times only. Where nobody is there it does not
   // wait. No other thread waits for what blocks here.
   //
-  // Until none is left for the first time all processes are looked at, for what earlier daemons
+  // Until it is known that none is left all processes are looked at, for what earlier daemons
   // left; from then on the children of this process: a stray is one, or becomes one when its parent
   // is ended. A look at all of some hundred processes takes 5 ms, and comes before every run.
   std::vector<pid_t> EndStrays(const std::vector<std::string>& claim_keys,
@@ -48,10 +48,16 @@ class WorkerFamily {
 
  private:
   WorkerFamily() = default;
-  std::vector<pid_t> EndOrphans() TORCHLAP_EXCLUDES(mutex_);
-  // False: it is none, or it has ended.
-  bool EndOrphan(const ProcessState& process, const ProcessEnvironment& environment)
-      TORCHLAP_EXCLUDES(mutex_);
+  struct Orphans {
+    std::vector<pid_t> pids;
+    // A child had ended: its own may have come to this process since the list was read.
+    bool may_be_more = false;
+  };
+  // `unread`: those that showed no environment, at this call or an earlier one.
+  Orphans EndOrphans(std::set<ProcessId>* unread) TORCHLAP_EXCLUDES(mutex_);
+  void EndOrphan(const ProcessState& process, const ProcessEnvironment& environment,
+                 std::set<ProcessId>* unread, Orphans* orphans) TORCHLAP_EXCLUDES(mutex_);
+  std::vector<pid_t> Children() TORCHLAP_EXCLUDES(mutex_);
   // Of daemons that had the device before.
   bool MayHaveLeftovers(const std::vector<std::string>& claim_keys) TORCHLAP_EXCLUDES(mutex_);
   void NoteThatNoneIsLeft(const std::vector<std::string>& claim_keys) TORCHLAP_EXCLUDES(mutex_);

@@ -256,7 +256,7 @@ MarkSearch::Found MarkSearch::LookAmong(const std::vector<pid_t>& pids,
       LookAt(*process, claim_keys, &found);
     }
   }
-  KeepOnly(present);
+  ForgetEnded(present);
   return found;
 }
 
@@ -281,7 +281,10 @@ void MarkSearch::LookAtSleeper(const ProcessState& process, const std::vector<st
   }
   MutexLock lock(&mutex_);
   int& looks = looks_at_sleepers_[process.id];
-  if (looks == kLooksAtSleepers) return;
+  if (looks == kLooksAtSleepers) {
+    found->passed_over = true;
+    return;
+  }
   ++looks;
   found->asleep.push_back(process.id.pid);
 }
@@ -295,11 +298,29 @@ bool MarkSearch::LookAtKnown(const ProcessState& process, const std::vector<std:
   return true;
 }
 
-void MarkSearch::KeepOnly(const std::set<ProcessId>& present) {
+void MarkSearch::ForgetEnded(const std::set<ProcessId>& present) {
+  std::vector<ProcessId> ended = KnownBeside(present);
+  std::erase_if(ended, [this](const ProcessId& known) {
+    const std::optional<ProcessState> now = StateOf(known.pid, root_);
+    return now && now->id == known && now->state != 'Z';
+  });
   MutexLock lock(&mutex_);
-  const auto is_gone = [&](const auto& entry) { return !present.contains(entry.first); };
-  std::erase_if(seen_, is_gone);
-  std::erase_if(looks_at_sleepers_, is_gone);
+  for (const ProcessId& process : ended) {
+    seen_.erase(process);
+    looks_at_sleepers_.erase(process);
+  }
+}
+
+std::vector<ProcessId> MarkSearch::KnownBeside(const std::set<ProcessId>& present) {
+  std::vector<ProcessId> known;
+  MutexLock lock(&mutex_);
+  for (const auto& [process, mark] : seen_) {
+    if (!present.contains(process)) known.push_back(process);
+  }
+  for (const auto& [process, looks] : looks_at_sleepers_) {
+    if (!present.contains(process)) known.push_back(process);
+  }
+  return known;
 }
 
 std::vector<pid_t> MarkedProcesses(const std::vector<std::string>& claim_keys) {

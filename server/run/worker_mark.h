@@ -99,8 +99,12 @@ class MarkSearch {
     // Workers by their name that show no environment: the kernel takes their memory back, and they
     // hold their device still.
     std::vector<pid_t> dying;
+    // Somebody sleeps so who was never read and is not waited for any more: there may be one with a
+    // mark.
+    bool passed_over = false;
   };
-  // Of this account, this process aside. For no keys none is marked.
+  // Of this account, this process aside. For no keys none is marked. Marks of others than those
+  // that are looked among are kept.
   Found Look(const std::vector<std::string>& claim_keys) TORCHLAP_EXCLUDES(mutex_);
   Found LookAmong(const std::vector<pid_t>& pids, const std::vector<std::string>& claim_keys)
       TORCHLAP_EXCLUDES(mutex_);
@@ -113,8 +117,9 @@ class MarkSearch {
   // By the mark that it had; false: none was read.
   bool LookAtKnown(const ProcessState& process, const std::vector<std::string>& keys, Found* found)
       TORCHLAP_EXCLUDES(mutex_);
-  // Forgets who is none of these.
-  void KeepOnly(const std::set<ProcessId>& present) TORCHLAP_EXCLUDES(mutex_);
+  // Forgets who has ended; these have not.
+  void ForgetEnded(const std::set<ProcessId>& present) TORCHLAP_EXCLUDES(mutex_);
+  std::vector<ProcessId> KnownBeside(const std::set<ProcessId>& present) TORCHLAP_EXCLUDES(mutex_);
 
   const std::filesystem::path root_;
   Mutex mutex_;

@@ -406,6 +406,41 @@ TEST_F(Commands, RowsThatTheDaemonCouldNotReadAreSaidBesideTheRest) {
                                     "damaged; torchlapd --check tells more\n"));
 }
 
+TEST_F(Commands, ASweepIsShownWithTheNumberOfItsJobsThatCouldNotBeRead) {
+  int readable = 2;
+  service_.on_list_jobs = [&](const v1::ListJobsRequest&, v1::ListJobsResponse* response) {
+    for (int i = 0; i < readable; ++i) {
+      *response->add_jobs() = SmallJob(17 + static_cast<uint64_t>(i), v1::JOB_STATE_SUCCEEDED);
+    }
+    response->set_unreadable_jobs(3);
+    return grpc::Status::OK;
+  };
+  service_.on_get_job = [](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
+    *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_SUCCEEDED);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"show", "sweep:3"}), 0) << err_.str();
+  EXPECT_THAT(err_.str(), HasSubstr("3 rows could not be read"));
+  readable = 0;
+  EXPECT_EQ(Program({"show", "sweep:3"}), 4);
+  EXPECT_THAT(err_.str(), HasSubstr("3 rows could not be read")) << "not that it has no jobs";
+}
+
+TEST_F(Commands, WaitIsNoSuccessWhereAJobCouldNotBeRead) {
+  for (const auto& [state, status] :
+       {std::pair(v1::JOB_STATE_SUCCEEDED, 4), {v1::JOB_STATE_FAILED, 2}}) {
+    service_.on_watch = [state = state](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                                        FakeService::WatchWriter* writer) {
+      v1::WatchJobsResponse snapshot = Snapshot({SmallJob(17, state)}, 5);
+      snapshot.mutable_snapshot()->set_unreadable_jobs(2);
+      writer->Write(snapshot);
+      return grpc::Status::OK;
+    };
+    EXPECT_EQ(Program({"wait", "sweep:3"}), status) << err_.str();
+    EXPECT_THAT(err_.str(), HasSubstr("2 rows could not be read, as the daemon's database is"));
+  }
+}
+
 TEST_F(Commands, RunsReadsPagesUpToItsLimit) {
   std::vector<v1::ListRunsRequest> requests;
   service_.on_list_runs = [&](const v1::ListRunsRequest& request, v1::ListRunsResponse* response) {

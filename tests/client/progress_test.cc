@@ -557,6 +557,27 @@ TEST(ProgressLine, SaysWhyTheNextJobWaitsAsItWasToldLast) {
   EXPECT_EQ(progress.waiting_reason().jobs_ahead(), 9U) << "of a job that was not asked for";
 }
 
+TEST(ProgressLine, AReasonOfTheSnapshotIsOldOnceSomethingHappenedWhereChangesAreNotTold) {
+  for (const v1::JobState state : {v1::JOB_STATE_CANCELLED, v1::JOB_STATE_SUCCEEDED}) {
+    SweepProgress progress;
+    const auto line = [&] { return ProgressLine(progress, 200, false); };
+    std::vector<v1::Job> jobs = {SmallJob(17, v1::JOB_STATE_QUEUED),
+                                 SmallJob(18, v1::JOB_STATE_QUEUED)};
+    for (v1::Job& job : jobs) {
+      *job.mutable_wait() = WaitsBehind(job.job_id(), 9).waiting().reason();
+    }
+    progress.Apply(Snapshot(jobs, 5));
+    EXPECT_THAT(line(), testing::EndsWith(" 0/2  waiting: behind 9 jobs"));
+    progress.Apply(Event(5, 17, state));
+    EXPECT_EQ(progress.waiting_reason().jobs_ahead(), 9U) << "known from the snapshot";
+    progress.Apply(Event(6, 17, state));
+    EXPECT_EQ(progress.waiting_job(), 18U);
+    EXPECT_EQ(progress.waiting_reason().code(), v1::WaitReason::CODE_UNSPECIFIED);
+    progress.Apply(WaitsBehind(18, 2));
+    EXPECT_EQ(progress.waiting_reason().jobs_ahead(), 2U);
+  }
+}
+
 TEST(Display, WritesALineACellWhereThereIsNoTerminal) {
   std::ostringstream err;
   Console console;

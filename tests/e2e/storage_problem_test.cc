@@ -19,6 +19,18 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+// GCC says it by macros, clang by features.
+#ifndef __has_feature
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kIsSanitized = true;
+#else
+constexpr bool kIsSanitized = false;
+#endif
+
 using testing::HasSubstr;
 
 std::vector<std::string> Submit(std::vector<std::string> more = {}) {
@@ -161,9 +173,7 @@ class ReadOnlyDiskTest : public NotStoredTest {
 };
 
 TEST_F(ReadOnlyDiskTest, ADiskThatTurnedReadOnlyIsSaidWhereverTheJobIsShownAndTheRunIsStoredLater) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer's library must be the first that is loaded";
-#endif
+  if (kIsSanitized) GTEST_SKIP() << "a sanitizer's library must be the first that is loaded";
   Start();
   std::ofstream(while_there_) << "now";
   Go();

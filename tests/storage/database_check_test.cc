@@ -243,6 +243,23 @@ TEST_F(DamagedPageTest, WhatIsLostBehindTheLastReadablePageIsCounted) {
   }
 }
 
+// What it says cannot be, and to try it would take a year.
+TEST_F(DamagedPageTest, ALargestNumberThatIsDamagedItselfDoesNotKeepTheRepairFromItsEnd) {
+  for (const char* largest : {"1000", "1000000000000"}) {
+    SCOPED_TRACE(largest);
+    Break("UPDATE sqlite_sequence SET seq = " + std::string(largest) + " WHERE name = 'job'");
+    DamageAndClose("job", Which::kLast);
+    EXPECT_THAT(Repaired(), Contains(HasSubstr("table job: of the rows ")));
+    Reopen();
+    const int64_t rows = SelectInt("SELECT count(*) FROM job");
+    EXPECT_GT(rows, 0);
+    EXPECT_LT(rows, kJobs);
+    EXPECT_LT(SubmitOne(MakeJob()), 1'000'000U) << "nor is it the next job's";
+    EXPECT_TRUE(jobs_->Queue().ok());
+    BeginAnew();
+  }
+}
+
 TEST_F(DamagedPageTest, ATableWhoseRootIsGoneIsLostAndTheOthersAreKept) {
   DamageAndClose("sample", Which::kRoot);
   EXPECT_THAT(Repaired(),

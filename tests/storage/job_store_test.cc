@@ -212,6 +212,23 @@ TEST_F(JobStoreQueries, ANameThatNobodyCanTypeIsFoundByWhatListsShow) {
     v1::RunFilter by_label;
     (*by_label.mutable_labels())["k" + shown] = shown;
     EXPECT_EQ(runs_->List(by_label, {}, true, 10, "")->runs.size(), 1);
+    const auto count = [&](const JobFilter& selected) {
+      int rows = 0;
+      EXPECT_TRUE(runs_
+                      ->Export(by_label, selected, false,
+                               [&](RunRows batch) {
+                                 rows += batch.size();
+                                 return absl::OkStatus();
+                               })
+                      .ok());
+      return rows;
+    };
+    JobFilter of_owner;
+    of_owner.only_owner = "uid:1000";
+    EXPECT_EQ(count({}), 1);
+    EXPECT_EQ(count(of_owner), 1);
+    of_owner.only_owner = "uid:1001";
+    EXPECT_EQ(count(of_owner), 0);
   }
   // What is written with a backslash comes first.
   const Submitted plain = Submit({MakeJob()}, "", "two\\nlines");

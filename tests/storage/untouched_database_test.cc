@@ -7,7 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -136,6 +139,56 @@ TEST_F(UntouchedDatabaseTest, AFileThatAnotherProcessHasIsReadBesideIt) {
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFSIGNALED(status)) << "exit status " << WEXITSTATUS(status);
+}
+
+TEST_F(UntouchedDatabaseTest, WhoeverWritesBesideWhatIsReadAsItLiesIsSeen) {
+  SubmitOne(MakeJob());
+  Close();
+  const std::function<void()> changes[] = {
+      [&] { Break("DELETE FROM launch"); },
+      [&] { std::ofstream(file_.string() + "-wal", std::ios::binary) << "more"; },
+      [&] { fs::resize_file(file_.string() + "-wal", 2); },
+      [&] { fs::remove(file_.string() + "-wal"); },
+      [&] { fs::last_write_time(file_, fs::last_write_time(file_) + std::chrono::seconds(1)); }};
+  for (const auto& change : changes) {
+    // Clocks of files are coarse.
+    fs::last_write_time(file_, fs::last_write_time(file_) - std::chrono::hours(1));
+    auto database = UntouchedDatabase::Find(file_);
+    ASSERT_TRUE(database.ok()) << database.status();
+    EXPECT_FALSE(database->HasChanged());
+    change();
+    EXPECT_TRUE(database->HasChanged());
+    const UntouchedDatabase moved = *std::move(database);
+    EXPECT_TRUE(moved.HasChanged());
+  }
+  EXPECT_FALSE(UntouchedDatabase::Find(file_)->HasChanged());
+}
+
+TEST_F(UntouchedDatabaseTest, InPlaceTheWalIsReadWithoutRoomForACopy) {
+  SubmitOne(MakeJob());
+  ASSERT_TRUE(database_
+                  ->Write([](SQLite::Database& database) {
+                    Execute(database, "DELETE FROM launch");
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  LeaveWithWal();
+  const std::string before = Contents(file_);
+  const std::string wal = Contents(file_.string() + "-wal");
+  // No room elsewhere: there is nowhere to copy it to.
+  const char* const temporary = ::getenv("TMPDIR");
+  const std::string old = temporary == nullptr ? "" : temporary;
+  ::setenv("TMPDIR", (folder_.path() / "nowhere").c_str(), 1);
+  const auto findings = CheckInPlace(file_);
+  if (old.empty()) {
+    ::unsetenv("TMPDIR");
+  } else {
+    ::setenv("TMPDIR", old.c_str(), 1);
+  }
+  ASSERT_TRUE(findings.ok()) << findings.status();
+  EXPECT_THAT(findings->inconsistent, Contains(HasSubstr("has no launch")));
+  EXPECT_EQ(Contents(file_), before);
+  EXPECT_EQ(Contents(file_.string() + "-wal"), wal) << "not written into the file";
 }
 
 TEST_F(UntouchedDatabaseTest, WhatIsNotThereOrMayNotBeReadIsSaidSo) {

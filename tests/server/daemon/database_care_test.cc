@@ -2,6 +2,8 @@
 
 #include <SQLiteCpp/Database.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <string>
 
 #include "server/daemon/lock_file.h"
@@ -59,6 +61,29 @@ TEST_F(DatabaseCareTest, WhatIsWrongIsListedAndRepaired) {
   EXPECT_EQ(CheckState(state()).exit_status, kCareDone);
   Reopen();
   EXPECT_EQ(Get(waiting_).state(), v1::JOB_STATE_FAILED);
+}
+
+// As a daemon that was killed leaves it: the newest changes are in the WAL alone.
+TEST_F(DatabaseCareTest, RepairNeedsNoRoomInTheFolderOfTemporaryFiles) {
+  for (const bool is_damaged : {false, true}) {
+    if (is_damaged) Reopen();
+    if (is_damaged) Break("DELETE FROM launch");
+    const std::string wal = storage::Contents(file_.string() + "-wal");
+    const std::string before = storage::Contents(file_);
+    ASSERT_GT(wal.size(), 0U);
+    Close();
+    std::ofstream(file_, std::ios::binary) << before;
+    std::ofstream(file_.string() + "-wal", std::ios::binary) << wal;
+    const char* const temporary = ::getenv("TMPDIR");
+    const std::string old = temporary == nullptr ? "" : temporary;
+    ::setenv("TMPDIR", (state() / "nowhere").c_str(), 1);
+    const CareReport report = RepairState(state());
+    ::setenv("TMPDIR", old.c_str(), 1);
+    if (temporary == nullptr) ::unsetenv("TMPDIR");
+    EXPECT_EQ(report.exit_status, kCareDone) << report.text;
+    EXPECT_THAT(report.text, HasSubstr(is_damaged ? "1 jobs without a launch are FAILED"
+                                                  : ": nothing is wrong\n"));
+  }
 }
 
 TEST_F(DatabaseCareTest, ADatabaseThatADaemonHasIsNotRepaired) {

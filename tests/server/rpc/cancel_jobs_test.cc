@@ -1,5 +1,6 @@
 #include "server/rpc/cancel_jobs.h"
 
+#include <SQLiteCpp/Database.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -101,6 +102,29 @@ TEST_F(CancelJobsTest, ANumberIsTheIdOfASweepThoughAnotherHasItAsItsName) {
   ASSERT_TRUE(Cancel(request).ok());
   EXPECT_THAT(response_.cancelled_job_ids(), ElementsAre(of_id));
   EXPECT_EQ(Get(of_name).state(), v1::JOB_STATE_QUEUED);
+}
+
+TEST_F(CancelJobsTest, JobsThatCannotBeReadAreSaidSoAndTheOthersEnd) {
+  for (int i = 0; i < 4; ++i) SubmitAs(ann_);
+  SQLite::Database(file_.string(), SQLite::OPEN_READWRITE, 10'000)
+      .exec("UPDATE job SET spec = x'ff' WHERE id IN (1, 3)");
+  v1::CancelJobsRequest request;
+  request.mutable_selector()->add_job_ids(1);
+  absl::Status refused = Cancel(request, ann_);
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  EXPECT_EQ(refused.message(), jobs_->Get(1).status().message()) << "with table and key";
+  request.mutable_selector()->add_job_ids(3);
+  refused = Cancel(request, ann_);
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), testing::StartsWith("none of 2 jobs can be read: "));
+  request.mutable_selector()->add_job_ids(2);
+  ASSERT_TRUE(Cancel(request, ann_).ok());
+  EXPECT_THAT(response_.cancelled_job_ids(), ElementsAre(2));
+  EXPECT_EQ(response_.unreadable_jobs(), 2U);
+  request.Clear();
+  request.mutable_selector()->add_job_ids(4);
+  ASSERT_TRUE(Cancel(request, ann_).ok());
+  EXPECT_EQ(response_.unreadable_jobs(), 0U);
 }
 
 }  // namespace

@@ -26,6 +26,7 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -573,28 +574,117 @@ class UnknownUsersTest : public LimitedConnectionsTest {
     setting.limits = limits;
     setting.only_strangers = true;
     setting.look_up = [this](uid_t uid) {
+      {
+        MutexLock lock(&mutex_);
+        asked_.insert(uid);
+      }
       while (!is_open_) ::poll(nullptr, 0, 1);
-      return Account{NameOf(uid), uid < 1000};
+      return Account{NameOf(uid), uid < 100'000};
     };
     ListenWith(setting);
   }
   static std::string NameOf(uid_t uid) {
-    return uid < 1000 ? "user" + std::to_string(uid) : "uid:" + std::to_string(uid);
+    return uid < 100'000 ? "user" + std::to_string(uid) : "uid:" + std::to_string(uid);
+  }
+  bool WasAsked(uid_t uid) {
+    MutexLock lock(&mutex_);
+    return asked_.contains(uid);
   }
   // As another user: only the thread that connects is. Not there: that is root's alone.
-  std::unique_ptr<v1::Torchlap::Stub> StubAs(uid_t uid) {
+  FileDescriptor ConnectAs(uid_t uid) {
     FileDescriptor fd;
     std::jthread([&] {
       ::syscall(SYS_setresuid, -1, uid, -1);
       fd = Connect(socket_);
     }).join();
+    return fd;
+  }
+  std::unique_ptr<v1::Torchlap::Stub> StubAs(uid_t uid) {
+    FileDescriptor fd = ConnectAs(uid);
     if (!fd) return nullptr;
     ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
     return v1::Torchlap::NewStub(grpc::CreateInsecureChannelFromFd("daemon", fd.release()));
   }
 
   std::atomic<bool> is_open_ = true;
+  Mutex mutex_;
+  std::set<uid_t> asked_;
 };
+
+TEST_F(UnknownUsersTest, WhoIsServedDoesNotWaitForItsNameAgain) {
+  ListenWithLimits({});
+  const auto stub = StubOf(socket_);
+  ASSERT_EQ(CallerName(stub.get()), NameOf(::geteuid()));
+  clock_.Advance(Accounts::kUsedNs);
+  is_open_ = false;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(CallerName(StubOf(socket_).get()), NameOf(::geteuid())) << i;
+  }
+}
+
+// As `xargs -P 32 torchlap submit` does.
+TEST_F(UnknownUsersTest, ManyAtOnceOfAUserWhoWasThereBeforeAreServedAtOnce) {
+  ListenWithLimits({});
+  ASSERT_EQ(CallerName(StubOf(socket_).get()), NameOf(::geteuid()));
+  ASSERT_TRUE(Eventually([this] {
+    clock_.Advance(Connections::kSocketCheckNs);
+    return connections_->users() == 0;
+  }));
+  clock_.Advance(Accounts::kKeptNs);
+  is_open_ = false;
+  for (int i = 0; i < 32; ++i) {
+    stubs_.push_back(StubOf(socket_));
+    ASSERT_EQ(CallerName(stubs_.back().get()), NameOf(::geteuid())) << i;
+  }
+}
+
+TEST_F(UnknownUsersTest, ANameThatCameTooLateIsThatOfTheNextConnection) {
+  ListenWithLimits({});
+  is_open_ = false;
+  const int64_t until_ns = clock_.MonotonicNs() + Connections::kLookUpNs;
+  const auto early = StubOf(socket_);
+  std::string name;
+  std::jthread caller([&] { name = CallerName(early.get()); });
+  ASSERT_TRUE(clock_.AwaitSleepUntil(until_ns));
+  clock_.Advance(Connections::kLookUpNs);
+  caller.join();
+  EXPECT_EQ(name, "uid:" + std::to_string(::geteuid()));
+  is_open_ = true;
+  EXPECT_TRUE(
+      Eventually([this] { return CallerName(StubOf(socket_).get()) == NameOf(::geteuid()); }));
+  EXPECT_EQ(CallerName(early.get()), "uid:" + std::to_string(::geteuid()));
+}
+
+TEST_F(UnknownUsersTest, WhoIsRefusedForWantOfRoomIsNotLookedUp) {
+  if (::geteuid() != 0) GTEST_SKIP() << "being another user needs root";
+  ListenWithLimits({});
+  is_open_ = false;
+  std::vector<FileDescriptor> waiting;
+  for (size_t i = 0; i < Connections::kMostUnknown; ++i) {
+    waiting.push_back(ConnectAs(500 + static_cast<uid_t>(i % 4)));
+  }
+  EXPECT_THAT(CallerName(StubAs(600).get()), testing::HasSubstr("wait for the name"));
+  is_open_ = true;
+  EXPECT_TRUE(Eventually([this] { return CallerName(StubAs(601).get()) == "user601"; }));
+  for (const uid_t uid : {500U, 501U, 502U, 503U, 601U}) EXPECT_TRUE(WasAsked(uid)) << uid;
+  EXPECT_FALSE(WasAsked(600));
+}
+
+TEST_F(UnknownUsersTest, NoMoreWithoutAnAccountAreServedThanALimit) {
+  if (::geteuid() != 0) GTEST_SKIP() << "being another user needs root";
+  ListenWithLimits({1000, 2000, 10});
+  for (size_t i = 0; i < Connections::kMostWithoutAccount; ++i) {
+    stubs_.push_back(StubAs(100'000 + static_cast<uid_t>(i)));
+    ASSERT_EQ(CallerName(stubs_.back().get()), NameOf(100'000 + static_cast<uid_t>(i)));
+  }
+  EXPECT_EQ(CallerName(StubAs(200'000).get()),
+            "error too many users without an account at once (64): try again");
+  EXPECT_EQ(CallerName(StubAs(100'000).get()), "uid:100000") << "who is served has a server";
+  EXPECT_EQ(CallerName(StubAs(500).get()), "user500");
+  stubs_.clear();
+  // Without waiting until the socket is looked at: the clock stands.
+  EXPECT_TRUE(Eventually([this] { return CallerName(StubAs(200'001).get()) == "uid:200001"; }));
+}
 
 TEST_F(UnknownUsersTest, ThoseWithoutAnAccountShareWhatOneUserMayHave) {
   if (::geteuid() != 0) GTEST_SKIP() << "being another user needs root";
@@ -646,10 +736,11 @@ TEST_F(UnknownUsersTest, NoMoreWaitForTheirNameThanALimit) {
   ListenWithLimits({});
   is_open_ = false;
   std::vector<FileDescriptor> waiting;
-  for (size_t i = 0; i < Connections::kMostUnknownOfOne; ++i) waiting.push_back(Connect(socket_));
+  for (size_t i = 0; i < ConnectionLimits().of_one; ++i) waiting.push_back(Connect(socket_));
   const grpc::Status status = StatusOfCall(socket_);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(status.error_message(), testing::HasSubstr("wait for the name of their user"));
+  waiting.clear();
   is_open_ = true;
   EXPECT_TRUE(Eventually([this] { return StatusOfCall(socket_).ok(); }));
 }

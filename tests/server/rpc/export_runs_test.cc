@@ -239,5 +239,26 @@ TEST_F(ExportRunsTest, AWarmupSweepComparesTheLastTryOfEachCell) {
   EXPECT_EQ(response.runs(1).run_id(), "2.1");
 }
 
+TEST_F(ExportRunsTest, AWarmupSweepIsNotComparedWithoutTheRunsThatCannotBeRead) {
+  storage::NewJob cell = storage::MakeJob();
+  cell.spec.set_purpose(v1::PURPOSE_WARMUP);
+  const storage::Submitted sweep = Submit({cell, cell, cell});
+  for (const uint64_t job : sweep.job_ids) Run(job, 0, 440);
+  v1::CompareWarmupsRequest request;
+  request.set_sweep_id(sweep.sweep_id);
+  for (const int lost : {1, 2, 3}) {
+    {
+      SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE, 10'000);
+      raw.exec("UPDATE job SET spec = x'ff' WHERE id = " + std::to_string(lost));
+    }
+    v1::CompareWarmupsResponse response;
+    EXPECT_EQ(CompareWarmups(jobs_.get(), runs_.get()).Answer(ann_, request, &response),
+              absl::DataLossError("sweep 1: " + std::to_string(lost) +
+                                  " of its 3 runs of purpose warmup cannot be read, as the "
+                                  "database is damaged; torchlapd --check tells more"));
+    EXPECT_EQ(response.runs_size(), 0);
+  }
+}
+
 }  // namespace
 }  // namespace torchlap::rpc

@@ -2,9 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -136,9 +139,21 @@ class JobFeedTest : public storage::StoreTest {
             },
             [this] { return not_stored_; }};
   }
+  // Of a feed that says how much it holds.
+  FeedSources Counted() {
+    FeedSources sources = Sources();
+    sources.hold = [this](size_t bytes) {
+      held_.push_back(bytes);
+      return bytes > most_held_ ? absl::ResourceExhaustedError("too much") : absl::OkStatus();
+    };
+    return sources;
+  }
   std::unique_ptr<JobFeed> Open(const v1::WatchJobsRequest& request) {
+    return Open(Sources(), request);
+  }
+  std::unique_ptr<JobFeed> Open(const FeedSources& sources, const v1::WatchJobsRequest& request) {
     return std::make_unique<JobFeed>(
-        Sources(), [this](std::function<void()> task) { tasks_.Post(std::move(task)); }, ann_,
+        sources, [this](std::function<void()> task) { tasks_.Post(std::move(task)); }, ann_,
         request, [this] { ++told_; });
   }
   static v1::WatchJobsRequest Of(const std::vector<uint64_t>& job_ids) {
@@ -225,6 +240,8 @@ class JobFeedTest : public storage::StoreTest {
   bool has_reason_ = true;
   uint32_t ahead_ = 0;
   std::map<uint64_t, std::string> not_stored_;
+  std::vector<size_t> held_;  // as it was told
+  size_t most_held_ = SIZE_MAX;
 };
 
 TEST_F(JobFeedTest, ARunThatCannotBeStoredIsToldOnceAndItsEndAfterwards) {
@@ -658,6 +675,80 @@ TEST_F(JobFeedTest, ATaskThatIsLeftWhenTheFeedIsGoneTellsNobody) {
   tasks_.RunAll();
   hub_.EventsCommitted();
   EXPECT_EQ(told_, 0);
+}
+
+// What the process has allocated.
+size_t HeapBytes() {
+  const struct mallinfo2 info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+TEST_F(JobFeedTest, ATaskThatIsLeftWhenTheFeedIsGoneHoldsNoRequest) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the sanitizer's allocator counts otherwise";
+#endif
+  SubmitMany(1);
+  constexpr size_t kIds = 100'000;
+  constexpr size_t kMost = kIds * sizeof(uint64_t) * 3 / 4;
+  // Before the first task, and between two.
+  for (const bool is_begun : {false, true}) {
+    const size_t before = HeapBytes();
+    v1::WatchJobsRequest request;
+    for (size_t i = 0; i < kIds; ++i) request.mutable_selector()->add_job_ids(1);
+    auto feed = Open(request);
+    v1::WatchJobsRequest().Swap(&request);
+    EXPECT_EQ(feed->Next().kind, Kind::kNothingYet);
+    if (is_begun) {
+      ASSERT_TRUE(tasks_.RunOne());
+      while (feed->Next().kind == Kind::kMessage) {
+      }
+    }
+    ASSERT_EQ(tasks_.waiting(), 1U);
+    EXPECT_GT(HeapBytes(), before + kMost);
+    feed.reset();
+    EXPECT_LT(HeapBytes(), before + kMost);
+    tasks_.RunAll();
+  }
+}
+
+TEST_F(JobFeedTest, AFeedThatEndsInTheMiddleOfItsTaskEndsThere) {
+  SubmitMany(60);
+  std::unique_ptr<JobFeed> feed;
+  FeedSources sources = Counted();
+  sources.explain_waiting = [&feed](std::vector<v1::Job>* /*shown*/) {
+    feed.reset();
+    return absl::OkStatus();
+  };
+  feed = Open(sources, All());
+  EXPECT_EQ(feed->Next().kind, Kind::kNothingYet);
+  tasks_.RunAll();
+  EXPECT_EQ(feed, nullptr);
+  EXPECT_EQ(told_, 0);
+  EXPECT_THAT(held_, IsEmpty()) << "who counts is gone";
+}
+
+TEST_F(JobFeedTest, WhatItKnowsOfItsJobsIsCountedPageByPage) {
+  SubmitMany(60);
+  const auto feed = Open(Counted(), All());
+  for (size_t page = 1; page <= 3; ++page) {
+    Take(feed.get());
+    ASSERT_EQ(held_.size(), page);
+    const size_t jobs = std::min<size_t>(page * 25, 60);
+    EXPECT_GE(held_.back(), jobs * 32);
+    EXPECT_LE(held_.back(), jobs * 64 + 1000);
+  }
+}
+
+TEST_F(JobFeedTest, OneThatWouldHoldTooMuchEnds) {
+  SubmitMany(200);
+  for (const bool resumes : {false, true}) {
+    most_held_ = 100 * 32;
+    const auto feed = Open(Counted(), resumes ? After(All(), 0) : All());
+    const std::vector<std::string> texts = Drain(feed.get());
+    ASSERT_THAT(texts, testing::Not(IsEmpty()));
+    EXPECT_EQ(texts.back(), "end RESOURCE_EXHAUSTED: too much") << resumes;
+    EXPECT_LE(texts.size(), 6U);
+  }
 }
 
 // A writer on a thread of its own, as a page of a browser would be.

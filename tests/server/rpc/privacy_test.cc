@@ -242,6 +242,12 @@ void EveryCallTest::AddLists(std::vector<Question>* questions) {
          return Ask<v1::ListSweepsResponse>(&calls_->list_sweeps, caller, v1::ListSweepsRequest());
        }});
   questions->push_back(
+      {"ListJobs", "all", Rule::kOwnAlone, [this](const Caller& caller, const Left&) {
+         v1::ListJobsRequest request;
+         request.mutable_selector()->set_all(true);
+         return List(caller, request);
+       }});
+  questions->push_back(
       {"WatchJobs", "all", Rule::kOwnAlone, [this](const Caller& caller, const Left&) {
          v1::WatchJobsRequest request;
          request.mutable_selector()->set_all(true);

@@ -149,11 +149,25 @@ TEST_F(MarkSearchTest, WhoSleepsSoForLongIsWaitedForInFiveLooksOnly) {
   for (int looks = 0; looks < 5; ++looks) {
     EXPECT_THAT(search_.Look(kKeys).asleep, ElementsAre(kFirst)) << looks;
   }
-  for (int looks = 0; looks < 3; ++looks) EXPECT_THAT(search_.Look(kKeys).asleep, IsEmpty());
+  for (int looks = 0; looks < 3; ++looks) {
+    const MarkSearch::Found found = search_.Look(kKeys);
+    EXPECT_THAT(found.asleep, IsEmpty());
+    EXPECT_TRUE(found.passed_over) << "it may be marked";
+  }
   Add(kSecond, mark, {.state = 'D'});
   EXPECT_THAT(search_.Look({"torchlap/host/GPU-1"}).asleep, ElementsAre(kSecond));
   Add(kFirst, mark, {.start_ticks = TicksSinceBoot()});
   EXPECT_THAT(Marked(), ElementsAre(kFirst)) << "it is awake";
+  EXPECT_FALSE(search_.LookAmong({kFirst}, kKeys).passed_over);
+}
+
+TEST_F(MarkSearchTest, WhoeverIsWaitedForOrWasReadIsNotPassedOver) {
+  const uint64_t start_ticks = TicksSinceBoot();
+  Add(kFirst, With(MarkOf(kKeys)), {.start_ticks = start_ticks});
+  EXPECT_FALSE(search_.Look(kKeys).passed_over);
+  Add(kFirst, "", {.state = 'D', .start_ticks = start_ticks});
+  Add(kSecond, "", {.name = "torchlap-worker", .state = 'D', .parent = 1});
+  for (int looks = 0; looks < 9; ++looks) EXPECT_FALSE(search_.Look(kKeys).passed_over) << looks;
 }
 
 TEST_F(MarkSearchTest, AThreadThatSleepsSoIsEnough) {
@@ -229,6 +243,24 @@ TEST_F(MarkSearchTest, OnlyThoseThatAreNamedAreLookedAt) {
   const auto found = search_.LookAmong({kFirst, kFirst + 7}, kKeys);
   ASSERT_EQ(found.marked.size(), 1U);
   EXPECT_EQ(found.marked[0].pid, kFirst);
+}
+
+TEST_F(MarkSearchTest, ALookAmongSomeKeepsWhatIsKnownOfTheOthers) {
+  const std::string mark = With(MarkOf(kKeys));
+  const uint64_t start_ticks = TicksSinceBoot();
+  Add(kFirst, mark, {.start_ticks = start_ticks});
+  Add(kSecond, mark, {.state = 'D', .start_ticks = start_ticks});
+  for (int looks = 0; looks < 6; ++looks) search_.Look(kKeys);
+  EXPECT_THAT(search_.LookAmong({}, kKeys).marked, IsEmpty());
+  EXPECT_THAT(search_.LookAmong({kFirst + 7}, kKeys).marked, IsEmpty());
+  Add(kFirst, "", {.state = 'D', .start_ticks = start_ticks});
+  EXPECT_THAT(Marked(), ElementsAre(kFirst)) << "by the mark that it had";
+  EXPECT_THAT(search_.Look(kKeys).asleep, IsEmpty()) << "nor are looks counted anew";
+  // Of its number's next owner nothing is known.
+  Add(kFirst, "", {.state = 'D', .start_ticks = start_ticks + 1});
+  search_.LookAmong({}, kKeys);
+  Add(kFirst, "", {.state = 'D', .start_ticks = start_ticks});
+  EXPECT_THAT(Marked(), IsEmpty()) << "it was forgotten";
 }
 
 TEST_F(MarkSearchTest, ANumberThatWasGivenAwayIsReadAnew) {
