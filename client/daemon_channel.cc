@@ -113,9 +113,7 @@ class GrpcDaemonChannel : public DaemonChannel {
     return jobs;
   }
   absl::StatusOr<v1::CancelJobsResponse> CancelJobs(const v1::CancelJobsRequest& request) override {
-    auto cancelled = Call<v1::CancelJobsResponse>(&Stub::CancelJobs, request);
-    if (cancelled.ok()) unreadable_in_lists_ += cancelled->unreadable_jobs();
-    return cancelled;
+    return Call<v1::CancelJobsResponse>(&Stub::CancelJobs, request);
   }
   absl::StatusOr<v1::ListRunsResponse> ListRuns(const v1::ListRunsRequest& request) override {
     auto runs = Call<v1::ListRunsResponse>(&Stub::ListRuns, request);

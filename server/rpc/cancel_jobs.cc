@@ -89,7 +89,6 @@ absl::Status CancelJobs::Answer(const storage::Caller& caller, const v1::CancelJ
     return cancelled.status();
   }
   *response = *std::move(cancelled);
-  response->set_unreadable_jobs(unreadable.size());
   if (response->finished_job_ids_size() == static_cast<int>(ids->size())) {
     return absl::FailedPreconditionError(
         ids->size() == 1 ? fmt::format("job {} has finished already", ids->front())
