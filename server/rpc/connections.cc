@@ -330,17 +330,13 @@ bool Connections::HasRoomForServer(uid_t uid, uid_t share) {
 
 size_t Connections::ServersOf(uid_t share) const {
   const auto goods = shares_.find(share);
-  // Each service holds them.
-  return goods == shares_.end() ? 0 : static_cast<size_t>(goods->second.use_count());
+  // Each service holds them, and this map.
+  return goods == shares_.end() ? 0 : static_cast<size_t>(goods->second.use_count()) - 1;
 }
 
 std::shared_ptr<Connections::Share> Connections::GoodsOf(uid_t share) {
-  std::weak_ptr<Share>& kept = shares_[share];
-  std::shared_ptr<Share> goods = kept.lock();
-  if (goods == nullptr) {
-    goods = std::make_shared<Share>(share);
-    kept = goods;
-  }
+  std::shared_ptr<Share>& goods = shares_[share];
+  if (goods == nullptr) goods = std::make_shared<Share>(share);
   return goods;
 }
 
@@ -388,7 +384,7 @@ void Connections::ForgetUsers() {
     place = servers_.erase(place);
     --users_;
   }
-  std::erase_if(shares_, [](const auto& one) { return one.second.expired(); });
+  std::erase_if(shares_, [](const auto& one) { return one.second.use_count() == 1; });
 }
 
 }  // namespace torchlap::rpc

@@ -159,7 +159,7 @@ class Connections {
   std::deque<Unknown> unknown_;  // the longest first
   OpenConnections open_;         // by share
   FullHouse full_house_;
-  std::map<uid_t, std::weak_ptr<Share>> shares_;
+  std::map<uid_t, std::shared_ptr<Share>> shares_;
   std::unique_ptr<Relay> relay_;  // where strangers may connect
   // By user and share: who was served without an account may have one by now, or its name came too
   // late.

@@ -63,7 +63,11 @@ Service::Service(uid_t share, storage::Caller caller, Calls* calls,
       calls_(calls),
       in_progress_(std::move(in_progress)),
       storage_threads_(storage_threads),
-      stream_threads_(stream_threads) {}
+      stream_threads_(stream_threads) {
+  in_progress_->MarkAnEndOfALife();
+}
+
+Service::~Service() { in_progress_->MarkAnEndOfALife(); }
 
 absl::StatusOr<std::unique_ptr<CallsInProgress::Call>> Service::Begin(const Bytes& request,
                                                                       const RequestLimit& limit) {
@@ -112,7 +116,9 @@ Service::Stream* Service::Write(Context* context, const Bytes* request, const Ca
   stream_threads_->Post(share, [this, stream, call] {
     std::optional<Bytes> asked = stream->Begin();
     if (!asked) return stream->End(CallerGone());
-    stream->End(StreamOf<Request, Response>(*call, caller_, &*asked, stream));
+    const absl::Status status = StreamOf<Request, Response>(*call, caller_, &*asked, stream);
+    stream->call()->LetGoOfRequest();
+    stream->End(status);
   });
   return stream;
 }

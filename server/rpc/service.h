@@ -47,6 +47,7 @@ class Service final : public ServiceOfBytes {
   Service(uid_t share, storage::Caller caller, Calls* calls,
           std::shared_ptr<CallsInProgress> in_progress, WorkThreads* storage_threads,
           WorkThreads* stream_threads);
+  ~Service() override;
 
   Unary* SubmitJobs(Context* context, const Bytes* request, Bytes* response) override;
   Unary* GetJob(Context* context, const Bytes* request, Bytes* response) override;
