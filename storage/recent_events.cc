@@ -20,21 +20,22 @@ std::vector<v1::JobEvent> RecentEvents::After(uint64_t after, uint32_t limit, ui
     events_.clear();
     begin_ = end_ = after;
   }
-  const auto first = [&] {
-    return std::upper_bound(
-        events_.begin(), events_.end(), after,
-        [](uint64_t number, const v1::JobEvent& event) { return number < event.sequence(); });
-  };
-  const bool is_enough = static_cast<size_t>(events_.end() - first()) >= limit;
+  const bool is_enough = static_cast<size_t>(events_.cend() - FirstAfter(after)) >= limit;
   if (!is_enough && end_ < newest) Extend(limit, newest, read);
-  const auto begin = first();
-  const auto end = begin + std::min<ptrdiff_t>(events_.end() - begin, limit);
+  const auto begin = FirstAfter(after);
+  const auto end = begin + std::min<ptrdiff_t>(events_.cend() - begin, limit);
   std::vector<v1::JobEvent> found(begin, end);
   while (events_.size() > kKept) {
     begin_ = events_.front().sequence();
     events_.pop_front();
   }
   return found;
+}
+
+std::deque<v1::JobEvent>::const_iterator RecentEvents::FirstAfter(uint64_t after) const {
+  return std::upper_bound(
+      events_.begin(), events_.end(), after,
+      [](uint64_t number, const v1::JobEvent& event) { return number < event.sequence(); });
 }
 
 void RecentEvents::Extend(uint32_t limit, uint64_t newest, const Read& read) {

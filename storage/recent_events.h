@@ -24,6 +24,8 @@ class RecentEvents {
       TORCHLAP_EXCLUDES(mutex_);
 
  private:
+  std::deque<v1::JobEvent>::const_iterator FirstAfter(uint64_t after) const
+      TORCHLAP_REQUIRES(mutex_);
   void Extend(uint32_t limit, uint64_t newest, const Read& read) TORCHLAP_REQUIRES(mutex_);
 
   Mutex mutex_;

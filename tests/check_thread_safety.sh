@@ -22,7 +22,8 @@ if ((${#sources[@]} == 0)); then
 fi
 # Last of all folders: it has a copy of fmt.
 torch=$(sed -n 's/^TORCHLAP_TORCH_DIR:PATH=//p' "$build/CMakeCache.txt")
+# Paths and versions, as texts.
+mapfile -t definitions < <(grep -oE -- '-DTORCHLAP_[A-Z0-9_]+=' "$build/compile_commands.json" | sort -u | sed 's/$/""/')
 printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 1 clang++ -fsyntax-only -std=c++20 -I. -isystem "$build/proto" \
-  -idirafter "$torch/include" -DTORCHLAP_VERSION='""' -DTORCHLAP_FAKE_WORKER_PROGRAM='""' \
-  -Wthread-safety -Werror=thread-safety
+  -idirafter "$torch/include" "${definitions[@]}" -Wthread-safety -Werror=thread-safety
 echo "${#sources[@]} files keep their locks"
