@@ -152,15 +152,9 @@ class GrpcDaemonChannel : public DaemonChannel {
       const v1::ExportRunsRequest& request,
       const std::function<bool(const v1::ExportRunsResponse&)>& on_part) override {
     grpc::ClientContext context;
-    uint64_t unreadable = 0;
-    const std::function<bool(const v1::ExportRunsResponse&)> take =
-        [&](const v1::ExportRunsResponse& part) {
-          unreadable += part.unreadable_rows();
-          return on_part(part);
-        };
-    const absl::Status status = DrainWhile(&context, stub_->ExportRuns(&context, request), take);
-    unreadable_in_a_stream_ = std::max(unreadable_in_a_stream_, unreadable);
-    return status;
+    return DrainCounting<v1::ExportRunsResponse>(
+        &context, stub_->ExportRuns(&context, request),
+        [](const v1::ExportRunsResponse& part) { return part.unreadable_rows(); }, on_part);
   }
 
   absl::Status ReadTrace(
@@ -178,15 +172,10 @@ class GrpcDaemonChannel : public DaemonChannel {
     auto stream = stub_->WatchJobs(&context, request);
     // TryCancel may be called from any thread once the call was started.
     const std::stop_callback end_on_stop(stop, [&context] { context.TryCancel(); });
-    uint64_t unreadable = 0;
-    const std::function<bool(const v1::WatchJobsResponse&)> take =
-        [&](const v1::WatchJobsResponse& change) {
-          unreadable += change.snapshot().unreadable_jobs();
-          return on_change(change);
-        };
-    const absl::Status status = DrainWhile(&context, std::move(stream), take);
-    unreadable_in_a_stream_ = std::max(unreadable_in_a_stream_, unreadable);
-    return status;
+    return DrainCounting<v1::WatchJobsResponse>(
+        &context, std::move(stream),
+        [](const v1::WatchJobsResponse& change) { return change.snapshot().unreadable_jobs(); },
+        on_change);
   }
 
  private:
@@ -223,6 +212,22 @@ class GrpcDaemonChannel : public DaemonChannel {
     Response part;
     while (stream->Read(&part)) on_part(part);
     return Translated(stream->Finish());
+  }
+
+  // As DrainWhile; counts what could not be read.
+  template <typename Response>
+  absl::Status DrainCounting(grpc::ClientContext* context,
+                             std::unique_ptr<grpc::ClientReader<Response>> stream,
+                             uint64_t (*unreadable_in)(const Response&),
+                             const std::function<bool(const Response&)>& on_part) {
+    uint64_t unreadable = 0;
+    const std::function<bool(const Response&)> take = [&](const Response& part) {
+      unreadable += unreadable_in(part);
+      return on_part(part);
+    };
+    const absl::Status status = DrainWhile(context, std::move(stream), take);
+    unreadable_in_a_stream_ = std::max(unreadable_in_a_stream_, unreadable);
+    return status;
   }
 
   // Until `on_part` returns false.

@@ -11,7 +11,7 @@ std::string TooLarge(const char* what, size_t bytes, size_t most) {
 
 }  // namespace
 
-std::string RequestTooLarge(size_t bytes) { return TooLarge("request", bytes, kMaxRequestBytes); }
+std::string RequestTooLarge(size_t bytes, size_t most) { return TooLarge("request", bytes, most); }
 
 std::string AnswerTooLarge(size_t bytes) { return TooLarge("answer", bytes, kMaxAnswerBytes); }
 

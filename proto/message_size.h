@@ -14,7 +14,7 @@ inline constexpr size_t kMaxRequestBytes = size_t{64} << 20;
 inline constexpr size_t kMaxAnswerBytes = size_t{256} << 20;
 
 // A line for the user with both numbers; empty if the message fits.
-std::string RequestTooLarge(size_t bytes);
+std::string RequestTooLarge(size_t bytes, size_t most = kMaxRequestBytes);
 std::string AnswerTooLarge(size_t bytes);
 
 }  // namespace torchlap

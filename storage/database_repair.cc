@@ -468,13 +468,18 @@ void SettleReferences(SQLite::Database& database, const std::vector<Table>& tabl
   SettleAll(database, all, lines);
 }
 
+// Of those that are not finished. Returns how many.
+int FailJobs(SQLite::Database& database, const std::string& reason, const std::string& condition) {
+  return Execute(database,
+                 "UPDATE main.job SET state = 4, finished_at_ns = ?, reason = ? "
+                 "WHERE state < 3 AND " +
+                     condition,
+                 WallNs(), reason);
+}
+
 void FailJobsOfLostModels(SQLite::Database& database, std::vector<std::string>* lines) {
-  const int jobs = Execute(database,
-                           "UPDATE main.job SET state = 4, finished_at_ns = ?, "
-                           "reason = 'its model was lost from a damaged database' "
-                           "WHERE state < 3 AND workload_id IN "
-                           "(SELECT id FROM main.workload WHERE kind = 0)",
-                           WallNs());
+  const int jobs = FailJobs(database, "its model was lost from a damaged database",
+                            "workload_id IN (SELECT id FROM main.workload WHERE kind = 0)");
   if (jobs > 0) {
     lines->push_back(absl::StrCat("table job: ", jobs, " jobs whose model is lost are FAILED"));
   }
@@ -489,11 +494,8 @@ void SettleQueue(SQLite::Database& database, std::vector<std::string>* lines) {
     lines->push_back(absl::StrCat("table launch: ", launches,
                                   " launches of finished jobs, or set aside, were left out"));
   }
-  const int jobs = Execute(database,
-                           "UPDATE main.job SET state = 4, finished_at_ns = ?, "
-                           "reason = 'its launches were lost from a damaged database' "
-                           "WHERE state < 3 AND id NOT IN (SELECT job_id FROM main.launch)",
-                           WallNs());
+  const int jobs = FailJobs(database, "its launches were lost from a damaged database",
+                            "id NOT IN (SELECT job_id FROM main.launch)");
   if (jobs > 0) {
     lines->push_back(absl::StrCat("table job: ", jobs, " jobs without a launch are FAILED"));
   }

@@ -89,11 +89,4 @@ absl::StatusOr<int64_t> CopyReadable(const std::filesystem::path& from,
   return copy.lost_bytes();
 }
 
-absl::StatusOr<int64_t> CopyReadable(const std::filesystem::path& from,
-                                     const std::filesystem::path& to) {
-  return CopyReadable(from, to, [](int fd, void* into, size_t bytes, off_t offset) {
-    return ::pread(fd, into, bytes, offset);
-  });
-}
-
 }  // namespace torchlap::storage

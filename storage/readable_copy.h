@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -19,8 +20,6 @@ using ReadAt = std::function<ssize_t(int fd, void* to, size_t bytes, off_t offse
 // Errors: the copy cannot be made or written, the file cannot be opened. PERMISSION_DENIED,
 // NOT_FOUND, RESOURCE_EXHAUSTED, UNAVAILABLE.
 absl::StatusOr<int64_t> CopyReadable(const std::filesystem::path& from,
-                                     const std::filesystem::path& to, const ReadAt& read);
-absl::StatusOr<int64_t> CopyReadable(const std::filesystem::path& from,
-                                     const std::filesystem::path& to);
+                                     const std::filesystem::path& to, const ReadAt& read = ::pread);
 
 }  // namespace torchlap::storage

@@ -7,7 +7,6 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 

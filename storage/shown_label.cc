@@ -82,7 +82,7 @@ class Search {
     std::string last = shown.substr(0, escape);
     while (std::optional<std::string> word = next(last)) {
       if (!word->starts_with(shown.substr(0, escape))) break;
-      if (looked_at_ > kMostLookedAt || ++looked_at_ > kMostLookedAt) break;
+      if (++looked_at_ > kMostLookedAt) break;
       if (Visible(*word) == shown) words.push_back(*word);
       last = *std::move(word);
     }

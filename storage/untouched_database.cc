@@ -38,12 +38,6 @@ bool IsOpenElsewhere(const fs::path& file) {
   return ::fcntl(index.get(), F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-bool HasWal(const fs::path& file) {
-  std::error_code error;
-  const uintmax_t size = fs::file_size(file.string() + "-wal", error);
-  return !error && size > 0;
-}
-
 }  // namespace
 
 std::string UriOf(const fs::path& file, const std::string& parameters) {
@@ -58,7 +52,7 @@ absl::StatusOr<UntouchedDatabase> UntouchedDatabase::Find(const fs::path& file) 
   database.at_first_ = LookAt(file);
   if (database.at_first_.is_open_elsewhere) {
     database.uri_ = UriOf(file, "mode=ro");
-  } else if (!HasWal(file)) {
+  } else if (!database.at_first_.has_wal()) {
     database.uri_ = UriOf(file, "mode=ro&immutable=1");
   } else if (absl::Status copied = database.Copy(file); !copied.ok()) {
     return copied;

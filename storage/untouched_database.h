@@ -40,6 +40,7 @@ class UntouchedDatabase {
     // Size and time of the last change of the file and of its WAL; -1: not there.
     std::array<int64_t, 4> files = {};
 
+    bool has_wal() const { return files[2] > 0; }
     bool operator==(const Sight&) const = default;
   };
 

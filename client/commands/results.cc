@@ -106,8 +106,7 @@ format::Rows RowsAsTheyCome(const v1::RunFilter& filter, DaemonChannel* channel)
                          [&](const v1::Run& run) { return take(values.Of(run)); });
     };
     const absl::Status status = ForEachPart(Request(filter, v1::ROW_KIND_RUN), channel, take_part);
-    if (!status.ok() || !is_empty) return status;
-    return NothingMatches(filter, channel);
+    return status.ok() && is_empty ? NothingMatches(filter, channel) : status;
   };
   return rows;
 }
@@ -138,6 +137,13 @@ absl::StatusOr<format::Document> Gathered(const v1::RunFilter& filter, DaemonCha
     return FetchDeviceNotes(table, channel);
   };
   return format::ShowResults(*results);
+}
+
+absl::Status WriteAndSay(const Output& output, const Console& console,
+                         const format::Document& document, const DaemonChannel& channel) {
+  const absl::Status written = WriteOutput(output, console, document);
+  if (written.ok()) SayUnreadable(channel, console);
+  return written;
 }
 
 }  // namespace
@@ -178,9 +184,7 @@ absl::Status PrintResults(const v1::RunFilter& filter, const Output& output, con
     document = *std::move(gathered);
   }
   document.rows = RowsAsTheyCome(filter, channel);
-  const absl::Status written = WriteOutput(output, console, document);
-  if (written.ok()) SayUnreadable(*channel, console);
-  return written;
+  return WriteAndSay(output, console, document, *channel);
 }
 
 absl::Status PrintResultsAndTable(const v1::RunFilter& filter, const Output& output,
@@ -206,9 +210,7 @@ absl::Status PrintSamples(const v1::RunFilter& filter, const Output& output, con
     return absl::NotFoundError(fmt::format("no steps were measured in the {} run{} chosen",
                                            rows.runs(), rows.runs() == 1 ? "" : "s"));
   };
-  const absl::Status written = WriteOutput(output, console, document);
-  if (written.ok()) SayUnreadable(*channel, console);
-  return written;
+  return WriteAndSay(output, console, document, *channel);
 }
 
 }  // namespace torchlap::client

@@ -310,7 +310,7 @@ void Connections::Take(uid_t uid, const Account& account, FileDescriptor connect
                                  kMostWithoutAccount));
     return;
   }
-  UserServer& user = ServerFor(uid, account);
+  UserServer& user = ServerFor(uid, share, account);
   // The client's own end: what gRPC has left may still be the relay's.
   open_.Add(share, connection.get());
   user.connections.Add(uid, connection.get());
@@ -340,16 +340,14 @@ std::shared_ptr<Connections::Share> Connections::GoodsOf(uid_t share) {
   return goods;
 }
 
-Connections::UserServer& Connections::ServerFor(uid_t uid, const Account& account) {
-  const uid_t share = ShareOf(uid, account);
+Connections::UserServer& Connections::ServerFor(uid_t uid, uid_t share, const Account& account) {
   const auto found = servers_.find({uid, share});
   if (found != servers_.end()) return *found->second;
   auto user = std::make_shared<UserServer>();
-  user->share = share;
   user->account = account;
-  const std::shared_ptr<Share> goods = GoodsOf(user->share);
+  const std::shared_ptr<Share> goods = GoodsOf(share);
   user->service = std::make_unique<Service>(
-      user->share, CallerNamed(account.name, uid, setting_.admins, setting_.is_private), calls_,
+      share, CallerNamed(account.name, uid, setting_.admins, setting_.is_private), calls_,
       std::shared_ptr<CallsInProgress>(goods, &goods->calls), &storage_threads_, &stream_threads_);
   grpc::ServerBuilder builder;
   builder.RegisterService(user->service.get());

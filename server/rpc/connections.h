@@ -94,7 +94,6 @@ class Connections {
     grpc::ResourceQuota quota;
   };
   struct UserServer {
-    uid_t share = kWithoutAccount;
     Account account;
     OpenConnections connections;
     std::unique_ptr<Service> service;
@@ -138,7 +137,7 @@ class Connections {
   bool HasRoomForServer(uid_t uid, uid_t share);
   // Of those that live, also where they are ending.
   size_t ServersOf(uid_t share) const;
-  UserServer& ServerFor(uid_t uid, const Account& account);
+  UserServer& ServerFor(uid_t uid, uid_t share, const Account& account);
   std::shared_ptr<Share> GoodsOf(uid_t share);
   // Ends the servers of users who have no connection left.
   void ForgetUsers();

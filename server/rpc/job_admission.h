@@ -15,7 +15,7 @@
 
 namespace torchlap::rpc {
 
-// What the contract allows.
+// No limit beside that of the contract.
 constexpr int64_t kAnyTimeLimit = std::numeric_limits<int64_t>::max();
 
 // Limits and defaults of numbers: the `range` options of the contract; other defaults:

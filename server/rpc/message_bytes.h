@@ -10,7 +10,6 @@
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include <cstddef>
-#include <utility>
 
 #include "server/rpc/calls_in_progress.h"
 #include "server/rpc/request_limit.h"

@@ -1,15 +1,12 @@
 // What a caller learns of the jobs of others. Everything, unless the daemon is private (`private =
 // true`) and the caller neither an admin nor the owner (storage::Caller::sees_all). Then:
 //
-//   ListJobs            the jobs that others have in the queue, as outlines; one's own whole. With
-//   a
-//                       selector, `all` too: one's own alone
-//   ListDevices         whose run is on a device, and its id: as outlines say it
-//   GetDaemonStatus     how many jobs are queued and running; finished runs: one's own
-//   GetJob, GetRun, ReadTrace, CompareWarmups: PERMISSION_DENIED where it is another's
-//   ListRuns, ExportRuns, ListSweeps, WatchJobs, CancelJobs: others' are not there;
-//   PERMISSION_DENIED
-//                       where one is named by its id
+//   ListJobs          outlines of what others have in the queue; with a selector: one's own alone
+//   ListDevices       whose run is on a device, and its id: as outlines say it
+//   GetDaemonStatus   how many jobs are queued and running; finished runs: one's own
+//   GetJob, GetRun, ReadTrace, CompareWarmups: another's is PERMISSION_DENIED
+//   ListRuns, ExportRuns, ListSweeps: one's own alone; another's by its id is PERMISSION_DENIED
+//   WatchJobs, CancelJobs: the same
 //   SubmitJobs, ListPresets, Doctor: nothing of jobs
 //
 // What is shown is bound to the owner where it is read (storage/visibility.h), so that pages and

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <absl/status/status.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
 
 #include "proto/message_size.h"
 
@@ -34,9 +34,8 @@ inline size_t MostUnpacked(size_t bytes, const RequestLimit& limit) {
 
 // INVALID_ARGUMENT.
 inline absl::Status CheckLength(size_t bytes, const RequestLimit& limit) {
-  if (bytes <= limit.bytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("the request has {} bytes, must have at most {}", bytes, limit.bytes));
+  const std::string line = RequestTooLarge(bytes, limit.bytes);
+  return line.empty() ? absl::OkStatus() : absl::InvalidArgumentError(line);
 }
 
 }  // namespace torchlap::rpc

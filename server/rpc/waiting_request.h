@@ -30,14 +30,9 @@ class WaitingRequest {
   // The caller has cancelled, or is gone. A request that waits is let go at once.
   void GiveUp() TORCHLAP_EXCLUDES(mutex_) {
     MutexLock lock(&mutex_);
-    is_given_up_ = true;
     if (!bytes_) return;
     bytes_.reset();
     call_->LetGoOfRequest();
-  }
-  bool is_given_up() const TORCHLAP_EXCLUDES(mutex_) {
-    MutexLock lock(&mutex_);
-    return is_given_up_;
   }
 
   // What it holds.
@@ -45,9 +40,8 @@ class WaitingRequest {
 
  private:
   const std::unique_ptr<CallsInProgress::Call> call_;
-  mutable Mutex mutex_;
+  Mutex mutex_;
   std::optional<Bytes> bytes_ TORCHLAP_GUARDED_BY(mutex_);
-  bool is_given_up_ TORCHLAP_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace torchlap::rpc

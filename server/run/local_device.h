@@ -45,7 +45,7 @@ class LocalDevice final : public Place {
  private:
   bool is_cuda() const { return device_.kind == v1::DEVICE_KIND_CUDA; }
   WorkerCommand Command(const std::string& run_id) const;
-  // Of a daemon for the whole machine: nobody's claim keeps a device that he does not use.
+  // Where the locks of claims lie (host::TryClaim). Empty: not a daemon for the whole machine.
   absl::StatusOr<std::filesystem::path> LockFolder() const;
   // Whose claim counts now, by its place among them.
   std::optional<size_t> FirstThatCounts(const std::vector<host::HeldBy>& others) const;

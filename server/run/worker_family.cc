@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
-#include <utility>
 
 #include "proto/base/file_descriptor.h"
 
@@ -148,7 +147,7 @@ std::vector<pid_t> WorkerFamily::EndStrays(const std::vector<std::string>& claim
   std::set<ProcessId> unread;
   for (;;) {
     const MarkSearch::Found found =
-        search_.LookAmong(everywhere ? AllProcesses() : Children(), claim_keys);
+        search_.Look(everywhere ? AllProcesses() : Children(), claim_keys);
     const Orphans orphans = EndOrphans(&unread);
     std::vector<pid_t> strays = orphans.pids;
     for (const ProcessId& process : found.marked) {

@@ -236,12 +236,8 @@ ProcessEnvironment ProcessEnvironmentOf(pid_t pid, const fs::path& root) {
   return {MarkIn(environment), environment.empty()};
 }
 
-MarkSearch::Found MarkSearch::Look(const std::vector<std::string>& claim_keys) {
-  return LookAmong(AllProcesses(root_), claim_keys);
-}
-
-MarkSearch::Found MarkSearch::LookAmong(const std::vector<pid_t>& pids,
-                                        const std::vector<std::string>& claim_keys) {
+MarkSearch::Found MarkSearch::Look(const std::vector<pid_t>& pids,
+                                   const std::vector<std::string>& claim_keys) {
   Found found;
   std::set<ProcessId> present;
   for (const pid_t pid : pids) {
@@ -321,12 +317,6 @@ std::vector<ProcessId> MarkSearch::KnownBeside(const std::set<ProcessId>& presen
     if (!present.contains(process)) known.push_back(process);
   }
   return known;
-}
-
-std::vector<pid_t> MarkedProcesses(const std::vector<std::string>& claim_keys) {
-  std::vector<pid_t> pids;
-  for (const ProcessId& process : MarkSearch().Look(claim_keys).marked) pids.push_back(process.pid);
-  return pids;
 }
 
 }  // namespace torchlap::run

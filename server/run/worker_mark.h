@@ -103,10 +103,9 @@ class MarkSearch {
     // mark.
     bool passed_over = false;
   };
-  // Of this account, this process aside. For no keys none is marked. Marks of others than those
-  // that are looked among are kept.
-  Found Look(const std::vector<std::string>& claim_keys) TORCHLAP_EXCLUDES(mutex_);
-  Found LookAmong(const std::vector<pid_t>& pids, const std::vector<std::string>& claim_keys)
+  // Those of `pids` that are this account's, this process aside. For no keys none is marked. Marks
+  // of others are kept.
+  Found Look(const std::vector<pid_t>& pids, const std::vector<std::string>& claim_keys)
       TORCHLAP_EXCLUDES(mutex_);
 
  private:
@@ -127,8 +126,5 @@ class MarkSearch {
   std::map<ProcessId, Mark> seen_ TORCHLAP_GUARDED_BY(mutex_);
   std::map<ProcessId, int> looks_at_sleepers_ TORCHLAP_GUARDED_BY(mutex_);
 };
-
-// Of one look, by pid.
-std::vector<pid_t> MarkedProcesses(const std::vector<std::string>& claim_keys);
 
 }  // namespace torchlap::run

@@ -454,7 +454,7 @@ const std::vector<Attack>& Attacks() {
       {"reflection", "streams", ReflectionStreams, 600, 3'000, 0},
       {"outstanding-lists", "lists of 1,000 jobs at once", OutstandingLists, 400, 2'000, 1'000},
       {"unread-streams", "exports and watches", UnreadStreams, 8, 50, 5'000},
-      {"watchers", "watchers of a sweep of 200 jobs", Watchers, 100, 500, 0, 60, 200},
+      {"watchers", "watchers of a sweep of 200 jobs", Watchers, 100, 500, 0, {60, 200}, true},
       {"huge-submit", "jobs of 1,000 launches", HugeSubmit, 2'000, 10'000, 0},
       {"hostile-texts", "rounds", SayHostileTexts, 1, 20, 0}};
   return attacks;

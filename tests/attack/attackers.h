@@ -23,6 +23,12 @@ struct Order {
   std::chrono::seconds hold{0};  // how long to keep up what was built up
 };
 
+// More is harm. The latency is that of --large, on a quiet machine.
+struct Limits {
+  uint64_t most_mib = 256;
+  double most_ms = 1000;
+};
+
 struct Attack {
   const char* name;
   const char* what;  // of `count`
@@ -30,9 +36,8 @@ struct Attack {
   uint64_t small;  // in CI
   uint64_t large;
   int stored_jobs;  // there before it begins, so that answers are long
-  // More is harm. The latency is that of --large, on a quiet machine.
-  uint64_t most_mib = 256;
-  double most_ms = 1000;
+  Limits limits = {};
+  bool refusal_is_harm = false;
 };
 
 const std::vector<Attack>& Attacks();

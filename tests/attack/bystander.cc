@@ -88,16 +88,6 @@ Ends Look(v1::Torchlap::Stub* stub, const std::vector<uint64_t>& jobs) {
   return ends;
 }
 
-Ends AwaitEnds(v1::Torchlap::Stub* stub, const std::vector<uint64_t>& jobs) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  Ends ends = Look(stub, jobs);
-  while (ends.unfinished > 0 && std::chrono::steady_clock::now() < deadline) {
-    IsToldToEnd(200);
-    ends = Look(stub, jobs);
-  }
-  return ends;
-}
-
 }  // namespace
 
 json StandBy(const std::filesystem::path& socket, uint64_t rounds) {
@@ -123,7 +113,10 @@ json StandBy(const std::filesystem::path& socket, uint64_t rounds) {
       return answer;
     });
   }
-  const Ends ends = AwaitEnds(stub.get(), jobs);
+  v1::Selector selector;
+  selector.mutable_job_ids()->Assign(jobs.begin(), jobs.end());
+  if (!jobs.empty()) AwaitEnds(stub.get(), selector, kPatience);
+  const Ends ends = Look(stub.get(), jobs);
   return {{"status", status.ToJson()},
           {"submit", submit.ToJson()},
           {"jobs", jobs.size()},

@@ -17,7 +17,6 @@
 #include <iostream>
 #include <map>
 #include <optional>
-#include <thread>
 
 #include "tests/attack/mutation.h"
 #include "tests/attack/run_main.h"
@@ -132,22 +131,12 @@ class Fuzzing {
     v1::SubmitJobsResponse submitted;
     const grpc::Status status = stub_->SubmitJobs(&context, sweep, &submitted);
     if (!status.ok()) return Complain("a submit was refused: " + status.error_message());
-    const auto patience = seconds(60) + std::chrono::milliseconds(500) * jobs;
-    const bool ended =
-        e2e::Eventually([&] { return !target_->is_alive() || IsIdle(); },
-                        std::chrono::duration_cast<std::chrono::milliseconds>(patience));
+    v1::Selector selector;
+    selector.add_sweep_ids(submitted.sweep_id());
+    const bool ended = AwaitEnds(stub_.get(), selector, seconds(60 + jobs / 2));
     if (!target_->is_alive()) return Complain("the daemon died: " + EndOfLog());
     if (!ended) return Complain("some jobs do not end");
     CheckRuns(submitted.sweep_id());
-  }
-
-  bool IsIdle() {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    grpc::ClientContext context;
-    SetDeadline(&context, seconds(30));
-    v1::GetDaemonStatusResponse status;
-    if (!stub_->GetDaemonStatus(&context, {}, &status).ok()) return false;
-    return status.queued_jobs() == 0 && status.running_jobs() == 0;
   }
 
   void CheckRuns(uint64_t sweep) {

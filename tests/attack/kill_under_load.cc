@@ -6,7 +6,6 @@
 #include <map>
 #include <random>
 #include <set>
-#include <thread>
 
 #include "server/host/account_name.h"
 #include "tests/attack/siege.h"
@@ -41,6 +40,13 @@ class Submitter {
   bool Settle() {
     std::erase_if(unanswered_, [this](const v1::SubmitJobsRequest& each) { return Ask(each); });
     return unanswered_.empty();
+  }
+
+  // What does not end is counted afterwards.
+  void AwaitEnds(seconds patience) {
+    v1::Selector jobs;
+    jobs.mutable_job_ids()->Assign(accepted_.begin(), accepted_.end());
+    attack::AwaitEnds(stub_.get(), jobs, patience);
   }
 
   const std::set<uint64_t>& accepted() const { return accepted_; }
@@ -88,12 +94,6 @@ Count CountRuns(const e2e::World& world, const std::set<uint64_t>& jobs) {
   return count;
 }
 
-// Looked at now and then: it takes the database's time.
-bool HaveEnded(const e2e::World& world, const std::set<uint64_t>& jobs) {
-  std::this_thread::sleep_for(milliseconds(200));
-  return CountRuns(world, jobs).lost == 0;
-}
-
 // Of the submitter: nobody else submits as many jobs at once.
 std::string SweepsOf(const e2e::World& world) {
   const auto sweeps = world.Query(
@@ -138,8 +138,7 @@ Report KillUnderLoad(const Choice& choice) {
   load->Wait();
   const bool is_settled = e2e::Eventually([&] { return submitter.Settle(); });
   CancelTheLoad(&target);
-  const auto patience = seconds(120) + seconds(2) * kills;
-  e2e::Eventually([&] { return HaveEnded(target.world(), submitter.accepted()); }, patience);
+  submitter.AwaitEnds(seconds(120 + 2 * kills));
   const Count count = CountRuns(target.world(), submitter.accepted());
   const bool are_gone =
       e2e::Eventually([&] { return std::all_of(workers.begin(), workers.end(), IsGone); });

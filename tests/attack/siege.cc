@@ -17,12 +17,6 @@ using std::chrono::seconds;
 // Threads and descriptors that come and go with gRPC and SQLite.
 constexpr uint64_t kSlack = 8;
 
-// What is no harm yet.
-struct Limits {
-  uint64_t most_mib = 256;
-  double most_ms = 1000;
-};
-
 // A loaded machine of two cores is no quiet one.
 double LatencyLimitMs(const Limits& limits, const Choice& choice) {
   return choice.large ? limits.most_ms : 5000;
@@ -41,33 +35,28 @@ json ToJson(const Usage& usage) {
           {"descriptors", usage.descriptors}};
 }
 
-bool IsIdle(v1::Torchlap::Stub* stub) {
-  grpc::ClientContext context;
-  SetDeadline(&context, seconds(30));
-  v1::GetDaemonStatusResponse status;
-  if (!stub->GetDaemonStatus(&context, {}, &status).ok()) return false;
-  return status.queued_jobs() == 0 && status.running_jobs() == 0;
-}
-
 // Some finished runs with samples, and `jobs` cancelled ones. False: the daemon would not.
 bool Store(Target* target, int jobs) {
   constexpr int kRuns = 20;
   constexpr uint32_t kSteps = 2000;
+  constexpr seconds kPatience{60};
   const auto stub = StubOf(target->world().socket());
-  v1::SubmitJobsResponse submitted;
-  {
+  const auto submit = [&stub](const v1::SubmitJobsRequest& sweep) {
     grpc::ClientContext context;
-    if (!stub->SubmitJobs(&context, TinySweep(kRuns, kSteps), &submitted).ok()) return false;
-  }
-  if (!e2e::Eventually([&] { return IsIdle(stub.get()); })) return false;
-  grpc::ClientContext context;
-  if (!stub->SubmitJobs(&context, TinySweep(jobs), &submitted).ok()) return false;
+    v1::SubmitJobsResponse submitted;
+    v1::Selector selector;
+    if (stub->SubmitJobs(&context, sweep, &submitted).ok()) {
+      selector.add_sweep_ids(submitted.sweep_id());
+    }
+    return selector;
+  };
+  if (!AwaitEnds(stub.get(), submit(TinySweep(kRuns, kSteps)), kPatience)) return false;
   v1::CancelJobsRequest cancel;
-  cancel.mutable_selector()->add_sweep_ids(submitted.sweep_id());
-  grpc::ClientContext again;
+  *cancel.mutable_selector() = submit(TinySweep(jobs));
+  grpc::ClientContext context;
   v1::CancelJobsResponse cancelled;
-  return stub->CancelJobs(&again, cancel, &cancelled).ok() &&
-         e2e::Eventually([&] { return IsIdle(stub.get()); });
+  return stub->CancelJobs(&context, cancel, &cancelled).ok() &&
+         AwaitEnds(stub.get(), cancel.selector(), kPatience);
 }
 
 json SaidBy(const e2e::Process& role) {
@@ -255,10 +244,10 @@ Report Besiege(const std::string& name, const Choice& choice) {
   std::vector<std::string> harm;
   Siege siege(&target);
   json tally = Attacked(&target, attack, choice, &harm);
-  if (attack.run == FindAttack("watchers")->run && tally.value("refused", 0) != 0) {
+  if (attack.refusal_is_harm && tally.value("refused", 0) != 0) {
     harm.push_back("watchers were refused: " + Printed(tally));
   }
-  Report report = siege.Lift(std::move(tally), choice, {attack.most_mib, attack.most_ms});
+  Report report = siege.Lift(std::move(tally), choice, attack.limits);
   report.harm.insert(report.harm.end(), harm.begin(), harm.end());
   const std::string log = target.daemon().err();
   if (const std::string dirt = Dirt(log); !dirt.empty()) {

@@ -154,6 +154,19 @@ void SetDeadline(grpc::ClientContext* context, std::chrono::seconds deadline) {
   context->set_deadline(std::chrono::system_clock::now() + deadline);
 }
 
+bool AwaitEnds(v1::Torchlap::Stub* stub, const v1::Selector& selector,
+               std::chrono::seconds deadline) {
+  v1::WatchJobsRequest request;
+  *request.mutable_selector() = selector;
+  grpc::ClientContext context;
+  SetDeadline(&context, deadline);
+  const auto changes = stub->WatchJobs(&context, request);
+  v1::WatchJobsResponse change;
+  while (changes->Read(&change)) {
+  }
+  return changes->Finish().ok();
+}
+
 v1::JobSpec TinyJob(uint32_t measure_steps) {
   v1::JobSpec job;
   v1::TransformerLm* model = job.mutable_workload()->mutable_transformer_lm();

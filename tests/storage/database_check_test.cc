@@ -29,16 +29,6 @@ using testing::IsEmpty;
 
 class DatabaseCheckTest : public StoreTest {
  protected:
-  void Close() {
-    runs_.reset();
-    jobs_.reset();
-    database_.reset();
-  }
-  void Break(const std::string& sql) {
-    SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE, 10'000);
-    raw.exec("PRAGMA foreign_keys = OFF");
-    raw.exec(sql);
-  }
   DatabaseFindings Check() {
     const auto findings = CheckFile(file_);
     EXPECT_TRUE(findings.ok()) << findings.status();

@@ -34,11 +34,6 @@ class DatabaseTest : public StoreTest {
     return std::string(opened.status().message());
   }
   void WriteFile(const std::string& bytes) { std::ofstream(file_, std::ios::binary) << bytes; }
-  void CloseAll() {
-    runs_.reset();
-    jobs_.reset();
-    database_.reset();
-  }
   void ExecRaw(const std::string& sql) {
     SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
     raw.exec(sql);
@@ -158,7 +153,7 @@ TEST_F(DatabaseTest, AValueLargerThanSqliteTakesIsTheRequestsFault) {
 TEST_F(DatabaseTest, ANewerSchemaIsRefusedAndNotTouched) {
   Reopen();
   SubmitOne(MakeJob());
-  CloseAll();
+  Close();
   ExecRaw("PRAGMA user_version = 99");
   const std::string before = Contents(file_);
   const std::string message = Refused(absl::StatusCode::kFailedPrecondition);
@@ -181,7 +176,7 @@ TEST_F(DatabaseTest, ANewerSchemaIsRefusedEvenIfItStandsInTheWalOnly) {
   const fs::path copy = folder_.path() / "copy.db";
   fs::copy(file_, copy);
   fs::copy(file_.string() + "-wal", copy.string() + "-wal");
-  CloseAll();
+  Close();
   file_ = copy;
   const std::string before = Contents(file_);
   const std::string wal_before = Contents(file_.string() + "-wal");
@@ -206,14 +201,14 @@ TEST_F(DatabaseTest, ADatabaseOfAnotherProgramIsRefusedAndNotTouched) {
 TEST_F(DatabaseTest, ATruncatedFileIsDataLoss) {
   Reopen();
   Submit(std::vector<NewJob>(100, MakeJob()));
-  CloseAll();
+  Close();
   fs::resize_file(file_, fs::file_size(file_) / 2);
   EXPECT_THAT(Refused(absl::StatusCode::kDataLoss), HasSubstr("damaged"));
 }
 
 TEST_F(DatabaseTest, AFileWhoseSchemaIsOverwrittenIsDataLoss) {
   Reopen();
-  CloseAll();
+  Close();
   std::string bytes = Contents(file_);
   bytes.replace(100, 3000, std::string(3000, '\xff'));
   WriteFile(bytes);
@@ -235,7 +230,7 @@ TEST_F(DatabaseTest, AReadOnlyFolderIsRefused) {
 TEST_F(DatabaseTest, AReadOnlyFileIsRefused) {
   if (geteuid() == 0) GTEST_SKIP() << "root may write to any file";
   Reopen();
-  CloseAll();
+  Close();
   fs::permissions(file_, fs::perms::owner_read);
   Refused(absl::StatusCode::kPermissionDenied);
 }
@@ -433,7 +428,7 @@ TEST_F(DatabaseTest, AWriterKilledAtAnyMomentLosesNothingThatItHadSaid) {
     }
     EXPECT_TRUE(jobs_->RecoverInterrupted(1'000'000).ok());
     EXPECT_EQ(SelectInt("SELECT count(*) FROM run WHERE outcome IS NULL"), 0);
-    CloseAll();
+    Close();
   }
 }
 

@@ -13,12 +13,6 @@ using testing::HasSubstr;
 
 class MissingRowTest : public StoreTest {
  protected:
-  // As a damaged disk does it: without a look at what refers to the row.
-  void Break(const std::string& sql) {
-    SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE, 10'000);
-    raw.exec("PRAGMA foreign_keys = OFF");
-    raw.exec(sql);
-  }
   static void ExpectLoss(const absl::Status& status, const std::string& what) {
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
     EXPECT_THAT(std::string(status.message()), HasSubstr(what));

@@ -138,14 +138,24 @@ void StoreTest::Reopen(uint32_t max_interruptions, uint32_t max_queued_jobs) {
 }
 
 void StoreTest::Reopen(const QueueLimits& limits, uint32_t max_interruptions) {
-  runs_.reset();
-  jobs_.reset();
-  database_.reset();
+  Close();
   absl::StatusOr<std::unique_ptr<Database>> opened = Database::Open(file_);
   ASSERT_TRUE(opened.ok()) << opened.status();
   database_ = std::move(*opened);
   jobs_ = std::make_unique<JobStore>(database_.get(), "boot-1", max_interruptions, limits);
   runs_ = std::make_unique<RunStore>(database_.get());
+}
+
+void StoreTest::Close() {
+  runs_.reset();
+  jobs_.reset();
+  database_.reset();
+}
+
+void StoreTest::Break(const std::string& sql) {
+  SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE, 10'000);
+  raw.exec("PRAGMA foreign_keys = OFF");
+  raw.exec(sql);
 }
 
 Submitted StoreTest::Submit(const std::vector<NewJob>& jobs, const std::string& request_id,

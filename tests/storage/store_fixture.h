@@ -56,6 +56,10 @@ class StoreTest : public testing::Test {
   void Reopen(uint32_t max_interruptions = 10, uint32_t max_queued_jobs = 0);
   void Reopen(const QueueLimits& limits, uint32_t max_interruptions = 10);
 
+  void Close();
+  // As a damaged disk does it: without a look at what refers to the row.
+  void Break(const std::string& sql);
+
   Submitted Submit(const std::vector<NewJob>& jobs, const std::string& request_id = "",
                    const std::string& sweep_name = "");
   // Of one job: its id.

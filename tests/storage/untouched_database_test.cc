@@ -41,15 +41,6 @@ std::map<std::string, std::string> Picture(const fs::path& folder) {
 
 class UntouchedDatabaseTest : public StoreTest {
  protected:
-  void Close() {
-    runs_.reset();
-    jobs_.reset();
-    database_.reset();
-  }
-  void Break(const std::string& sql) {
-    SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE, 10'000);
-    raw.exec(sql);
-  }
   // As a daemon that was killed leaves it: what was written last is in the WAL alone.
   void LeaveWithWal() {
     const std::string wal = Contents(file_.string() + "-wal");

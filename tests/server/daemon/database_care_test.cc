@@ -21,15 +21,6 @@ class DatabaseCareTest : public storage::StoreTest {
     RunToEnd(storage::MakeJob());
     waiting_ = SubmitOne(storage::MakeJob());
   }
-  void Close() {
-    runs_.reset();
-    jobs_.reset();
-    database_.reset();
-  }
-  void Break(const std::string& sql) {
-    SQLite::Database raw(file_.string(), SQLite::OPEN_READWRITE, 10'000);
-    raw.exec(sql);
-  }
   const std::filesystem::path& state() const { return folder_.path(); }
 
   uint64_t waiting_ = 0;

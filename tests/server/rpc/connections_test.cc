@@ -22,10 +22,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iterator>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -37,30 +35,13 @@
 #include "server/host/account_name.h"
 #include "server/host/state_folders.h"
 #include "tests/proto/base/settable_clock.h"
+#include "tests/server/rpc/calls_fixture.h"
 #include "tests/server/rpc/http2_frames.h"
-#include "tests/storage/store_fixture.h"
+#include "tests/server/rpc/waiting_for_grpc.h"
 #include "torchlap/v1/service.grpc.pb.h"
 
 namespace torchlap::rpc {
 namespace {
-
-constexpr std::chrono::seconds kDeadline{60};
-#ifdef __SANITIZE_THREAD__
-constexpr bool kIsUnderTsan = true;
-#else
-constexpr bool kIsUnderTsan = false;
-#endif
-constexpr const char* kTooLargeForTsan =
-    "TSan spends minutes on 64 MiB that an uninstrumented gRPC copied";
-
-bool Eventually(const std::function<bool()>& holds) {
-  const auto end = std::chrono::steady_clock::now() + kDeadline;
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    ::poll(nullptr, 0, 5);  // what is waited for happens on gRPC's threads
-  }
-  return true;
-}
 
 std::unique_ptr<v1::Torchlap::Stub> StubOf(const std::filesystem::path& socket) {
   grpc::ChannelArguments arguments;
@@ -98,21 +79,11 @@ size_t OpenDescriptors() {
                                            std::filesystem::directory_iterator()));
 }
 
-class ConnectionsTest : public storage::StoreTest {
+class ConnectionsTest : public CallsTest {
  protected:
   void SetUp() override {
-    StoreTest::SetUp();
+    CallsTest::SetUp();
     ::chmod(folder_.path().c_str(), 0755);
-    fleet_.emplace(std::vector<std::unique_ptr<run::Place>>(), run::DispatcherSetting());
-    CallSetting setting;
-    configuration_.state_folder = folder_.path();
-    setting.configuration = &configuration_;
-    setting.database = database_.get();
-    setting.jobs = jobs_.get();
-    setting.runs = runs_.get();
-    setting.fleet = &*fleet_;
-    setting.hub = &hub_;
-    calls_.emplace(setting);
   }
   // Before what it uses.
   void TearDown() override { connections_.reset(); }
@@ -134,10 +105,6 @@ class ConnectionsTest : public storage::StoreTest {
 
   const std::filesystem::path socket_ = folder_.path() / "socket";
   SettableClock clock_;
-  host::Configuration configuration_;
-  run::EventHub hub_;
-  std::optional<run::DeviceFleet> fleet_;
-  std::optional<Calls> calls_;
   std::unique_ptr<Connections> connections_;
 };
 

@@ -10,7 +10,6 @@
 #include <fstream>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -18,7 +17,7 @@
 
 #include "server/host/state_folders.h"
 #include "server/rpc/calls.h"
-#include "tests/storage/store_fixture.h"
+#include "tests/server/rpc/calls_fixture.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -80,21 +79,11 @@ Told AskStream(const Call& call, const storage::Caller& caller, const Request& r
   return told;
 }
 
-class PrivacyTest : public storage::StoreTest {
+class PrivacyTest : public CallsTest {
  protected:
   void SetUp() override {
-    StoreTest::SetUp();
-    fleet_.emplace(std::vector<std::unique_ptr<run::Place>>(), run::DispatcherSetting());
-    configuration_.state_folder = folder_.path();
+    CallsTest::SetUp();
     configuration_.nvml_library = (folder_.path() / "no-library.so").string();
-    CallSetting setting;
-    setting.configuration = &configuration_;
-    setting.database = database_.get();
-    setting.jobs = jobs_.get();
-    setting.runs = runs_.get();
-    setting.fleet = &*fleet_;
-    setting.hub = &hub_;
-    calls_.emplace(setting);
     anns_ = LeaveJobsOf(ann_, "annsword", kBatch);
     bobs_ = LeaveJobsOf(bob_, "bobsword", 16);
   }
@@ -180,10 +169,6 @@ class PrivacyTest : public storage::StoreTest {
 
   const storage::Caller owner_ = Private(ann_);
   const storage::Caller stranger_ = Private(bob_);
-  run::EventHub hub_;
-  std::optional<run::DeviceFleet> fleet_;
-  host::Configuration configuration_;
-  std::optional<Calls> calls_;
   Left anns_;
   Left bobs_;
 };

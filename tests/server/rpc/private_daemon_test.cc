@@ -15,13 +15,13 @@
 #include <vector>
 
 #include "server/rpc/connections.h"
-#include "tests/storage/store_fixture.h"
+#include "tests/server/rpc/calls_fixture.h"
+#include "tests/server/rpc/waiting_for_grpc.h"
 #include "torchlap/v1/service.grpc.pb.h"
 
 namespace torchlap::rpc {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{60};
 constexpr char kStranger[] = "54321";
 
 // What the caller of this process is told of job 1, which is root's.
@@ -93,21 +93,11 @@ TEST(StrangerOfAnOpenDaemon, DISABLED_SeesAll) {
   EXPECT_EQ(told->runs, 1);
 }
 
-class PrivateDaemonTest : public storage::StoreTest {
+class PrivateDaemonTest : public CallsTest {
  protected:
   void SetUp() override {
-    StoreTest::SetUp();
+    CallsTest::SetUp();
     ::chmod(folder_.path().c_str(), 0755);
-    fleet_.emplace(std::vector<std::unique_ptr<run::Place>>(), run::DispatcherSetting());
-    configuration_.state_folder = folder_.path();
-    CallSetting setting;
-    setting.configuration = &configuration_;
-    setting.database = database_.get();
-    setting.jobs = jobs_.get();
-    setting.runs = runs_.get();
-    setting.fleet = &*fleet_;
-    setting.hub = &hub_;
-    calls_.emplace(setting);
     // Of two launches one is done and one runs.
     const auto submitted =
         jobs_->Submit(root_, "", "", "night", {storage::MakeJob("small", 2)}, {42}, ++now_ns_);
@@ -144,10 +134,6 @@ class PrivateDaemonTest : public storage::StoreTest {
   }
 
   const std::filesystem::path socket_ = folder_.path() / "socket";
-  host::Configuration configuration_;
-  run::EventHub hub_;
-  std::optional<run::DeviceFleet> fleet_;
-  std::optional<Calls> calls_;
   std::unique_ptr<Connections> connections_;
 };
 

@@ -7,45 +7,26 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/server_posix.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "proto/base/file_descriptor.h"
-#include "tests/storage/store_fixture.h"
+#include "tests/server/rpc/calls_fixture.h"
+#include "tests/server/rpc/waiting_for_grpc.h"
 
 namespace torchlap::rpc {
 namespace {
 
-#ifdef __SANITIZE_THREAD__
-constexpr bool kIsUnderTsan = true;
-#else
-constexpr bool kIsUnderTsan = false;
-#endif
-constexpr char kTooLargeForTsan[] = "megabytes through gRPC take minutes under TSan";
-
-constexpr std::chrono::seconds kDeadline{60};
 constexpr WorkThreads::Share kBob = {1001, WorkThreads::Size::kSmall};
-
-bool Eventually(const std::function<bool()>& holds) {
-  const auto end = std::chrono::steady_clock::now() + kDeadline;
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    ::poll(nullptr, 0, 5);  // what is waited for happens on gRPC's threads
-  }
-  return true;
-}
 
 // A connection of its own, and a way to break it.
 struct Client {
@@ -54,20 +35,10 @@ struct Client {
   FileDescriptor socket;
 };
 
-class ServiceTest : public storage::StoreTest {
+class ServiceTest : public CallsTest {
  protected:
   void SetUp() override {
-    StoreTest::SetUp();
-    fleet_.emplace(std::vector<std::unique_ptr<run::Place>>(), run::DispatcherSetting());
-    configuration_.state_folder = folder_.path();
-    CallSetting setting;
-    setting.configuration = &configuration_;
-    setting.database = database_.get();
-    setting.jobs = jobs_.get();
-    setting.runs = runs_.get();
-    setting.fleet = &*fleet_;
-    setting.hub = &hub_;
-    calls_.emplace(setting);
+    CallsTest::SetUp();
     service_ =
         std::make_unique<Service>(1000, ann_, &*calls_, held_, &storage_threads_, &stream_threads_);
     grpc::ServerBuilder builder;
@@ -105,10 +76,6 @@ class ServiceTest : public storage::StoreTest {
   }
   void Open() { is_open_ = true; }
 
-  host::Configuration configuration_;
-  run::EventHub hub_;
-  std::optional<run::DeviceFleet> fleet_;
-  std::optional<Calls> calls_;
   std::shared_ptr<CallsInProgress> held_ = std::make_shared<CallsInProgress>("uid 1000");
   std::atomic<bool> is_open_ = true;
   WorkThreads storage_threads_{1};

@@ -6,35 +6,24 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/server_posix.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "server/rpc/message_bytes.h"
+#include "tests/server/rpc/waiting_for_grpc.h"
 #include "torchlap/v1/service.grpc.pb.h"
 
 namespace torchlap::rpc {
 namespace {
 
-constexpr std::chrono::seconds kDeadline{60};
 constexpr WorkThreads::Share kAnn = {1000, WorkThreads::Size::kLarge};
 constexpr size_t kPieceBytes = size_t{128} << 10;
-
-bool Eventually(const std::function<bool()>& holds) {
-  const auto end = std::chrono::steady_clock::now() + kDeadline;
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    ::poll(nullptr, 0, 5);  // what is waited for happens on gRPC's threads
-  }
-  return true;
-}
 
 // Its stream has no end.
 class Endless final : public v1::Torchlap::WithRawCallbackMethod_ReadTrace<v1::Torchlap::Service> {

@@ -56,9 +56,12 @@ class MarkSearchTest : public testing::Test {
     return std::to_string(real) + "\t" + std::to_string(effective) + "\t" + std::to_string(saved) +
            "\t" + std::to_string(effective);
   }
+  MarkSearch::Found Look(const std::vector<std::string>& keys) {
+    return search_.Look(AllProcesses(folder_.path()), keys);
+  }
   std::vector<pid_t> Marked(const std::vector<std::string>& keys = kKeys) {
     std::vector<pid_t> pids;
-    for (const ProcessId& process : search_.Look(keys).marked) pids.push_back(process.pid);
+    for (const ProcessId& process : Look(keys).marked) pids.push_back(process.pid);
     return pids;
   }
 
@@ -133,12 +136,12 @@ TEST_F(MarkSearchTest, WhoSleepsUninterruptiblyIsReadAtALaterLook) {
   const std::string environ = folder_.path() / "proc" / std::to_string(kFirst) / "environ";
   ASSERT_EQ(::unlink(environ.c_str()), 0);
   ASSERT_EQ(::mkfifo(environ.c_str(), 0600), 0);
-  MarkSearch::Found found = search_.Look(kKeys);
+  MarkSearch::Found found = Look(kKeys);
   EXPECT_THAT(found.marked, IsEmpty());
   EXPECT_THAT(found.asleep, ElementsAre(kFirst));
   ASSERT_EQ(::unlink(environ.c_str()), 0);
   Add(kFirst, mark, {.state = 'R'});
-  found = search_.Look(kKeys);
+  found = Look(kKeys);
   EXPECT_EQ(found.marked.size(), 1U);
   EXPECT_THAT(found.asleep, IsEmpty());
 }
@@ -147,34 +150,34 @@ TEST_F(MarkSearchTest, WhoSleepsSoForLongIsWaitedForInFiveLooksOnly) {
   const std::string mark = With(MarkOf(kKeys));
   Add(kFirst, mark, {.state = 'D', .start_ticks = TicksSinceBoot()});
   for (int looks = 0; looks < 5; ++looks) {
-    EXPECT_THAT(search_.Look(kKeys).asleep, ElementsAre(kFirst)) << looks;
+    EXPECT_THAT(Look(kKeys).asleep, ElementsAre(kFirst)) << looks;
   }
   for (int looks = 0; looks < 3; ++looks) {
-    const MarkSearch::Found found = search_.Look(kKeys);
+    const MarkSearch::Found found = Look(kKeys);
     EXPECT_THAT(found.asleep, IsEmpty());
     EXPECT_TRUE(found.passed_over) << "it may be marked";
   }
   Add(kSecond, mark, {.state = 'D'});
-  EXPECT_THAT(search_.Look({"torchlap/host/GPU-1"}).asleep, ElementsAre(kSecond));
+  EXPECT_THAT(Look({"torchlap/host/GPU-1"}).asleep, ElementsAre(kSecond));
   Add(kFirst, mark, {.start_ticks = TicksSinceBoot()});
   EXPECT_THAT(Marked(), ElementsAre(kFirst)) << "it is awake";
-  EXPECT_FALSE(search_.LookAmong({kFirst}, kKeys).passed_over);
+  EXPECT_FALSE(search_.Look({kFirst}, kKeys).passed_over);
 }
 
 TEST_F(MarkSearchTest, WhoeverIsWaitedForOrWasReadIsNotPassedOver) {
   const uint64_t start_ticks = TicksSinceBoot();
   Add(kFirst, With(MarkOf(kKeys)), {.start_ticks = start_ticks});
-  EXPECT_FALSE(search_.Look(kKeys).passed_over);
+  EXPECT_FALSE(Look(kKeys).passed_over);
   Add(kFirst, "", {.state = 'D', .start_ticks = start_ticks});
   Add(kSecond, "", {.name = "torchlap-worker", .state = 'D', .parent = 1});
-  for (int looks = 0; looks < 9; ++looks) EXPECT_FALSE(search_.Look(kKeys).passed_over) << looks;
+  for (int looks = 0; looks < 9; ++looks) EXPECT_FALSE(Look(kKeys).passed_over) << looks;
 }
 
 TEST_F(MarkSearchTest, AThreadThatSleepsSoIsEnough) {
   Add(kFirst, With(MarkOf(kKeys)), {});
   folder_.Write("proc/" + std::to_string(kFirst) + "/task/" + std::to_string(kSecond) + "/stat",
                 std::to_string(kSecond) + " (a) D 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 0 0 0 0 7 0\n");
-  EXPECT_THAT(search_.Look(kKeys).asleep, ElementsAre(kFirst));
+  EXPECT_THAT(Look(kKeys).asleep, ElementsAre(kFirst));
 }
 
 TEST_F(MarkSearchTest, WhoWasReadBeforeItFellAsleepIsKnown) {
@@ -187,7 +190,7 @@ TEST_F(MarkSearchTest, WhoWasReadBeforeItFellAsleepIsKnown) {
   EXPECT_THAT(Marked({"torchlap/host/cpu-core-3"}), IsEmpty());
   // Its number was given away.
   Add(kFirst, mark, {.state = 'D', .start_ticks = start_ticks + 1});
-  const MarkSearch::Found found = search_.Look(kKeys);
+  const MarkSearch::Found found = Look(kKeys);
   EXPECT_THAT(found.marked, IsEmpty());
   EXPECT_THAT(found.asleep, ElementsAre(kFirst));
 }
@@ -203,7 +206,7 @@ TEST_F(MarkSearchTest, WhoWasReadBeforeItsEndIsThereUntilItIsDead) {
     Add(pid, "", {.name = name, .start_ticks = start_ticks});
   }
   EXPECT_THAT(Marked(), UnorderedElementsAre(kFirst, kSecond));
-  EXPECT_THAT(search_.Look({"torchlap/host/GPU-1"}).dying, IsEmpty()) << "of another device";
+  EXPECT_THAT(Look({"torchlap/host/GPU-1"}).dying, IsEmpty()) << "of another device";
   Add(kFirst, "", {.state = 'Z', .start_ticks = start_ticks});
   EXPECT_THAT(Marked(), ElementsAre(kSecond));
 }
@@ -212,7 +215,7 @@ TEST_F(MarkSearchTest, AWorkerWithoutItsDaemonThatSleepsSoIsToldFromOthers) {
   Add(kFirst, "", {.name = "torchlap-worker", .state = 'D', .parent = 1});
   Add(kSecond, "", {.name = "torchlap-worker", .state = 'D', .parent = kSecond + 1});
   Add(kSecond + 1, "A=1", {.name = "torchlapd"});
-  const MarkSearch::Found found = search_.Look(kKeys);
+  const MarkSearch::Found found = Look(kKeys);
   EXPECT_THAT(found.sleeping_workers, ElementsAre(kFirst));
   EXPECT_THAT(found.asleep, ElementsAre(kSecond));
 }
@@ -220,13 +223,13 @@ TEST_F(MarkSearchTest, AWorkerWithoutItsDaemonThatSleepsSoIsToldFromOthers) {
 TEST_F(MarkSearchTest, AWorkerWithoutAnEnvironmentIsAboutToBeGone) {
   Add(kFirst, "", {.name = "torchlap-worker"});
   Add(kSecond, "", {.name = "python3"});
-  EXPECT_THAT(search_.Look(kKeys).dying, ElementsAre(kFirst));
+  EXPECT_THAT(Look(kKeys).dying, ElementsAre(kFirst));
 }
 
 TEST_F(MarkSearchTest, TheDeadAndTheKernelsOwnAreNobody) {
   Add(kFirst, With(MarkOf(kKeys)), {.name = "torchlap-worker", .state = 'Z'});
   Add(kSecond, "", {.name = "kworker/0:1", .state = 'D', .flags = "69238880"});
-  const MarkSearch::Found found = search_.Look(kKeys);
+  const MarkSearch::Found found = Look(kKeys);
   EXPECT_THAT(found.marked, IsEmpty());
   EXPECT_THAT(found.asleep, IsEmpty());
   EXPECT_THAT(found.sleeping_workers, IsEmpty());
@@ -240,7 +243,7 @@ TEST_F(MarkSearchTest, OnlyThoseThatAreNamedAreLookedAt) {
   const auto environ = folder_.path() / "proc" / std::to_string(kSecond) / "environ";
   ASSERT_EQ(::unlink(environ.c_str()), 0);
   ASSERT_EQ(::mkfifo(environ.c_str(), 0600), 0);
-  const auto found = search_.LookAmong({kFirst, kFirst + 7}, kKeys);
+  const auto found = search_.Look({kFirst, kFirst + 7}, kKeys);
   ASSERT_EQ(found.marked.size(), 1U);
   EXPECT_EQ(found.marked[0].pid, kFirst);
 }
@@ -250,15 +253,15 @@ TEST_F(MarkSearchTest, ALookAmongSomeKeepsWhatIsKnownOfTheOthers) {
   const uint64_t start_ticks = TicksSinceBoot();
   Add(kFirst, mark, {.start_ticks = start_ticks});
   Add(kSecond, mark, {.state = 'D', .start_ticks = start_ticks});
-  for (int looks = 0; looks < 6; ++looks) search_.Look(kKeys);
-  EXPECT_THAT(search_.LookAmong({}, kKeys).marked, IsEmpty());
-  EXPECT_THAT(search_.LookAmong({kFirst + 7}, kKeys).marked, IsEmpty());
+  for (int looks = 0; looks < 6; ++looks) Look(kKeys);
+  EXPECT_THAT(search_.Look({}, kKeys).marked, IsEmpty());
+  EXPECT_THAT(search_.Look({kFirst + 7}, kKeys).marked, IsEmpty());
   Add(kFirst, "", {.state = 'D', .start_ticks = start_ticks});
   EXPECT_THAT(Marked(), ElementsAre(kFirst)) << "by the mark that it had";
-  EXPECT_THAT(search_.Look(kKeys).asleep, IsEmpty()) << "nor are looks counted anew";
+  EXPECT_THAT(Look(kKeys).asleep, IsEmpty()) << "nor are looks counted anew";
   // Of its number's next owner nothing is known.
   Add(kFirst, "", {.state = 'D', .start_ticks = start_ticks + 1});
-  search_.LookAmong({}, kKeys);
+  search_.Look({}, kKeys);
   Add(kFirst, "", {.state = 'D', .start_ticks = start_ticks});
   EXPECT_THAT(Marked(), IsEmpty()) << "it was forgotten";
 }

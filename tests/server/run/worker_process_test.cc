@@ -30,6 +30,14 @@
 namespace torchlap::run {
 namespace {
 
+std::vector<pid_t> MarkedProcesses(const std::vector<std::string>& keys) {
+  std::vector<pid_t> pids;
+  for (const ProcessId& process : MarkSearch().Look(AllProcesses(), keys).marked) {
+    pids.push_back(process.pid);
+  }
+  return pids;
+}
+
 class WorkerProcessTest : public testing::Test {
  protected:
   WorkerProcessTest() {
