@@ -133,9 +133,9 @@ class Fuzzing {
     if (!status.ok()) return Complain("a submit was refused: " + status.error_message());
     v1::Selector selector;
     selector.add_sweep_ids(submitted.sweep_id());
-    const bool ended = AwaitEnds(stub_.get(), selector, seconds(60 + jobs / 2));
+    const grpc::Status ends = AwaitEnds(stub_.get(), selector, seconds(60 + jobs / 2));
     if (!target_->is_alive()) return Complain("the daemon died: " + EndOfLog());
-    if (!ended) return Complain("some jobs do not end");
+    if (!ends.ok()) return Complain("some jobs do not end: " + ends.error_message());
     CheckRuns(submitted.sweep_id());
   }
 

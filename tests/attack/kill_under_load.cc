@@ -43,10 +43,10 @@ class Submitter {
   }
 
   // What does not end is counted afterwards.
-  void AwaitEnds(seconds patience) {
+  grpc::Status AwaitEnds(seconds patience) {
     v1::Selector jobs;
     jobs.mutable_job_ids()->Assign(accepted_.begin(), accepted_.end());
-    attack::AwaitEnds(stub_.get(), jobs, patience);
+    return attack::AwaitEnds(stub_.get(), jobs, patience);
   }
 
   const std::set<uint64_t>& accepted() const { return accepted_; }
@@ -138,7 +138,7 @@ Report KillUnderLoad(const Choice& choice) {
   load->Wait();
   const bool is_settled = e2e::Eventually([&] { return submitter.Settle(); });
   CancelTheLoad(&target);
-  submitter.AwaitEnds(seconds(120 + 2 * kills));
+  const grpc::Status ends = submitter.AwaitEnds(seconds(120 + 2 * kills));
   const Count count = CountRuns(target.world(), submitter.accepted());
   const bool are_gone =
       e2e::Eventually([&] { return std::all_of(workers.begin(), workers.end(), IsGone); });
@@ -153,6 +153,7 @@ Report KillUnderLoad(const Choice& choice) {
                     {"twice", count.twice},
                     {"sweeps", SweepsOf(target.world())},
                     {"integrity", integrity}};
+  if (!ends.ok()) report.harm.push_back("the watch ended with " + ends.error_message());
   if (!is_settled) report.harm.push_back("a submit was never answered");
   if (count.lost > 0) {
     report.harm.push_back(fmt::format("{} jobs have no OK run; {} of all are not finished",

@@ -50,13 +50,13 @@ bool Store(Target* target, int jobs) {
     }
     return selector;
   };
-  if (!AwaitEnds(stub.get(), submit(TinySweep(kRuns, kSteps)), kPatience)) return false;
+  if (!AwaitEnds(stub.get(), submit(TinySweep(kRuns, kSteps)), kPatience).ok()) return false;
   v1::CancelJobsRequest cancel;
   *cancel.mutable_selector() = submit(TinySweep(jobs));
   grpc::ClientContext context;
   v1::CancelJobsResponse cancelled;
   return stub->CancelJobs(&context, cancel, &cancelled).ok() &&
-         AwaitEnds(stub.get(), cancel.selector(), kPatience);
+         AwaitEnds(stub.get(), cancel.selector(), kPatience).ok();
 }
 
 json SaidBy(const e2e::Process& role) {

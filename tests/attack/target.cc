@@ -154,17 +154,18 @@ void SetDeadline(grpc::ClientContext* context, std::chrono::seconds deadline) {
   context->set_deadline(std::chrono::system_clock::now() + deadline);
 }
 
-bool AwaitEnds(v1::Torchlap::Stub* stub, const v1::Selector& selector,
-               std::chrono::seconds deadline) {
+grpc::Status AwaitEnds(v1::Torchlap::Stub* stub, const v1::Selector& selector,
+                       std::chrono::seconds deadline) {
   v1::WatchJobsRequest request;
   *request.mutable_selector() = selector;
   grpc::ClientContext context;
+  context.set_wait_for_ready(true);
   SetDeadline(&context, deadline);
   const auto changes = stub->WatchJobs(&context, request);
   v1::WatchJobsResponse change;
   while (changes->Read(&change)) {
   }
-  return changes->Finish().ok();
+  return changes->Finish();
 }
 
 v1::JobSpec TinyJob(uint32_t measure_steps) {

@@ -85,9 +85,9 @@ std::filesystem::path ProgramBeside(const std::string& name);
 std::unique_ptr<v1::Torchlap::Stub> StubOf(const std::filesystem::path& socket);
 std::shared_ptr<grpc::Channel> ChannelTo(const std::filesystem::path& socket);
 void SetDeadline(grpc::ClientContext* context, std::chrono::seconds deadline);
-// Until all chosen jobs have ended. False: they have not by then, or the daemon has.
-bool AwaitEnds(v1::Torchlap::Stub* stub, const v1::Selector& selector,
-               std::chrono::seconds deadline);
+// Until all chosen jobs have ended. An error: they have not by then, or the daemon has.
+grpc::Status AwaitEnds(v1::Torchlap::Stub* stub, const v1::Selector& selector,
+                       std::chrono::seconds deadline);
 
 // A model that takes no time.
 v1::JobSpec TinyJob(uint32_t measure_steps = 5);
