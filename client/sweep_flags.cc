@@ -141,6 +141,8 @@ void AddPlan(CLI::App* app, SweepWords* sweep) {
 void AddQueueing(CLI::App* app, SweepWords* sweep) {
   SetGroup(app, "Queueing");
   AddWord(app, "--device", &sweep->device, "a device, cpu, cuda or any", "DEVICE");
+  AddWord(app, "--if-busy", &sweep->if_busy,
+          "while others use the GPU: " + Words<v1::IfBusy>() + " (wait, 1h at most)", "ACTION");
   AddWord(app, "--priority", &sweep->priority, PriorityHelp(), "N");
   AddWord(app, "--name", &sweep->name, "name of the sweep", "NAME");
   AddRepeated(app, "--label", &sweep->labels, "a word on every run; repeatable", "K=V");

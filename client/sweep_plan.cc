@@ -147,6 +147,11 @@ absl::StatusOr<v1::JobSpec> ParseShared(const SweepWords& words,
     if (words.device->empty()) return Invalid("--device is empty, must name a device or a class");
     spec.set_device(*words.device);
   }
+  if (words.if_busy) {
+    auto if_busy = ParseOneWord<v1::IfBusy>("--if-busy", *words.if_busy);
+    if (!if_busy.ok()) return if_busy.status();
+    spec.set_if_busy(*if_busy);
+  }
   if (words.priority) {
     auto priority = ParseInteger<int32_t>("--priority", *words.priority);
     if (!priority.ok()) return priority.status();

@@ -29,6 +29,7 @@ struct SweepWords {
   // The same for all cells.
   std::optional<std::string> timing;
   std::optional<std::string> device;
+  std::optional<std::string> if_busy;
   std::optional<std::string> launches;
   std::optional<std::string> priority;
   std::optional<std::string> name;

@@ -94,8 +94,8 @@ assemble() {
     take "$file" "$bundle/lib" '$ORIGIN'
     take_license "$file"
   done < <(libraries_of "${names[@]/#/$programs/}")
-  for file in tests/gpu/acceptance.{sh,py} tests/bench/eager_reference.py tests/golden/vectors-{a,b}.json README.md \
-    CHANGELOG.md deploy/README.md deploy/torchlapd.{service,toml.example}; do
+  for file in tests/gpu/{README.md,acceptance.sh,acceptance.py,raw_counters.py} tests/bench/eager_reference.py \
+    tests/golden/vectors-{a,b}.json README.md CHANGELOG.md deploy/README.md deploy/torchlapd.{service,toml.example}; do
     install -D -m "$(stat -c %a "$root/$file")" "$root/$file" "$bundle/$file"
   done
   [[ ! -e $root/LICENSE ]] || install -m 644 "$root/LICENSE" "$bundle/LICENSE"

@@ -94,6 +94,16 @@ std::string_view UnitSuffix(v1::Unit unit) {
       return "_per_s";
     case v1::UNIT_RATIO:
       return "_ratio";
+    case v1::UNIT_JOULES:
+      return "_j";
+    case v1::UNIT_MILLIJOULES:
+      return "_mj";
+    case v1::UNIT_WATTS:
+      return "_watts";
+    case v1::UNIT_MEGAHERTZ:
+      return "_mhz";
+    case v1::UNIT_CELSIUS:
+      return "_celsius";
     default:
       return "";
   }

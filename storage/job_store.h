@@ -87,8 +87,8 @@ class JobStore {
   absl::StatusOr<StartedRun> Start(uint64_t job_id, uint32_t launch, const DeviceIdentity& device,
                                    int64_t now_ns);
   // A run of the job's sweep, but not of the job itself, that ran out of memory on the device with
-  // the same model, pass and precision at a size that is no larger in batch or context, while
-  // nobody else held memory. Nothing: none.
+  // the same model, pass and precision at a size that is no larger in batch or context, by its own
+  // fault (own_fault.h). Nothing: none.
   absl::StatusOr<std::optional<v1::Run>> OutOfMemoryInSweep(uint64_t job_id,
                                                             const std::string& device_uuid,
                                                             uint32_t batch_size,

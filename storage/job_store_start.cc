@@ -2,12 +2,14 @@
 #include <absl/strings/str_cat.h>
 
 #include <optional>
+#include <string>
 
 #include "storage/job_event.h"
 #include "storage/job_row.h"
 #include "storage/job_store.h"
 #include "storage/launch.h"
 #include "storage/missing_row.h"
+#include "storage/own_fault.h"
 #include "storage/row_damage.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
@@ -72,18 +74,19 @@ void InsertRun(SQLite::Database& database, uint64_t job_id, uint32_t launch, int
           taken.context_length, job_id);
 }
 
+// What it goes on with: kOwnFaultSql and the order.
 constexpr char kOutOfMemoryInSweep[] =
     "SELECT run.id FROM job AS mine JOIN workload AS wanted ON wanted.id = mine.workload_id "
     "JOIN job ON job.sweep_id = mine.sweep_id AND job.id <> mine.id "
     "JOIN run ON run.job_id = job.id JOIN device ON device.id = run.device_id "
     "JOIN workload AS asked ON asked.id = run.asked_workload_id "
     "WHERE mine.id = ? AND device.uuid = ? AND run.batch_size <= ? AND run.context_length <= ? "
-    "AND run.outcome = ? AND ifnull(run.failure_foreign_bytes, 0) = 0 AND asked.kind = wanted.kind "
+    "AND run.outcome = ? AND asked.kind = wanted.kind "
     "AND asked.vocab_size IS wanted.vocab_size AND asked.d_model IS wanted.d_model "
     "AND asked.d_ff IS wanted.d_ff AND asked.layers IS wanted.layers "
     "AND asked.heads IS wanted.heads AND asked.pass_type IS wanted.pass_type "
     "AND asked.precision IS wanted.precision AND asked.attention IS wanted.attention "
-    "AND asked.optimizer IS wanted.optimizer ORDER BY run.id LIMIT 1";
+    "AND asked.optimizer IS wanted.optimizer AND ";
 
 absl::Status NotQueued(uint64_t job_id, uint32_t launch) {
   return absl::AbortedError(absl::StrCat("launch ", launch, " of job ", job_id,
@@ -184,9 +187,10 @@ absl::StatusOr<std::optional<v1::Run>> JobStore::OutOfMemoryInSweep(uint64_t job
                                                                     uint32_t context_length) const {
   std::optional<v1::Run> found;
   absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
-    const std::optional<int64_t> run =
-        SelectInt(database, kOutOfMemoryInSweep, job_id, device_uuid, batch_size, context_length,
-                  v1::OUTCOME_OUT_OF_MEMORY);
+    const std::string sql =
+        absl::StrCat(kOutOfMemoryInSweep, kOwnFaultSql, " ORDER BY run.id LIMIT 1");
+    const std::optional<int64_t> run = SelectInt(database, sql, job_id, device_uuid, batch_size,
+                                                 context_length, v1::OUTCOME_OUT_OF_MEMORY);
     if (!run) return absl::OkStatus();
     absl::StatusOr<v1::Run> loaded = LoadRun(database, *run);
     if (loaded.ok()) found = *std::move(loaded);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "storage/filter_limits.h"
+#include "storage/own_fault.h"
 #include "storage/row_damage.h"
 #include "storage/run_encoder.h"
 #include "storage/run_query.h"
@@ -164,16 +165,16 @@ constexpr char kBestSibling[] =
     "AND device_id IN (SELECT id FROM device WHERE uuid = ?) AND timing = ? AND purpose = 1 "
     "AND flops_per_s * step_mean_ns <= ? ORDER BY flops_per_s DESC LIMIT 1";
 
+// What it goes on with: kOwnFaultSql and the order.
 constexpr char kFitRuns[] =
     "SELECT run.job_id || '.' || run.number, run.outcome, run.batch_size, run.context_length "
     "FROM run JOIN device ON device.id = run.device_id "
     "JOIN workload AS asked ON asked.id = run.asked_workload_id "
     "WHERE device.uuid = ? AND run.purpose = 3 AND run.outcome IN (1, 2) "
-    "AND (? = 0 OR run.owner_id = ?) "
-    "AND ifnull(run.failure_foreign_bytes, 0) = 0 AND asked.vocab_size = ? AND asked.d_model = ? "
+    "AND (? = 0 OR run.owner_id = ?) AND asked.vocab_size = ? AND asked.d_model = ? "
     "AND asked.d_ff = ? AND asked.layers = ? AND asked.heads = ? AND asked.pass_type = ? "
     "AND asked.precision = ? AND asked.attention = ? AND ifnull(asked.optimizer, 0) = ? "
-    "AND run.batch_size <= ? AND run.context_length <= ? ORDER BY run.id";
+    "AND run.batch_size <= ? AND run.context_length <= ? AND ";
 
 void TakeFitRun(const Query& row, RunStore::Frontier* frontier) {
   const auto batch_size = static_cast<uint32_t>(row.Int(2));
@@ -345,10 +346,11 @@ absl::StatusOr<std::optional<RunStore::Frontier>> RunStore::FindFrontier(const v
   Frontier frontier;
   absl::Status status = database_->Read([&](SQLite::Database& database) -> absl::Status {
     const int64_t owner = OwnerToCompareWith(database, run);
-    Query query(database, kFitRuns, run.device_uuid(), owner, owner, model.vocab_size(),
-                model.d_model(), model.d_ff(), model.layers(), model.heads(), model.pass_type(),
-                model.precision(), model.attention(), static_cast<int>(model.optimizer()),
-                model.batch_size(), model.context_length());
+    Query query(database, absl::StrCat(kFitRuns, kOwnFaultSql, " ORDER BY run.id"),
+                run.device_uuid(), owner, owner, model.vocab_size(), model.d_model(), model.d_ff(),
+                model.layers(), model.heads(), model.pass_type(), model.precision(),
+                model.attention(), static_cast<int>(model.optimizer()), model.batch_size(),
+                model.context_length());
     while (query.Step()) TakeFitRun(query, &frontier);
     return absl::OkStatus();
   });

@@ -72,7 +72,7 @@ class RunStore {
   absl::StatusOr<std::optional<v1::Run>> LatestCalibration(const std::string& device_uuid) const;
   // What runs of purpose fit have shown of a size: one that is no larger in batch or context ran
   // out of memory, and the largest such one that fitted. Of the same model, pass, precision,
-  // attention and optimizer on the same device, while nobody else held memory. Nothing: no such
+  // attention and optimizer on the same device, by its own fault (own_fault.h). Nothing: no such
   // pair.
   struct Frontier {
     std::string too_big_run_id;

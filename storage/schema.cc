@@ -4,10 +4,8 @@ namespace torchlap::storage {
 
 const std::vector<Migration>& Migrations() {
   static const std::vector<Migration> migrations = {
-      {1, kFirstSchema},
-      {2, kMeasurement},
-      {3, kHomeOfLaunches},
-      {4, kQueueWithOwners},
+      {1, kFirstSchema},     {2, kMeasurement},   {3, kHomeOfLaunches},
+      {4, kQueueWithOwners}, {5, kDeviceSummary},
   };
   return migrations;
 }

@@ -25,5 +25,6 @@ extern const char kFirstSchema[];      // migrations/0001_first_schema.cc
 extern const char kMeasurement[];      // migrations/0002_measurement.cc
 extern const char kHomeOfLaunches[];   // migrations/0003_home_of_launches.cc
 extern const char kQueueWithOwners[];  // migrations/0004_queue_with_owners.cc
+extern const char kDeviceSummary[];    // migrations/0005_device_summary.cc
 
 }  // namespace torchlap::storage

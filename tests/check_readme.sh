@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$(realpath "${1:-build/release/bin}")
-pages=(README.md COURSE.md deploy/README.md tests/bench/README.md server/measure/README.md)
+pages=(README.md COURSE.md deploy/README.md tests/bench/README.md tests/gpu/README.md server/measure/README.md)
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 

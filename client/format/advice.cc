@@ -275,6 +275,29 @@ AdviceWords OtherPrecision(const v1::Run& run, v1::Precision precision,
   return {finding, RunCommand(again)};
 }
 
+// A graph has no boundaries of phases, and an optimizer that counts on the device.
+void ReplayGraph(v1::Run* run) {
+  run->mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
+  run->mutable_plan()->set_timing(v1::TIMING_COMBINED);
+  if (SubjectOf(*run).has_optimizer_step)
+    SetOptimizer(v1::OPTIMIZER_FUSED, run->mutable_workload());
+}
+
+AdviceWords HostBound(const v1::Run& run, const v1::Advice& advice) {
+  const std::string finding = fmt::format("{} works for {} of a step and waits for the host else",
+                                          run.device(), PercentShort(advice.ratio()));
+  v1::Run again = run;
+  const auto batch = static_cast<uint32_t>(advice.number());
+  if (run.plan().execution() == v1::EXECUTION_CUDA_GRAPH) {
+    SetSizes(batch, SubjectOf(run).context_length, again.mutable_workload());
+    return {finding + ", which a larger batch makes less of", RunCommand(again)};
+  }
+  ReplayGraph(&again);
+  return {fmt::format("{}, which a larger batch (--batch-size {}) or a CUDA graph makes less of",
+                      finding, batch),
+          RunCommand(again)};
+}
+
 AdviceWords InBf16Words(const v1::Run& run, const v1::Advice& advice) {
   v1::Run again = run;
   const bool is_forward = advice.code() == v1::ADVICE_FORWARD_BF16_WEIGHTS_FIT;
@@ -476,6 +499,8 @@ AdviceWords WordAdvice(const v1::Run& run, const v1::Advice& advice) {
       return QuietDevice(run, advice);
     case v1::ADVICE_LONGER_WINDOW:
       return LongerWindow(run, advice);
+    case v1::ADVICE_HOST_BOUND:
+      return HostBound(run, advice);
     case v1::ADVICE_CALIBRATE_AGAIN:
       return CalibrateAgain(run, advice);
     case v1::ADVICE_SMALLER_FITS:

@@ -33,14 +33,19 @@ std::string OtherSize(v1::FitAxis axis, const v1::Run& run) {
 std::string PeakOfDevice(const v1::Run& run) {
   if (!run.memory().has_peak_allocated_bytes()) return "";
   std::string words = ", peak " + BytesShort(run.memory().peak_allocated_bytes());
-  if (run.memory().has_device_total_bytes()) {
+  // Contexts and others have their part in the total.
+  if (run.memory().has_device_free_bytes()) {
+    words += " of " + BytesShort(run.memory().device_free_bytes());
+  } else if (run.memory().has_device_total_bytes()) {
     words += " of " + BytesShort(run.memory().device_total_bytes());
   }
   return words;
 }
 
-bool IsTooLarge(v1::Outcome outcome) {
-  return outcome == v1::OUTCOME_OUT_OF_MEMORY || outcome == v1::OUTCOME_SKIPPED;
+// A try that was skipped because its device was busy says nothing of its size.
+bool IsTooLarge(const v1::Run& run) {
+  return run.outcome() == v1::OUTCOME_OUT_OF_MEMORY ||
+         (run.outcome() == v1::OUTCOME_SKIPPED && run.failure().has_asked_bytes());
 }
 
 // A short try fits until the complete run says so.
@@ -104,7 +109,7 @@ FitResult ResultOf(const v1::Job& job) {
   for (const v1::Run& run : job.runs()) {
     const uint32_t size = SizeOn(result.axis, run);
     const bool is_above = !result.largest || size > SizeOn(result.axis, *result.largest);
-    if (!IsTooLarge(run.outcome()) || !is_above) continue;
+    if (!IsTooLarge(run) || !is_above) continue;
     result.too_large = std::min(result.too_large.value_or(size), size);
   }
   return result;

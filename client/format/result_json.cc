@@ -77,6 +77,7 @@ Json ObjectOf(const v1::Run& run) {
   object["device_model"] = TextOrNull(run.device_model());
   object["started_at"] = Rfc3339(run.started_at_ns());
   object.update(CalibrationObject(run.calibration()));
+  object["validity"] = TextOrNull(std::string(Word(run.validity())));
   return object;
 }
 

@@ -66,6 +66,25 @@ void AppendSamples(const v1::SampleBlock& block, Json* samples) {
   }
 }
 
+Json NumberOrNull(uint32_t number) {
+  if (number == 0) return nullptr;
+  return number;
+}
+
+void AddGpuSettings(const v1::Environment& environment, Json* object) {
+  (*object)["gpu_power_limit_watts"] = environment.gpu_power_limit_mw() == 0
+                                           ? Json(nullptr)
+                                           : Json(environment.gpu_power_limit_mw() / 1000.0);
+  (*object)["gpu_ecc"] = TextOrNull(environment.gpu_ecc());
+  (*object)["gpu_persistence"] = TextOrNull(environment.gpu_persistence());
+  (*object)["gpu_compute_mode"] = TextOrNull(environment.gpu_compute_mode());
+  (*object)["gpu_application_mhz"] = NumberOrNull(environment.gpu_application_mhz());
+  (*object)["gpu_application_memory_mhz"] = NumberOrNull(environment.gpu_application_memory_mhz());
+  (*object)["mig_profile"] = TextOrNull(environment.mig_profile());
+  (*object)["pcie_generation"] = NumberOrNull(environment.pcie_generation());
+  (*object)["pcie_width"] = NumberOrNull(environment.pcie_width());
+}
+
 Json EnvironmentObject(const v1::Environment& environment) {
   Json object = Json::object();
   object["environment_hash"] = TextOrNull(environment.environment_hash());
@@ -78,10 +97,11 @@ Json EnvironmentObject(const v1::Environment& environment) {
   object["cpu_model"] = TextOrNull(environment.cpu_model());
   object["os"] = TextOrNull(environment.os());
   object["cores"] = TextOrNull(environment.cores());
-  object["threads"] = environment.threads() == 0 ? Json(nullptr) : Json(environment.threads());
+  object["threads"] = NumberOrNull(environment.threads());
   object["cpu_capability"] = TextOrNull(environment.cpu_capability());
   object["clocks_policy"] = TextOrNull(environment.clocks_policy());
   object["variables"] = PairsObject(environment.variables());
+  AddGpuSettings(environment, &object);
   return object;
 }
 

@@ -20,6 +20,41 @@
 namespace torchlap::client::format {
 namespace {
 
+// `power limit 300 W, application clock 1410 MHz, of the memory 1215 MHz, ECC on, persistence off,
+// compute mode default, MIG 1g.5gb`, as far as it is known.
+std::string GpuSettingsText(const v1::Environment& environment) {
+  std::string text;
+  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (environment.gpu_power_limit_mw() > 0) {
+    add(fmt::format("power limit {:g} W", environment.gpu_power_limit_mw() / 1000.0));
+  }
+  if (environment.gpu_application_mhz() > 0) {
+    add(fmt::format("application clock {} MHz", environment.gpu_application_mhz()));
+  }
+  if (environment.gpu_application_memory_mhz() > 0) {
+    add(fmt::format("of the memory {} MHz", environment.gpu_application_memory_mhz()));
+  }
+  if (!environment.gpu_ecc().empty()) add("ECC " + environment.gpu_ecc());
+  if (!environment.gpu_persistence().empty()) add("persistence " + environment.gpu_persistence());
+  if (!environment.gpu_compute_mode().empty()) {
+    add("compute mode " + environment.gpu_compute_mode());
+  }
+  if (!environment.mig_profile().empty()) add("MIG " + environment.mig_profile());
+  return text;
+}
+
+// `generation 4 x16`
+std::string PcieText(const v1::Environment& environment) {
+  std::string text;
+  if (environment.pcie_generation() > 0) {
+    text = fmt::format("generation {}", environment.pcie_generation());
+  }
+  if (environment.pcie_width() > 0) {
+    text += fmt::format("{}x{}", text.empty() ? "" : " ", environment.pcie_width());
+  }
+  return text;
+}
+
 Fields EnvironmentFields(const v1::Environment& environment) {
   Fields fields;
   fields.heading = "environment";
@@ -28,6 +63,8 @@ Fields EnvironmentFields(const v1::Environment& environment) {
   fields.Add("cuda", environment.cuda_version());
   fields.Add("driver", environment.driver_version());
   fields.Add("gpu", environment.gpu_model());
+  fields.Add("settings", GpuSettingsText(environment));
+  fields.Add("pcie", PcieText(environment));
   fields.Add("cpu", environment.cpu_model());
   fields.Add("capability", environment.cpu_capability());
   fields.Add("cores", environment.cores());
@@ -148,6 +185,36 @@ std::string RateText(const v1::Run& run) {
   return text;
 }
 
+// `3.81 J a step, 3.72 mJ a token`
+std::string EnergyText(const v1::DeviceSummary& device) {
+  if (!device.has_energy_per_step_j()) return "";
+  std::string text = Significant(device.energy_per_step_j(), 3) + " J a step";
+  if (device.has_energy_per_token_mj()) {
+    text += ", " + Significant(device.energy_per_token_mj(), 3) + " mJ a token";
+  }
+  const bool is_marked = device.energy_source() == v1::ENERGY_SOURCE_INTEGRATED;
+  return is_marked ? text + " (integrated: from power readings)" : text;
+}
+
+// `251 W, at most 300 W; 1410 MHz, at most 1755 MHz; 61 C, at most 64 C`
+std::string DeviceText(const v1::DeviceSummary& device) {
+  std::string text;
+  const auto add = [&text](double mean, double peak, const char* unit) {
+    text += fmt::format("{}{:.0f} {}, at most {:.0f} {}", text.empty() ? "" : "; ", mean, unit,
+                        peak, unit);
+  };
+  if (device.has_power_mean_watts()) {
+    add(device.power_mean_watts(), device.power_peak_watts(), "W");
+  }
+  if (device.has_sm_clock_mean_mhz()) {
+    add(device.sm_clock_mean_mhz(), device.sm_clock_peak_mhz(), "MHz");
+  }
+  if (device.has_temperature_mean_celsius()) {
+    add(device.temperature_mean_celsius(), device.temperature_peak_celsius(), "C");
+  }
+  return text;
+}
+
 void AddAssessment(const v1::Run& run, Fields* fields) {
   fields->Add("verdict", VerdictWords(run));
   for (const v1::Evidence& evidence : run.assessment().evidence()) {
@@ -163,6 +230,8 @@ void AddMeasured(const v1::Run& run, Fields* fields) {
   fields->Add("times", SettlingText(run));
   fields->Add("bwd/fwd", RatioText(run));
   fields->Add("rate", RateText(run));
+  fields->Add("energy", EnergyText(run.device_summary()));
+  fields->Add("device", DeviceText(run.device_summary()));
   fields->Add("numerics", NumericsText(run.numerics()));
 }
 

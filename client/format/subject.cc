@@ -98,4 +98,8 @@ void SetPrecision(v1::Precision precision, v1::Workload* workload) {
   if (v1::TransformerLm* model = ModelOf(workload)) model->set_precision(precision);
 }
 
+void SetOptimizer(v1::Optimizer optimizer, v1::Workload* workload) {
+  if (v1::TransformerLm* model = ModelOf(workload)) model->set_optimizer(optimizer);
+}
+
 }  // namespace torchlap::client::format

@@ -25,10 +25,17 @@ std::string Join(const std::vector<std::string>& parts, const char* separator) {
   return fmt::format("{}", fmt::join(parts, separator));
 }
 
+// While the model is built the line says what the numbers do not: that no smaller size helps, and
+// who holds the memory.
 std::string OutOfMemoryWords(const v1::Failure& failure) {
+  constexpr uint64_t kWorthSaying = uint64_t{1} << 30;  // more than idle devices show
+  if (failure.phase() == v1::PHASE_BUILD) return "";
   std::vector<std::string> numbers;
   if (failure.has_asked_bytes()) numbers.push_back("asked " + BytesShort(failure.asked_bytes()));
   if (failure.has_free_bytes()) numbers.push_back("free " + BytesShort(failure.free_bytes()));
+  if (failure.foreign_bytes() > kWorthSaying) {
+    numbers.push_back("others hold " + BytesShort(failure.foreign_bytes()));
+  }
   return Join(numbers, ", ");
 }
 
@@ -107,6 +114,8 @@ std::string WaitWords(const v1::WaitReason& wait) {
     }
     case v1::WaitReason::CODE_UNAVAILABLE:
       return fmt::format("{} unavailable: {}", wait.device(), wait.detail());
+    case v1::WaitReason::CODE_BUSY:
+      return fmt::format("{} busy: {}", wait.device(), wait.detail());
     case v1::WaitReason::CODE_STARTING:
       return "about to start";
     default:

@@ -30,6 +30,7 @@
 #include "server/host/devices.h"
 #include "server/host/host_facts.h"
 #include "server/host/host_resources.h"
+#include "server/host/nvml_on_demand.h"
 #include "server/host/own_file.h"
 #include "server/host/state_files.h"
 #include "server/host/state_folders.h"
@@ -183,7 +184,7 @@ struct Daemon::Parts {
   std::string state_problem;  // as it was last seen; used by whoever looks at the socket
   host::HostFacts facts;
   host::DeviceList devices;
-  std::shared_ptr<const host::NvmlLibrary> nvml;
+  std::optional<host::NvmlOnDemand> nvml;
   run::LocalSetting local;
   run::EventHub hub;
   std::unique_ptr<storage::Database> database;
@@ -285,10 +286,13 @@ void Daemon::Parts::FindDevices() {
   const host::HostResources host = host::ReadHostResources();
   auto opened = host::NvmlLibrary::Open(configuration.nvml_library);
   devices = host::ListDevices(configuration, host, host::AskNvml(opened), host::ClaimScope());
-  // Only where there is a device: an open library keeps the GPUs awake.
-  if (opened.ok() && HasCuda(devices.devices)) nvml = *std::move(opened);
   for (const std::string& note : devices.notes) spdlog::warn("{}", note);
   facts = host::ReadHostFacts(host.cpu_model, devices.driver_version);
+  const std::vector<int> rest =
+      host::CoresWithout(configuration.daemon_cores, devices.reserved_cores);
+  if (rest.size() < configuration.daemon_cores.size()) KeepToCores(rest);
+  // What was opened here is closed: an open library keeps the GPUs awake.
+  if (HasCuda(devices.devices)) nvml.emplace(configuration.nvml_library);
 }
 
 void Daemon::Parts::WarnOfSurroundings() const {
@@ -303,7 +307,8 @@ void Daemon::Parts::WarnOfSurroundings() const {
 }
 
 absl::Status Daemon::Parts::Serve() {
-  local = {&configuration, &facts, WorkerProgram(configuration), torch_problem, nvml};
+  local = {&configuration, &facts, WorkerProgram(configuration), torch_problem,
+           nvml ? &*nvml : nullptr};
   std::vector<std::unique_ptr<run::Place>> places;
   for (const host::HostDevice& device : devices.devices) {
     places.push_back(std::make_unique<run::LocalDevice>(device, &local));

@@ -36,6 +36,7 @@ constexpr int64_t kSystemTimeLimitNs = 86'400'000'000'000;
 constexpr int64_t kMaxQueuedJobs = 10000000;
 constexpr int64_t kMaxQueuedLaunches = 10000000;
 constexpr int64_t kMaxShare = 100000;
+constexpr int64_t kMaxCoresPerGpu = 64;
 constexpr size_t kLongestName = 64;
 
 // A [[device]] entry as it stands; what it leaves open is settled when all entries are known.
@@ -60,14 +61,6 @@ std::vector<int> DefaultCores(const std::vector<int>& host, const std::vector<in
   if (cores.empty()) return host;
   if (daemon_cores.empty() && cores.size() >= kCoresToSpareOne) cores.erase(cores.begin());
   return cores;
-}
-
-std::vector<int> Without(const std::vector<int>& cores, const std::vector<int>& taken) {
-  std::vector<int> rest;
-  std::copy_if(cores.begin(), cores.end(), std::back_inserter(rest), [&](int core) {
-    return std::find(taken.begin(), taken.end(), core) == taken.end();
-  });
-  return rest;
 }
 
 const char* TypeName(const toml::node& node) {
@@ -186,7 +179,7 @@ std::vector<int> Reader::Cores(const std::string& key, const toml::node& node) {
     Fail(LineOf(node), std::string(cores.status().message()));
     return {};
   }
-  const std::vector<int> missing = Without(*cores, host_.cores);
+  const std::vector<int> missing = CoresWithout(*cores, host_.cores);
   if (!missing.empty()) {
     Fail(LineOf(node), key + " is " + *text + ", but core " + std::to_string(missing.front()) +
                            " is not among those that this daemon may run on, " +
@@ -317,15 +310,17 @@ void Reader::ReadKey(const std::string& key, const toml::node& node) {
     configuration_->is_private = Switch(key, node);
   } else if (key == "daemon_cores") {
     configuration_->daemon_cores = Cores(key, node);
+  } else if (key == "cores_per_gpu") {
+    configuration_->cores_per_gpu = static_cast<uint32_t>(Integer(key, node, 0, kMaxCoresPerGpu));
   } else if (key == "device") {
     ReadDevices(node);
   } else {
     Fail(LineOf(node),
          "unknown key " + key +
              ", must be one of state_folder, runtime_folder, socket, max_interruptions, "
-             "max_time_limit, max_queued_jobs, max_queued_launches, max_queued_launches_per_user, "
-             "min_queued_launches_per_user, daemon_cores, torch, worker, nvml_library, grace_ms, "
-             "admins, private, [[device]]");
+              "max_time_limit, max_queued_jobs, max_queued_launches, max_queued_launches_per_user, "
+              "min_queued_launches_per_user, daemon_cores, cores_per_gpu, torch, worker, "
+              "nvml_library, grace_ms, admins, private, [[device]]");
   }
 }
 
@@ -418,6 +413,8 @@ DeviceSettings Reader::SettleDevice(const DeviceEntry& entry, std::vector<int> d
   settings.cores = entry.cores.value_or(std::move(default_cores));
   settings.memory_bytes = entry.memory_bytes.value_or(0);
   settings.vendor_peaks = entry.vendor_peaks;
+  settings.has_default_cores = !entry.cores;
+  settings.has_default_threads = !entry.threads;
   const auto most = static_cast<uint32_t>(settings.cores.size());
   settings.threads = entry.threads.value_or(most);
   if (settings.cores.empty()) {
@@ -446,13 +443,14 @@ void Reader::SettleCpuDevices(const std::vector<DeviceEntry>& entries) {
       static_cast<uint64_t>(static_cast<double>(host_.available_memory_bytes) *
                             kDefaultMemoryShare / static_cast<double>(entries.size()));
   for (const DeviceEntry& entry : entries) {
-    DeviceSettings settings = SettleDevice(entry, Without(configuration_->default_cores, taken));
+    DeviceSettings settings =
+        SettleDevice(entry, CoresWithout(configuration_->default_cores, taken));
     if (!entry.cores) taken.insert(taken.end(), settings.cores.begin(), settings.cores.end());
     if (!entry.memory_bytes) settings.memory_bytes = share;
     configuration_->cpu_devices.push_back(std::move(settings));
   }
   if (configuration_->daemon_cores.empty()) {
-    configuration_->daemon_cores = Without(host_.cores, taken);
+    configuration_->daemon_cores = CoresWithout(host_.cores, taken);
   }
 }
 

@@ -10,6 +10,7 @@
 //   max_queued_launches_per_user = 100000  # admins have no limit of their own
 //   min_queued_launches_per_user = 100     # that each may queue however much others have
 //   daemon_cores = "0"
+//   cores_per_gpu = 2                      # of the host, for its worker alone; 0: it shares
 //   torch = "/opt/torch"                   # the torch folder of an unpacked wheel (has lib/)
 //   worker = "/usr/bin/torchlap-worker"
 //   nvml_library = "libnvidia-ml.so.1"
@@ -57,6 +58,9 @@ struct DeviceSettings {
   uint64_t memory_bytes = 0;  // CPU: the limit; CUDA: always 0, the device knows
   uint32_t threads = 1;       // at most one a core
   VendorPeaks vendor_peaks = {};
+  // Nobody said them: they change with the GPUs that are found (ListDevices()).
+  bool has_default_cores = false;
+  bool has_default_threads = false;
 };
 
 struct Configuration {
@@ -91,8 +95,10 @@ struct Configuration {
   // CPU devices, at least one, in the order of the file; then entries for CUDA devices by name.
   std::vector<DeviceSettings> cpu_devices;
   std::vector<DeviceSettings> cuda_devices;
-  // What a CUDA device without an entry gets: the default cores of the host.
+  // The cores of the host for devices whose cores nobody said.
   std::vector<int> default_cores;
+  // Of those, how many each GPU's worker has for itself; 0: none, it shares those of CPU devices.
+  uint32_t cores_per_gpu = 2;
 };
 
 struct ConfigurationSource {

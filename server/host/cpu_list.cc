@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <string_view>
 
 namespace torchlap::host {
@@ -58,6 +59,18 @@ std::string PrintCpuList(std::vector<int> cores) {
     i = end;
   }
   return text;
+}
+
+std::vector<int> CoresWithout(const std::vector<int>& cores, const std::vector<int>& others) {
+  std::vector<int> rest;
+  std::copy_if(cores.begin(), cores.end(), std::back_inserter(rest), [&](int core) {
+    return std::find(others.begin(), others.end(), core) == others.end();
+  });
+  return rest;
+}
+
+std::vector<int> CoresAlsoIn(const std::vector<int>& cores, const std::vector<int>& others) {
+  return CoresWithout(cores, CoresWithout(cores, others));
 }
 
 }  // namespace torchlap::host

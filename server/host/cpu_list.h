@@ -18,4 +18,8 @@ absl::StatusOr<std::vector<int>> ParseCpuList(const std::string& text);
 // The shortest list; empty for no cores. `cores` may be in any order.
 std::string PrintCpuList(std::vector<int> cores);
 
+// Those of `cores` that are not among the others, and those that are; in the order of `cores`.
+std::vector<int> CoresWithout(const std::vector<int>& cores, const std::vector<int>& others);
+std::vector<int> CoresAlsoIn(const std::vector<int>& cores, const std::vector<int>& others);
+
 }  // namespace torchlap::host

@@ -3,6 +3,9 @@
 #include <absl/strings/str_cat.h>
 
 #include <cstdlib>
+#include <fstream>
+
+#include "server/host/cpu_list.h"
 
 namespace torchlap::host {
 namespace {
@@ -24,7 +27,8 @@ bool IsTooOld(const NvmlLibrary& nvml, const std::string& driver_version) {
 // The devices of a library, one after the other.
 class Listing {
  public:
-  Listing(const NvmlLibrary& nvml, NvmlAnswer* answer) : nvml_(nvml), answer_(answer) {}
+  Listing(const NvmlLibrary& nvml, const std::filesystem::path& root, NvmlAnswer* answer)
+      : nvml_(nvml), root_(root), answer_(answer) {}
 
   void AddAll();
 
@@ -33,12 +37,14 @@ class Listing {
   void AddMigInstances(NvmlDevice gpu, const std::string& name);
   void AddDevice(NvmlDevice device, const std::string& name);
   std::string ProblemOf(NvmlDevice device) const;
+  std::vector<int> LocalCores(NvmlDevice device) const;
   void LeaveOut(const std::string& name, const std::string& why, const absl::Status& status) {
     answer_->left_out.push_back(
         {name, absl::StrCat(why, MessageOf(status)), absl::IsDataLoss(status)});
   }
 
   const NvmlLibrary& nvml_;
+  const std::filesystem::path& root_;
   NvmlAnswer* const answer_;
 };
 
@@ -94,6 +100,7 @@ void Listing::AddDevice(NvmlDevice device, const std::string& name) {
     return LeaveOut(name, "it tells no memory: ", memory.status());
   }
   found.problem = ProblemOf(device);
+  found.local_cores = LocalCores(device);
   answer_->devices.push_back(std::move(found));
 }
 
@@ -107,6 +114,15 @@ std::string Listing::ProblemOf(NvmlDevice device) const {
   return absl::StrCat("compute capability ", *capability / 10, ".", *capability % 10,
                       " is too old for CUDA 13: needs ", kOldestCapability / 10, ".",
                       kOldestCapability % 10, " or newer");
+}
+
+std::vector<int> Listing::LocalCores(NvmlDevice device) const {
+  const auto address = nvml_.PciAddress(nvml_.GpuOf(device));
+  if (!address.ok()) return {};
+  std::ifstream file(root_ / "sys/bus/pci/devices" / *address / "local_cpulist");
+  std::string list;
+  std::getline(file, list);
+  return ParseCpuList(list).value_or(std::vector<int>());
 }
 
 }  // namespace
@@ -127,17 +143,20 @@ std::vector<std::string> Notes(const NvmlAnswer& answer) {
   return notes;
 }
 
-NvmlAnswer AskNvml(const absl::StatusOr<std::unique_ptr<NvmlLibrary>>& library) {
+NvmlAnswer AskNvml(const absl::StatusOr<std::unique_ptr<NvmlLibrary>>& library,
+                   const std::filesystem::path& root) {
   NvmlAnswer answer;
   answer.library = library.status();
   if (!library.ok()) return answer;
   const NvmlLibrary& nvml = **library;
   answer.driver_version = nvml.DriverVersion().value_or("");
   answer.driver_too_old = IsTooOld(nvml, answer.driver_version);
-  Listing(nvml, &answer).AddAll();
+  Listing(nvml, root, &answer).AddAll();
   return answer;
 }
 
-NvmlAnswer AskNvml(const std::string& library) { return AskNvml(NvmlLibrary::Open(library)); }
+NvmlAnswer AskNvml(const std::string& library, const std::filesystem::path& root) {
+  return AskNvml(NvmlLibrary::Open(library), root);
+}
 
 }  // namespace torchlap::host

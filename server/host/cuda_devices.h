@@ -5,6 +5,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ struct CudaDevice {
   uint64_t memory_bytes = 0;
   // Empty: CUDA 13 runs on it; else one line that says why not.
   std::string problem = {};
+  // Cores of the host on the NUMA node of the GPU; empty: not known. On a host with one node, all.
+  std::vector<int> local_cores = {};
 };
 
 struct LeftOutDevice {
@@ -46,8 +49,10 @@ inline constexpr int kOldestDriver = 580;
 // What is to be told on the log, one line each: nothing where there is no driver.
 std::vector<std::string> Notes(const NvmlAnswer& answer);
 
-NvmlAnswer AskNvml(const absl::StatusOr<std::unique_ptr<NvmlLibrary>>& library);
+// `root` stands before /sys, so that tests read a made-up tree.
+NvmlAnswer AskNvml(const absl::StatusOr<std::unique_ptr<NvmlLibrary>>& library,
+                   const std::filesystem::path& root = "/");
 // Opens it, asks, and closes it again. Blocks as NvmlLibrary::Open() does.
-NvmlAnswer AskNvml(const std::string& library);
+NvmlAnswer AskNvml(const std::string& library, const std::filesystem::path& root = "/");
 
 }  // namespace torchlap::host

@@ -31,7 +31,6 @@ void Merge(const std::vector<NvmlProcess>& listed, bool GpuProcess::*kind,
   }
 }
 
-// Without names: they cost a file each.
 absl::StatusOr<std::map<pid_t, GpuProcess>> Listed(const NvmlLibrary& nvml, NvmlDevice device) {
   const auto compute = nvml.ComputeProcesses(device);
   const auto graphics = nvml.GraphicsProcesses(device);
@@ -107,13 +106,18 @@ ProcessName NameOf(pid_t pid, const std::filesystem::path& root) {
 
 absl::StatusOr<std::vector<GpuProcess>> ProcessesOn(const NvmlLibrary& nvml, NvmlDevice device,
                                                     const std::filesystem::path& root) {
+  auto processes = UnnamedProcessesOn(nvml, device);
+  if (!processes.ok()) return processes.status();
+  for (GpuProcess& process : *processes) process.who = NameOf(process.pid, root);
+  return processes;
+}
+
+absl::StatusOr<std::vector<GpuProcess>> UnnamedProcessesOn(const NvmlLibrary& nvml,
+                                                           NvmlDevice device) {
   const auto listed = Listed(nvml, device);
   if (!listed.ok()) return listed.status();
   std::vector<GpuProcess> processes;
-  for (const auto& [pid, process] : *listed) {
-    processes.push_back(process);
-    processes.back().who = NameOf(pid, root);
-  }
+  for (const auto& [pid, process] : *listed) processes.push_back(process);
   return processes;
 }
 

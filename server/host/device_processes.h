@@ -45,6 +45,10 @@ struct GpuProcess {
 absl::StatusOr<std::vector<GpuProcess>> ProcessesOn(const NvmlLibrary& nvml, NvmlDevice device,
                                                     const std::filesystem::path& root = "/");
 
+// The same without names, which cost a file each.
+absl::StatusOr<std::vector<GpuProcess>> UnnamedProcessesOn(const NvmlLibrary& nvml,
+                                                           NvmlDevice device);
+
 // Whether an account uses the GPU or MIG instance: a process of it, by its real uid, computes
 // there. A process that cannot be looked at (in a container) may be anybody's who may open the GPU:
 // by the mode and the groups of /dev/nvidiaN, where the driver tells N. False where the driver

@@ -13,38 +13,48 @@ bool TellsSomething(const v1::DeviceReading& reading) {
   return reading.ByteSizeLong() > stamp.ByteSizeLong();
 }
 
-void ReadState(const NvmlLibrary& nvml, NvmlDevice device, v1::DeviceReading* reading) {
-  if (const auto mhz = nvml.SmClockMhz(device); mhz.ok()) reading->set_sm_mhz(*mhz);
-  if (const auto milliwatts = nvml.PowerMilliwatts(device); milliwatts.ok()) {
-    reading->set_power_watts(*milliwatts / 1000.0);
-  }
-  if (const auto celsius = nvml.TemperatureCelsius(device); celsius.ok()) {
-    reading->set_temperature_celsius(*celsius);
-  }
+void ReadOwn(const NvmlLibrary& nvml, NvmlDevice device, v1::DeviceReading* reading) {
   if (const auto ratio = nvml.UtilisationRatio(device); ratio.ok()) {
     reading->set_utilisation_ratio(*ratio);
-  }
-  if (const auto reasons = nvml.ThrottleReasons(device); reasons.ok()) {
-    reading->set_throttle_reasons(*reasons);
   }
   if (const auto memory = nvml.Memory(device); memory.ok()) {
     reading->set_used_bytes(memory->used_bytes);
   }
-}
-
-void ReadCounters(const NvmlLibrary& nvml, NvmlDevice device, v1::DeviceReading* reading) {
   if (const auto energy = nvml.EnergyMillijoules(device); energy.ok()) {
     reading->set_energy_mj(*energy);
   }
-  if (const auto time = nvml.ViolationNs(device, NvmlViolation::kThermal); time.ok()) {
+}
+
+void ReadClock(const NvmlLibrary& nvml, NvmlDevice gpu, v1::DeviceReading* reading) {
+  if (const auto mhz = nvml.SmClockMhz(gpu); mhz.ok()) reading->set_sm_mhz(*mhz);
+  if (const auto milliwatts = nvml.PowerMilliwatts(gpu); milliwatts.ok()) {
+    reading->set_power_watts(*milliwatts / 1000.0);
+  }
+  if (const auto celsius = nvml.TemperatureCelsius(gpu); celsius.ok()) {
+    reading->set_temperature_celsius(*celsius);
+  }
+  if (const auto reasons = nvml.ThrottleReasons(gpu); reasons.ok()) {
+    reading->set_throttle_reasons(*reasons);
+  }
+}
+
+void ReadViolations(const NvmlLibrary& nvml, NvmlDevice gpu, v1::DeviceReading* reading) {
+  if (const auto time = nvml.ViolationNs(gpu, NvmlViolation::kThermal); time.ok()) {
     reading->set_thermal_violation_ns(*time);
   }
-  if (const auto time = nvml.ViolationNs(device, NvmlViolation::kPower); time.ok()) {
+  if (const auto time = nvml.ViolationNs(gpu, NvmlViolation::kPower); time.ok()) {
     reading->set_power_violation_ns(*time);
   }
-  if (const auto time = nvml.ViolationNs(device, NvmlViolation::kBoardLimit); time.ok()) {
+  if (const auto time = nvml.ViolationNs(gpu, NvmlViolation::kBoardLimit); time.ok()) {
     reading->set_hardware_violation_ns(*time);
   }
+}
+
+template <typename Entry>
+void DropEverySecond(std::vector<Entry>* entries) {
+  size_t kept = 0;
+  for (size_t i = 0; i < entries->size(); i += 2) std::swap((*entries)[kept++], (*entries)[i]);
+  entries->resize(kept);
 }
 
 }  // namespace
@@ -52,101 +62,124 @@ void ReadCounters(const NvmlLibrary& nvml, NvmlDevice device, v1::DeviceReading*
 v1::DeviceReading ReadDevice(const NvmlLibrary& nvml, NvmlDevice device, int64_t at_ns) {
   v1::DeviceReading reading;
   reading.set_at_ns(at_ns);
-  ReadState(nvml, device, &reading);
-  ReadCounters(nvml, device, &reading);
+  const NvmlDevice gpu = nvml.GpuOf(device);
+  ReadOwn(nvml, device, &reading);
+  ReadClock(nvml, gpu, &reading);
+  ReadViolations(nvml, gpu, &reading);
   return reading;
 }
 
 DeviceTelemetry::DeviceTelemetry(std::shared_ptr<const NvmlLibrary> nvml, const std::string& uuid,
-                                 v1::Telemetry mode, std::function<int64_t()> now_ns,
-                                 std::filesystem::path root)
+                                 v1::Telemetry mode, const Clock* clock, std::filesystem::path root)
     : nvml_(std::move(nvml)),
       mode_(mode == v1::TELEMETRY_UNSPECIFIED ? v1::TELEMETRY_SAMPLED : mode),
-      now_ns_(std::move(now_ns)),
+      clock_(*clock),
       root_(std::move(root)) {
   if (nvml_ == nullptr || mode_ == v1::TELEMETRY_OFF) return;
   device_ = nvml_->DeviceOf(uuid).value_or(nullptr);
 }
 
-void DeviceTelemetry::Begin() {
+void DeviceTelemetry::Begin(pid_t worker) {
   if (device_ == nullptr) return;
+  worker_ = worker;
+  began_ns_ = clock_.MonotonicNs();
+  use_.has_own_pids = SeesHostPids(root_);
+  if (auto watch = nvml_->WatchXids(device_); watch.ok()) xid_watch_ = *std::move(watch);
   AddReading();
-  // What was before the run only sets the stamp from which its uses count.
-  const auto before = nvml_->ProcessUse(device_, 0);
-  tells_uses_ = before.ok();
-  if (tells_uses_) {
-    for (const NvmlProcessUse& use : *before) {
-      last_stamp_us_ = std::max(last_stamp_us_, use.stamp_us);
-    }
-  }
-  uses_from_ns_ = uses_until_ns_ = now_ns_();
-  if (mode_ == v1::TELEMETRY_SAMPLED) next_ns_ = uses_from_ns_ + interval_ns_;
+  AddProcesses();
+  if (mode_ == v1::TELEMETRY_SAMPLED) next_ns_ = clock_.MonotonicNs() + interval_ns_;
 }
 
 void DeviceTelemetry::Sample() {
   if (device_ == nullptr) return;
   // The last place is for End().
-  if (readings_.size() + 1 >= kMaxReadings) DropEverySecond();
+  if (readings_.size() + 1 >= kMaxReadings) {
+    DropEverySecond(&readings_);
+    interval_ns_ *= 2;
+  }
   AddReading();
-  AddUses();
-  next_ns_ = now_ns_() + interval_ns_;
+  AddProcesses();
+  next_ns_ = clock_.MonotonicNs() + interval_ns_;
 }
 
 void DeviceTelemetry::End() {
   if (device_ == nullptr) return;
   next_ns_.reset();
   AddReading();
-  AddUses();
+  AddProcesses();
+  AddXids();
 }
 
 std::optional<int64_t> DeviceTelemetry::NextSampleNs() const { return next_ns_; }
 
 std::vector<v1::DeviceReading> DeviceTelemetry::Take() { return std::exchange(readings_, {}); }
 
-std::optional<std::vector<ProcessUse>> DeviceTelemetry::Processes() const {
-  const auto window_ns = static_cast<double>(uses_until_ns_ - uses_from_ns_);
-  if (!tells_uses_ || window_ns <= 0) return std::nullopt;
-  std::vector<ProcessUse> processes;
-  for (const auto& [pid, use] : uses_) {
-    processes.push_back({pid, use.who, use.busy_ns / window_ns});
-  }
-  std::stable_sort(processes.begin(), processes.end(),
-                   [](const auto& a, const auto& b) { return a.sm_ratio > b.sm_ratio; });
-  return processes;
+DeviceUse DeviceTelemetry::Use() const {
+  DeviceUse use = use_;
+  for (const auto& [pid, process] : processes_) use.processes.push_back(process);
+  return use;
 }
 
 void DeviceTelemetry::AddReading() {
-  v1::DeviceReading reading = ReadDevice(*nvml_, device_, now_ns_());
+  v1::DeviceReading reading = ReadDevice(*nvml_, device_, clock_.MonotonicNs());
   if (TellsSomething(reading)) readings_.push_back(std::move(reading));
 }
 
-void DeviceTelemetry::AddUses() {
-  if (!tells_uses_) return;
-  const int64_t now = now_ns_();
-  const auto stretch_ns = static_cast<double>(now - std::exchange(uses_until_ns_, now));
-  // A failure is a stretch in which nobody was seen.
-  const auto uses = nvml_->ProcessUse(device_, last_stamp_us_);
-  if (!uses.ok()) return;
-  std::map<pid_t, std::pair<double, int>> sums;
-  for (const NvmlProcessUse& use : *uses) {
-    last_stamp_us_ = std::max(last_stamp_us_, use.stamp_us);
-    auto& [sum, count] = sums[static_cast<pid_t>(use.pid)];
-    sum += use.sm_ratio;
-    ++count;
+void DeviceTelemetry::AddProcesses() {
+  // Who has ended since the last look may still be in the samples.
+  std::set<pid_t> known = std::exchange(listed_, {});
+  const int64_t now_ns = clock_.MonotonicNs();
+  if (const auto processes = UnnamedProcessesOn(*nvml_, device_); processes.ok()) {
+    use_.looks_ns.push_back(now_ns);
+    for (const GpuProcess& process : *processes) {
+      listed_.insert(process.pid);
+      ProcessUse* use = UseOf(process.pid);
+      use->computes = use->computes || process.computes;
+    }
   }
-  for (const auto& [pid, sum] : sums) {
-    const auto [use, is_new] = uses_.try_emplace(pid);
-    // Now: at the end of the run it may be gone.
-    if (is_new) use->second.who = NameOf(pid, root_);
-    use->second.busy_ns += stretch_ns * sum.first / sum.second;
+  known.insert(listed_.begin(), listed_.end());
+  // For want of a list of its own: short runs end before a second look.
+  known.insert(worker_);
+  AddSamples(known);
+}
+
+void DeviceTelemetry::AddSamples(const std::set<pid_t>& known) {
+  const auto samples = nvml_->ProcessUse(device_, last_stamp_us_);
+  if (!samples.ok()) return;
+  use_.tells_samples = true;
+  const int64_t now_ns = clock_.MonotonicNs();
+  const int64_t wall_us = clock_.WallNs() / 1000;
+  for (const NvmlProcessUse& sample : *samples) {
+    const auto pid = static_cast<pid_t>(sample.pid);
+    const auto stamp_us = static_cast<int64_t>(sample.stamp_us);
+    if (sample.sm_ratio > 1 || !known.contains(pid) || stamp_us < 0 || stamp_us > wall_us) continue;
+    last_stamp_us_ = std::max(last_stamp_us_, sample.stamp_us);
+    const int64_t at_ns = now_ns - (wall_us - stamp_us) * 1000;
+    if (at_ns >= began_ns_) AddSample(pid, {at_ns, sample.sm_ratio});
   }
 }
 
-void DeviceTelemetry::DropEverySecond() {
-  size_t kept = 0;
-  for (size_t i = 0; i < readings_.size(); i += 2) std::swap(readings_[kept++], readings_[i]);
-  readings_.resize(kept);
-  interval_ns_ *= 2;
+void DeviceTelemetry::AddSample(pid_t pid, const UseSample& sample) {
+  std::vector<UseSample>& samples = UseOf(pid)->samples;
+  if (samples.size() >= kMaxUseSamples) DropEverySecond(&samples);
+  const auto is_earlier = [](const UseSample& a, const UseSample& b) { return a.at_ns < b.at_ns; };
+  samples.insert(std::upper_bound(samples.begin(), samples.end(), sample, is_earlier), sample);
+}
+
+ProcessUse* DeviceTelemetry::UseOf(pid_t pid) {
+  const auto [use, is_new] = processes_.try_emplace(pid);
+  if (is_new) {
+    use->second.pid = pid;
+    // Now: at the end of the run it may be gone.
+    use->second.who = NameOf(pid, root_);
+  }
+  return &use->second;
+}
+
+void DeviceTelemetry::AddXids() {
+  if (xid_watch_ == nullptr) return;
+  xids_ = xid_watch_->Take();
+  xid_watch_.reset();
 }
 
 }  // namespace torchlap::host

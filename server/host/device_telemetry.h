@@ -5,13 +5,14 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "proto/base/clock.h"
 #include "server/host/device_processes.h"
 #include "server/host/nvml_library.h"
 #include "torchlap/v1/run.pb.h"
@@ -19,75 +20,100 @@
 
 namespace torchlap::host {
 
-// Everything that the device tells now; what it does not tell stays unset. Of a MIG instance NVML
-// tells the memory and hardly more. `hardware_violation_ns` is the board's limit (power brake,
-// current): the counter of the reliability limit would count on desktop cards whenever they run at
-// their best clock. Thread-safe.
+// Everything that the device tells now; what it does not tell stays unset. A MIG instance has
+// memory of its own; its clock, power, temperature, and what holds the clock down are those of the
+// GPU that it is a part of. Energy and utilisation are not: others have their part in them.
+// `hardware_violation_ns` is the board's limit (power brake, current): the counter of the
+// reliability limit would count on desktop cards whenever they run at their best clock.
+// Thread-safe.
 v1::DeviceReading ReadDevice(const NvmlLibrary& nvml, NvmlDevice device, int64_t at_ns);
 
-// A process that kept the device busy, as against one that only resides.
-struct ProcessUse {
-  pid_t pid = 0;
-  ProcessName who;
-  // Share of the multiprocessors' time over the run. The driver averages over the samples in which
-  // the process did something, so that short bursts count for a little more than they are.
+// The process was at work at this time, and the multiprocessors were busy to this share.
+struct UseSample {
+  int64_t at_ns = 0;  // CLOCK_MONOTONIC
   double sm_ratio = 0;
 };
 
+// A process that was on the device during the run.
+struct ProcessUse {
+  pid_t pid = 0;
+  ProcessName who;
+  bool computes = false;           // has a CUDA context
+  std::vector<UseSample> samples;  // in the order of time; none: it only resides
+};
+
+// What was seen of the processes on a device between Begin() and End().
+struct DeviceUse {
+  // The device tells who keeps it busy. A MIG instance does not.
+  bool tells_samples = false;
+  // Pids of the driver are those of this process.
+  bool has_own_pids = false;
+  // When the driver's lists of processes were read.
+  std::vector<int64_t> looks_ns;
+  // By pid. Our worker is among them if the driver has told of it.
+  std::vector<ProcessUse> processes;
+};
+
 // The readings of one run. It has no thread and no timer: its owner calls Sample() when
-// NextSampleNs() is due. A reading takes some tens of microseconds of the calling thread, twice a
-// second at most. Not thread-safe.
+// NextSampleNs() is due. A reading, with the processes, takes some hundred microseconds of the
+// calling thread, twice a second at most. Not thread-safe.
 class DeviceTelemetry {
  public:
   static constexpr int64_t kIntervalNs = 500'000'000;
   // Beyond these every second one is dropped and the interval doubles: a run of hours keeps them
   // over its whole length.
   static constexpr size_t kMaxReadings = 10'000;
+  // Of one process; beyond these every second one is dropped.
+  static constexpr size_t kMaxUseSamples = 20'000;
 
-  // `now_ns`: CLOCK_MONOTONIC, as in DeviceReading. Without a library, or with mode `off`, all
-  // calls do nothing; unset is `sampled`. `root` stands before /proc.
+  // Without a library, or with mode `off`, all calls do nothing; unset is `sampled`. The clock
+  // outlives it. `root` stands before /proc.
   DeviceTelemetry(std::shared_ptr<const NvmlLibrary> nvml, const std::string& uuid,
-                  v1::Telemetry mode, std::function<int64_t()> now_ns,
-                  std::filesystem::path root = "/");
+                  v1::Telemetry mode, const Clock* clock, std::filesystem::path root = "/");
 
   // Before the worker is handed its job; the first and the last reading.
-  void Begin();
+  void Begin(pid_t worker);
   void End();
-  // When Sample() is due, in the time of `now_ns`; nothing before Begin(), after End(), and in the
+  // When Sample() is due, by the monotonic clock; nothing before Begin(), after End(), and in the
   // modes that take no samples.
   std::optional<int64_t> NextSampleNs() const;
   void Sample();
 
   // The readings in their order; leaves none.
   std::vector<v1::DeviceReading> Take();
-  // Who kept the device busy between Begin() and End(), the busiest first; our own worker is among
-  // them. Nothing: the device does not tell.
-  std::optional<std::vector<ProcessUse>> Processes() const;
+  // A sample of the driver counts at its own time, if it can be one: a share of 1 at most, not from
+  // the future, of our worker or of a process that was in the driver's lists when it was told, or
+  // at the look before.
+  DeviceUse Use() const;
+  // Numbers of the errors that the driver told of the device, in their order.
+  const std::vector<uint64_t>& xids() const { return xids_; }
 
  private:
-  struct Use {
-    ProcessName who;
-    double busy_ns = 0;
-  };
-
   void AddReading();
-  void AddUses();
-  void DropEverySecond();
+  void AddProcesses();
+  void AddSamples(const std::set<pid_t>& known);
+  void AddSample(pid_t pid, const UseSample& sample);
+  ProcessUse* UseOf(pid_t pid);
+  void AddXids();
 
   const std::shared_ptr<const NvmlLibrary> nvml_;
   const v1::Telemetry mode_;
-  const std::function<int64_t()> now_ns_;
+  const Clock& clock_;
   const std::filesystem::path root_;
   NvmlDevice device_ = nullptr;  // nullptr: nothing to read
   std::vector<v1::DeviceReading> readings_;
   int64_t interval_ns_ = kIntervalNs;
   std::optional<int64_t> next_ns_;
 
-  bool tells_uses_ = false;
-  uint64_t last_stamp_us_ = 0;  // the driver's clock
-  int64_t uses_from_ns_ = 0;
-  int64_t uses_until_ns_ = 0;
-  std::map<pid_t, Use> uses_;
+  pid_t worker_ = 0;
+  int64_t began_ns_ = 0;
+  DeviceUse use_;  // without its processes
+  std::map<pid_t, ProcessUse> processes_;
+  std::set<pid_t> listed_;  // at the last look
+  // The driver's stamp of the newest sample that counted.
+  uint64_t last_stamp_us_ = 0;
+  std::unique_ptr<NvmlLibrary::XidWatch> xid_watch_;
+  std::vector<uint64_t> xids_;
 };
 
 }  // namespace torchlap::host

@@ -18,7 +18,8 @@ struct HostDevice {
   std::string uuid;  // `CPU-<cores>`, `GPU-...`, `MIG-...`
   v1::DeviceKind kind = v1::DEVICE_KIND_UNSPECIFIED;
   std::string model;
-  std::vector<int> cores;     // of the host, for its worker
+  // Of the host, for its worker. Those that no other device has are claimed with it.
+  std::vector<int> cores;
   uint64_t memory_bytes = 0;  // CPU: the limit; CUDA: memory of the device
   uint32_t threads = 1;
   std::vector<std::string> claim_keys;  // for TryClaim
@@ -32,11 +33,17 @@ struct HostDevice {
 struct DeviceList {
   std::vector<HostDevice> devices;  // CPU devices first
   std::vector<std::string> notes;   // one line each, for the log
+  std::vector<int> reserved_cores;  // that GPU workers have for themselves, and nobody said
   std::string driver_version;       // empty: no NVIDIA driver
 };
 
 // Pure. `scope` is ClaimScope(). An entry of the configuration for a CUDA device that is not there
 // becomes a note.
+//
+// The worker of a CUDA device whose cores nobody said has `cores_per_gpu` cores for itself, those
+// of the GPU's NUMA node first; a CPU device whose cores nobody said does without them, and without
+// those that the configuration gives to a CUDA device, but keeps half of the default cores. Where
+// that leaves less than one for each GPU they share the default cores, the local ones if there are.
 DeviceList ListDevices(const Configuration& configuration, const HostResources& host,
                        const NvmlAnswer& nvml, const std::string& scope);
 

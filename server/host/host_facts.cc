@@ -2,8 +2,10 @@
 
 #include <sys/utsname.h>
 
+#include <array>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 #include "proto/base/visible_text.h"
 #include "server/host/cpu_list.h"
@@ -31,6 +33,23 @@ std::string PrettyName(const std::filesystem::path& file) {
   return {};
 }
 
+// The end of a MIG instance's name, `NVIDIA A100-SXM4-40GB MIG 1g.5gb`; empty: it is none.
+std::string MigProfile(const HostDevice& device) {
+  constexpr std::string_view kMark = " MIG ";
+  const size_t mark = device.model.rfind(kMark);
+  const bool is_instance = device.uuid.starts_with("MIG-") && mark != std::string::npos;
+  return is_instance ? device.model.substr(mark + kMark.size()) : "";
+}
+
+std::string OnOrOff(bool on) { return on ? "on" : "off"; }
+
+// Of nvmlComputeMode_t.
+std::string ComputeModeWord(unsigned mode) {
+  static constexpr std::array<const char*, 4> kWords = {"default", "exclusive-thread", "prohibited",
+                                                        "exclusive-process"};
+  return mode < kWords.size() ? kWords[mode] : std::to_string(mode);
+}
+
 }  // namespace
 
 HostFacts ReadHostFacts(const std::string& cpu_model, const std::string& driver_version,
@@ -56,8 +75,28 @@ v1::Environment EnvironmentOf(const HostFacts& facts, const HostDevice& device) 
   if (device.kind == v1::DEVICE_KIND_CUDA) {
     environment.set_driver_version(facts.driver_version);
     environment.set_gpu_model(device.model);
+    environment.set_mig_profile(MigProfile(device));
   }
   return environment;
+}
+
+void AddGpuSettings(const NvmlLibrary& nvml, const std::string& uuid,
+                    v1::Environment* environment) {
+  const auto device = nvml.DeviceOf(uuid);
+  if (!device.ok()) return;
+  const NvmlSettings settings = nvml.Settings(nvml.GpuOf(*device));
+  if (settings.power_limit_mw) environment->set_gpu_power_limit_mw(*settings.power_limit_mw);
+  if (settings.ecc) environment->set_gpu_ecc(OnOrOff(*settings.ecc));
+  if (settings.persistence) environment->set_gpu_persistence(OnOrOff(*settings.persistence));
+  if (settings.compute_mode) {
+    environment->set_gpu_compute_mode(ComputeModeWord(*settings.compute_mode));
+  }
+  if (settings.application_mhz) environment->set_gpu_application_mhz(*settings.application_mhz);
+  if (settings.application_memory_mhz) {
+    environment->set_gpu_application_memory_mhz(*settings.application_memory_mhz);
+  }
+  if (settings.pcie_generation) environment->set_pcie_generation(*settings.pcie_generation);
+  if (settings.pcie_width) environment->set_pcie_width(*settings.pcie_width);
 }
 
 v1::Readings ReadReadings(const std::filesystem::path& root) {

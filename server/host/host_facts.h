@@ -7,6 +7,7 @@
 #include <string>
 
 #include "server/host/devices.h"
+#include "server/host/nvml_library.h"
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::host {
@@ -27,6 +28,10 @@ HostFacts ReadHostFacts(const std::string& cpu_model, const std::string& driver_
 
 // The part of a run's environment that the daemon knows.
 v1::Environment EnvironmentOf(const HostFacts& facts, const HostDevice& device);
+
+// What is set for the GPU now, of a MIG instance for the GPU that it is a part of. What the device
+// does not tell stays as it is.
+void AddGpuSettings(const NvmlLibrary& nvml, const std::string& uuid, v1::Environment* environment);
 
 // Load average now.
 v1::Readings ReadReadings(const std::filesystem::path& root = "/");

@@ -1,5 +1,6 @@
 #include "server/host/nvml_library.h"
 
+#include <absl/strings/str_format.h>
 #include <dlfcn.h>
 
 #include <array>
@@ -24,8 +25,13 @@ constexpr Return kGpuIsLost = 15;
 constexpr Return kVersionMismatch = 18;
 constexpr Return kNoData = 21;
 
+constexpr unsigned long long kXidCriticalError = 0x8;  // nvmlEventTypeXidCriticalError
+constexpr unsigned kNoInstance = ~0U;                  // an event of the whole GPU
+
 constexpr unsigned kMigEnabled = 1;
+constexpr unsigned kClockGraphics = 0;
 constexpr unsigned kClockSm = 1;
+constexpr unsigned kClockMemory = 2;
 constexpr unsigned kTemperatureGpu = 0;
 constexpr unsigned kThresholdSlowdown = 1;
 // Above NVML_DEVICE_NAME_V2_BUFFER_SIZE, NVML_DEVICE_UUID_V2_BUFFER_SIZE (96) and
@@ -65,6 +71,20 @@ struct ProcessSample {
   unsigned pid;
   unsigned long long stamp_us;
   unsigned sm_percent, memory_percent, encoder_percent, decoder_percent;
+};
+
+// Of nvmlEventSetWait_v2; the older function leaves the last two alone.
+struct Event {
+  NvmlDevice device;
+  unsigned long long type, data;
+  unsigned gpu_instance, compute_instance;
+};
+
+// Of nvmlDeviceGetPciInfo_v3; older functions begin alike and write less.
+struct PciInfo {
+  char legacy_address[16];
+  unsigned domain, bus, device, pci_device, pci_subsystem;
+  char address[32];
 };
 
 struct LibraryCloser {
@@ -132,6 +152,7 @@ struct NvmlLibrary::Functions {
   // False, with `missing`: this is no NVML.
   bool LoadRequired();
   void LoadOptional();
+  void LoadSettings();
   // After init.
   void LoadProcesses();
 
@@ -193,6 +214,19 @@ struct NvmlLibrary::Functions {
   Return (*energy)(NvmlDevice, unsigned long long*) = nullptr;
   Return (*violation)(NvmlDevice, unsigned, ViolationTime*) = nullptr;
   Return (*process_use)(NvmlDevice, ProcessSample*, unsigned*, unsigned long long) = nullptr;
+  Return (*instance_number)(NvmlDevice, unsigned*) = nullptr;
+  Return (*make_events)(NvmlEventSet**) = nullptr;
+  Return (*register_events)(NvmlDevice, unsigned long long, NvmlEventSet*) = nullptr;
+  Return (*await_event)(NvmlEventSet*, Event*, unsigned) = nullptr;
+  Return (*free_events)(NvmlEventSet*) = nullptr;
+  Return (*power_limit)(NvmlDevice, unsigned*) = nullptr;
+  Return (*ecc_mode)(NvmlDevice, unsigned*, unsigned*) = nullptr;
+  Return (*persistence_mode)(NvmlDevice, unsigned*) = nullptr;
+  Return (*compute_mode)(NvmlDevice, unsigned*) = nullptr;
+  Return (*application_clock)(NvmlDevice, unsigned, unsigned*) = nullptr;
+  Return (*pcie_generation)(NvmlDevice, unsigned*) = nullptr;
+  Return (*pcie_width)(NvmlDevice, unsigned*) = nullptr;
+  Return (*pci_info)(NvmlDevice, PciInfo*) = nullptr;
   ProcessList compute;
   ProcessList graphics;
 };
@@ -226,6 +260,23 @@ void NvmlLibrary::Functions::LoadOptional() {
   Load(&energy, {"nvmlDeviceGetTotalEnergyConsumption"});
   Load(&violation, {"nvmlDeviceGetViolationStatus"});
   Load(&process_use, {"nvmlDeviceGetProcessUtilization"});
+  Load(&instance_number, {"nvmlDeviceGetGpuInstanceId"});
+  Load(&make_events, {"nvmlEventSetCreate"});
+  Load(&register_events, {"nvmlDeviceRegisterEvents"});
+  Load(&await_event, {"nvmlEventSetWait_v2", "nvmlEventSetWait"});
+  Load(&free_events, {"nvmlEventSetFree"});
+  LoadSettings();
+}
+
+void NvmlLibrary::Functions::LoadSettings() {
+  Load(&power_limit, {"nvmlDeviceGetPowerManagementLimit"});
+  Load(&ecc_mode, {"nvmlDeviceGetEccMode"});
+  Load(&persistence_mode, {"nvmlDeviceGetPersistenceMode"});
+  Load(&compute_mode, {"nvmlDeviceGetComputeMode"});
+  Load(&application_clock, {"nvmlDeviceGetApplicationsClock"});
+  Load(&pcie_generation, {"nvmlDeviceGetMaxPcieLinkGeneration"});
+  Load(&pcie_width, {"nvmlDeviceGetCurrPcieLinkWidth"});
+  Load(&pci_info, {"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo"});
 }
 
 void NvmlLibrary::Functions::LoadProcesses() {
@@ -344,14 +395,17 @@ absl::StatusOr<NvmlDevice> NvmlLibrary::MigInstance(NvmlDevice gpu, unsigned slo
   return nvml_->Ask<NvmlDevice>(nvml_->mig_by_index, gpu, slot);
 }
 
+NvmlDevice NvmlLibrary::GpuOf(NvmlDevice device) const {
+  // Refused for what is no instance.
+  return nvml_->Ask<NvmlDevice>(nvml_->gpu_of_mig, device).value_or(device);
+}
+
 absl::StatusOr<std::string> NvmlLibrary::Uuid(NvmlDevice device) const {
   return nvml_->AskText(nvml_->uuid, device);
 }
 
 absl::StatusOr<unsigned> NvmlLibrary::MinorNumber(NvmlDevice device) const {
-  // Refused for what is no instance.
-  const auto gpu = nvml_->Ask<NvmlDevice>(nvml_->gpu_of_mig, device);
-  return nvml_->Ask<unsigned>(nvml_->minor_number, gpu.ok() ? *gpu : device);
+  return nvml_->Ask<unsigned>(nvml_->minor_number, GpuOf(device));
 }
 
 absl::StatusOr<std::string> NvmlLibrary::Name(NvmlDevice device) const {
@@ -376,6 +430,34 @@ absl::StatusOr<NvmlMemory> NvmlLibrary::Memory(NvmlDevice device) const {
   const auto older = nvml_->Ask<MemoryV1>(nvml_->memory_v1, device);
   if (!older.ok()) return older.status();
   return NvmlMemory{older->total, older->used, true};
+}
+
+NvmlSettings NvmlLibrary::Settings(NvmlDevice gpu) const {
+  const auto number = [&](auto function, auto... arguments) -> std::optional<unsigned> {
+    const auto answer = nvml_->Ask<unsigned>(function, gpu, arguments...);
+    return answer.ok() ? std::optional(*answer) : std::nullopt;
+  };
+  NvmlSettings settings;
+  settings.power_limit_mw = number(nvml_->power_limit);
+  unsigned current = 0;
+  unsigned pending = 0;
+  if (nvml_->ecc_mode != nullptr && nvml_->ecc_mode(gpu, &current, &pending) == kSuccess) {
+    settings.ecc = current != 0;
+  }
+  if (const auto mode = number(nvml_->persistence_mode)) settings.persistence = *mode != 0;
+  settings.compute_mode = number(nvml_->compute_mode);
+  settings.application_mhz = number(nvml_->application_clock, kClockGraphics);
+  settings.application_memory_mhz = number(nvml_->application_clock, kClockMemory);
+  settings.pcie_generation = number(nvml_->pcie_generation);
+  settings.pcie_width = number(nvml_->pcie_width);
+  return settings;
+}
+
+absl::StatusOr<std::string> NvmlLibrary::PciAddress(NvmlDevice gpu) const {
+  const auto info = nvml_->Ask<PciInfo>(nvml_->pci_info, gpu);
+  if (!info.ok()) return info.status();
+  // A GPU is function 0 of its card; 1 is its sound.
+  return absl::StrFormat("%04x:%02x:%02x.0", info->domain, info->bus, info->device);
 }
 
 absl::StatusOr<unsigned> NvmlLibrary::SmClockMhz(NvmlDevice device) const {
@@ -442,6 +524,45 @@ absl::StatusOr<std::vector<NvmlProcessUse>> NvmlLibrary::ProcessUse(NvmlDevice d
     uses.push_back({samples[i].pid, samples[i].stamp_us, samples[i].sm_percent / 100.0});
   }
   return uses;
+}
+
+absl::StatusOr<std::unique_ptr<NvmlLibrary::XidWatch>> NvmlLibrary::WatchXids(
+    NvmlDevice device) const {
+  if (nvml_->register_events == nullptr || nvml_->await_event == nullptr ||
+      nvml_->free_events == nullptr) {
+    return nvml_->Error(kFunctionNotFound);
+  }
+  const auto events = nvml_->Ask<NvmlEventSet*>(nvml_->make_events);
+  if (!events.ok()) return events.status();
+  const NvmlDevice gpu = GpuOf(device);
+  std::optional<unsigned> instance;
+  if (gpu != device) {
+    const auto number = nvml_->Ask<unsigned>(nvml_->instance_number, device);
+    if (number.ok()) instance = *number;
+  }
+  std::unique_ptr<XidWatch> watch(new XidWatch(nvml_.get(), *events, instance));
+  const Return result = nvml_->register_events(gpu, kXidCriticalError, *events);
+  if (result != kSuccess) return nvml_->Error(result);
+  return watch;
+}
+
+NvmlLibrary::XidWatch::XidWatch(const Functions* functions, NvmlEventSet* events,
+                                std::optional<unsigned> instance)
+    : nvml_(*functions), events_(events), instance_(instance) {}
+
+NvmlLibrary::XidWatch::~XidWatch() { nvml_.free_events(events_); }
+
+std::vector<uint64_t> NvmlLibrary::XidWatch::Take() {
+  constexpr int kMost = 1000;  // a GPU that is lost may tell of it without end
+  std::vector<uint64_t> xids;
+  for (int i = 0; i < kMost; ++i) {
+    Event event{nullptr, 0, 0, kNoInstance, kNoInstance};
+    if (nvml_.await_event(events_, &event, /*timeout_ms=*/0) != kSuccess) break;
+    const bool of_another =
+        instance_ && event.gpu_instance != kNoInstance && event.gpu_instance != *instance_;
+    if (event.type == kXidCriticalError && !of_another) xids.push_back(event.data);
+  }
+  return xids;
 }
 
 }  // namespace torchlap::host

@@ -20,6 +20,7 @@ namespace torchlap::host {
 // A GPU or a MIG instance. Belongs to the library that gave it, and lives as long.
 struct NvmlHandle;
 using NvmlDevice = NvmlHandle*;
+struct NvmlEventSet;
 
 struct NvmlMemory {
   uint64_t total_bytes = 0;
@@ -34,11 +35,27 @@ struct NvmlProcess {
   std::optional<uint64_t> used_bytes;
 };
 
-// How much of a stretch of time a process kept the device's multiprocessors busy.
+// A sample of the driver: this process was at work at that time, and the multiprocessors were busy
+// to this share. Told as it comes: drivers fill the list up with garbage (shares above 1, pids that
+// never were, stamps of any time).
 struct NvmlProcessUse {
   uint32_t pid = 0;
-  uint64_t stamp_us = 0;  // the driver's clock; what ProcessUse() takes as `since_us`
+  uint64_t stamp_us = 0;  // since 1970; what ProcessUse() takes as `since_us`
   double sm_ratio = 0;
+};
+
+// What somebody set for a GPU, and how it is plugged in. Unset: the device does not tell. That the
+// clocks are locked (`nvidia-smi -lgc`) is not told by any device.
+struct NvmlSettings {
+  std::optional<unsigned> power_limit_mw;  // `nvidia-smi -pl`
+  std::optional<bool> ecc;
+  std::optional<bool> persistence;
+  std::optional<unsigned> compute_mode;     // nvmlComputeMode_t
+  std::optional<unsigned> application_mhz;  // of the multiprocessors, `nvidia-smi -ac`
+  std::optional<unsigned> application_memory_mhz;
+  // The newest that GPU and slot can: the one in use falls while the GPU rests.
+  std::optional<unsigned> pcie_generation;
+  std::optional<unsigned> pcie_width;  // lanes in use
 };
 
 // What held the clocks down. Numbers of nvmlPerfPolicyType_t.
@@ -87,6 +104,8 @@ class NvmlLibrary {
   absl::StatusOr<unsigned> MigSlots(NvmlDevice gpu) const;
   // NOT_FOUND: the slot is empty; they are not filled without gaps.
   absl::StatusOr<NvmlDevice> MigInstance(NvmlDevice gpu, unsigned slot) const;
+  // The GPU that a MIG instance is a part of; itself, if it is none.
+  NvmlDevice GpuOf(NvmlDevice device) const;
 
   absl::StatusOr<std::string> Uuid(NvmlDevice device) const;
   // N of /dev/nvidiaN; of a MIG instance that of its GPU.
@@ -95,6 +114,10 @@ class NvmlLibrary {
   // 10 x major + minor: 75, 90, 120.
   absl::StatusOr<int> ComputeCapability(NvmlDevice device) const;
   absl::StatusOr<NvmlMemory> Memory(NvmlDevice device) const;
+
+  NvmlSettings Settings(NvmlDevice gpu) const;
+  // As the kernel writes it, `0000:65:00.0`.
+  absl::StatusOr<std::string> PciAddress(NvmlDevice gpu) const;
 
   absl::StatusOr<unsigned> SmClockMhz(NvmlDevice device) const;
   absl::StatusOr<unsigned> PowerMilliwatts(NvmlDevice device) const;
@@ -115,11 +138,35 @@ class NvmlLibrary {
   absl::StatusOr<std::vector<NvmlProcessUse>> ProcessUse(NvmlDevice device,
                                                          uint64_t since_us) const;
 
+  // Collects the errors of a GPU, or of a MIG instance and the whole GPU around it, from its making
+  // on. The library outlives it.
+  class XidWatch;
+  absl::StatusOr<std::unique_ptr<XidWatch>> WatchXids(NvmlDevice device) const;
+
  private:
   struct Functions;
   explicit NvmlLibrary(std::unique_ptr<const Functions> functions);
 
   const std::unique_ptr<const Functions> nvml_;
+};
+
+class NvmlLibrary::XidWatch {
+ public:
+  ~XidWatch();
+  XidWatch(const XidWatch&) = delete;
+  XidWatch& operator=(const XidWatch&) = delete;
+
+  // Numbers of those that came since the last call, in their order (NVIDIA, XID Errors). Does not
+  // wait. Not thread-safe.
+  std::vector<uint64_t> Take();
+
+ private:
+  friend class NvmlLibrary;
+  XidWatch(const Functions* functions, NvmlEventSet* events, std::optional<unsigned> instance);
+
+  const Functions& nvml_;
+  NvmlEventSet* const events_;
+  const std::optional<unsigned> instance_;  // of MIG
 };
 
 }  // namespace torchlap::host

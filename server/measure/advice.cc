@@ -18,6 +18,10 @@ namespace {
 constexpr uint64_t kLaunchesAgainstDrift = 7;
 // Steps that are a little faster next time should not be too few again.
 constexpr double kWindowMargin = 1.2;
+// A device that waits for the host for a fifth of a step is slower for it, beyond doubt.
+constexpr double kLeastBusyRatio = 0.8;
+// What displays and idle processes hold of a device; it is never free.
+constexpr uint64_t kMostIdleBytes = uint64_t{1} << 30;
 
 // Saturates, as ResidentBytes does.
 uint64_t Plus(uint64_t a, uint64_t b) {
@@ -149,6 +153,7 @@ class Adviser {
     if (context_.is_cuda && fp32 && context_.has_bf16) Add(v1::ADVICE_USE_BF16);
     if (!context_.is_calibrated) Add(v1::ADVICE_CALIBRATE);
     if (run_.matmul_peak_ratio() > 1) AdviseCalibratingAgain();
+    if (run_.validity() != v1::VALIDITY_CONTAMINATED) AdviseOnHost();
   }
 
  private:
@@ -167,9 +172,23 @@ class Adviser {
     return advice;
   }
 
+  // Contexts and displays have their part in the device's memory.
   uint64_t DeviceBytes() const {
+    const v1::MemoryUse& memory = run_.memory();
+    if (memory.device_free_bytes() > 0) {
+      const uint64_t foreign = memory.device_foreign_bytes();
+      return memory.device_free_bytes() + (foreign > kMostIdleBytes ? foreign : 0);
+    }
     if (context_.device_memory_bytes > 0) return context_.device_memory_bytes;
     return run_.failure().total_bytes();
+  }
+
+  void AdviseOnHost() {
+    const double busy = context_.device_busy_ratio.value_or(1);
+    if (!context_.is_cuda || busy >= kLeastBusyRatio) return;
+    v1::Advice* advice = Add(v1::ADVICE_HOST_BOUND);
+    advice->set_ratio(busy);
+    advice->set_number(uint64_t{2} * SizeOf(run_.workload()).batch_size);
   }
 
   void AdviseBf16Weights(uint64_t device) {

@@ -26,16 +26,20 @@ struct AdviceContext {
   // Load average when the calibration ran that Run.matmul_peak_ratio stands on; unset: not known.
   std::optional<double> calibration_load = std::nullopt;
   uint64_t device_memory_bytes = 0;  // 0: no limit is known
+  // Share of the measured steps in which the device worked (device_busy.h); unset: not known.
+  std::optional<double> device_busy_ratio = std::nullopt;
 };
 
 // Sets assessment.advice and assessment.memory of a run that SummariseRun and Judge have seen. In
 // this order:
-//   OUT_OF_MEMORY, SKIPPED: NOTHING_FITS (bytes that the pass must hold, bytes2 of the device) with
-//     BF16_WEIGHTS_FIT where the same with weights of half the bytes would fit, or else
-//     FORWARD_BF16_WEIGHTS_FIT where only such weights alone would; else FIT (number batch, number2
-//     context that ran out, bytes that the pass must hold, bytes2 of the device): which smaller
-//     size fits is not computed, as gradients and activations do not all live together, and by how
-//     much a peak was missed is not known. Tries of `fit` itself do without.
+//   OUT_OF_MEMORY, SKIPPED (the device has what was free at the start, where the worker told it,
+//     with what others held by then beyond an idle device's; else its memory): NOTHING_FITS (bytes
+//     that the pass must hold, bytes2 of the device) with BF16_WEIGHTS_FIT where the same with
+//     weights of half the bytes would fit, or else FORWARD_BF16_WEIGHTS_FIT where only such weights
+//     alone would; else FIT (number batch, number2 context that ran out, bytes that the pass must
+//     hold, bytes2 of the device): which smaller size fits is not computed, as gradients and
+//     activations do not all live together, and by how much a peak was missed is not known. Tries
+//     of `fit` itself do without.
 //   OK, but for the tries of `fit` of one step, whose times nobody asked for:
 //     NEIGHBOUR (text `stress-ng (pid 812, ann)`, who computed most of all; ratio the largest share
 //     that others had, its own part is in the evidence) for each such process, or
@@ -48,7 +52,9 @@ struct AdviceContext {
 //     beside LONGER_WINDOW. LONGER_WINDOW (number: steps that take 200 ms and a
 //     fifth more) for short-window in a run of purpose measure. On CUDA with fp32 USE_TF32 and
 //     USE_BF16 where the device has them. CALIBRATE if it never was, CALIBRATE_AGAIN (text: run
-//     that found the peak, ratio: load average at it, 0 where not known) above a share of 1.
+//     that found the peak, ratio: load average at it, 0 where not known) above a share of 1. On
+//     CUDA HOST_BOUND (ratio: the device's share of a step, number: twice the batch) below 0.8 of
+//     it.
 // Runs of another outcome, and of a purpose other than measure, warmup and fit, get none.
 void Advise(const v1::SampleBlock& samples, const AdviceContext& context, v1::Run* run);
 

@@ -3,8 +3,10 @@
 #include <google/protobuf/message.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
+#include <vector>
 
 #include "proto/words.h"
 
@@ -92,6 +94,16 @@ void AddField(const v1::Environment& environment, const FieldDescriptor& field, 
   text->append("\n" + field.name() + "=" + value);
 }
 
+// What version 1 of the hash did not know.
+bool HasGpuSettings(const v1::Environment& environment) {
+  const auto& reflection = *environment.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(environment, &fields);
+  return std::any_of(fields.begin(), fields.end(), [](const FieldDescriptor* field) {
+    return field->number() >= v1::Environment::kGpuPowerLimitMwFieldNumber;
+  });
+}
+
 }  // namespace
 
 std::string Digest(std::string_view text) {
@@ -141,15 +153,20 @@ std::string SeriesKey(const v1::Run& run) {
   return Digest(text);
 }
 
-std::string EnvironmentHash(const v1::Environment& environment) {
-  std::string text = "torchlap.environment.1";
+std::string CanonicalEnvironment(const v1::Environment& environment) {
+  std::string text =
+      HasGpuSettings(environment) ? "torchlap.environment.2" : "torchlap.environment.1";
   const auto& type = *v1::Environment::descriptor();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
     if (field.number() == v1::Environment::kEnvironmentHashFieldNumber) continue;
     AddField(environment, field, &text);
   }
-  return Digest(text);
+  return text;
+}
+
+std::string EnvironmentHash(const v1::Environment& environment) {
+  return Digest(CanonicalEnvironment(environment));
 }
 
 }  // namespace torchlap::measure

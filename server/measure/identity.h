@@ -1,5 +1,5 @@
 // What makes runs the same, comparable, or made under the same conditions
-// (server/measure/README.md, section 3). The canonical texts are versioned; hashes of version 1
+// (server/measure/README.md, section 3). The canonical texts are versioned; hashes of a version
 // never change (tests/server/measure/identity_test.cc holds them).
 #pragma once
 
@@ -24,7 +24,9 @@ std::string WorkloadHash(const v1::Workload& workload);
 // Workload hash, timing, warm-up, threads and device model.
 std::string SeriesKey(const v1::Run& run);
 
-// Over every field but environment_hash itself.
+// `torchlap.environment.1`, then a line for each field that is set, but environment_hash itself:
+// `kernel="6.1.0"`. Version 2 where a setting of a GPU is among them: what had none keeps its hash.
+std::string CanonicalEnvironment(const v1::Environment& environment);
 std::string EnvironmentHash(const v1::Environment& environment);
 
 }  // namespace torchlap::measure

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "server/measure/device_summary.h"
 #include "server/measure/noise_cause.h"
 #include "server/measure/statistics.h"
 #include "server/measure/workload_kind.h"
@@ -81,11 +82,12 @@ void SetRatioInterval(const std::vector<double>& backward, const std::vector<dou
   }
 }
 
-// Of all steps, the warm-up among them: only a block that begins with the first step can tell.
+// Of all steps, the warm-up among them: only a block that begins with the first step can tell. Not
+// of a CUDA graph: its warm-up is eager, and its measured steps are replays.
 void SetSettling(const v1::SampleBlock& samples, v1::Run* run) {
   run->clear_settles_at_step();
   run->clear_cold_steady_ratio();
-  if (samples.first_step() != 0) return;
+  if (samples.first_step() != 0 || run->plan().execution() == v1::EXECUTION_CUDA_GRAPH) return;
   const RepeatedField<int64_t>& steps = StepsOf(samples, run->plan().timing());
   const std::vector<double> times(steps.begin(), steps.end());
   const std::optional<size_t> settles = FindSettling(times);
@@ -336,6 +338,7 @@ v1::Run PoolLaunches(const std::vector<v1::Run>& runs) {
   ScaleShares(runs.front(), &row);
   KeepWhatAgrees(runs, &row);
   PoolVerdicts(runs, &row);
+  PoolDeviceSummaries(runs, &row);
   for (const v1::Run& run : runs) {
     if (run.has_memory()) RaiseTo(run.memory(), row.mutable_memory());
   }

@@ -24,19 +24,20 @@ std::vector<double> MeasuredSteps(const v1::SampleBlock& samples, v1::Timing tim
 
 // Sets phases, step, device phases, backward_forward_*, tokens_per_s, flops_per_s, actual_*_steps
 // and statistics_version of `run` from the measured steps of `samples`, and settles_at_step and
-// cold_steady_ratio from all of them (server/measure/noise_cause.h). With timing `events` the
-// phases are those of the device's clock. What cannot be computed stays unset: of a calibration,
-// whose steps are of several kinds, all but the numbers of steps. Takes some 2 ms a
-// phase from 400 steps on, less below.
+// cold_steady_ratio from all of them (server/measure/noise_cause.h), but for CUDA graphs, which
+// warm up with steps of another kind. With timing `events` the phases are those of the device's
+// clock. What cannot be computed stays unset: of a calibration, whose steps are of several kinds,
+// all but the numbers of steps. Takes some 2 ms a phase from 400 steps on, less below.
 void SummariseRun(const v1::SampleBlock& samples, v1::Run* run);
 
 // One row for a job's launches: one OK run of each (launch_runs.h), at least one. Of one run: that
 // run. Of several: the first run's identity; each phase's mean and std over the launches' medians
 // (the other statistics likewise), with within_std_ns, the root mean square of the launches' own
-// standard deviations; ratios and rates from these; the largest memory peaks; the worst verdict,
-// all reasons and the assessment of the first run with that verdict; contaminated_tries summed.
-// Numbers of steps, settles_at_step and stop_reason only where all launches agree;
-// cold_steady_ratio is the median. pooled_launches is set.
+// standard deviations; ratios and rates from these; the largest memory peaks; energy, power, clocks
+// and temperature as device_summary.h says; the worst verdict, all reasons and the assessment of
+// the first run with that verdict; contaminated_tries summed. Numbers of steps, settles_at_step and
+// stop_reason only where all launches agree; cold_steady_ratio is the median. pooled_launches is
+// set.
 v1::Run PoolLaunches(const std::vector<v1::Run>& runs);
 
 }  // namespace torchlap::measure

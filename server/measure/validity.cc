@@ -1,6 +1,7 @@
 #include "server/measure/validity.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -22,11 +23,9 @@ constexpr uint64_t kSoftwareThermal = 0x20;
 constexpr uint64_t kHardwareThermal = 0x40;
 constexpr uint64_t kHardwarePowerBrake = 0x80;
 
-constexpr size_t kFewestReadings = 2;
-
 // The reasons of a verdict; notes have none.
-v1::Validity VerdictOf(v1::Reason reason) {
-  switch (reason) {
+v1::Validity VerdictOf(const v1::Evidence& evidence) {
+  switch (evidence.reason()) {
     case v1::REASON_FOREIGN_CPU:
     case v1::REASON_FOREIGN_GPU:
     case v1::REASON_THERMAL:
@@ -41,22 +40,44 @@ v1::Validity VerdictOf(v1::Reason reason) {
     case v1::REASON_LOW_EFFICIENCY:
       return v1::VALIDITY_SUSPECT;
     case v1::REASON_NO_COUNTERS:
+    case v1::REASON_PIDS_NOT_TRANSLATED:
     case v1::REASON_SHORT_WINDOW:
     case v1::REASON_FEW_STEPS:
     case v1::REASON_NO_WARMUP:
       return v1::VALIDITY_UNVERIFIED;
+    case v1::REASON_NO_UTILISATION:
+      // Of nobody else there is nothing that had to be told.
+      return evidence.pid() == 0 ? v1::VALIDITY_CLEAN : v1::VALIDITY_UNVERIFIED;
     default:
       return v1::VALIDITY_CLEAN;
   }
 }
 
-v1::Evidence MakeEvidence(v1::Reason reason, double value, double threshold) {
+v1::Evidence MakeEvidence(v1::Reason reason) {
   v1::Evidence evidence;
   evidence.set_reason(reason);
+  return evidence;
+}
+
+v1::Evidence MakeEvidence(v1::Reason reason, double value, double threshold) {
+  v1::Evidence evidence = MakeEvidence(reason);
   evidence.set_value(value);
   evidence.set_threshold(threshold);
   return evidence;
 }
+
+// Time that the device was slowed down, counted since the driver was loaded.
+struct Counter {
+  bool (v1::DeviceReading::*has)() const;
+  uint64_t (v1::DeviceReading::*get)() const;
+};
+
+constexpr Counter kThermalCounter = {&v1::DeviceReading::has_thermal_violation_ns,
+                                     &v1::DeviceReading::thermal_violation_ns};
+constexpr Counter kPowerCounter = {&v1::DeviceReading::has_power_violation_ns,
+                                   &v1::DeviceReading::power_violation_ns};
+constexpr Counter kBoardCounter = {&v1::DeviceReading::has_hardware_violation_ns,
+                                   &v1::DeviceReading::hardware_violation_ns};
 
 // Consecutive measured steps, by their index in the block, `end` not among them.
 struct Window {
@@ -219,24 +240,76 @@ class Examination {
   }
 
   void FindForeignGpu() {
-    for (const ForeignUse& use : around_.foreign) {
-      const bool computed = use.sm_ratio && *use.sm_ratio > T::kForeignSmShare;
-      v1::Evidence evidence =
-          MakeEvidence(computed ? v1::REASON_FOREIGN_GPU : v1::REASON_RESIDENT,
-                       std::min(use.sm_ratio.value_or(0), 1.0), T::kForeignSmShare);
-      if (!use.sm_ratio) evidence.clear_value();
-      evidence.set_pid(use.pid);
-      evidence.set_process(use.process);
-      evidence.set_user(use.user);
-      evidence_.push_back(std::move(evidence));
+    const GpuProcesses& gpu = around_.gpu;
+    if (PidsSayNothing()) {
+      evidence_.push_back(MakeEvidence(v1::REASON_PIDS_NOT_TRANSLATED));
+      return;
+    }
+    for (const ForeignUse& use : gpu.foreign) AddForeign(use);
+    const bool was_asked = !gpu.looks_ns.empty();
+    const bool somebody_else = std::any_of(gpu.foreign.begin(), gpu.foreign.end(),
+                                           [](const auto& use) { return use.computes; });
+    if (was_asked && !gpu.tells_samples && !somebody_else) {
+      evidence_.push_back(MakeEvidence(v1::REASON_NO_UTILISATION));
     }
   }
 
-  bool DuringSteps(const v1::DeviceReading& reading) const {
-    if (samples_.start_ns_size() <= static_cast<int>(begin_)) return false;
-    const int64_t start = samples_.start_ns(static_cast<int>(begin_));
-    return reading.at_ns() >= start && reading.at_ns() <= start + measured_.wall_ns;
+  // Our worker computes during the measured steps. Where the driver tells of processes then, and
+  // not of it, they have other numbers there, or are not told.
+  bool PidsSayNothing() const {
+    const GpuProcesses& gpu = around_.gpu;
+    if (gpu.has_worker) return false;
+    const bool was_listed = std::any_of(gpu.looks_ns.begin(), gpu.looks_ns.end(),
+                                        [this](int64_t at_ns) { return IsMeasured(at_ns); });
+    if (was_listed || gpu.has_own_pids) return was_listed;
+    return std::any_of(gpu.foreign.begin(), gpu.foreign.end(),
+                       [this](const auto& use) { return !MeasuredSamples(use).empty(); });
   }
+
+  std::vector<UseSample> MeasuredSamples(const ForeignUse& use) const {
+    std::vector<UseSample> samples;
+    std::copy_if(use.samples.begin(), use.samples.end(), std::back_inserter(samples),
+                 [this](const UseSample& sample) { return IsMeasured(sample.at_ns); });
+    return samples;
+  }
+
+  void AddForeign(const ForeignUse& use) {
+    v1::Evidence evidence = MakeEvidence(v1::REASON_RESIDENT);
+    evidence.set_pid(use.pid);
+    evidence.set_process(use.process);
+    evidence.set_user(use.user);
+    if (around_.gpu.tells_samples) return AddByItsSamples(use, std::move(evidence));
+    if (use.computes) evidence.set_reason(v1::REASON_NO_UTILISATION);
+    evidence_.push_back(std::move(evidence));
+  }
+
+  void AddByItsSamples(const ForeignUse& use, v1::Evidence evidence) {
+    std::vector<UseSample> busy = MeasuredSamples(use);
+    std::erase_if(busy, [](const UseSample& s) { return s.sm_ratio <= T::kForeignSmShare; });
+    double sum = 0;
+    for (const UseSample& sample : busy) sum += sample.sm_ratio;
+    const double mean = busy.empty() ? 0 : sum / static_cast<double>(busy.size());
+    evidence.set_value(std::min(mean, 1.0));
+    evidence.set_threshold(T::kForeignSmShare);
+    if (busy.size() >= T::kFewestForeignSamples) evidence.set_reason(v1::REASON_FOREIGN_GPU);
+    if (busy.empty()) {
+      evidence_.push_back(std::move(evidence));
+    } else {
+      Add(std::move(evidence), StepAt(busy.front().at_ns), StepAt(busy.back().at_ns));
+    }
+  }
+
+  std::optional<int64_t> MeasuredFrom() const {
+    if (samples_.start_ns_size() <= static_cast<int>(begin_)) return std::nullopt;
+    return samples_.start_ns(static_cast<int>(begin_));
+  }
+
+  bool IsMeasured(int64_t at_ns) const {
+    const std::optional<int64_t> from = MeasuredFrom();
+    return from && at_ns >= *from && at_ns <= *from + measured_.wall_ns;
+  }
+
+  bool DuringSteps(const v1::DeviceReading& reading) const { return IsMeasured(reading.at_ns()); }
 
   size_t StepAt(int64_t at_ns) const {
     size_t step = begin_;
@@ -247,12 +320,9 @@ class Examination {
   }
 
   void FindSlowdowns() {
-    FindCounted(v1::REASON_THERMAL, &v1::DeviceReading::has_thermal_violation_ns,
-                &v1::DeviceReading::thermal_violation_ns);
-    FindCounted(v1::REASON_HARDWARE_SLOWDOWN, &v1::DeviceReading::has_hardware_violation_ns,
-                &v1::DeviceReading::hardware_violation_ns);
-    FindCounted(v1::REASON_POWER_CAP, &v1::DeviceReading::has_power_violation_ns,
-                &v1::DeviceReading::power_violation_ns);
+    AddCounted(v1::REASON_THERMAL, kThermalCounter);
+    AddCounted(v1::REASON_BOARD_LIMIT, kBoardCounter);
+    AddCounted(v1::REASON_POWER_CAP, kPowerCounter);
     FindThrottling(v1::REASON_THERMAL, kSoftwareThermal | kHardwareThermal, 0);
     FindThrottling(v1::REASON_POWER_BRAKE, kHardwarePowerBrake, 0);
     FindThrottling(v1::REASON_HARDWARE_SLOWDOWN, kHardwareSlowdown,
@@ -260,24 +330,48 @@ class Examination {
     FindThrottling(v1::REASON_POWER_CAP, kSoftwarePowerCap, 0);
   }
 
-  // What a counter of slowed time grew by, from the first reading that has it to the last.
-  void FindCounted(v1::Reason reason, bool (v1::DeviceReading::*has)() const,
-                   uint64_t (v1::DeviceReading::*counter)() const) {
-    const v1::DeviceReading* first = nullptr;
-    const v1::DeviceReading* last = nullptr;
+  void AddCounted(v1::Reason reason, const Counter& counter) {
+    const double share = SlowedShare(counter);
+    if (share <= T::kSlowedShare) return;
+    evidence_.push_back(MakeEvidence(reason, std::min(share, 1.0), T::kSlowedShare));
+  }
+
+  // The readings that have the counter: the last before the measured steps and the first after
+  // them; for want of these the first and the last of all.
+  struct Edges {
+    const v1::DeviceReading* before = nullptr;
+    const v1::DeviceReading* after = nullptr;
+    bool hold_steps = false;
+  };
+
+  Edges EdgesOf(const Counter& counter) const {
+    const std::optional<int64_t> from = MeasuredFrom();
+    const int64_t until = from.value_or(0) + measured_.wall_ns;
+    Edges edges;
+    bool begins_before = false;
+    bool ends_after = false;
     for (const v1::DeviceReading& reading : around_.readings.device()) {
-      if (!(reading.*has)()) continue;
-      if (first == nullptr) first = &reading;
-      last = &reading;
+      if (!(reading.*counter.has)()) continue;
+      const bool is_before = from && reading.at_ns() <= *from;
+      if (is_before || edges.before == nullptr) edges.before = &reading;
+      if (!ends_after) edges.after = &reading;
+      begins_before = begins_before || is_before;
+      ends_after = ends_after || (from && reading.at_ns() >= until);
     }
-    if (first == nullptr || last->at_ns() <= first->at_ns()) return;
+    edges.hold_steps = begins_before && ends_after;
+    return edges;
+  }
+
+  // What a counter of slowed time grew by, of the time between its readings.
+  double SlowedShare(const Counter& counter) const {
+    const Edges edges = EdgesOf(counter);
+    if (edges.before == nullptr || edges.after->at_ns() <= edges.before->at_ns()) return 0;
+    const uint64_t before = (edges.before->*counter.get)();
+    const uint64_t after = (edges.after->*counter.get)();
     // A driver that was loaded anew counts from 0.
-    if ((last->*counter)() < (first->*counter)()) return;
-    const double share = static_cast<double>((last->*counter)() - (first->*counter)()) /
-                         static_cast<double>(last->at_ns() - first->at_ns());
-    if (share > T::kSlowedShare) {
-      evidence_.push_back(MakeEvidence(reason, std::min(share, 1.0), T::kSlowedShare));
-    }
+    if (after < before) return 0;
+    return static_cast<double>(after - before) /
+           static_cast<double>(edges.after->at_ns() - edges.before->at_ns());
   }
 
   // Readings among the steps that have one of `bits` and none of `without`.
@@ -303,13 +397,16 @@ class Examination {
   }
 
   void FindClockDrop() {
+    // A GPU at its power limit is as it should be, and its clock is what the power allows.
+    const bool is_capped = SlowedShare(kPowerCounter) > T::kSlowedShare;
     std::optional<double> start;
     double lowest = 1;
     size_t step = 0;
     for (const v1::DeviceReading& reading : around_.readings.device()) {
-      const bool idle = (reading.throttle_reasons() & kIdle) != 0;
-      if (!DuringSteps(reading) || !reading.has_sm_mhz() || idle) continue;
+      const bool is_idle = (reading.throttle_reasons() & kIdle) != 0;
+      if (!DuringSteps(reading) || !reading.has_sm_mhz() || is_idle) continue;
       start = start.value_or(reading.sm_mhz());
+      if (is_capped || (reading.throttle_reasons() & kSoftwarePowerCap) != 0) continue;
       if (*start > 0 && reading.sm_mhz() / *start < lowest) {
         lowest = reading.sm_mhz() / *start;
         step = StepAt(reading.at_ns());
@@ -353,11 +450,7 @@ class Examination {
   }
 
   void FindGaps() {
-    if (!HasCounters()) {
-      v1::Evidence evidence;
-      evidence.set_reason(v1::REASON_NO_COUNTERS);
-      evidence_.push_back(std::move(evidence));
-    }
+    if (!HasCounters()) evidence_.push_back(MakeEvidence(v1::REASON_NO_COUNTERS));
     if (measured_.wall_ns < T::kShortNs) {
       evidence_.push_back(MakeEvidence(v1::REASON_SHORT_WINDOW,
                                        static_cast<double>(measured_.wall_ns) / 1e9,
@@ -373,16 +466,15 @@ class Examination {
     }
   }
 
+  // Whether somebody looked while the steps were measured.
   bool HasCounters() const {
     if (!around_.is_cuda) return !samples_.foreign_cpu_ns().empty();
-    size_t telling = 0;
-    for (const v1::DeviceReading& reading : around_.readings.device()) {
-      if (reading.has_throttle_reasons() || reading.has_thermal_violation_ns() ||
-          reading.has_hardware_violation_ns()) {
-        ++telling;
-      }
-    }
-    return telling >= kFewestReadings;
+    if (around_.gpu.looks_ns.empty()) return false;
+    if (EdgesOf(kThermalCounter).hold_steps) return true;
+    const auto& readings = around_.readings.device();
+    return std::any_of(readings.begin(), readings.end(), [this](const auto& reading) {
+      return DuringSteps(reading) && reading.has_throttle_reasons();
+    });
   }
 
   void Add(v1::Evidence evidence, size_t first, size_t last) {
@@ -413,7 +505,7 @@ void Judge(const v1::SampleBlock& samples, const Surroundings& around, v1::Run* 
   v1::Validity verdict = v1::VALIDITY_CLEAN;
   std::set<v1::Reason> reasons;
   for (v1::Evidence& evidence : Examination(samples, around, *run).Gather()) {
-    const v1::Validity of_reason = VerdictOf(evidence.reason());
+    const v1::Validity of_reason = VerdictOf(evidence);
     verdict = std::max(verdict, of_reason);
     if (of_reason != v1::VALIDITY_CLEAN) reasons.insert(evidence.reason());
     *run->mutable_assessment()->add_evidence() = std::move(evidence);

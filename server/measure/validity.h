@@ -34,9 +34,11 @@ struct ValidityThresholds {
   // Below 200 ms of measured steps no counter has said anything: neither ticks of 10 ms nor NVML's
   // samples, which are 20 to 170 ms apart.
   static constexpr int64_t kShortNs = 200'000'000;
-  // Another process's share of the GPU's multiprocessors. A desktop or an idle notebook stays at 0
-  // to 2 %.
+  // Of the GPU's multiprocessors, in a sample of another process. A desktop or an idle notebook
+  // stays at 0 to 2 %. The driver samples every 20 to 170 ms and names the one process that it
+  // finds at work: once may be a window that is drawn anew.
   static constexpr double kForeignSmShare = 0.05;
+  static constexpr size_t kFewestForeignSamples = 2;
   // Share of the measured time in which the device was slowed down: one sample in a hundred.
   static constexpr double kSlowedShare = 0.01;
   // Of the first clock read while steps were measured. Boost clocks sag by 5 to 15 % as a GPU warms
@@ -57,13 +59,33 @@ struct ValidityThresholds {
   static constexpr uint32_t kFewestSteps = 5;
 };
 
-// Another process on the GPU while steps were measured.
+// The process was at work on the GPU at this time, on the clock of the steps, and its
+// multiprocessors were busy to this share.
+struct UseSample {
+  int64_t at_ns = 0;
+  double sm_ratio = 0;
+};
+
+// Another process on the GPU.
 struct ForeignUse {
   int32_t pid = 0;
   std::string process;
   std::string user;
-  // Largest share of the multiprocessors that was seen, 0 to 1. Unset: the driver does not tell.
-  std::optional<double> sm_ratio;
+  bool computes = true;            // false: it only draws
+  std::vector<UseSample> samples;  // in the order of time
+};
+
+// What the driver told of the processes on the GPU around the run.
+struct GpuProcesses {
+  // It tells who keeps the GPU busy. That of a MIG instance does not.
+  bool tells_samples = false;
+  // Its pids are those of this machine's own namespace.
+  bool has_own_pids = false;
+  // Our worker was among them.
+  bool has_worker = false;
+  // When its lists were read.
+  std::vector<int64_t> looks_ns;
+  std::vector<ForeignUse> foreign;
 };
 
 // What this device reaches otherwise.
@@ -78,7 +100,7 @@ struct Surroundings {
   // Cores that the worker may run on; at least 1.
   uint32_t cores = 1;
   v1::Readings readings;
-  std::vector<ForeignUse> foreign;  // CUDA
+  GpuProcesses gpu;  // CUDA
   // The best of the OK runs on this device with the same pass, precision, attention, optimizer and
   // timing, whose step has no more FLOPs, of kFewestForEfficiency measured steps at least.
   std::optional<EfficiencyReference> sibling;
@@ -94,19 +116,26 @@ struct Surroundings {
 // is one is the verdict, else clean:
 //   contaminated  foreign-cpu, foreign-gpu, thermal, power-brake, hardware-slowdown, clock-drop
 //   suspect       cold-start, drift, two-modes, noise, low-efficiency
-//   unverified    no-counters (nothing counted other work: no foreign_cpu_ns on a CPU device,
-//                 fewer than two readings with counters on CUDA), short-window, few-steps,
-//                 no-warmup (but for purpose `warmup`, whose subject that is)
-//   notes         resident, power-cap: evidence, but no reason
+//   unverified    no-counters (nothing counted other work: no foreign_cpu_ns on a CPU device; on
+//                 CUDA nobody told of processes, or no reading among the measured steps told why
+//                 the clock is what it is and no thermal counter was read before and after them),
+//                 pids-not-translated, no-utilisation beside another process that computes,
+//                 short-window, few-steps, no-warmup (but for purpose `warmup`, whose subject that
+//                 is)
+//   notes         resident, power-cap, board-limit, no-utilisation without a process: evidence, but
+//                 no reason
 // A calibration's steps are products and copies of several kinds, each warmed up on its own: only
 // what disturbed them, and whether that could be seen, is judged. No share is above 1: the kernel's
 // ticks are coarse.
-// Evidence names the steps of its window exactly; only measured steps are judged. On a CPU device
-// other processes' CPU time is what counts; on CUDA the time that the worker's own threads waited
-// for a core, as the host has more of them than the worker uses. The process beside foreign-cpu is
-// the one that computed most, with its own part (process_value): its CPU time of that of all others
-// over all steps, times the share. Below kNamedShare there is none; on a CPU device process_value
-// alone then says that those who computed have ended (or were no processes).
+// On CUDA counters are judged over the shortest stretch between two readings that holds the
+// measured steps. Our own worker computes: where the driver does not tell of it, its pids say
+// nothing of others either. A clock that the power cap holds down (by its bit, or its counter) is
+// no clock-drop. Evidence names the steps of its window exactly; only measured steps are judged. On
+// a CPU device other processes' CPU time is what counts; on CUDA the time that the worker's own
+// threads waited for a core, as the host has more of them than the worker uses. The process beside
+// foreign-cpu is the one that computed most, with its own part (process_value): its CPU time of
+// that of all others over all steps, times the share. Below kNamedShare there is none; on a CPU
+// device process_value alone then says that those who computed have ended (or were no processes).
 void Judge(const v1::SampleBlock& samples, const Surroundings& around, v1::Run* run);
 
 }  // namespace torchlap::measure

@@ -206,15 +206,22 @@ void AddState(const v1::Device& device, const host::NvmlAnswer& nvml, DeviceFind
   }
 }
 
+// Newer GPUs do not tell where they slow down: there it is what holds the clocks down now.
+bool IsHot(const GpuFacts& gpu, const DoctorThresholds& thresholds) {
+  if (gpu.slowdown_celsius) {
+    return gpu.reading.temperature_celsius() + thresholds.hot_margin_celsius >=
+           *gpu.slowdown_celsius;
+  }
+  constexpr uint64_t kHeat = host::throttle::kHardwareThermal | host::throttle::kSoftwareThermal;
+  return (gpu.reading.throttle_reasons() & kHeat) != 0;
+}
+
 void AddTemperature(const GpuFacts& gpu, const DoctorThresholds& thresholds,
                     DeviceFindings* findings) {
   if (!gpu.reading.has_temperature_celsius()) return;
-  const unsigned celsius = gpu.reading.temperature_celsius();
-  const bool is_hot =
-      gpu.slowdown_celsius && celsius + thresholds.hot_margin_celsius >= *gpu.slowdown_celsius;
-  v1::Finding& found =
-      findings->Add(is_hot ? v1::SEVERITY_PROBLEM : v1::SEVERITY_OK, v1::FINDING_TEMPERATURE);
-  found.set_celsius(celsius);
+  const v1::Severity severity = IsHot(gpu, thresholds) ? v1::SEVERITY_PROBLEM : v1::SEVERITY_OK;
+  v1::Finding& found = findings->Add(severity, v1::FINDING_TEMPERATURE);
+  found.set_celsius(gpu.reading.temperature_celsius());
   if (gpu.slowdown_celsius) found.set_expected_celsius(*gpu.slowdown_celsius);
 }
 

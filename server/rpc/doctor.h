@@ -21,7 +21,7 @@ namespace torchlap::rpc {
 // Where a fact becomes a note or a problem.
 struct DoctorThresholds {
   // A GPU this close to where its hardware slows the clocks will be there after some seconds of
-  // work.
+  // work. One that does not tell where that is is hot while heat holds its clocks down.
   unsigned hot_margin_celsius = 5;
   // A GPU without a run of ours that is busier than this computes for somebody: an idle desktop
   // stays below.

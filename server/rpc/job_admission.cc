@@ -298,6 +298,7 @@ absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
         "workload is not given, must be a transformer_lm or a calibration");
   }
   if (job.spec.purpose() == v1::PURPOSE_UNSPECIFIED) job.spec.set_purpose(v1::PURPOSE_MEASURE);
+  if (job.spec.if_busy() == v1::IF_BUSY_UNSPECIFIED) job.spec.set_if_busy(v1::IF_BUSY_WAIT);
   const absl::Status checks = First({CheckPurpose(job.spec), CheckWords(job.spec),
                                      CheckOwnRanges(job.spec), CheckPriority(job.spec, caller)});
   if (!checks.ok()) return checks;

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -16,6 +17,8 @@
 
 namespace torchlap::run {
 namespace {
+
+constexpr int64_t kLookAgainNs = 5'000'000'000;
 
 // What a run needs to know of the job's runs before it.
 void Prepare(const std::vector<v1::Run>& earlier, storage::StartedRun* started) {
@@ -142,7 +145,7 @@ absl::StatusOr<bool> Dispatcher::WorkOnce() {
 
 void Dispatcher::Sleep() {
   std::array<pollfd, 2> fds = {{{wake_up_.fd(), POLLIN, 0}, {claim_watch_.get(), POLLIN, 0}}};
-  setting_.clock->Poll(fds.data(), fds.size(), ask_again_ns_);
+  setting_.clock->Poll(fds.data(), fds.size(), std::min(ask_again_ns_, look_again_ns_));
   wake_up_.Clear();
 }
 
@@ -234,7 +237,8 @@ absl::StatusOr<bool> Dispatcher::RunNext() {
   return true;
 }
 
-absl::Status Dispatcher::RunStarted(storage::StartedRun started) {
+absl::Status Dispatcher::RunStarted(Taken taken) {
+  storage::StartedRun& started = taken.started;
   SetState(v1::DEVICE_STATE_RUNNING, started.run.run_id(), "");
   SetUser(started.job.user());
   setting_.hub->EventsCommitted();
@@ -246,7 +250,12 @@ absl::Status Dispatcher::RunStarted(storage::StartedRun started) {
     return absl::OkStatus();
   }
   Prepare(*earlier, &started);
-  const auto [finished, instead] = runner_.Run(started);
+  const int64_t began_ns = setting_.clock->MonotonicNs();
+  const auto [finished, instead] =
+      taken.refused.empty() ? runner_.Run(started)
+                            : LaunchResult{runner_.Refuse(started, taken.refused), std::nullopt};
+  // Meanwhile the others waited for our own run.
+  if (busy_since_ns_) *busy_since_ns_ += setting_.clock->MonotonicNs() - began_ns;
   Store(finished, instead ? TryInstead(*instead) : Next(started, finished.run, *earlier));
   SetUser("");
   SetIdle();
@@ -255,20 +264,24 @@ absl::Status Dispatcher::RunStarted(storage::StartedRun started) {
   return no_room ? absl::ResourceExhaustedError(finished.run.failure().detail()) : absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<storage::StartedRun>> Dispatcher::TakeNext() {
+absl::StatusOr<std::optional<Dispatcher::Taken>> Dispatcher::TakeNext() {
   const storage::DeviceIdentity identity{device_.name, device_.uuid, device_.model};
   bool is_ours = false;
   while (!stopping_) {
     const int64_t now_ns = setting_.clock->WallNs();
     auto heads = setting_.jobs->Heads(device_keys_, now_ns);
     if (!heads.ok()) return heads.status();
-    const storage::QueueHead* head = ChooseNext(*heads);
-    if (head == nullptr) return std::nullopt;
     // Only where there is a launch, as the look costs time.
-    if (!is_ours && IsUsedByAnother()) return std::nullopt;
-    is_ours = true;
-    auto started = setting_.jobs->Start(head->job_id, head->launch, identity, now_ns);
-    if (started.ok()) return std::optional(*std::move(started));
+    if (!is_ours && ChooseNext(*heads) != nullptr) {
+      if (IsUsedByAnother()) return std::nullopt;
+      is_ours = true;
+    }
+    auto choice = Choose(*std::move(heads));
+    if (!choice.ok()) return choice.status();
+    if (!*choice) return std::nullopt;
+    const storage::QueueHead& head = (*choice)->head;
+    auto started = setting_.jobs->Start(head.job_id, head.launch, identity, now_ns);
+    if (started.ok()) return Taken{*std::move(started), std::move((*choice)->refused)};
     if (absl::IsFailedPrecondition(started.status())) {
       // It was set aside, and its watchers are told: the next one may do better.
       spdlog::error("{}: {}", device_.name, std::string(started.status().message()));
@@ -279,6 +292,64 @@ absl::StatusOr<std::optional<storage::StartedRun>> Dispatcher::TakeNext() {
     if (!absl::IsAborted(started.status())) return started.status();
   }
   return std::nullopt;
+}
+
+absl::StatusOr<std::optional<Dispatcher::Choice>> Dispatcher::Choose(
+    std::vector<storage::QueueHead> heads) {
+  if (heads.empty()) {
+    EndBusy();
+    return std::nullopt;
+  }
+  const std::optional<host::ForeignWork> others = place_->OthersNow();
+  std::string why;
+  while (const storage::QueueHead* head = ChooseNext(heads)) {
+    const absl::StatusOr<BusyVerdict> verdict = LookAt(*head, others);
+    if (!verdict.ok()) return verdict.status();
+    if (verdict->next != BusyVerdict::Next::kWait) {
+      EndBusy();
+      return Choice{*head, verdict->reason};
+    }
+    if (why.empty()) why = verdict->reason;
+    heads.erase(heads.begin() + (head - heads.data()));
+  }
+  SetBusy(why);
+  return std::nullopt;
+}
+
+absl::StatusOr<BusyVerdict> Dispatcher::LookAt(const storage::QueueHead& head,
+                                               const std::optional<host::ForeignWork>& others) {
+  if (!others || IsQuiet(*others, device_.memory_bytes)) {
+    busy_since_ns_.reset();
+    return BusyVerdict();
+  }
+  const auto job = setting_.jobs->Get(head.job_id);
+  // What is wrong with the row is said by who starts it.
+  if (absl::IsNotFound(job.status()) || storage::IsRowDamaged(job.status())) return BusyVerdict();
+  if (!job.ok()) return job.status();
+  const uint64_t most = MostForeignBytes(*job, head.launch, device_.memory_bytes);
+  const auto why = WhyBusy(*others, most, device_.memory_bytes);
+  if (!why) return BusyVerdict();
+  const int64_t now_ns = setting_.clock->MonotonicNs();
+  if (!busy_since_ns_) busy_since_ns_ = now_ns;
+  const int64_t waited_ns =
+      std::min(now_ns - *busy_since_ns_, setting_.clock->WallNs() - job->submitted_at_ns());
+  return JudgeBusy(job->spec().if_busy(), *why, waited_ns);
+}
+
+void Dispatcher::SetBusy(const std::string& why) {
+  look_again_ns_ = setting_.clock->MonotonicNs() + kLookAgainNs;
+  const v1::Device now = Describe();
+  if (now.state() == v1::DEVICE_STATE_BUSY && now.detail() == why) return;
+  SetState(v1::DEVICE_STATE_BUSY, "", why);
+  spdlog::info("{}: {}; waiting", device_.name, why);
+  setting_.hub->EventsCommitted();
+}
+
+void Dispatcher::EndBusy() {
+  look_again_ns_ = Clock::kNever;
+  if (Describe().state() != v1::DEVICE_STATE_BUSY) return;
+  SetIdle();
+  setting_.hub->EventsCommitted();
 }
 
 void Dispatcher::SetAside(storage::StartedRun started, const absl::Status& why) {

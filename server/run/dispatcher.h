@@ -17,6 +17,7 @@
 #include "server/host/device_claim.h"
 #include "server/host/devices.h"
 #include "server/run/backoff.h"
+#include "server/run/busy_wait.h"
 #include "server/run/dispatcher_setting.h"
 #include "server/run/launch_runner.h"
 #include "server/run/place.h"
@@ -64,9 +65,24 @@ class Dispatcher {
   // Gives way, where the device is ours and another must be let have it.
   bool IsUsedByAnother();
   absl::StatusOr<bool> RunNext();
-  absl::StatusOr<std::optional<storage::StartedRun>> TakeNext();
+  struct Choice {
+    storage::QueueHead head;
+    std::string refused;  // why its launch is not run; empty: it is
+  };
+  struct Taken {
+    storage::StartedRun started;
+    std::string refused;
+  };
+  absl::StatusOr<std::optional<Taken>> TakeNext();
+  // Nothing: there is no job, or all wait for others who use the device.
+  absl::StatusOr<std::optional<Choice>> Choose(std::vector<storage::QueueHead> heads);
+  absl::StatusOr<BusyVerdict> LookAt(const storage::QueueHead& head,
+                                     const std::optional<host::ForeignWork>& others);
+  // The device is looked at again every 5 s while jobs wait for it.
+  void SetBusy(const std::string& why);
+  void EndBusy();
   // Runs and stores it. An error: this host has no room for a worker now.
-  absl::Status RunStarted(storage::StartedRun started);
+  absl::Status RunStarted(Taken taken);
   // The job's runs before this one, by number. DATA_LOSS, NOT_FOUND: they can never be read.
   // ABORTED: the daemon stops, and the database does not tell them.
   absl::StatusOr<std::vector<v1::Run>> EarlierRuns(const storage::StartedRun& started);
@@ -105,6 +121,10 @@ class Dispatcher {
   std::string gave_way_to_;  // the user; empty: nobody since the last run
   // A claim that may lapse is looked at again then.
   int64_t ask_again_ns_ = Clock::kNever;
+  // So is a busy device.
+  int64_t look_again_ns_ = Clock::kNever;
+  // Since when others have used the device while a job wanted it; later by what our runs took.
+  std::optional<int64_t> busy_since_ns_;
   Backoff backoff_;
 
   mutable Mutex mutex_;

@@ -5,6 +5,7 @@
 
 #include "proto/ranges.h"
 #include "server/measure/workload_kind.h"
+#include "storage/own_fault.h"
 
 namespace torchlap::run {
 namespace {
@@ -44,10 +45,17 @@ bool IsVerification(const v1::JobSpec& spec, const v1::Run& run) {
   return run.actual_measure_steps() >= spec.plan().measure_steps();
 }
 
+// Others held the memory: the size is tried again, unless the job does not wait for them.
+bool SaysNothing(const v1::JobSpec& spec, const v1::Run& run) {
+  return run.outcome() == v1::OUTCOME_OUT_OF_MEMORY && spec.if_busy() != v1::IF_BUSY_RUN &&
+         !storage::IsOwnFault(run.failure());
+}
+
 Frontier FrontierOf(const v1::JobSpec& spec, const Axis& axis, const std::vector<v1::Run>& tries) {
   Frontier frontier;
   for (const v1::Run& run : tries) {
     const uint32_t size = axis.SizeOf(run.workload());
+    if (SaysNothing(spec, run)) continue;
     if (run.outcome() == v1::OUTCOME_OUT_OF_MEMORY) {
       frontier.too_big = std::min(frontier.too_big.value_or(size), size);
     } else if (run.outcome() == v1::OUTCOME_OK) {

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <utility>
 
 #include "proto/words.h"
+#include "server/measure/device_summary.h"
+#include "server/run/busy_wait.h"
+#include "server/run/memory_fault.h"
 #include "server/run/next_run.h"
 #include "server/run/run_assessment.h"
 
@@ -59,28 +63,55 @@ storage::FinishedRun LaunchRunner::RunTheWorker(const storage::StartedRun& start
   RunRecord record(started.run);
   const std::unique_ptr<Telemetry> telemetry = place_.Watch(started.run.plan().telemetry());
   const std::optional<uint64_t> foreign_bytes = place_.ForeignBytes();
-  pid_t pid = 0;
-  WorkerEnd end = RunWorker(started, telemetry.get(), &pid, &record);
+  const v1::Environment environment = place_.Environment();
+  WorkerEnd end = RunWorker(started, telemetry.get(), &record);
   const int64_t duration_ns = setting_.clock->MonotonicNs() - began_ns;
   if (place_.KeepsTime()) HoldToTime(record, duration_ns, &end);
-  storage::FinishedRun finished = std::move(record).Finish(end, place_.Environment(), duration_ns);
+  storage::FinishedRun finished = std::move(record).Finish(end, environment, duration_ns);
   finished.readings.MergeFrom(readings);
   for (v1::DeviceReading& reading : telemetry->Take()) {
     *finished.readings.add_device() = std::move(reading);
   }
+  measure::SummariseDevice(finished.samples, finished.readings, &finished.run);
   if (foreign_bytes) finished.run.mutable_memory()->set_device_foreign_bytes(*foreign_bytes);
   if (finished.run.outcome() == v1::OUTCOME_OUT_OF_MEMORY) {
-    // The worker is gone by now: what is held is held by others.
-    if (const auto held = place_.ForeignBytes()) {
-      finished.run.mutable_failure()->set_foreign_bytes(*held);
-    }
+    SayWhoHeldMemory(&finished.run);
   }
-  AssessRun(telemetry->Around(pid), &finished);
+  AssessRun(telemetry->Around(), &finished);
   const std::string& detail = finished.run.failure().detail();
   spdlog::info("{}: run {} of {} ended {}{}{}", place_.device().name, finished.run.run_id(),
                started.job.user(), Word(finished.run.outcome()), detail.empty() ? "" : ": ",
                detail);
   return finished;
+}
+
+// What others hold beyond an idle device's, they may give back.
+uint64_t LaunchRunner::RoomBytes() const {
+  const uint64_t memory_bytes = place_.device().memory_bytes;
+  const uint64_t held = memory_bytes > 0 ? place_.ForeignBytes().value_or(0) : 0;
+  return IsIdleMemory(held, memory_bytes) ? memory_bytes - std::min(held, memory_bytes)
+                                          : memory_bytes;
+}
+
+storage::FinishedRun LaunchRunner::Refuse(const storage::StartedRun& started,
+                                          const std::string& why) const {
+  v1::Failure failure;
+  failure.set_detail(fmt::format("{} is busy: {}", place_.device().name, why));
+  return RunRecord(started.run).FinishSkipped(failure);
+}
+
+// The worker is gone by now: what is held is held by others, if they have not gone since. A CPU
+// device's limit is its own.
+void LaunchRunner::SayWhoHeldMemory(v1::Run* run) const {
+  v1::Failure* failure = run->mutable_failure();
+  const std::optional<host::ForeignWork> others = place_.OthersNow();
+  if (others) {
+    std::optional<uint64_t> held = ForeignAtFailure(run->memory(), *failure);
+    if (!held) held = others->held_bytes;
+    if (held) failure->set_foreign_bytes(*held);
+  }
+  const std::string holders = others ? HoldersOf(others->holding) : "";
+  failure->set_detail(OutOfMemoryLine(*failure, place_.device().name, holders));
 }
 
 void LaunchRunner::AssessRun(const GpuSurroundings& around, storage::FinishedRun* finished) const {
@@ -93,8 +124,8 @@ void LaunchRunner::AssessRun(const GpuSurroundings& around, storage::FinishedRun
 std::optional<LaunchRunner::RuledOut> LaunchRunner::FindRuledOut(
     const storage::StartedRun& started) const {
   if (!started.run.workload().has_transformer_lm()) return std::nullopt;
-  auto by_arithmetic = RuledOutByArithmetic(started.run.workload(), place_.device().name,
-                                            place_.device().memory_bytes);
+  auto by_arithmetic =
+      RuledOutByArithmetic(started.run.workload(), place_.device().name, RoomBytes());
   if (by_arithmetic) return RuledOut{*std::move(by_arithmetic), std::nullopt};
   if (started.run.cause() != v1::CAUSE_FIRST) return std::nullopt;
   const NextTry::Size smallest = SmallestTry(TryOf(started.job, started.run));
@@ -120,13 +151,12 @@ std::optional<LaunchRunner::RuledOut> LaunchRunner::BeyondFrontier(
 }
 
 WorkerEnd LaunchRunner::RunWorker(const storage::StartedRun& started, Telemetry* telemetry,
-                                  pid_t* pid, RunRecord* record) {
+                                  RunRecord* record) {
   const v1::Run& run = started.run;
   const int64_t began_ns = setting_.clock->MonotonicNs();
   auto worker = place_.Start(run.run_id());
   if (!worker.ok()) return NotStarted(worker.status());
-  *pid = (*worker)->pid();
-  telemetry->Begin();
+  telemetry->Begin((*worker)->pid());
   WorkerEnd end = FollowWorker(place_.Request(run), OrdersFor(run, began_ns, telemetry, record),
                                worker->get(), record);
   telemetry->End();

@@ -33,6 +33,8 @@ class LaunchRunner {
 
   // Blocks until the worker is gone. SKIPPED without a worker where the size is ruled out.
   LaunchResult Run(const storage::StartedRun& started);
+  // SKIPPED without a worker, because the device is busy: `why`, one line.
+  storage::FinishedRun Refuse(const storage::StartedRun& started, const std::string& why) const;
 
  private:
   struct RuledOut {
@@ -42,13 +44,15 @@ class LaunchRunner {
   // Why the size cannot fit, if that is known without trying. An error of the database costs a try
   // that could have been saved.
   std::optional<RuledOut> FindRuledOut(const storage::StartedRun& started) const;
+  // Of the device's memory, what a run may come to have; 0: no limit is known.
+  uint64_t RoomBytes() const;
   std::optional<RuledOut> BeyondFrontier(const storage::StartedRun& started) const;
   storage::FinishedRun RunTheWorker(const storage::StartedRun& started);
-  // `pid`: of the worker, once there is one.
-  WorkerEnd RunWorker(const storage::StartedRun& started, Telemetry* telemetry, pid_t* pid,
-                      RunRecord* record);
+  WorkerEnd RunWorker(const storage::StartedRun& started, Telemetry* telemetry, RunRecord* record);
   FollowOrders OrdersFor(const v1::Run& run, int64_t began_ns, Telemetry* telemetry,
                          RunRecord* record);
+  // Of a run that ended OUT_OF_MEMORY: who held what it lacked.
+  void SayWhoHeldMemory(v1::Run* run) const;
   void AssessRun(const GpuSurroundings& around, storage::FinishedRun* finished) const;
 
   Place& place_;

@@ -54,26 +54,27 @@ class LocalTelemetry final : public Telemetry {
  public:
   LocalTelemetry(std::shared_ptr<const host::NvmlLibrary> nvml, const std::string& uuid,
                  v1::Telemetry mode)
-      : nvml_(nvml), uuid_(uuid), telemetry_(std::move(nvml), uuid, mode, &MonotonicNs) {}
+      : nvml_(nvml), uuid_(uuid), telemetry_(std::move(nvml), uuid, mode, &SystemClock()) {}
 
-  void Begin() override { telemetry_.Begin(); }
+  void Begin(pid_t worker) override {
+    worker_ = worker;
+    telemetry_.Begin(worker);
+  }
   void End() override { telemetry_.End(); }
   std::optional<int64_t> NextSampleNs() const override { return telemetry_.NextSampleNs(); }
   void Sample() override { telemetry_.Sample(); }
   std::vector<v1::DeviceReading> Take() override { return telemetry_.Take(); }
 
-  GpuSurroundings Around(pid_t worker) const override {
+  GpuSurroundings Around() const override {
     GpuSurroundings gpu;
-    gpu.worker_pid = worker;
-    gpu.uses = telemetry_.Processes();
+    gpu.worker_pid = worker_;
+    gpu.use = telemetry_.Use();
+    gpu.xids = telemetry_.xids();
     if (nvml_ == nullptr) return gpu;
     const auto device = nvml_->DeviceOf(uuid_);
     if (!device.ok()) return gpu;
     if (const auto capability = nvml_->ComputeCapability(*device); capability.ok()) {
       gpu.compute_capability = *capability;
-    }
-    if (auto processes = host::ProcessesOn(*nvml_, *device); processes.ok()) {
-      gpu.processes = *std::move(processes);
     }
     return gpu;
   }
@@ -82,6 +83,7 @@ class LocalTelemetry final : public Telemetry {
   const std::shared_ptr<const host::NvmlLibrary> nvml_;
   const std::string uuid_;
   host::DeviceTelemetry telemetry_;
+  pid_t worker_ = 0;
 };
 
 // The claim goes on watching its own.
@@ -130,18 +132,20 @@ std::optional<host::HeldBy> LocalDevice::UsedByAnother() {
   return std::nullopt;
 }
 
-// To use a GPU is to have been able to open it. Cores are everybody's: there the holder, or what it
-// has started, computes.
+// To use a GPU is to have been able to open it. Cores, also those that a GPU's worker has, are
+// everybody's: there the holder, or what it has started, computes.
 std::optional<size_t> LocalDevice::FirstThatCounts(const std::vector<host::HeldBy>& others) const {
   std::vector<host::ProcessOwner> holders;
   for (size_t i = 0; i < others.size(); ++i) {
     const host::HeldBy& holder = others[i];
     if (host::CountsAlways(holder)) return i;
     holders.push_back({holder.pid, holder.uid});
-    if (!is_cuda() || !holder.answers || setting_.nvml == nullptr) continue;
-    if (host::UsesGpu(*setting_.nvml, device_.uuid, holder.uid)) return i;
+    if (!is_cuda() || !holder.answers) continue;
+    const auto nvml = Nvml();
+    if (nvml != nullptr && host::UsesGpu(*nvml, device_.uuid, holder.uid)) return i;
   }
-  return is_cuda() ? std::nullopt : host::FirstToComputeOn(device_.cores, holders);
+  const bool has_own_cores = !is_cuda() || device_.claim_keys.size() > 1;
+  return has_own_cores ? host::FirstToComputeOn(device_.cores, holders) : std::nullopt;
 }
 
 void LocalDevice::WarnOf(const std::vector<host::HeldBy>& ignored) {
@@ -172,6 +176,7 @@ absl::StatusOr<std::unique_ptr<Worker>> LocalDevice::Start(const std::string& ru
   }
   auto worker = WorkerProcess::Start(Command(run_id));
   if (!worker.ok()) return worker.status();
+  last_worker_ = (*worker)->pid();
   return std::unique_ptr<Worker>(*std::move(worker));
 }
 
@@ -230,18 +235,31 @@ bool LocalDevice::KeepsTime() const {
 }
 
 v1::Environment LocalDevice::Environment() const {
-  return host::EnvironmentOf(*setting_.facts, device_);
+  v1::Environment environment = host::EnvironmentOf(*setting_.facts, device_);
+  if (const auto nvml = Nvml()) host::AddGpuSettings(*nvml, device_.uuid, &environment);
+  return environment;
 }
 
 v1::Readings LocalDevice::Readings() const { return host::ReadReadings(); }
 
+std::shared_ptr<const host::NvmlLibrary> LocalDevice::Nvml() const {
+  return is_cuda() && setting_.nvml != nullptr ? setting_.nvml->Get() : nullptr;
+}
+
 std::unique_ptr<Telemetry> LocalDevice::Watch(v1::Telemetry mode) const {
-  return std::make_unique<LocalTelemetry>(is_cuda() ? setting_.nvml : nullptr, device_.uuid, mode);
+  return std::make_unique<LocalTelemetry>(Nvml(), device_.uuid, mode);
 }
 
 std::optional<uint64_t> LocalDevice::ForeignBytes() const {
-  if (!is_cuda() || setting_.nvml == nullptr) return std::nullopt;
-  return host::ForeignBytes(*setting_.nvml, device_.uuid, /*own_pid=*/0);
+  const auto nvml = Nvml();
+  if (nvml == nullptr) return std::nullopt;
+  return host::ForeignBytes(*nvml, device_.uuid, /*own_pid=*/0);
+}
+
+std::optional<host::ForeignWork> LocalDevice::OthersNow() const {
+  const auto nvml = Nvml();
+  if (nvml == nullptr) return std::nullopt;
+  return host::ForeignWorkOn(*nvml, device_.uuid, SystemClock().WallNs(), last_worker_);
 }
 
 std::optional<uint64_t> LocalDevice::MemoryKills() const { return host::KernelMemoryKills(); }

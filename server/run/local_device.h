@@ -10,6 +10,7 @@
 #include "server/host/configuration.h"
 #include "server/host/host_facts.h"
 #include "server/host/nvml_library.h"
+#include "server/host/nvml_on_demand.h"
 #include "server/run/place.h"
 #include "server/run/worker_process.h"
 
@@ -22,8 +23,8 @@ struct LocalSetting {
   std::filesystem::path worker_program;
   // One line if no worker can start; empty: none known.
   std::string torch_problem;
-  // NVIDIA's library; empty: no driver.
-  std::shared_ptr<const host::NvmlLibrary> nvml;
+  // NVIDIA's library; null: no CUDA device.
+  host::NvmlOnDemand* nvml = nullptr;
 };
 
 class LocalDevice final : public Place {
@@ -40,10 +41,13 @@ class LocalDevice final : public Place {
   v1::Readings Readings() const override;
   std::unique_ptr<Telemetry> Watch(v1::Telemetry mode) const override;
   std::optional<uint64_t> ForeignBytes() const override;
+  std::optional<host::ForeignWork> OthersNow() const override;
   std::optional<uint64_t> MemoryKills() const override;
 
  private:
   bool is_cuda() const { return device_.kind == v1::DEVICE_KIND_CUDA; }
+  // Open while it is held. Null: a CPU device, or the driver does not answer.
+  std::shared_ptr<const host::NvmlLibrary> Nvml() const;
   WorkerCommand Command(const std::string& run_id) const;
   // Where the locks of claims lie (host::TryClaim). Empty: not a daemon for the whole machine.
   absl::StatusOr<std::filesystem::path> LockFolder() const;
@@ -55,6 +59,7 @@ class LocalDevice final : public Place {
   const host::HostDevice device_;
   const LocalSetting& setting_;
   std::optional<host::Claim> claim_;
+  pid_t last_worker_ = 0;
   std::vector<std::string> warnings_;  // of the last look
 };
 

@@ -6,7 +6,9 @@
 
 #include "proto/words.h"
 #include "server/measure/workload_kind.h"
+#include "server/run/busy_wait.h"
 #include "server/run/fit_search.h"
+#include "storage/own_fault.h"
 
 namespace torchlap::run {
 namespace {
@@ -34,14 +36,39 @@ After SameSizeAgain(const v1::Run& run, v1::Cause cause) {
   return Again(size.batch_size, size.context_length, cause);
 }
 
+After Failed(const std::string& reason) {
+  After after;
+  after.next = After::Next::kJobFailed;
+  after.reason = reason;
+  return after;
+}
+
+bool MemoryWasHeld(const v1::Run& run) {
+  return run.outcome() == v1::OUTCOME_OUT_OF_MEMORY && !storage::IsOwnFault(run.failure());
+}
+
+bool IsSameSize(const v1::Run& a, const v1::Run& b) {
+  const measure::StepSize one = measure::SizeOf(a.workload());
+  const measure::StepSize other = measure::SizeOf(b.workload());
+  return one.batch_size == other.batch_size && one.context_length == other.context_length;
+}
+
+// Runs of the same launch and size that lacked what others held, this one the last.
+std::vector<v1::Run> RunsThatLacked(const v1::Run& run, const std::vector<v1::Run>& earlier) {
+  std::vector<v1::Run> runs;
+  for (const v1::Run& one : earlier) {
+    const bool is_same = one.launch() == run.launch() && IsSameSize(one, run);
+    if (is_same && MemoryWasHeld(one)) runs.push_back(one);
+  }
+  runs.push_back(run);
+  return runs;
+}
+
 After AfterMemoryRanOut(const storage::StartedRun& started, const v1::Run& run) {
   const NextTry next = AfterOutOfMemory(TryOf(started.job, run));
   if (next.size)
     return Again(next.size->batch_size, next.size->context_length, v1::CAUSE_OOM_RETRY);
-  After after;
-  after.next = After::Next::kJobFailed;
-  after.reason = next.reason;
-  return after;
+  return Failed(next.reason);
 }
 
 After AfterMeasuring(const storage::StartedRun& started, const v1::Run& run,
@@ -65,10 +92,32 @@ After AfterFit(const storage::StartedRun& started, const v1::Run& run, std::vect
     case FitStep::Next::kNothingFits:
       break;
   }
-  After after;
-  after.next = After::Next::kJobFailed;
-  after.reason = step.reason;
-  return after;
+  return Failed(step.reason);
+}
+
+// By no fault of its own: the size may well fit once the memory is free. The dispatcher looks for
+// that before the next run.
+After AfterMemoryWasHeld(const v1::Run& run, const std::vector<v1::Run>& earlier) {
+  const std::vector<v1::Run> runs = RunsThatLacked(run, earlier);
+  const int64_t waited_ns = run.started_at_ns() + run.duration_ns() - runs.front().started_at_ns();
+  if (runs.size() < kMostHeldRuns && waited_ns < kLongestBusyWaitNs) {
+    return SameSizeAgain(run, v1::CAUSE_MEMORY_HELD);
+  }
+  return Failed(fmt::format("{}; so it was in {} runs, and --if-busy run takes what is free",
+                            run.failure().detail(), runs.size()));
+}
+
+After AfterOutOfMemoryRun(const storage::StartedRun& started, const v1::Run& run,
+                          const std::vector<v1::Run>& earlier) {
+  if (MemoryWasHeld(run)) {
+    const v1::IfBusy if_busy = started.job.spec().if_busy();
+    if (if_busy == v1::IF_BUSY_FAIL) return Failed(run.failure().detail());
+    if (if_busy != v1::IF_BUSY_RUN) return AfterMemoryWasHeld(run, earlier);
+  }
+  if (run.failure().phase() != v1::PHASE_BUILD && run.purpose() == v1::PURPOSE_FIT) {
+    return AfterFit(started, run, earlier);
+  }
+  return AfterMemoryRanOut(started, run);
 }
 
 }  // namespace
@@ -81,6 +130,8 @@ FailedTry TryOf(const v1::Job& job, const v1::Run& run) {
   tried.context_length = size.context_length;
   tried.policy = job.spec().oom();
   tried.purpose = run.purpose();
+  tried.phase = run.failure().phase();
+  tried.detail = run.failure().detail();
   return tried;
 }
 
@@ -102,7 +153,7 @@ storage::AfterRun Next(const storage::StartedRun& started, const v1::Run& run,
     case v1::OUTCOME_OK:
       return fits ? AfterFit(started, run, earlier) : AfterMeasuring(started, run, earlier);
     case v1::OUTCOME_OUT_OF_MEMORY:
-      return fits ? AfterFit(started, run, earlier) : AfterMemoryRanOut(started, run);
+      return AfterOutOfMemoryRun(started, run, earlier);
     case v1::OUTCOME_INTERRUPTED:
       return SameSizeAgain(run, v1::CAUSE_INTERRUPTION);
     case v1::OUTCOME_CANCELLED:

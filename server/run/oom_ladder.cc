@@ -72,6 +72,7 @@ NextTry AfterOutOfMemory(const FailedTry& failed) {
   if (failed.outcome == v1::OUTCOME_SKIPPED) {
     return {{}, "no batch or context fits: what the pass must hold exceeds the device"};
   }
+  if (failed.phase == v1::PHASE_BUILD) return {{}, failed.detail};
   if (policy.has_retry() && !policy.retry()) {
     return {{}, "out of memory, and --no-oom-retry was given"};
   }

@@ -17,6 +17,9 @@ struct FailedTry {
   uint32_t context_length = 0;
   v1::OomPolicy policy;
   v1::Purpose purpose = v1::PURPOSE_MEASURE;
+  // Where it ran out. BUILD: while the context or the weights were made.
+  v1::Phase phase = v1::PHASE_UNSPECIFIED;
+  std::string detail;  // the failure's line
 };
 
 struct NextTry {
@@ -32,8 +35,8 @@ struct NextTry {
 
 // Halves the batch down to its floor, then the context down to its floor; where a half would be
 // below the floor, the floor itself is tried, once. A swept axis is never shrunk. After SKIPPED
-// nothing: what the pass must hold does not depend on these sizes. Only measure and warmup runs
-// shrink; the others mean exactly their size.
+// nothing: what the pass must hold does not depend on these sizes; nor after BUILD, with the
+// failure's own line. Only measure and warmup runs shrink; the others mean exactly their size.
 NextTry AfterOutOfMemory(const FailedTry& failed);
 
 // Whether the ladder may go from a size to `fits`, which is known to fit: it shrinks at all, and

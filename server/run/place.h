@@ -12,6 +12,7 @@
 
 #include "server/host/device_claim.h"
 #include "server/host/devices.h"
+#include "server/host/foreign_work.h"
 #include "server/run/surroundings.h"
 #include "server/run/worker.h"
 #include "torchlap/v1/run.pb.h"
@@ -26,15 +27,15 @@ class Telemetry {
   virtual ~Telemetry() = default;
 
   // Before the worker is handed its job, and after its end.
-  virtual void Begin() = 0;
+  virtual void Begin(pid_t worker) = 0;
   virtual void End() = 0;
   // On the place's monotonic clock; nothing: no sample is due.
   virtual std::optional<int64_t> NextSampleNs() const = 0;
   virtual void Sample() = 0;
   // The readings in their order; leaves none.
   virtual std::vector<v1::DeviceReading> Take() = 0;
-  // Who was there besides `worker`, once the run has ended.
-  virtual GpuSurroundings Around(pid_t worker) const = 0;
+  // What else was seen, once the run has ended.
+  virtual GpuSurroundings Around() const = 0;
 };
 
 // Used by the thread of its dispatcher, but for device(), which never changes.
@@ -63,13 +64,15 @@ class Place {
   // up, as those of a fake.
   virtual bool KeepsTime() const = 0;
 
-  // What is known of the environment of every run here.
+  // What is known of the environment of a run that begins here now.
   virtual v1::Environment Environment() const = 0;
   // Of the machine, now.
   virtual v1::Readings Readings() const = 0;
   virtual std::unique_ptr<Telemetry> Watch(v1::Telemetry mode) const = 0;
   // Memory of the device that others hold, while no worker of ours is there. Nothing: not told.
   virtual std::optional<uint64_t> ForeignBytes() const = 0;
+  // What they do and hold there, while no worker of ours is there. Nothing: not told.
+  virtual std::optional<host::ForeignWork> OthersNow() const = 0;
   // How many processes the kernel has killed for memory; nothing: not told.
   virtual std::optional<uint64_t> MemoryKills() const = 0;
 };

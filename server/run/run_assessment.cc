@@ -6,7 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "server/host/xid_words.h"
 #include "server/measure/advice.h"
+#include "server/measure/device_busy.h"
 #include "server/measure/validity.h"
 #include "server/measure/workload_kind.h"
 
@@ -67,28 +69,41 @@ void SetMfu(const host::VendorPeaks& peaks, v1::Run* run) {
   run->set_mfu(run->flops_per_s() / peak->second);
 }
 
-measure::ForeignUse UseOf(pid_t pid, const host::ProcessName& who, std::optional<double> sm_ratio) {
-  return {static_cast<int32_t>(pid), who.name, who.user, sm_ratio};
-}
-
-// Those that computed, and those that only hold memory. Our own worker is neither.
-std::vector<measure::ForeignUse> ForeignUses(const GpuSurroundings& gpu) {
-  std::vector<measure::ForeignUse> foreign;
-  if (gpu.uses) {
-    for (const host::ProcessUse& use : *gpu.uses) {
-      if (use.pid != gpu.worker_pid) foreign.push_back(UseOf(use.pid, use.who, use.sm_ratio));
-    }
-  }
-  for (const host::GpuProcess& process : gpu.processes) {
-    const bool known = std::any_of(foreign.begin(), foreign.end(), [&](const auto& use) {
-      return use.pid == static_cast<int32_t>(process.pid);
-    });
-    if (known || process.pid == gpu.worker_pid) continue;
-    // Where the device tells who is busy, a process that it does not name was not.
-    foreign.push_back(
-        UseOf(process.pid, process.who, gpu.uses ? std::optional<double>(0.0) : std::nullopt));
+measure::ForeignUse ForeignUseOf(const host::ProcessUse& use) {
+  measure::ForeignUse foreign;
+  foreign.pid = static_cast<int32_t>(use.pid);
+  foreign.process = use.who.name;
+  foreign.user = use.who.user;
+  foreign.computes = use.computes;
+  for (const host::UseSample& sample : use.samples) {
+    foreign.samples.push_back({sample.at_ns, sample.sm_ratio});
   }
   return foreign;
+}
+
+// Our own worker is no neighbour.
+measure::GpuProcesses ProcessesOf(const GpuSurroundings& gpu) {
+  measure::GpuProcesses processes;
+  processes.tells_samples = gpu.use.tells_samples;
+  processes.has_own_pids = gpu.use.has_own_pids;
+  processes.looks_ns = gpu.use.looks_ns;
+  for (const host::ProcessUse& use : gpu.use.processes) {
+    if (use.pid == gpu.worker_pid) {
+      processes.has_worker = true;
+    } else {
+      processes.foreign.push_back(ForeignUseOf(use));
+    }
+  }
+  return processes;
+}
+
+// A run that ended well was not hurt by them, and one that was cancelled did not end by them.
+void AddXids(const std::vector<uint64_t>& xids, v1::Run* run) {
+  const bool failed = run->outcome() != v1::OUTCOME_OK && run->outcome() != v1::OUTCOME_CANCELLED;
+  if (xids.empty() || !failed) return;
+  std::string* detail = run->mutable_failure()->mutable_detail();
+  if (!detail->empty()) *detail += "; ";
+  *detail += "the driver reported " + host::XidWords(xids);
 }
 
 }  // namespace
@@ -96,11 +111,12 @@ std::vector<measure::ForeignUse> ForeignUses(const GpuSurroundings& gpu) {
 absl::Status Assess(const host::HostDevice& device, const GpuSurroundings& gpu,
                     const storage::RunStore& runs, storage::FinishedRun* finished) {
   v1::Run* run = &finished->run;
+  AddXids(gpu.xids, run);
   measure::Surroundings around;
   around.is_cuda = device.kind == v1::DEVICE_KIND_CUDA;
   around.cores = static_cast<uint32_t>(std::max<size_t>(1, device.cores.size()));
   around.readings = finished->readings;
-  around.foreign = ForeignUses(gpu);
+  around.gpu = ProcessesOf(gpu);
   const auto sibling = FindSibling(runs, *run);
   const auto found = runs.LatestCalibration(run->device_uuid());
   const std::optional<v1::Run> calibration = found.ok() ? *found : std::nullopt;
@@ -119,6 +135,9 @@ absl::Status Assess(const host::HostDevice& device, const GpuSurroundings& gpu,
     context.calibration_load = LoadOf(runs, run->calibration_run_id());
   }
   context.device_memory_bytes = device.memory_bytes;
+  if (around.is_cuda) {
+    context.device_busy_ratio = measure::DeviceBusyRatio(finished->samples, finished->readings);
+  }
   measure::Advise(finished->samples, context, run);
   return sibling.ok() ? found.status() : sibling.status();
 }

@@ -12,7 +12,8 @@
 namespace torchlap::run {
 
 // Sets matmul_peak_ratio, calibration_run_id, mfu, validity, validity_reasons and assessment of
-// `finished`, whose summaries and readings are set. `runs` is asked for siblings and the
+// `finished`, whose summaries and readings are set; failure.detail of a run that failed says
+// which errors the driver told of meanwhile. `runs` is asked for siblings and the
 // calibration; where that fails the run is judged without them, and the first error is returned.
 absl::Status Assess(const host::HostDevice& device, const GpuSurroundings& gpu,
                     const storage::RunStore& runs, storage::FinishedRun* finished);

@@ -3,20 +3,18 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 
-#include "server/host/device_processes.h"
 #include "server/host/device_telemetry.h"
 
 namespace torchlap::run {
 
 struct GpuSurroundings {
   std::optional<int> compute_capability;  // 10 x major + minor
-  // Who kept the device busy; nothing: the device does not tell.
-  std::optional<std::vector<host::ProcessUse>> uses;
-  // Who held memory of it when the run ended.
-  std::vector<host::GpuProcess> processes;
+  host::DeviceUse use;
+  std::vector<uint64_t> xids;  // errors of the device that its driver told of
   pid_t worker_pid = 0;
 };
 

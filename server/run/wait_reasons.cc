@@ -34,6 +34,10 @@ v1::WaitReason OnDevice(const v1::Device& device) {
       reason.set_pid(device.claimed_by_pid());
       reason.set_user(device.claimed_by_user());
       break;
+    case v1::DEVICE_STATE_BUSY:
+      reason.set_code(v1::WaitReason::CODE_BUSY);
+      reason.set_detail(device.detail());
+      break;
     default:
       reason.set_code(v1::WaitReason::CODE_UNAVAILABLE);
       reason.set_detail(device.detail());
@@ -45,7 +49,7 @@ v1::WaitReason OnDevice(const v1::Device& device) {
 int Preference(v1::DeviceState state) {
   if (state == v1::DEVICE_STATE_IDLE) return 0;
   if (state == v1::DEVICE_STATE_RUNNING) return 1;
-  return state == v1::DEVICE_STATE_CLAIMED ? 2 : 3;
+  return state == v1::DEVICE_STATE_CLAIMED || state == v1::DEVICE_STATE_BUSY ? 2 : 3;
 }
 
 v1::WaitReason AbsentDevice(const std::string& key) {

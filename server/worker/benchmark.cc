@@ -24,9 +24,10 @@ Benchmark::Benchmark(v1::WorkerRequest request, EventWriter* events)
 v1::WorkerResult Benchmark::Run() {
   const int64_t began_ns = MonotonicNs();
   CheckRequest(request_);
+  // With the context of the device: what has no room there, no smaller step has either.
+  building_ = true;
   device_ = PrepareProcess(request_);
   SetMatmulPrecision(workload_.precision());
-  building_ = true;
   Build();
   building_ = false;
   SendBuilt(MonotonicNs() - began_ns);

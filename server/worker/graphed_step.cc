@@ -52,6 +52,8 @@ void GraphedStep::Capture() {
   loss_ = step_->Run(&peaks);
   extras_->end_capture(graph_);
   device_->Synchronise();
+  extras_->replay(graph_);
+  device_->Synchronise();
 }
 
 at::Tensor GraphedStep::Run(PhaseListener* listener) {

@@ -32,7 +32,8 @@ class GraphedStep {
   GraphedStep& operator=(const GraphedStep&) = delete;
 
   // Once, after kStepsBeforeCapture steps on the current stream, which is not the default one. The
-  // step is recorded, not executed. Throws what LibTorch throws.
+  // step is recorded, and then replayed once: the first replay takes the graph to the device, which
+  // no measured step shall do. Throws what LibTorch throws.
   void Capture();
 
   // One step. `listener` is told no phases, which cannot be told apart. The loss as

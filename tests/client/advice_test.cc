@@ -425,5 +425,26 @@ TEST(Advice, StandsBelowTablesAlone) {
   }
 }
 
+TEST(Advice, ForADeviceThatWaitsIsAGraphOrALargerBatch) {
+  v1::Run run = SmallRun();
+  run.set_device("cuda:0");
+  v1::Advice* advice = Add(v1::ADVICE_HOST_BOUND, &run);
+  advice->set_ratio(0.42);
+  advice->set_number(8);
+  const std::string line = LineOf(run);
+  EXPECT_THAT(line,
+              StartsWith("small: cuda:0 works for 42 % of a step and waits for the host else, "
+                         "which a larger batch (--batch-size 8) or a CUDA graph makes less "
+                         "of: torchlap run "));
+  EXPECT_THAT(line, HasSubstr(" --timing combined"));
+  EXPECT_THAT(line, HasSubstr(" --cuda-graph"));
+  EXPECT_THAT(line, Not(HasSubstr("--optimizer")));
+  run.mutable_workload()->mutable_transformer_lm()->set_pass_type(v1::PASS_TYPE_TRAIN_STEP);
+  EXPECT_THAT(LineOf(run), HasSubstr(" --optimizer fused"));
+  run.mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
+  EXPECT_THAT(LineOf(run), HasSubstr(", which a larger batch makes less of: torchlap run "));
+  EXPECT_THAT(LineOf(run), HasSubstr(" --batch-size 8"));
+}
+
 }  // namespace
 }  // namespace torchlap::client::format

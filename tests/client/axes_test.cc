@@ -291,6 +291,7 @@ TEST(Sweep, CarriesWhatAllItsJobsShare) {
   SweepWords words = OfSizes({"small"});
   words.timing = "combined";
   words.device = "cpu0";
+  words.if_busy = "fail";
   words.launches = "7";
   words.priority = "-5";
   words.name = "nightly";
@@ -306,6 +307,7 @@ TEST(Sweep, CarriesWhatAllItsJobsShare) {
   EXPECT_EQ(request.sweep_name(), "nightly");
   EXPECT_EQ(spec.plan().timing(), v1::TIMING_COMBINED);
   EXPECT_EQ(spec.device(), "cpu0");
+  EXPECT_EQ(spec.if_busy(), v1::IF_BUSY_FAIL);
   EXPECT_EQ(spec.plan().launches(), 7u);
   EXPECT_EQ(spec.priority(), -5);
   EXPECT_EQ(spec.plan().time_limit_ns(), 90'000'000'000);
@@ -367,6 +369,9 @@ TEST(Sweep, WordsThatAreNotOfTheContractAreRefusedWithThoseThatAre) {
   words = OfSizes({"small"});
   words.timing = "both";
   EXPECT_EQ(SweepError(words), "--timing is both, must be one of separate, combined, events");
+  words = OfSizes({"small"});
+  words.if_busy = "shrink";
+  EXPECT_EQ(SweepError(words), "--if-busy is shrink, must be one of wait, run, fail");
   words = OfSizes({"small"});
   words.labels = {"card"};
   EXPECT_EQ(SweepError(words), "--label is card, must be key=value");

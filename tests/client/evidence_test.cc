@@ -134,7 +134,8 @@ TEST(Mark, LeavesOutWhatTheVerdictDoesNotStandOn) {
 
 // Else it would read as if nobody had computed beside it.
 TEST(Mark, OfASuspectRunSaysThatNobodyCouldSeeWhoElseComputed) {
-  for (const v1::Reason gap : {v1::REASON_SHORT_WINDOW, v1::REASON_NO_COUNTERS}) {
+  for (const v1::Reason gap : {v1::REASON_SHORT_WINDOW, v1::REASON_NO_COUNTERS,
+                               v1::REASON_PIDS_NOT_TRANSLATED, v1::REASON_NO_UTILISATION}) {
     for (const v1::Reason fault : {v1::REASON_NOISE, v1::REASON_DRIFT}) {
       v1::Run run = SmallRun();
       Doubt(v1::VALIDITY_SUSPECT, {fault, gap}, &run);
@@ -187,6 +188,14 @@ TEST(Evidence, AboutTheWholeRunNamesNoSteps) {
   v1::Evidence evidence;
   evidence.set_reason(v1::REASON_NO_COUNTERS);
   EXPECT_EQ(EvidenceWords(evidence), "no-counters");
+  evidence.set_reason(v1::REASON_PIDS_NOT_TRANSLATED);
+  EXPECT_EQ(EvidenceWords(evidence), "pids-not-translated");
+  evidence.set_reason(v1::REASON_NO_UTILISATION);
+  EXPECT_EQ(EvidenceWords(evidence), "no-utilisation");
+  evidence.set_pid(101);
+  evidence.set_process("python");
+  evidence.set_user("bob");
+  EXPECT_EQ(EvidenceWords(evidence), "no-utilisation by python (pid 101, bob)");
 }
 
 }  // namespace

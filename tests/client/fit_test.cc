@@ -96,6 +96,37 @@ TEST(TryLine, TellsHowEachTryEnded) {
             "17.3 batch 16, context 256: OUT_OF_MEMORY in backward: asked 2.31 GiB, free 410 MiB");
 }
 
+TEST(TryLine, MeasuresThePeakByWhatWasFreeAtTheStart) {
+  v1::Run run = Try(2, 8, true);
+  run.mutable_memory()->set_device_free_bytes(15360 * kMiB);
+  EXPECT_EQ(format::TryLine(run), "17.2 batch 8, context 256: fits, peak 9.38 GiB of 15.0 GiB");
+}
+
+TEST(TryLine, SaysWhatOthersHoldAndWhatNoSmallerSizeCures) {
+  v1::Run run = Try(3, 16, false);
+  run.mutable_failure()->set_foreign_bytes(512 * kMiB);
+  EXPECT_THAT(format::TryLine(run), EndsWith("asked 2.31 GiB, free 410 MiB"));
+  run.mutable_failure()->set_foreign_bytes(8192 * kMiB);
+  EXPECT_THAT(format::TryLine(run), EndsWith("asked 2.31 GiB, free 410 MiB, others hold 8.00 GiB"));
+  run.mutable_failure()->set_phase(v1::PHASE_BUILD);
+  run.mutable_failure()->set_detail("out of memory while the model was built: ann holds it");
+  EXPECT_EQ(format::TryLine(run),
+            "17.3 batch 16, context 256: OUT_OF_MEMORY in build: out of memory while the model was "
+            "built: ann holds it");
+}
+
+TEST(FitLine, OfATryThatABusyDeviceSkippedNamesNoSizeThatIsTooLarge) {
+  v1::Job job = FitJob();
+  v1::Run& skipped = *job.add_runs();
+  skipped = Try(8, 13, false);
+  skipped.set_outcome(v1::OUTCOME_SKIPPED);
+  skipped.mutable_failure()->clear_asked_bytes();
+  EXPECT_EQ(format::ResultOf(job).too_large, 13u) << "that of the try before";
+  job.clear_runs();
+  *job.add_runs() = skipped;
+  EXPECT_EQ(format::ResultOf(job).too_large, std::nullopt);
+}
+
 TEST(FitTable, HasARowForEachTry) {
   ExpectGolden("fit.table", Written(format::kTable, FitJob()));
   ExpectGolden("fit.md", Written(format::kMarkdown, FitJob()));

@@ -830,6 +830,26 @@ RunDetails JudgedRun() {
   numerics->set_autocast("off");
   numerics->set_weights("float32");
   numerics->set_instructions("native");
+  v1::DeviceSummary* device = run->mutable_device_summary();
+  device->set_energy_per_step_j(117.25);
+  device->set_energy_per_token_mj(114.5);
+  device->set_energy_source(v1::ENERGY_SOURCE_INTEGRATED);
+  device->set_power_mean_watts(251.5);
+  device->set_power_peak_watts(299.75);
+  device->set_sm_clock_mean_mhz(1410.5);
+  device->set_sm_clock_peak_mhz(1755);
+  device->set_temperature_mean_celsius(61.5);
+  device->set_temperature_peak_celsius(64);
+  v1::Environment* environment = details.detail.mutable_environment();
+  environment->set_gpu_power_limit_mw(300'000);
+  environment->set_gpu_ecc("on");
+  environment->set_gpu_persistence("off");
+  environment->set_gpu_compute_mode("default");
+  environment->set_gpu_application_mhz(1410);
+  environment->set_gpu_application_memory_mhz(1215);
+  environment->set_mig_profile("1g.5gb");
+  environment->set_pcie_generation(4);
+  environment->set_pcie_width(16);
   v1::Advice* advice = run->mutable_assessment()->add_advice();
   advice->set_code(v1::ADVICE_NEIGHBOUR);
   advice->set_text("stress-ng (pid 812, ann)");
@@ -982,6 +1002,7 @@ TEST(Queue, WordsEveryReason) {
   EXPECT_EQ(words(v1::WaitReason::CODE_CLAIMED), "cuda:0 claimed by pid 812, user ann");
   EXPECT_EQ(words(v1::WaitReason::CODE_UNAVAILABLE), "cuda:0 unavailable: it fell off the bus");
   EXPECT_EQ(words(v1::WaitReason::CODE_STARTING), "about to start");
+  EXPECT_EQ(words(v1::WaitReason::CODE_BUSY), "cuda:0 busy: it fell off the bus");
 }
 
 TEST(Devices, ShowWhoClaimedThem) {

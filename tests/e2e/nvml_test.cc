@@ -32,7 +32,9 @@ TEST(NvmlTest, WithoutAGpuTheClassCudaIsRefusedAtSubmit) {
 
 TEST(NvmlTest, GpusAreListedAndOneOfThemTakesAJob) {
   World world(World::FakeGpus());
-  world.DescribeGpus("gpu GPU-1111 40960 NVIDIA A100\ngpu GPU-2222 40960 NVIDIA A100\n");
+  world.DescribeGpus(
+      "gpu GPU-1111 40960 NVIDIA A100\ngpu GPU-2222 40960 NVIDIA A100\n"
+      "power-limit-mw 300000\necc 1\n");
   ASSERT_TRUE(world.Start()) << world.daemon_log();
   const json devices = world.Json({"devices"});
   ASSERT_EQ(devices.size(), 3U);
@@ -42,6 +44,9 @@ TEST(NvmlTest, GpusAreListedAndOneOfThemTakesAJob) {
   EXPECT_EQ(devices[2]["memory_bytes"], 42949672960);
   EXPECT_EQ(world.Client(RunOn("cuda:1")).status, 0);
   EXPECT_EQ(world.Json({"show", "1"})["runs"][0]["device_uuid"], "GPU-2222");
+  const json environment = world.Json({"show", "1.1"})["environment"];
+  EXPECT_EQ(environment["gpu_power_limit_watts"], 300.0);
+  EXPECT_EQ(environment["gpu_ecc"], "on");
 }
 
 TEST(NvmlTest, OnADriverTooOldAJobFailsAndSaysWhatIsNeeded) {

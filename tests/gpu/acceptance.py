@@ -7,29 +7,44 @@
   d  timings separate, combined and events against each other
   e  CUDA graphs against eager
   f  telemetry against nvidia-smi
-  g  a second process with matmuls during a run
+  g  three runs alone, which must not be contaminated, and one beside a second process with matmuls
   h  out of memory: too large by arithmetic, a large batch, a memory fraction, a neighbour who holds memory
   i  a sweep of 50 small cells beside a Python process for each cell
   j  the device's own peak, the largest batch that fits, a warm-up comparison, a trace
+  k  what the driver and `torchlap doctor` say of the machine
+  l  the driver's raw counters during a run (raw_counters.py)
+  m  one short run of each kind: fp32, bf16 with sdpa, CUDA graph, events, trace
+  n  a real out-of-memory
+
+A machine that is there for minutes is visited twice. `--first --budget 150` looks: k, l, the recorded vectors of a, m,
+n. `--budget 500` measures: a to j in the order of their worth, in smaller editions. Every part has its share of the
+time that is left, and is ended when that is over; what was not done then is skipped with that reason.
 
 Starts daemons of its own in a temporary folder, asks them by the command line only, and ends them. Needs nothing but
 Python's standard library; parts that need CUDA, or a Python with torch, or what this version of torchlap does not do
-yet, are skipped with the reason. Writes a JSON file a part and one summary.md; the last line is the summary.
+yet, are skipped with the reason. After every part it writes two files anew, and no others: summary.md, and
+results.tar.gz with the parts as JSON, the logs of daemons and workers, the databases, and what the driver said. Parts
+of earlier calls with the same folder stay in both. The last line is the summary.
 Exit status: 0 nothing failed, 1 a part failed, 2 usage.
 """
 import argparse
 import contextlib
 import datetime
+import functools
+import itertools
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
+import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -40,6 +55,8 @@ PHASES = ("forward", "loss", "backward", "optimizer", "step")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "bf16-weights")
 PASSES = ("forward", "forward-backward", "train-step")
 PART_SECONDS = 440  # of 8 minutes: the rest is for ending what runs
+SECONDS_TO_END = 12  # of a budget: the last cancellation, the daemons' end, the files
+MOST_LOG_BYTES = 1 << 18  # of each log, its end
 TINY = "--layers 2 --heads 2 --d-model 64 --d-ff 128 --vocab 1000".split()
 TINY_PEER = "--layers 2 --heads 2 --d-model 64 --d-ff 128 --vocab 1000".split()
 
@@ -50,6 +67,10 @@ class Skip(Exception):
 
 class Broken(Exception):
     """The service did not do what it must."""
+
+
+class TimeOver(Skip):
+    """The part's share of the budget is spent."""
 
 
 class Refused(Broken):
@@ -72,20 +93,36 @@ def output_of(command, timeout=60, **options):
 
 
 class Clock:
-    """What is left of the part that runs."""
+    """What is left of the part that runs, and of the budget."""
 
-    ends = time.monotonic() + PART_SECONDS
+    began = time.monotonic()
+    budget_ends = None  # None: there is no budget
+    ends = began + PART_SECONDS
 
     @classmethod
-    def start(cls):
-        cls.ends = time.monotonic() + PART_SECONDS
+    def set_budget(cls, seconds):
+        cls.budget_ends = cls.began + seconds - SECONDS_TO_END
+
+    @classmethod
+    def start(cls, share=1.0):
+        """A part begins. `share` of what is left of a budget is its; what it leaves, the others have."""
+        now = time.monotonic()
+        if cls.budget_ends is None:
+            cls.ends = now + PART_SECONDS
+        else:
+            cls.ends = now + min(PART_SECONDS, max(0.0, cls.budget_ends - now) * share)
 
     @classmethod
     def left(cls):
         left = cls.ends - time.monotonic()
         if left <= 0:
-            raise Broken("the part's time was over")
+            raise cls.over("the part's time was over")
         return left
+
+    @classmethod
+    def over(cls, words):
+        """Where no budget was given the time is so long that running out of it is a failure."""
+        return Broken(words) if cls.budget_ends is None else TimeOver(words)
 
 
 class Service:
@@ -93,6 +130,7 @@ class Service:
 
     def __init__(self, bin_dir, folder, name, configuration, torch):
         self.bin_dir = bin_dir
+        self.name = name
         self.folder = folder / name
         for part in ("run", "state", "config"):
             (self.folder / part).mkdir(parents=True)
@@ -139,12 +177,20 @@ class Service:
         except subprocess.TimeoutExpired:
             client.kill()
             client.communicate()
-            # The jobs do not end with their client.
-            self.start("cancel", "last").communicate()
-            raise Broken(f"not done in the {left:.0f} s left: torchlap {' '.join(map(str, arguments))}") from None
+            self.cancel_last()
+            raise Clock.over(f"not done in the {left:.0f} s left: torchlap {' '.join(map(str, arguments))}") from None
         if client.returncode not in good:
             raise Refused(first_line(err))
         return client.returncode, out
+
+    def cancel_last(self):
+        """The jobs do not end with their client."""
+        client = self.start("cancel", "last")
+        try:
+            client.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            client.kill()
+            client.communicate()
 
     def json(self, *arguments, **options):
         return json.loads(self.call(*arguments, "--format", "json", **options)[1])
@@ -250,8 +296,8 @@ class Setting:
         self.cores = sorted(os.sched_getaffinity(0))
         self.main = Service(args.bin, folder, "main", self.configuration("1GiB"), args.torch)
         self.device = self.find_device()
-        self.out = args.out or default_out(self)
-        self.python, self.no_python = self.find_python()
+        self.results = Results(args.out or default_out(self), folder)
+        self.numbers = itertools.count(1)
 
     def configuration(self, memory):
         if not self.is_cpu:
@@ -270,12 +316,18 @@ class Setting:
         return contextlib.closing(ClosingService(self.args.bin, self.folder, name, self.configuration(memory),
                                                  self.args.torch))
 
-    def find_python(self):
+    @property
+    def is_short(self):
+        return Clock.budget_ends is not None
+
+    @functools.cached_property
+    def peer_python(self):
+        """(program, None), or (None, why there is none): looked for when it is needed, for that takes seconds."""
         candidates = [self.args.python] if self.args.python else [os.environ.get("TORCHLAP_PEER_PYTHON"), "python3"]
         ask = "import torch; print(torch.__version__.split('+')[0], torch.cuda.is_available())"
         reason = "no Python with torch"
         for python in filter(None, candidates):
-            answer = output_of([python, "-c", ask], timeout=120)
+            answer = output_of([python, "-c", ask], timeout=min(120, Clock.left()))
             if answer is None:
                 continue
             version, has_cuda = answer.split()
@@ -288,13 +340,31 @@ class Setting:
         return None, reason
 
     def need_python(self):
-        if self.python is None:
-            raise Skip(f"{self.no_python} (--python FILE or TORCHLAP_PEER_PYTHON names one)")
-        return self.python
+        python, reason = self.peer_python
+        if python is None:
+            raise Skip(f"{reason} (--python FILE or TORCHLAP_PEER_PYTHON names one)")
+        return python
 
     def need_cuda(self):
         if self.is_cpu:
             raise Skip("only CUDA devices have this")
+
+    @functools.cached_property
+    def presets(self):
+        """The small ones first; a shape that both editions have once."""
+        shapes = {}
+        for preset in sorted(self.main.json("presets"), key=lambda preset: preset["parameters"]):
+            shape = tuple(preset[key] for key in ("vocab_size", "d_model", "d_ff", "layers", "heads"))
+            shapes.setdefault(shape, preset)
+        return list(shapes.values())
+
+    def largest_preset(self, bytes_per_parameter, share):
+        """Of those whose parameters take no more than this share of the device's memory."""
+        most = self.device["memory_bytes"] * share
+        fitting = [preset for preset in self.presets if preset["parameters"] * bytes_per_parameter <= most]
+        if not fitting:
+            raise Skip(f"no preset is small enough for {mib(self.device['memory_bytes']):.0f} MiB")
+        return fitting[-1]
 
     def shape(self, size="small"):
         return TINY if self.is_cpu else ["--model-size", size]
@@ -322,6 +392,8 @@ class Setting:
             environment["CUDA_VISIBLE_DEVICES"] = self.device["uuid"]
         out = output_of([*prefix, self.need_python(), str(PEER), "time", *map(str, arguments), *device, *threads],
                         timeout=Clock.left(), env=environment)
+        if out is None and Clock.ends <= time.monotonic():
+            raise Clock.over("the Python peer was not done in the time left")
         if out is None:
             raise Broken(f"the Python peer failed: eager_reference.py time {' '.join(map(str, arguments))}")
         return json.loads(out)
@@ -352,9 +424,12 @@ def oracle(setting, part):
         paths = [environment.get("LD_LIBRARY_PATH"), os.environ.get("LD_LIBRARY_PATH")]
         environment["LD_LIBRARY_PATH"] = ":".join(filter(None, paths))
     for file in sorted(GOLDEN.glob("vectors-*.json")):
-        done = subprocess.run([str(program), "--gtest_filter=*AgreesWithTheFileThatTheEnvironmentNames"],
-                              env=dict(environment, TORCHLAP_ORACLE=str(file)), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=Clock.left(), check=False)
+        try:
+            done = subprocess.run([str(program), "--gtest_filter=*AgreesWithTheFileThatTheEnvironmentNames"],
+                                  env=dict(environment, TORCHLAP_ORACLE=str(file)), stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, timeout=Clock.left(), check=False)
+        except subprocess.TimeoutExpired:
+            raise Clock.over(f"{file.name} was not done in the time left") from None
         agreed = re.search(r"oracle: .*, (\d+) values agree", done.stdout)
         part.check(f"{file.name} agrees", done.returncode == 0 and agreed,
                    f"{agreed[1]} values" if agreed else done.stdout[-1500:])
@@ -371,8 +446,12 @@ def part_a(setting, part):
     part.head("what", "value", "verdict")
     with part.piece("recorded vectors"):
         oracle(setting, part)
+    if setting.args.first:
+        return
     device = setting.on_device()[1]
-    reference = losses_on(setting, "cpu0", "fp32")
+    # The CPU's own run takes longer than all of the device's.
+    where = device if setting.is_short else "cpu0"
+    reference = losses_on(setting, where, "fp32")
     for precision in PRECISIONS:
         with part.piece(f"loss in {precision}"):
             row = losses_on(setting, device, precision)
@@ -381,7 +460,7 @@ def part_a(setting, part):
             limit = 1e-4 if precision == "fp32" and setting.is_cpu else 2e-2
             part.rows.append({"precision": precision, "first_loss": row["first_loss"], "last_loss": row["last_loss"],
                               "off": off})
-            part.check(f"first loss in {precision} is that of the CPU in fp32", off <= limit,
+            part.check(f"first loss in {precision} is that of {where} in fp32", off <= limit,
                        f"{row['first_loss']} against {reference['first_loss']}")
             part.check(f"training in {precision} lowers the loss", row["last_loss"] < row["first_loss"],
                        f"{row['first_loss']} to {row['last_loss']}")
@@ -389,14 +468,12 @@ def part_a(setting, part):
 
 
 def cells_of_b(setting):
-    """(name, flags) of every preset, the small ones first; a shape that both editions have once."""
+    """(name, flags) of every preset; of the two smallest in a short visit."""
     if setting.is_cpu:
         return [("tiny", TINY)]
-    shapes = {}
-    for preset in sorted(setting.main.json("presets"), key=lambda preset: preset["parameters"]):
-        shape = tuple(preset[key] for key in ("vocab_size", "d_model", "d_ff", "layers", "heads"))
-        shapes.setdefault(shape, f"{preset['edition']}/{preset['name']}")
-    return [(name, ["--model-size", name]) for name in shapes.values()]
+    presets = setting.presets[:2] if setting.is_short else setting.presets
+    return [(f"{preset['edition']}/{preset['name']}", ["--model-size", f"{preset['edition']}/{preset['name']}"])
+            for preset in presets]
 
 
 def name_of(row):
@@ -405,8 +482,7 @@ def name_of(row):
 
 def answered_before(setting):
     """Rows of an earlier call that wrote to the same folder, by (name, precision): a slow device needs several."""
-    file = setting.out / "b.json"
-    rows = json.loads(file.read_text())["rows"] if file.is_file() else []
+    rows = setting.results.rows_of("b")
     answered = {}
     for row in rows:
         answered.setdefault((name_of(row), row["precision"]), []).append(row)
@@ -459,10 +535,10 @@ def show_of_b(part, row):
 def part_c(setting, part):
     setting.need_python()
     part.head("workload", "phase", "torchlap (ms)", "Python (ms)", "ratio", "peak ratio")
-    repeats = 2 if setting.is_cpu else 3
+    repeats = 2 if setting.is_cpu or setting.is_short else 3
     workloads = [("forward-backward", "fp32"), ("train-step", "fp32"), ("forward-backward", "bf16"),
                  ("forward-backward", "tf32")]
-    for pass_type, precision in workloads[:1] if setting.is_cpu else workloads:
+    for pass_type, precision in workloads[:1] if setting.is_cpu else workloads[:2] if setting.is_short else workloads:
         with part.piece(f"{pass_type}, {precision}"):
             compare_with_peer(setting, part, pass_type, precision, repeats)
 
@@ -538,25 +614,53 @@ def check_device_times(setting, part, row):
     return part.check("events: the device's time of a step is no longer than the host's", worst <= 1.02, worst)
 
 
+# (pass, batch, context, flags): small and large steps; the number formats and kernels that a graph must hold as well;
+# more than 3,072 tokens, from where on the backward of the embedding takes another path.
+GRAPH_CASES = [
+    ("forward", 1, 128, []), ("forward", 16, 128, []),
+    ("forward-backward", 1, 128, []), ("forward-backward", 16, 128, []),
+    ("train-step", 1, 128, ["--optimizer", "fused"]), ("train-step", 16, 128, ["--optimizer", "fused"]),
+    ("train-step", 4, 128, ["--optimizer", "fused", "--precision", "bf16", "--attention", "sdpa"]),
+    ("forward-backward", 4, 1024, []),
+    ("train-step", 4, 1024, ["--optimizer", "fused", "--precision", "bf16", "--attention", "sdpa"]),
+]
+
+
 def part_e(setting, part):
     setting.need_cuda()
-    part.head("pass", "batch", "eager (ms)", "graph (ms)", "eager / graph")
-    for pass_type in PASSES:
-        optimizer = ["--optimizer", "fused"] if pass_type == "train-step" else []
-        for batch in (1, 16):
-            with part.piece(f"{pass_type}, batch {batch}"):
-                arguments = [*setting.shape(), *setting.size(batch, 128), *setting.steps(5, 20), *setting.on_device(),
-                             *optimizer, "--pass-type", pass_type, "--timing", "combined"]
-                graph = ok_run(refused_is_skipped(lambda: setting.main.run(*arguments, "--cuda-graph")))[0]
-                eager = ok_run(setting.main.run(*arguments))[0]
-                part.rows += [eager, graph]
-                part.line(pass_type, batch, eager["step_median_ms"], graph["step_median_ms"],
-                          ratio(eager["step_median_ms"], graph["step_median_ms"]))
-                part.check(f"{pass_type}, batch {batch}: graph and eager are different series",
-                           eager["series_key"] != graph["series_key"])
-                if eager["last_loss"] is not None:
-                    off = abs(graph["last_loss"] / eager["last_loss"] - 1)
-                    part.check(f"{pass_type}, batch {batch}: the last loss is the same", off < 1e-3, off)
+    part.head("pass", "batch x context", "eager (ms)", "graph (ms)", "eager / graph")
+    # In the order of worth: what the others do not try, then the smallest steps, which gain most.
+    cases = GRAPH_CASES[6:] + GRAPH_CASES[:6] if setting.is_short else GRAPH_CASES
+    for pass_type, batch, context, flags in cases:
+        what = " ".join([pass_type, f"{batch} x {context}", *flags])
+        with part.piece(what):
+            arguments = [*setting.shape(), *setting.size(batch, context), *setting.steps(5, 20), *setting.on_device(),
+                         *flags, "--pass-type", pass_type, "--timing", "combined"]
+            graph = ok_run(refused_is_skipped(lambda: setting.main.run(*arguments, "--cuda-graph")))[0]
+            eager = ok_run(setting.main.run(*arguments))[0]
+            part.rows += [eager, graph]
+            part.line(" ".join([pass_type, *flags]), f"{batch} x {context}", eager["step_median_ms"],
+                      graph["step_median_ms"], ratio(eager["step_median_ms"], graph["step_median_ms"]))
+            part.check(f"{what}: graph and eager are different series", eager["series_key"] != graph["series_key"])
+            part.check(f"{what}: a graph's warm-up says nothing of its replays",
+                       graph["settles_at_step"] is None and graph["cold_steady_ratio"] is None)
+            compare_losses(part, what, pass_type, eager, graph)
+
+
+def compare_losses(part, what, pass_type, eager, graph):
+    if eager["first_loss"] is None:
+        return
+    off = abs(graph["first_loss"] / eager["first_loss"] - 1)
+    part.check(f"{what}: the first loss is the same", off < 1e-3, off)
+    if pass_type == "train-step":
+        # A capture trains for steps of its own, and after 25 steps of Adam rounding has grown: that both learn is all
+        # that can be asked.
+        for name, row in (("eager", eager), ("graph", graph)):
+            part.check(f"{what}: training lowers the loss, {name}", row["last_loss"] < row["first_loss"],
+                       f"{row['first_loss']} to {row['last_loss']}")
+    else:
+        off = abs(graph["last_loss"] / eager["last_loss"] - 1)
+        part.check(f"{what}: the last loss is the same", off < 1e-3, off)
 
 
 SMI_FIELDS = {"celsius": "temperature.gpu", "sm_mhz": "clocks.sm", "watts": "power.draw"}
@@ -567,9 +671,15 @@ def part_f(setting, part):
     if shutil.which("nvidia-smi") is None:
         raise Skip("there is no nvidia-smi")
     client = setting.main.start("run", *setting.shape("medium"), *setting.size(4, 256), "--warmup-steps", 5,
-                                "--measure-steps", 200, *setting.on_device(), "--format", "json")
+                                "--measure-steps", 50 if setting.is_short else 200, *setting.on_device(),
+                                "--format", "json")
     readings = []
     while client.poll() is None:
+        if Clock.ends <= time.monotonic():
+            setting.main.cancel_last()
+            client.kill()
+            client.communicate()
+            raise Clock.over("the run was not done in the time left")
         out = output_of(["nvidia-smi", f"--id={setting.device['uuid']}", "--format=csv,noheader,nounits",
                          "--query-gpu=" + ",".join(SMI_FIELDS.values())])
         if out:
@@ -606,24 +716,22 @@ def find_readings(value, name=""):
 @contextlib.contextmanager
 def neighbour(setting, *arguments):
     """Another process on the same device, as another user's would be: a run of a daemon with a claim of its own."""
-    with setting.service("neighbour") as other:
+    with setting.service(f"neighbour-{next(setting.numbers)}") as other:
         arguments = [*arguments, *setting.on_device(), "--warmup-steps", 0, "--measure-steps"]
         once = ok_run(other.run(*arguments, 1))[0]
         client = other.start("run", *arguments, 100000, "--format", "json", "--time-limit", "7m")
-        until = time.monotonic() + 120
-        while not any(job.get("state", "").upper() == "RUNNING" for job in other.json("queue")):
-            if client.poll() is not None or time.monotonic() > until:
-                raise Broken(f"the neighbour did not run: {first_line(client.communicate()[1])}")
-            time.sleep(0.05)
-        # Until it has built its model and computes, which took it no longer than its first run as a whole.
-        time.sleep(once["duration_s"] * 1.2)
         try:
+            while not any(job.get("state", "").upper() == "RUNNING" for job in other.json("queue")):
+                if client.poll() is not None:
+                    raise Broken(f"the neighbour did not run: {first_line(client.communicate()[1])}")
+                time.sleep(0.05)
+            # Until it has built its model and computes, which took it no longer than its first run as a whole.
+            time.sleep(min(once["duration_s"] * 1.2, Clock.left()))
             yield client
         finally:
-            other.start("cancel", "last").communicate()
+            other.cancel_last()
             client.kill()
             client.communicate()
-    shutil.rmtree(setting.folder / "neighbour", ignore_errors=True)
 
 
 def part_g(setting, part):
@@ -631,18 +739,27 @@ def part_g(setting, part):
     # So many that also a step of 5 ms makes a window in which a verdict can be given.
     arguments = [*setting.shape(), *setting.size(4, 256), "--warmup-steps", 5, "--measure-steps", 60,
                  *setting.on_device(), "--pass-type", "forward-backward"]
-    alone = ok_run(setting.main.run(*arguments))[0]
+    alone = None
+    for number_of_run in (1, 2, 3):
+        alone = ok_run(setting.main.run(*arguments))[0]
+        part.rows.append(alone)
+        part.line(f"alone, run {number_of_run}", alone["step_median_ms"], alone["step_cv"], alone["validity"])
+        # On a CPU whoever else computes on its core is seen, as it should be.
+        if not setting.is_cpu:
+            part.check(f"alone is not contaminated, run {number_of_run}", alone["validity"] != "contaminated",
+                       alone["validity_reasons"])
+    # Not waiting for the neighbour is what is tried here.
     with neighbour(setting, *setting.shape("medium"), *setting.size(8, 256)) as other:
-        disturbed = ok_run(setting.main.run(*arguments))[0]
+        disturbed = ok_run(setting.main.run(*arguments, "--if-busy", "run"))[0]
         part.check("the neighbour computed all the while", other.poll() is None)
-    part.rows += [alone, disturbed]
-    for what, row in (("alone", alone), ("with a neighbour", disturbed)):
-        part.line(what, row["step_median_ms"], row["step_cv"], row["validity"] or "not judged")
+        with part.piece("a busy device, --if-busy fail"):
+            setting.need_cuda()
+            row = last_run(setting.main.run(*arguments, "--if-busy", "fail"))[0]
+            part.check("a job that must not wait fails", row["job_state"] == "FAILED", row["job_state"])
+    part.rows.append(disturbed)
+    part.line("with a neighbour", disturbed["step_median_ms"], disturbed["step_cv"], disturbed["validity"])
     part.remarks.append(f"with a neighbour a step takes {disturbed['step_median_ms'] / alone['step_median_ms']:.2f}x")
-    if disturbed["validity"] is None:
-        part.skipped.append({"what": "the verdict", "reason": "this version of torchlap does not judge runs yet"})
-    else:
-        part.check("the disturbed run is contaminated", disturbed["validity"] == "contaminated", disturbed["validity"])
+    part.check("the disturbed run is contaminated", disturbed["validity"] == "contaminated", disturbed["validity"])
 
 
 def part_h(setting, part):
@@ -663,18 +780,23 @@ def part_h(setting, part):
             part.check("the next run is not hurt", row["outcome"] == "OK")
         with part.piece("a memory fraction"):
             setting.need_cuda()
+            # `small` holds 2.1 GB in a training step, and needs about twice that for this batch, on every GPU.
+            share = 2.7e9 / setting.device["memory_bytes"]
+            if share > 1:
+                raise Skip("the device has less memory than the fraction would leave")
             rows = refused_is_skipped(lambda: service.run(
                 *setting.shape(), *setting.size(4, 256), *setting.steps(1, 3), *setting.on_device(), "--pass-type",
-                "train-step", "--memory-fraction", "0.02"))
-            row = show_of_h(part, "small at 2 % of the memory", rows)
+                "train-step", "--memory-fraction", f"{share:.4f}"))
+            row = show_of_h(part, "small with 2.7 GB of the memory", rows)
             part.check("a fraction of the memory runs out", any(r["outcome"] == "OUT_OF_MEMORY" for r in rows),
                        row["outcome"])
         with part.piece("a neighbour who holds memory"):
             setting.need_cuda()
-            with neighbour(setting, *setting.shape("large"), *setting.size(4, 512), "--pass-type", "train-step"):
-                rows = service.run("--model-size", "2.7B", "--pass-type", "train-step", "--batch-size", 4,
-                                   "--context-length", 512, *setting.steps(0, 1), *setting.on_device())
-            row = show_of_h(part, "2.7B beside a neighbour", rows)
+            held_by_it, asked = setting.largest_preset(16, 0.3), setting.largest_preset(16, 0.8)
+            with neighbour(setting, *shape_of(held_by_it), *setting.size(1, 128), "--pass-type", "train-step"):
+                rows = service.run(*shape_of(asked), "--pass-type", "train-step", *setting.size(4, 512),
+                                   *setting.steps(0, 1), *setting.on_device(), "--if-busy", "run")
+            row = show_of_h(part, f"{asked['name']} beside a neighbour with {held_by_it['name']}", rows)
             held = [r["device_foreign_bytes"] or r["failure_foreign_bytes"] for r in rows]
             if any(held):
                 part.check("the memory of the neighbour is counted", max(filter(None, held)) > 2**30, held)
@@ -682,11 +804,28 @@ def part_h(setting, part):
                 part.skipped.append({"what": "memory held by others", "reason": "the run does not say it"})
 
 
+def shape_of(preset):
+    return ["--model-size", f"{preset['edition']}/{preset['name']}"]
+
+
+def batch_that_runs_out(preset, context, memory_bytes):
+    """A power of two: weights, gradients and, of each layer, three times the scores are more than half again of it."""
+    resident = preset["parameters"] * 8
+    of_a_sequence = preset["layers"] * 3 * preset["heads"] * context * context * 4
+    batch = 8
+    while resident + batch * of_a_sequence < 1.5 * memory_bytes:
+        batch *= 2
+    return batch
+
+
 def large_batch(setting, part, service):
     if setting.is_cpu:
         arguments = [*TINY, "--batch-size", 64, "--context-length", 128, "--pass-type", "forward-backward"]
     else:
-        arguments = ["--model-size", "2.7B", "--batch-size", 8, "--context-length", 1024, "--pass-type",
+        # What must be held whatever the batch leaves room: else no batch fits, and nothing is tried.
+        preset = setting.largest_preset(8, 0.5)
+        batch = batch_that_runs_out(preset, 1024, setting.device["memory_bytes"])
+        arguments = [*shape_of(preset), "--batch-size", batch, "--context-length", 1024, "--pass-type",
                      "forward-backward"]
     rows = service.run(*arguments, "--warmup-steps", 0, "--measure-steps", 1, *setting.on_device())
     row = show_of_h(part, "a large batch", rows)
@@ -715,7 +854,8 @@ def show_of_h(part, what, rows):
 
 def part_i(setting, part):
     part.head("who", "cells", "wall (s)", "a cell (s)")
-    contexts = [str(16 + 8 * n) for n in range(50)]
+    cells = 8 if setting.is_short else 50
+    contexts = [str(16 + 8 * n) for n in range(cells)]
     arguments = [*setting.shape(), "--batch-size", 1, "--context-length", *contexts, "--pass-type", "forward",
                  "--warmup-steps", 1, "--measure-steps", 2, *setting.on_device()]
     began = time.monotonic()
@@ -723,15 +863,15 @@ def part_i(setting, part):
     ours = time.monotonic() - began
     part.rows.append({"torchlap_s": ours, "cells": len(rows)})
     part.line("torchlap", len(rows), ours, ours / len(rows))
-    part.check("50 cells ran", len(rows) == 50, len(rows))
-    part.check("in one process each", len({row["run_id"] for row in rows}) == 50)
+    part.check(f"{cells} cells ran", len(rows) == cells, len(rows))
+    part.check("in one process each", len({row["run_id"] for row in rows}) == cells)
     with part.piece("a Python process for each cell"):
         setting.need_python()
         shape = TINY_PEER if setting.is_cpu else ["--size", "small"]
-        wanted = contexts[:5] if setting.is_cpu else contexts
+        wanted = contexts[:2] if setting.is_short else contexts[:5] if setting.is_cpu else contexts
         done, began = 0, time.monotonic()
         for context in wanted:
-            if Clock.left() < 30:
+            if done and Clock.left() < 30:
                 break
             setting.peer([*shape, "--batch", 1, "--context", context, "--pass-type", "forward", "--warmup", 1,
                           "--steps", 2])
@@ -739,8 +879,8 @@ def part_i(setting, part):
         theirs = (time.monotonic() - began) / done
         part.rows.append({"python_s_a_cell": theirs, "cells": done})
         part.line("Python, a process each", done, theirs * done, theirs)
-        part.remarks.append(f"torchlap takes {ours / 50 / theirs:.2f} of Python's wall time a cell "
-                            f"({done} of 50 Python processes were timed)")
+        part.remarks.append(f"torchlap takes {ours / cells / theirs:.2f} of Python's wall time a cell "
+                            f"({done} of {cells} Python processes were timed)")
 
 
 def part_j(setting, part):
@@ -755,12 +895,16 @@ def part_j(setting, part):
             part.line("copies", f"{found['memory_bytes_per_s'] / 1e9:.3g} GB/s")
         setting.main.run(*setting.shape(), *setting.size(1, 128), *setting.steps(2, 5), *setting.on_device())
         row = ok_run(setting.main.json("export"))[0]
+        if found["validity"] == "contaminated":
+            raise Skip("the calibration was disturbed, and no run is compared with such a one")
         part.check("a later run has its share of the peak", 0 < (row["matmul_peak_ratio"] or 0) < 1.2,
                    row["matmul_peak_ratio"])
     with part.piece("fit"), contextlib.ExitStack() as opened:
         # On a CPU in a daemon of its own, with little memory; a GPU belongs to the main one.
         service = opened.enter_context(setting.service("fit", "32MiB")) if setting.is_cpu else setting.main
-        found = service.json("fit", *setting.shape(), "--context-length", 128, *setting.on_device())
+        # From a batch near what fits: each doubling costs a process.
+        begin = ["--batch-size", 256] if setting.is_short and not setting.is_cpu else []
+        found = service.json("fit", *setting.shape(), *begin, "--context-length", 128, *setting.on_device())
         part.rows.append(found)
         tries = service.json("runs", "--purpose", "fit", "--order", "oldest", "--limit", 1000)
         fits = [row["batch_size"] for row in tries if row["outcome"] == "OK"]
@@ -773,31 +917,149 @@ def part_j(setting, part):
         part.rows.append(found)
         part.line("warmup", " ".join(finding["text"] for finding in found["findings"]))
         part.check("five numbers of warm-up steps were compared", len(found["runs"]) == 5)
-    with part.piece("trace"), tempfile.TemporaryDirectory() as folder:
+    with part.piece("trace"):
+        trace(setting, part)
+
+
+def trace(setting, part):
+    with tempfile.TemporaryDirectory() as folder:
         setting.main.run(*setting.shape(), *setting.size(1, 128), *setting.steps(1, 2), *setting.on_device(),
                          "--trace", folder)
         files = list(pathlib.Path(folder).glob("*.json"))
-        names = {event.get("name") for event in json.loads(files[0].read_text())["traceEvents"]} if files else set()
-        part.line("trace", f"{len(files)} file, {len(names)} kinds of events")
-        part.check("the trace has the phases", {"forward", "backward"} <= names)
-        if not setting.is_cpu:
-            part.check("the trace has kernels", any("gemm" in str(name).lower() or "cutlass" in str(name).lower()
-                                                     for name in names))
+        events = json.loads(files[0].read_text())["traceEvents"] if files else []
+    names = {event.get("name") for event in events}
+    part.line("trace", f"{len(files)} file, {len(names)} kinds of events")
+    part.check("the trace has the phases", {"forward", "backward"} <= names)
+    if not setting.is_cpu:
+        # Names of kernels change with the library and the GPU; what the profiler calls them does not.
+        part.check("the trace has kernels", any(event.get("cat") == "kernel" for event in events))
+
+
+def part_k(setting, part):
+    part.head("question", "answer")
+    with part.piece("nvidia-smi"):
+        setting.need_cuda()
+        said = output_of(["nvidia-smi", "-q"])
+        if said is None:
+            raise Skip("there is no nvidia-smi, or it failed")
+        setting.results.keep("nvidia-smi-q.txt", said)
+        part.line("nvidia-smi -q", f"{len(said.splitlines())} lines in results.tar.gz")
+        part.check("nvidia-smi answers", True)
+    with part.piece("the kernel module"):
+        setting.need_cuda()
+        file = pathlib.Path("/proc/driver/nvidia/version")
+        if not file.is_file():
+            raise Skip(f"there is no {file}")
+        setting.results.keep("driver-version.txt", file.read_text())
+    with part.piece("doctor"):
+        # 9 and others tell of problems, which are what is asked for.
+        status, out = setting.main.call("doctor", "--format", "json", good=range(128))
+        found = json.loads(out)
+        part.rows.append({"exit_status": status, "doctor": found})
+        part.line("doctor", f"exit status {status}")
+        part.check("doctor answers", bool(found))
+    with part.piece("devices"):
+        found = setting.main.json("devices")
+        part.rows.append({"devices": found})
+        for device in found:
+            part.line(device["name"], f"{device['model']}, {device['state']}")
+
+
+def part_l(setting, part):
+    setting.need_cuda()
+    part.head("counter", "results", "values")
+    program = HERE / "raw_counters.py"
+    looking = subprocess.Popen([sys.executable, str(program), setting.device["uuid"], "--seconds",
+                                str(PART_SECONDS)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    whole = setting.results.keep_stream("raw-counters.jsonl", looking.stdout)
+    try:
+        # Alone, with a run, alone again.
+        time.sleep(min(1, Clock.left()))
+        row = ok_run(setting.main.run(*setting.shape(), *setting.size(4, 256), "--warmup-steps", 5, "--measure-steps",
+                                      60, *setting.on_device()))[0]
+        part.rows.append(row)
+        time.sleep(min(1, Clock.left()))
+    finally:
+        looking.terminate()
+        looking.wait()
+        lines = whole()
+    if not lines:
+        raise Skip(first_line(looking.stderr.read()))
+    looks = [json.loads(line) for line in lines]
+    part.check("the driver was asked while it computed", len(looks) >= 5, len(looks))
+    part.line("looks", len(looks), f"{max(look['took_ns'] for look in looks) / 1e6:.1f} ms at most")
+    for name in looks[0]:
+        answers = [look[name] for look in looks if isinstance(look[name], dict)]
+        if answers:
+            show_counter(part, name, answers)
+
+
+def show_counter(part, name, answers):
+    results = sorted({str(answer["result"]) for answer in answers})
+    values = [answer["value"] for answer in answers if answer["value"] is not None]
+    shown = [str(value) for value in values if not isinstance(value, (dict, list))]
+    if isinstance(values[0] if values else None, list):
+        entries = [entry for value in values for entry in value]
+        shown = [f"{len(entries)} entries of pids {sorted({entry['pid'] for entry in entries})[:8]}"]
+    elif values and not shown:
+        shown = [json.dumps(values[0]), json.dumps(values[-1])]
+    shown = sorted(set(shown))
+    part.line(name, ", ".join(results), ", ".join(shown[:4]) + (", ..." if len(shown) > 4 else ""))
+
+
+def part_m(setting, part):
+    part.head("what", "step (ms)", "validity", "reasons")
+    arguments = [*setting.shape(), *setting.size(4, 256), *setting.steps(5, 20), *setting.on_device()]
+    kinds = [("fp32", []), ("bf16, sdpa", ["--precision", "bf16", "--attention", "sdpa"]),
+             ("CUDA graph", ["--cuda-graph", "--timing", "combined"]), ("events", ["--timing", "events"])]
+    for what, flags in kinds:
+        with part.piece(what):
+            if what in ("CUDA graph", "events"):
+                setting.need_cuda()
+            row = ok_run(refused_is_skipped(lambda: setting.main.run(*arguments, *flags)))[0]
+            part.rows.append(setting.main.json("show", row["run_id"]))
+            part.line(what, row["step_median_ms"], row["validity"], row["validity_reasons"])
+            part.check(f"{what}: a step has a time", row["step_median_ms"] > 0)
+    with part.piece("trace"):
+        trace(setting, part)
+
+
+def part_n(setting, part):
+    part.head("what", "asked", "outcome", "ran", "runs", "detail")
+    with setting.service("out-of-memory", "64MiB") as service:
+        large_batch(setting, part, service)
 
 
 PARTS = {"a": (part_a, "The recorded vectors and the loss"), "b": (part_b, "Presets, passes, precisions"),
          "c": (part_c, "Beside Python"), "d": (part_d, "Timings against each other"),
          "e": (part_e, "CUDA graphs"), "f": (part_f, "Telemetry beside nvidia-smi"),
-         "g": (part_g, "A second process"), "h": (part_h, "Out of memory"), "i": (part_i, "A sweep of 50 small cells"),
-         "j": (part_j, "Peak, fit, warm-up, trace")}
+         "g": (part_g, "Alone, and beside a second process"), "h": (part_h, "Out of memory"),
+         "i": (part_i, "A sweep of small cells"), "j": (part_j, "Peak, fit, warm-up, trace"),
+         "k": (part_k, "What the machine says of itself"), "l": (part_l, "Raw counters of a run"),
+         "m": (part_m, "One short run of each kind"), "n": (part_n, "A real out-of-memory")}
+# In the order of worth: a part, and the share that it should have of the whole.
+FIRST_VISIT = [("k", 10), ("l", 20), ("a", 35), ("m", 60), ("n", 25)]
+SECOND_VISIT = [("a", 50), ("g", 75), ("h", 80), ("e", 70), ("d", 35), ("f", 30), ("j", 70), ("c", 50), ("b", 50),
+                ("i", 30)]
 
 
-def do_part(letter, setting):
+def plan_of(args):
+    """The parts, each with its share of what is left when it begins."""
+    if args.part:
+        return [(args.part, 1.0)]
+    visit = FIRST_VISIT if args.first else SECOND_VISIT if args.budget else [(letter, 1) for letter in sorted(PARTS)]
+    wants = [seconds for _, seconds in visit]
+    return [(letter, wanted / sum(wants[index:])) for index, (letter, wanted) in enumerate(visit)]
+
+
+def do_part(letter, setting, share=1.0):
     function, title = PARTS[letter]
     part = Part(letter, title)
     began = time.monotonic()
-    Clock.start()
+    Clock.start(share)
     with part.piece("the whole part"):
+        Clock.left()
         if setting.device is None:
             raise Skip(f"torchlap offers no device {setting.args.device}: it has "
                        + ", ".join(device["name"] for device in setting.main.json("devices")))
@@ -815,7 +1077,7 @@ def context_of(setting):
     return {"torchlap": status["version"], "device": setting.device and setting.device["name"],
             "model": setting.device and setting.device["model"], "driver": driver.split("\n")[0] or None,
             "kernel": os.uname().release, "machine": os.uname().machine, "cores": len(setting.cores),
-            "python_with_torch": setting.no_python or "yes", "date": f"{datetime.date.today()}"}
+            "date": f"{datetime.date.today()}"}
 
 
 def markdown_of(record):
@@ -832,12 +1094,99 @@ def markdown_of(record):
     return "\n".join(lines).rstrip() + "\n"
 
 
-def write_summary(out, context):
-    """Of all parts that the folder has, so that parts that ran one by one make one page."""
-    records = [json.loads(file.read_text()) for file in sorted(out.glob("[a-i].json"))]
+def page_of(records, context):
     head = ", ".join(f"{key} {value}" for key, value in context.items() if value is not None)
     pages = [f"# Acceptance of torchlap on {context['model'] or context['device'] or 'no device'}\n\n{head}\n"]
-    (out / "summary.md").write_text("\n".join(pages + [markdown_of(record) for record in records]))
+    return "\n".join(pages + [markdown_of(record) for record in records])
+
+
+def end_of(file, most_bytes):
+    """Its last lines; a daemon may be writing it."""
+    with open(file, "rb") as opened:
+        opened.seek(max(0, file.stat().st_size - most_bytes))
+        return opened.read()
+
+
+def copy_database(file, to):
+    """As it stands, what is in its log too; never locked for longer than a copy."""
+    to.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as source, \
+            contextlib.closing(sqlite3.connect(to)) as copy:
+        source.backup(copy)
+
+
+class Results:
+    """summary.md and results.tar.gz in a folder: all that is handed on, written anew after every part."""
+
+    ARCHIVE = "results.tar.gz"
+
+    def __init__(self, out, folder):
+        self.out, self.services = out, folder
+        self.kept = folder / "results"
+        self.kept.mkdir()
+        out.mkdir(parents=True, exist_ok=True)
+        self.read_earlier()
+
+    def read_earlier(self):
+        """Parts of earlier calls, so that parts that ran one by one make one page."""
+        file = self.out / self.ARCHIVE
+        if not file.is_file():
+            return
+        with tarfile.open(file) as archive:
+            for member in archive:
+                name = pathlib.PurePath(member.name).name
+                if member.isfile() and re.fullmatch(r"[a-z]\.json", name):
+                    (self.kept / name).write_bytes(archive.extractfile(member).read())
+
+    def rows_of(self, letter):
+        file = self.kept / f"{letter}.json"
+        return json.loads(file.read_text())["rows"] if file.is_file() else []
+
+    def keep(self, name, text):
+        (self.kept / name).write_text(text)
+
+    def keep_stream(self, name, stream):
+        """Reads it in a thread, so that who writes never waits; the result waits for its end and is its lines."""
+        lines = []
+        thread = threading.Thread(target=lambda: lines.extend(stream), daemon=True)
+        thread.start()
+
+        def whole():
+            thread.join()
+            self.keep(name, "".join(lines))
+            return lines
+
+        return whole
+
+    def add(self, record):
+        self.keep(f"{record['part']}.json", json.dumps(record, indent=1) + "\n")
+
+    def write(self, context):
+        records = [json.loads(file.read_text()) for file in sorted(self.kept.glob("[a-z].json"))]
+        (self.out / "summary.md").write_text(page_of(records, context))
+        for log in self.services.glob("*/torchlapd.log"):
+            with contextlib.suppress(OSError, sqlite3.Error):
+                self.take_service(log.parent)
+        self.pack()
+
+    def take_service(self, folder):
+        to = self.kept / "services" / folder.name
+        (to / "logs").mkdir(parents=True, exist_ok=True)
+        (to / "torchlapd.log").write_bytes(end_of(folder / "torchlapd.log", MOST_LOG_BYTES))
+        state = folder / "state" / "torchlap"
+        for log in sorted((state / "logs").glob("*.log")):
+            (to / "logs" / log.name).write_bytes(end_of(log, MOST_LOG_BYTES))
+        if (state / "torchlap.db").is_file():
+            copy_database(state / "torchlap.db", to / "torchlap.db")
+
+    def pack(self):
+        new = self.out / f"{self.ARCHIVE}.new"
+        try:
+            with tarfile.open(new, "w:gz") as archive:
+                archive.add(self.kept, "results")
+            os.replace(new, self.out / self.ARCHIVE)
+        finally:
+            new.unlink(missing_ok=True)
 
 
 def default_out(setting):
@@ -856,6 +1205,10 @@ def parse():
     parser = argparse.ArgumentParser(prog="acceptance.sh", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=sorted(PARTS), help="this part alone")
+    parser.add_argument("--budget", type=int, metavar="SECONDS",
+                        help="all in this time, at least 30: smaller editions of the parts, in the order of worth")
+    parser.add_argument("--first", action="store_true",
+                        help="the first visit to a machine: k, l, the vectors of a, m, n (default budget: 150)")
     parser.add_argument("--bin", type=pathlib.Path, metavar="DIR", default=default_bin(),
                         help="the programs (default: bin/ of the bundle, else build/release/bin)")
     parser.add_argument("--out", type=pathlib.Path, metavar="DIR",
@@ -867,6 +1220,12 @@ def parse():
     parser.add_argument("--python", metavar="FILE",
                         help="a Python with torch 2.11.0 for the peer (default: TORCHLAP_PEER_PYTHON, else python3)")
     args = parser.parse_args()
+    if args.first and args.budget is None:
+        args.budget = 150
+    if args.first and args.part:
+        parser.error("--first goes without --part")
+    if args.budget is not None and args.budget < 30:
+        parser.error(f"--budget is {args.budget}, must be 30 or more")
     args.bin = args.bin.resolve()
     for name in ("torchlap", "torchlapd", "torchlap-worker"):
         if not os.access(args.bin / name, os.X_OK):
@@ -876,6 +1235,8 @@ def parse():
 
 def main():
     args = parse()
+    if args.budget is not None:
+        Clock.set_budget(args.budget)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     with tempfile.TemporaryDirectory(prefix="torchlap-acceptance-") as name:
@@ -884,19 +1245,18 @@ def main():
         except Broken as failure:
             sys.exit(f"acceptance.sh: {failure}")
         try:
-            out = setting.out
-            out.mkdir(parents=True, exist_ok=True)
-            context = context_of(setting)
-            for letter in [args.part] if args.part else sorted(PARTS):
-                part = do_part(letter, setting)
+            results, context = setting.results, context_of(setting)
+            for letter, share in plan_of(args):
+                # Tiny shapes take seconds, however large the part's worth is.
+                part = do_part(letter, setting, max(share, 0.5) if setting.is_cpu else share)
                 counts[part.status] += 1
                 record = part.as_json(context)
-                (out / f"{letter}.json").write_text(json.dumps(record, indent=1) + "\n")
+                results.add(record)
+                results.write(context)
                 print(markdown_of(record), flush=True)
-            write_summary(out, context)
         finally:
             setting.main.stop()
-    print(f"results in {out}")
+    print(f"results in {results.out}")
     print(f"{counts['passed']} parts passed, {counts['failed']} failed, {counts['skipped']} skipped")
     sys.exit(int(counts["failed"] > 0))
 

@@ -135,6 +135,12 @@ TEST(Columns, AreStoredInTheirFieldsUnit) {
   EXPECT_EQ(ColumnNamed("duration_s").stored_name, "duration_ns");
   EXPECT_EQ(ColumnNamed("started_at").stored_name, "started_at_ns");
   EXPECT_EQ(ColumnNamed("peak_allocated_bytes").stored_name, "peak_allocated_bytes");
+  for (const char* name :
+       {"energy_per_step_j", "energy_per_token_mj", "energy_source", "power_mean_watts",
+        "power_peak_watts", "sm_clock_mean_mhz", "sm_clock_peak_mhz", "temperature_mean_celsius",
+        "temperature_peak_celsius"}) {
+    EXPECT_EQ(ColumnNamed(name).stored_name, name);
+  }
 }
 
 TEST(Columns, OfAnEmptyRunAreUnknownButForPlainNumbers) {
@@ -154,6 +160,8 @@ TEST(Columns, ReadEachKindOfField) {
   run.set_outcome(v1::OUTCOME_OUT_OF_MEMORY);
   run.set_duration_ns(-5);
   run.mutable_backward()->set_mean_ns(1.5);
+  run.mutable_device_summary()->set_power_peak_watts(299.5);
+  run.mutable_device_summary()->set_energy_source(v1::ENERGY_SOURCE_INTEGRATED);
   run.mutable_workload()->mutable_transformer_lm()->set_preset("small");
   run.mutable_workload()->mutable_transformer_lm()->set_batch_size(8);
   (*run.mutable_labels())["k"] = "v";
@@ -163,6 +171,8 @@ TEST(Columns, ReadEachKindOfField) {
   EXPECT_EQ(std::get<std::string>(read("outcome")), "OUT_OF_MEMORY");
   EXPECT_EQ(std::get<int64_t>(read("duration_s")), -5);
   EXPECT_EQ(std::get<double>(read("backward_mean_ms")), 1.5);
+  EXPECT_EQ(std::get<double>(read("power_peak_watts")), 299.5);
+  EXPECT_EQ(std::get<std::string>(read("energy_source")), "integrated");
   EXPECT_EQ(std::get<std::string>(read("model_size")), "small");
   EXPECT_EQ(std::get<uint64_t>(read("batch_size")), 8U);
   EXPECT_EQ((std::get<std::map<std::string, std::string>>(read("labels"))),

@@ -387,6 +387,23 @@ TEST_F(DatabaseTest, AFileOfSchema3IsMigratedAndItsQueueIsWhatItWas) {
   EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 10);
 }
 
+TEST_F(DatabaseTest, AFileOfSchema4IsMigratedAndWhatItDidNotKnowIsUnset) {
+  std::ostringstream sql;
+  sql << std::ifstream(TORCHLAP_GOLDEN_DIR "/database-v4.sql").rdbuf();
+  ExecRaw(sql.str());
+  Reopen();
+  EXPECT_EQ(database_->schema_version(), Migrations().back().version);
+  EXPECT_TRUE(
+      fs::exists(file_.string() + ".before-v" + std::to_string(Migrations().back().version)));
+  EXPECT_EQ(Integrity(), "ok");
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 8);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs WHERE energy_per_step_j IS NOT NULL "
+                      "OR energy_source IS NOT NULL OR power_mean_watts IS NOT NULL"),
+            0);
+  EXPECT_EQ(SelectText("SELECT group_concat(name) FROM pragma_index_info('launch_order')"),
+            "state,priority,position,job_id,device_key,owner_id");
+}
+
 // Writes jobs and runs until it is killed; says each finished run's job on the pipe.
 [[noreturn]] void WriteForEver(const fs::path& file, int pipe) {
   absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(file);

@@ -345,6 +345,28 @@ TEST_F(JobStoreFinish, AnEnvironmentIsStoredOnceForEachHash) {
   }
 }
 
+TEST_F(JobStoreFinish, WhatTheDeviceSaidOfTheMeasuredStepsIsKept) {
+  const uint64_t id = SubmitOne(MakeJob());
+  FinishedRun finished = Ended(Start(id));
+  v1::DeviceSummary& summary = *finished.run.mutable_device_summary();
+  summary.set_energy_per_step_j(117.25);
+  summary.set_energy_per_token_mj(114.5);
+  summary.set_energy_source(v1::ENERGY_SOURCE_INTEGRATED);
+  summary.set_power_mean_watts(251.5);
+  summary.set_power_peak_watts(299.75);
+  summary.set_sm_clock_mean_mhz(1410.5);
+  summary.set_sm_clock_peak_mhz(1755);
+  summary.set_temperature_mean_celsius(61.5);
+  summary.set_temperature_peak_celsius(64);
+  Finish(finished, LaunchDone());
+  const absl::StatusOr<v1::RunDetail> detail = runs_->Get(std::to_string(id) + ".1");
+  ASSERT_TRUE(detail.ok()) << detail.status();
+  EXPECT_TRUE(
+      google::protobuf::util::MessageDifferencer::Equals(detail->run().device_summary(), summary));
+  EXPECT_EQ(SelectText("SELECT energy_source || ' ' || power_peak_watts FROM runs"),
+            "integrated 299.75");
+}
+
 TEST_F(JobStoreFinish, AFullDiskLeavesTheRunUnfinishedAndAllElseAsItWas) {
   const uint64_t id = SubmitOne(MakeJob());
   FinishedRun finished = Ended(Start(id));

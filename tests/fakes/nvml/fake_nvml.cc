@@ -21,33 +21,59 @@
 //   throttle 0x0 0x48                # bits of nvmlClocksEventReason*
 //   used-mib 512 20480               reserved-mib 300
 //   energy-mj 1000 9000
+//   power-limit-mw 400000 300000     ecc 1                  persistence 0         compute-mode 3
+//   application-mhz 1410             application-memory-mhz 1215
+//   pcie-generation 4                pcie-width 16 8
+//   pci 0x1 0x65 0x0                 # domain, bus, device
 //   violation-thermal-ns 0 5000      violation-power-ns 0      violation-board-ns 0
-//   process 4211 11468 compute       # pid, MiB or `na`, compute, graphics or both
+//   process 4211 11468 compute       # pid, MiB or `na`; compute, graphics or both
+//   process 4212 100 both 2 3        # listed from the second look to the third
 //   process-error 4                  # the lists of processes are refused
-//   use 4211 0 80                    # percent of the multiprocessors; 0: not in the list
+//   use 4211 0 80                    # percent of the multiprocessors, sampled now; 0: no sample
+//   sample 1700000000250000 4211 80  # stamp (us since 1970), pid, percent; garbage too
+//   sample 1700000000250000 4211 80 3          # not told before the third question
+//   instance 2                       # number of this MIG instance
+//   xid 31                           # an error of the whole GPU, told to those who watch it
+//   xid 43 2                         # of its MIG instance number 2
 //   gone 15                          # every reading is refused from now on
+//   recording gpu.jsonl              # of a GPU: what raw_counters.py wrote is told again, as time
+//   goes on
+//
+// A recording begins when the library is opened. Its answers come before those of directives; what
+// it does not have (name, memory in the old layout, settings, XIDs) they tell. The time is that of
+// the clock, or, in us since 1970, TORCHLAP_FAKE_NVML_NOW_US, which a test sets as it goes.
 //
 // Built three times: with the functions of a new library, of one from 2021 (process lists _v2), and
 // of one from before versions (plain names, short entries in process lists, no MIG).
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <vector>
+
+#include "tests/fakes/nvml/recording.h"
 
 namespace {
 
 constexpr int kSuccess = 0;
 constexpr int kUninitialized = 1;
+constexpr int kInvalidArgument = 2;
 constexpr int kNotSupported = 3;
 constexpr int kNotFound = 6;
 constexpr int kInsufficientSize = 7;
+constexpr int kTimeout = 10;
+constexpr unsigned long long kXidCriticalError = 8;
 constexpr unsigned long long kMib = 1048576;
 constexpr unsigned long long kNotAvailable = ~0ULL;
 
@@ -60,6 +86,7 @@ class Sequence {
     for (std::string word; line >> word;) values_.push_back(std::stoull(word, nullptr, 0));
   }
   bool empty() const { return values_.empty(); }
+  const std::vector<Number>& all() const { return values_; }
   Number Next() {
     const Number value = values_[next_];
     if (next_ + 1 < values_.size()) ++next_;
@@ -76,6 +103,22 @@ struct FakeProcess {
   Number used_bytes = kNotAvailable;
   bool computes = false;
   bool draws = false;
+  unsigned first_look = 1;
+  unsigned last_look = ~0U;
+};
+
+struct FakeSample {
+  Number stamp_us = 0;
+  unsigned pid = 0;
+  unsigned percent = 0;
+  unsigned first_question = 1;
+};
+
+constexpr unsigned kWholeGpu = ~0U;
+
+struct FakeXid {
+  Number number = 0;
+  unsigned instance = kWholeGpu;
 };
 
 struct FakeDevice {
@@ -87,9 +130,16 @@ struct FakeDevice {
   int reading_error = kSuccess;
   int process_error = kSuccess;
   std::map<std::string, Sequence> readings;  // by directive
+  std::vector<unsigned> pci;                 // domain, bus, device
   std::vector<FakeProcess> processes;
+  unsigned looks = 0;                 // at the list of those that compute
   std::map<unsigned, Sequence> uses;  // by pid
-  Number use_stamp_us = 0;
+  std::vector<FakeSample> samples;
+  unsigned questions = 0;          // for samples and uses
+  std::set<Number> told_us = {0};  // stamps
+  std::vector<FakeXid> xids;
+  std::optional<Recording> recording;
+  FakeDevice* gpu = nullptr;                       // of a MIG instance
   std::vector<std::unique_ptr<FakeDevice>> slots;  // nullptr: a gap
 };
 
@@ -110,6 +160,13 @@ std::unique_ptr<FakeDriver> driver;
   std::abort();
 }
 
+Number NowUs() {
+  if (const char* told = std::getenv("TORCHLAP_FAKE_NVML_NOW_US")) return std::stoull(told);
+  using std::chrono::microseconds;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<Number>(std::chrono::duration_cast<microseconds>(now).count());
+}
+
 std::unique_ptr<FakeDevice> ReadDevice(std::istream& line) {
   auto device = std::make_unique<FakeDevice>();
   Number mib = 0;
@@ -127,7 +184,23 @@ FakeProcess ReadProcess(std::istream& line) {
   if (used != "na") process.used_bytes = std::stoull(used) * kMib;
   process.computes = kind == "compute" || kind == "both";
   process.draws = kind == "graphics" || kind == "both";
+  if (unsigned look = 0; line >> look) process.first_look = look;
+  if (unsigned look = 0; line >> look) process.last_look = look;
   return process;
+}
+
+FakeSample ReadSample(std::istream& line) {
+  FakeSample sample;
+  line >> sample.stamp_us >> sample.pid >> sample.percent;
+  if (unsigned question = 0; line >> question) sample.first_question = question;
+  return sample;
+}
+
+FakeXid ReadXid(std::istream& line) {
+  FakeXid xid;
+  line >> xid.number;
+  if (unsigned instance = 0; line >> instance) xid.instance = instance;
+  return xid;
 }
 
 bool ReadDriverDirective(const std::string& word, std::istream& line) {
@@ -145,6 +218,7 @@ bool ReadDriverDirective(const std::string& word, std::istream& line) {
     line >> driver->gpus.back()->error;
   } else if (word == "mig") {
     driver->gpus.back()->slots.push_back(ReadDevice(line));
+    driver->gpus.back()->slots.back()->gpu = driver->gpus.back().get();
   } else if (word == "mig-gap") {
     driver->gpus.back()->slots.push_back(nullptr);
   } else {
@@ -155,6 +229,7 @@ bool ReadDriverDirective(const std::string& word, std::istream& line) {
 
 const std::vector<std::string>& ReadingDirectives() {
   static const std::vector<std::string> words = {"capability",
+                                                 "instance",
                                                  "minor",
                                                  "sm-mhz",
                                                  "power-mw",
@@ -165,6 +240,17 @@ const std::vector<std::string>& ReadingDirectives() {
                                                  "utilisation",
                                                  "reserved-mib",
                                                  "energy-mj",
+                                                 "power-limit-mw",
+                                                 "ecc",
+                                                 "persistence",
+                                                 "compute-mode",
+                                                 "application-mhz",
+                                                 "application-memory-mhz",
+                                                 "pcie-generation",
+                                                 "pcie-width",
+                                                 "memory-mhz",
+                                                 "performance-state",
+                                                 "enforced-limit-mw",
                                                  "violation-thermal-ns",
                                                  "violation-power-ns",
                                                  "violation-board-ns"};
@@ -180,6 +266,10 @@ bool ReadDeviceDirective(const std::string& word, std::istream& line) {
   const auto& readings = ReadingDirectives();
   if (std::find(readings.begin(), readings.end(), word) != readings.end()) {
     device->readings[word].Fill(line);
+  } else if (word == "pci") {
+    for (std::string number; line >> number;) {
+      device->pci.push_back(static_cast<unsigned>(std::stoul(number, nullptr, 0)));
+    }
   } else if (word == "process") {
     device->processes.push_back(ReadProcess(line));
   } else if (word == "process-error") {
@@ -188,6 +278,14 @@ bool ReadDeviceDirective(const std::string& word, std::istream& line) {
     unsigned pid = 0;
     line >> pid;
     device->uses[pid].Fill(line);
+  } else if (word == "sample") {
+    device->samples.push_back(ReadSample(line));
+  } else if (word == "xid") {
+    (device->gpu == nullptr ? device : device->gpu)->xids.push_back(ReadXid(line));
+  } else if (word == "recording") {
+    std::string file;
+    line >> file;
+    device->recording.emplace(file, NowUs());
   } else if (word == "gone") {
     line >> device->reading_error;
   } else {
@@ -210,10 +308,40 @@ int CopyText(const std::string& text, char* to, unsigned size) {
   return kSuccess;
 }
 
-// The next value of the directive.
+// What a recording has under this name, handed to `take`, and its result. Nothing: there is none.
+template <typename Take>
+std::optional<int> Replay(const FakeDevice& device, const std::string& name, Take take) {
+  if (!device.recording || name.empty() || device.reading_error != kSuccess) return std::nullopt;
+  const Recording::Answer answer = device.recording->At(NowUs(), name);
+  if (answer.result == kSuccess) take(answer.value);
+  return answer.result;
+}
+
+template <typename Take>
+std::optional<int> ReplayLocked(const FakeDevice& device, const std::string& name, Take take) {
+  const std::lock_guard lock(mutex);
+  return Replay(device, name, take);
+}
+
+// The name of a number in a recording; empty: it has none.
+std::string RecordedName(const std::string& directive) {
+  static const std::map<std::string, std::string> names = {
+      {"throttle", "clock_reasons"},      {"sm-mhz", "sm_mhz"},
+      {"memory-mhz", "memory_mhz"},       {"performance-state", "performance_state"},
+      {"power-mw", "power_mw"},           {"enforced-limit-mw", "power_limit_mw"},
+      {"energy-mj", "energy_mj"},         {"temperature", "celsius"},
+      {"slowdown-at", "slowdown_celsius"}};
+  const auto name = names.find(directive);
+  return name == names.end() ? "" : name->second;
+}
+
+// What is recorded now, else the next value of the directive.
 template <typename Value>
 int Read(FakeDevice* device, const std::string& directive, Value* value) {
   const std::lock_guard lock(mutex);
+  const auto recorded =
+      Replay(*device, RecordedName(directive), [value](const auto& number) { *value = number; });
+  if (recorded) return *recorded;
   if (device->reading_error != kSuccess) return device->reading_error;
   Sequence& sequence = device->readings[directive];
   if (sequence.empty()) return kNotSupported;
@@ -231,6 +359,23 @@ FakeDevice* Find(const std::string& uuid) {
   return nullptr;
 }
 
+// Of its directives: one of each process that is at work now, and the samples since then. With the
+// mutex held.
+[[maybe_unused]] std::vector<FakeUse> UsesOf(FakeDevice* device, Number since_us) {
+  const Number now_us = NowUs();
+  std::vector<FakeUse> uses;
+  for (auto& [pid, sequence] : device->uses) {
+    const auto percent = static_cast<unsigned>(sequence.Next());
+    if (percent > 0) uses.push_back({pid, now_us, percent, 0, 0, 0});
+  }
+  for (const FakeSample& sample : device->samples) {
+    if (sample.first_question <= device->questions && sample.stamp_us > since_us) {
+      uses.push_back({sample.pid, sample.stamp_us, sample.percent, 0, 0, 0});
+    }
+  }
+  return uses;
+}
+
 struct ShortEntry {
   unsigned pid;
   Number used_bytes;
@@ -241,23 +386,47 @@ struct LongEntry {
   unsigned gpu_instance, compute_instance;
 };
 
+// Room for a list, or how much it would take.
 template <typename Entry>
-int ListProcesses(FakeDevice* device, bool FakeProcess::*listed, unsigned* count, Entry* entries) {
-  const std::lock_guard lock(mutex);
-  if (device->process_error != kSuccess) return device->process_error;
-  std::vector<FakeProcess> found;
-  for (const FakeProcess& process : device->processes) {
-    if (process.*listed) found.push_back(process);
-  }
+int CopyEntries(const std::vector<LongEntry>& found, unsigned* count, Entry* entries) {
   const unsigned room = entries == nullptr ? 0 : *count;
   *count = static_cast<unsigned>(found.size());
   if (found.size() > room) return kInsufficientSize;
   for (size_t i = 0; i < found.size(); ++i) {
-    entries[i] = {};
-    entries[i].pid = found[i].pid;
-    entries[i].used_bytes = found[i].used_bytes;
+    if constexpr (std::is_same_v<Entry, LongEntry>) {
+      entries[i] = found[i];
+    } else {
+      entries[i] = {found[i].pid, found[i].used_bytes};
+    }
   }
   return kSuccess;
+}
+
+template <typename Entry>
+int ListProcesses(FakeDevice* device, bool FakeProcess::*listed, unsigned* count, Entry* entries) {
+  const std::lock_guard lock(mutex);
+  if (device->process_error != kSuccess) return device->process_error;
+  // Those that draw are asked for after those that compute, in the same look.
+  const bool of_compute = listed == &FakeProcess::computes;
+  std::vector<LongEntry> found;
+  const auto take = [&found](const auto& entries_now) {
+    for (const auto& entry : entries_now) {
+      found.push_back({entry.at("pid"), entry.at("used_bytes"), entry.at("gpu_instance"),
+                       entry.at("compute_instance")});
+    }
+  };
+  const std::string name = of_compute ? "compute_processes" : "graphics_processes";
+  if (const auto result = Replay(*device, name, take)) {
+    return *result == kSuccess ? CopyEntries(found, count, entries) : *result;
+  }
+  const unsigned look = of_compute ? device->looks + 1 : std::max(1U, device->looks);
+  for (const FakeProcess& process : device->processes) {
+    const bool is_there = process.first_look <= look && look <= process.last_look;
+    if (is_there && process.*listed) found.push_back({process.pid, process.used_bytes, 0, 0});
+  }
+  const int result = CopyEntries(found, count, entries);
+  if (result == kSuccess && of_compute) ++device->looks;
+  return result;
 }
 
 }  // namespace
@@ -296,16 +465,24 @@ struct FakeMemoryV2 {
   unsigned version;
   Number total, reserved, free, used;
 };
+struct FakePciInfo {
+  char legacy_address[16];
+  unsigned domain, bus, device;
+};
 struct FakeUtilisation {
   unsigned gpu, memory;
 };
 struct FakeViolation {
   Number reference_us, violation_ns;
 };
-struct FakeUse {
-  unsigned pid;
-  Number stamp_us;
-  unsigned sm, memory, encoder, decoder;
+struct FakeEvents {
+  FakeDevice* device = nullptr;
+  std::deque<FakeXid> waiting;
+};
+struct FakeEvent {
+  FakeDevice* device;
+  Number type, data;
+  unsigned gpu_instance, compute_instance;
 };
 
 int TORCHLAP_INIT() {
@@ -391,7 +568,8 @@ int nvmlDeviceGetMemoryInfo(FakeDevice* device, FakeMemory* memory) {
 }
 
 int nvmlDeviceGetClockInfo(FakeDevice* device, unsigned clock, unsigned* mhz) {
-  return clock == 1 ? Read(device, "sm-mhz", mhz) : kNotSupported;
+  if (clock != 1 && clock != 2) return kNotSupported;
+  return Read(device, clock == 1 ? "sm-mhz" : "memory-mhz", mhz);
 }
 
 int nvmlDeviceGetPowerUsage(FakeDevice* device, unsigned* milliwatts) {
@@ -407,6 +585,8 @@ int nvmlDeviceGetTemperatureThreshold(FakeDevice* device, unsigned type, unsigne
 }
 
 int nvmlDeviceGetUtilizationRates(FakeDevice* device, FakeUtilisation* rates) {
+  const auto take = [rates](const auto& value) { *rates = {value.at("gpu"), value.at("memory")}; };
+  if (const auto result = ReplayLocked(*device, "utilisation", take)) return *result;
   rates->memory = 0;
   return Read(device, "utilisation", &rates->gpu);
 }
@@ -456,29 +636,28 @@ int nvmlDeviceGetMigDeviceHandleByIndex(FakeDevice* device, unsigned index, Fake
   return *instance == nullptr ? kNotFound : kSuccess;
 }
 
-int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(FakeDevice* instance, FakeDevice** device) {
-  for (const auto& gpu : driver->gpus) {
-    for (const auto& slot : gpu->slots) {
-      if (slot.get() != instance) continue;
-      *device = gpu.get();
-      return kSuccess;
-    }
-  }
-  return kNotFound;
-}
-
 int nvmlDeviceGetMinorNumber(FakeDevice* device, unsigned* number) {
   return Read(device, "minor", number);
 }
 
 int nvmlDeviceGetCudaComputeCapability(FakeDevice* device, int* major, int* minor) {
-  const int result = Read(device, "capability", major);
-  return result == kSuccess ? Read(device, "capability", minor) : result;
+  const std::lock_guard lock(mutex);
+  if (device->reading_error != kSuccess) return device->reading_error;
+  const std::vector<Number>& both = device->readings["capability"].all();
+  if (both.size() != 2) return kNotSupported;
+  *major = static_cast<int>(both[0]);
+  *minor = static_cast<int>(both[1]);
+  return kSuccess;
 }
 
 int nvmlDeviceGetMemoryInfo_v2(FakeDevice* device, FakeMemoryV2* memory) {
   // The size of the struct and a 2: a caller with another layout must not pass.
   if (memory->version != (sizeof(FakeMemoryV2) | (2U << 24U))) return 25;
+  const auto take = [memory](const auto& value) {
+    *memory = {value.at("version"), value.at("total"), value.at("reserved"), value.at("free"),
+               value.at("used")};
+  };
+  if (const auto result = ReplayLocked(*device, "memory", take)) return *result;
   if (device->memory_bytes == 0) return kNotSupported;
   Number used = 0;
   Number reserved = 0;
@@ -495,6 +674,52 @@ int TORCHLAP_THROTTLE(FakeDevice* device, Number* reasons) {
   return Read(device, "throttle", reasons);
 }
 
+int nvmlDeviceGetPerformanceState(FakeDevice* device, unsigned* state) {
+  return Read(device, "performance-state", state);
+}
+
+int nvmlDeviceGetEnforcedPowerLimit(FakeDevice* device, unsigned* milliwatts) {
+  return Read(device, "enforced-limit-mw", milliwatts);
+}
+
+int nvmlDeviceGetPowerManagementLimit(FakeDevice* device, unsigned* milliwatts) {
+  return Read(device, "power-limit-mw", milliwatts);
+}
+
+int nvmlDeviceGetEccMode(FakeDevice* device, unsigned* current, unsigned* pending) {
+  *pending = 1;
+  return Read(device, "ecc", current);
+}
+
+int nvmlDeviceGetPersistenceMode(FakeDevice* device, unsigned* mode) {
+  return Read(device, "persistence", mode);
+}
+
+int nvmlDeviceGetComputeMode(FakeDevice* device, unsigned* mode) {
+  return Read(device, "compute-mode", mode);
+}
+
+int nvmlDeviceGetApplicationsClock(FakeDevice* device, unsigned clock, unsigned* mhz) {
+  if (clock != 0 && clock != 2) return kNotSupported;
+  return Read(device, clock == 0 ? "application-mhz" : "application-memory-mhz", mhz);
+}
+
+int nvmlDeviceGetMaxPcieLinkGeneration(FakeDevice* device, unsigned* generation) {
+  return Read(device, "pcie-generation", generation);
+}
+
+int nvmlDeviceGetCurrPcieLinkWidth(FakeDevice* device, unsigned* width) {
+  return Read(device, "pcie-width", width);
+}
+
+int nvmlDeviceGetPciInfo_v3(FakeDevice* device, FakePciInfo* info) {
+  if (device->pci.size() < 3) return kNotSupported;
+  info->domain = device->pci[0];
+  info->bus = device->pci[1];
+  info->device = device->pci[2];
+  return kSuccess;
+}
+
 int nvmlDeviceGetTotalEnergyConsumption(FakeDevice* device, Number* millijoules) {
   return Read(device, "energy-mj", millijoules);
 }
@@ -502,6 +727,20 @@ int nvmlDeviceGetTotalEnergyConsumption(FakeDevice* device, Number* millijoules)
 int nvmlDeviceGetViolationStatus(FakeDevice* device, unsigned policy, FakeViolation* time) {
   static const std::map<unsigned, std::string> kDirectives = {
       {0, "violation-power-ns"}, {1, "violation-thermal-ns"}, {3, "violation-board-ns"}};
+  static const std::map<unsigned, std::string> kRecorded = {{0, "violation_power"},
+                                                            {1, "violation_thermal"},
+                                                            {2, "violation_sync_boost"},
+                                                            {3, "violation_board_limit"},
+                                                            {4, "violation_low_utilisation"},
+                                                            {5, "violation_reliability"},
+                                                            {10, "violation_application_clocks"},
+                                                            {11, "violation_base_clocks"}};
+  if (const auto recorded = kRecorded.find(policy); recorded != kRecorded.end()) {
+    const auto take = [time](const auto& value) {
+      *time = {value.at("reference_us"), value.at("violation_ns")};
+    };
+    if (const auto result = ReplayLocked(*device, recorded->second, take)) return *result;
+  }
   const auto directive = kDirectives.find(policy);
   if (directive == kDirectives.end()) return kNotSupported;
   return Read(device, directive->second, &time->violation_ns);
@@ -510,22 +749,65 @@ int nvmlDeviceGetViolationStatus(FakeDevice* device, unsigned policy, FakeViolat
 int nvmlDeviceGetProcessUtilization(FakeDevice* device, FakeUse* uses, unsigned* count,
                                     Number since_us) {
   const std::lock_guard lock(mutex);
-  if (device->uses.empty()) return kNotSupported;
+  const auto recorded = Replay(*device, "process_utilisation", [](const auto&) {});
+  const bool tells = recorded ? *recorded == kSuccess || *recorded == kNotFound
+                              : !device->uses.empty() || !device->samples.empty();
+  if (!tells) return recorded.value_or(kNotSupported);
   if (uses == nullptr) {
-    *count = 100;  // the driver's buffer, not the number of processes
+    *count = 1000;  // the driver's buffer, not the number of processes
     return kInsufficientSize;
   }
-  // The caller must hand back the last stamp that it saw.
-  if (since_us > device->use_stamp_us) return 2;
-  device->use_stamp_us += 1'000'000;
+  // The caller must hand back a stamp that it saw.
+  if (!device->told_us.contains(since_us)) return 2;
+  ++device->questions;
+  const std::vector<FakeUse> told =
+      recorded ? device->recording->Uses(NowUs(), since_us) : UsesOf(device, since_us);
   const unsigned room = *count;
-  *count = 0;
-  for (auto& [pid, sequence] : device->uses) {
-    const auto percent = static_cast<unsigned>(sequence.Next());
-    if (percent == 0 || *count == room) continue;
-    uses[(*count)++] = {pid, device->use_stamp_us, percent, 0, 0, 0};
+  *count = static_cast<unsigned>(std::min<size_t>(told.size(), room));
+  for (unsigned i = 0; i < *count; ++i) {
+    device->told_us.insert(told[i].stamp_us);
+    uses[i] = told[i];
   }
   return *count == 0 ? kNotFound : kSuccess;
+}
+
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(FakeDevice* device, FakeDevice** gpu) {
+  if (device->gpu == nullptr) return kInvalidArgument;
+  *gpu = device->gpu;
+  return kSuccess;
+}
+
+int nvmlDeviceGetGpuInstanceId(FakeDevice* device, unsigned* number) {
+  return Read(device, "instance", number);
+}
+
+int nvmlEventSetCreate(FakeEvents** events) {
+  *events = new FakeEvents;
+  return kSuccess;
+}
+
+int nvmlDeviceRegisterEvents(FakeDevice* device, Number types, FakeEvents* events) {
+  // As the driver does: events are those of whole GPUs.
+  if (device->gpu != nullptr || types != kXidCriticalError) return kInvalidArgument;
+  const std::lock_guard lock(mutex);
+  events->device = device;
+  events->waiting.assign(device->xids.begin(), device->xids.end());
+  return kSuccess;
+}
+
+int nvmlEventSetWait_v2(FakeEvents* events, FakeEvent* event, unsigned timeout_ms) {
+  if (timeout_ms != 0) return kInvalidArgument;  // the daemon must not wait here
+  const std::lock_guard lock(mutex);
+  if (events->waiting.empty()) return kTimeout;
+  const FakeXid xid = events->waiting.front();
+  events->waiting.pop_front();
+  *event = {events->device, kXidCriticalError, xid.number, xid.instance, kWholeGpu};
+  return kSuccess;
+}
+
+int nvmlEventSetFree(FakeEvents* events) {
+  delete events;
+  return kSuccess;
 }
 
 #endif

@@ -117,6 +117,7 @@ max_queued_launches = 70
 max_queued_launches_per_user = 60
 min_queued_launches_per_user = 0
 daemon_cores = "0"
+cores_per_gpu = 3
 torch = "/opt/torch"
 worker = "build/worker"
 nvml_library = "fakes/libnvml.so"
@@ -153,6 +154,7 @@ cores = "0-1"
   EXPECT_EQ(configuration->max_queued_launches_per_user, 60U);
   EXPECT_EQ(configuration->min_queued_launches_per_user, 0U);
   EXPECT_EQ(configuration->daemon_cores, Cores{0});
+  EXPECT_EQ(configuration->cores_per_gpu, 3U);
   EXPECT_EQ(configuration->torch_folder, "/opt/torch");
   EXPECT_EQ(configuration->worker_path, folder_.path() / "build/worker")
       << "relative to the file's folder";
@@ -168,6 +170,26 @@ cores = "0-1"
   ASSERT_EQ(configuration->cuda_devices.size(), 1U);
   EXPECT_EQ(configuration->cuda_devices[0].cores, (Cores{0, 1}));
   EXPECT_EQ(configuration->cuda_devices[0].threads, 2U);
+}
+
+TEST_F(ConfigurationTest, WhatNobodySaidIsMarked) {
+  const auto configuration = Load(
+      "[[device]]\nname='a'\nkind='cpu'\ncores='2'\n[[device]]\nname='b'\nkind='cpu'\n"
+      "threads=1\n[[device]]\nname='cuda:0'\nkind='cuda'\n");
+  ASSERT_TRUE(configuration.ok()) << configuration.status();
+  EXPECT_FALSE(configuration->cpu_devices[0].has_default_cores);
+  EXPECT_TRUE(configuration->cpu_devices[0].has_default_threads);
+  EXPECT_TRUE(configuration->cpu_devices[1].has_default_cores);
+  EXPECT_FALSE(configuration->cpu_devices[1].has_default_threads);
+  EXPECT_TRUE(configuration->cuda_devices[0].has_default_cores);
+  EXPECT_TRUE(LoadConfiguration({}, Host({0, 1}))->cpu_devices[0].has_default_cores);
+}
+
+TEST_F(ConfigurationTest, TheCoresOfAGpusWorkerAreTwoUnlessSaidOtherwise) {
+  EXPECT_EQ(Load("")->cores_per_gpu, 2U);
+  EXPECT_EQ(Load("cores_per_gpu = 0")->cores_per_gpu, 0U);
+  EXPECT_EQ(Refusal("cores_per_gpu = 65"), "1: cores_per_gpu is 65, must be 0 to 64");
+  EXPECT_EQ(Refusal("cores_per_gpu = '2'"), "1: cores_per_gpu is a string, must be a whole number");
 }
 
 TEST_F(ConfigurationTest, ADaemonIsPrivateOnlyWhereThatIsSaid) {

@@ -36,6 +36,14 @@ TEST(CpuList, WhatIsPrintedReadsBack) {
   }
 }
 
+TEST(CpuList, SetsKeepTheOrderOfTheFirst) {
+  EXPECT_EQ(CoresWithout({5, 1, 3}, {1, 7}), (Cores{5, 3}));
+  EXPECT_EQ(CoresWithout({1, 2}, {}), (Cores{1, 2}));
+  EXPECT_EQ(CoresWithout({1, 2}, {2, 1}), Cores{});
+  EXPECT_EQ(CoresAlsoIn({5, 1, 3}, {3, 5, 9}), (Cores{5, 3}));
+  EXPECT_EQ(CoresAlsoIn({1, 2}, {}), Cores{});
+}
+
 TEST(CpuList, RefusesWhatIsNoList) {
   for (const char* text : {"", ",", "0,", ",1", "a", "1-", "-1", "5-2", "1 ", " 1", "0x1", "1--2",
                            "4096", "0-4096", "99999999999999999999", "1;2", "1.5"}) {

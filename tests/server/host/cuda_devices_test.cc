@@ -184,5 +184,38 @@ TEST_F(Nvml, ItCanBeAskedWhileALibraryIsHeld) {
   EXPECT_EQ(held->DeviceCount().value_or(0), 1U);
 }
 
+TEST_F(Nvml, TheCoresOfAGpusNodeAreThoseThatTheKernelNames) {
+  machine_.Describe("gpu GPU-1 40960 A\npci 0x0 0x65 0x0\ngpu GPU-2 40960 A\npci 0x1 0xca 0x1f\n");
+  machine_.Write("sys/bus/pci/devices/0000:65:00.0/local_cpulist", "0-2,8\n");
+  machine_.Write("sys/bus/pci/devices/0001:ca:1f.0/local_cpulist", "3\n");
+  const NvmlAnswer answer = AskNvml(TORCHLAP_FAKE_NVML_LIBRARY, machine_.root());
+  ASSERT_EQ(answer.devices.size(), 2U);
+  EXPECT_THAT(answer.devices[0].local_cores, ElementsAre(0, 1, 2, 8));
+  EXPECT_THAT(answer.devices[1].local_cores, ElementsAre(3));
+}
+
+TEST_F(Nvml, AMigInstanceIsNearTheCoresOfItsGpu) {
+  machine_.Describe(
+      "mig-gpu GPU-1 40960 A\npci 0 0x65 0\nmig MIG-1 4864 A MIG 1g.5gb\nmig MIG-2 4864 A MIG "
+      "1g.5gb\n");
+  machine_.Write("sys/bus/pci/devices/0000:65:00.0/local_cpulist", "4-5\n");
+  const NvmlAnswer answer = AskNvml(TORCHLAP_FAKE_NVML_LIBRARY, machine_.root());
+  ASSERT_EQ(answer.devices.size(), 2U);
+  for (const CudaDevice& instance : answer.devices) {
+    EXPECT_THAT(instance.local_cores, ElementsAre(4, 5));
+  }
+}
+
+TEST_F(Nvml, WhereTheNodeIsNotKnownNoCoresAreLocal) {
+  machine_.Describe("gpu GPU-1 40960 A\npci 0 0x65 0\ngpu GPU-2 40960 A\n");
+  machine_.Write("sys/bus/pci/devices/0000:66:00.0/local_cpulist", "4-5\n");
+  for (const CudaDevice& gpu : AskNvml(TORCHLAP_FAKE_NVML_LIBRARY, machine_.root()).devices) {
+    EXPECT_THAT(gpu.local_cores, IsEmpty());
+  }
+  machine_.Write("sys/bus/pci/devices/0000:65:00.0/local_cpulist", "\n");
+  EXPECT_THAT(AskNvml(TORCHLAP_FAKE_NVML_LIBRARY, machine_.root()).devices[0].local_cores,
+              IsEmpty());
+}
+
 }  // namespace
 }  // namespace torchlap::host

@@ -5,37 +5,79 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "tests/proto/base/settable_clock.h"
 #include "tests/server/host/fake_machine.h"
 
 namespace torchlap::host {
 namespace {
 
+using testing::ElementsAre;
+using testing::IsEmpty;
 using testing::Optional;
+using testing::Pair;
 using testing::SizeIs;
 
 constexpr int64_t kMs = 1'000'000;
 constexpr uint64_t kMib = 1048576;
+constexpr pid_t kWorker = 30;
 
 class Telemetry : public testing::Test {
  protected:
   DeviceTelemetry Make(const std::string& machine, v1::Telemetry mode = v1::TELEMETRY_SAMPLED,
                        const std::string& uuid = "GPU-1") {
-    return DeviceTelemetry(
-        machine_.Open(machine), uuid, mode, [this] { return now_ns_; }, machine_.root());
+    return DeviceTelemetry(machine_.Open(machine), uuid, mode, &clock_, machine_.root());
   }
   // As its owner does: sleeps until it is due.
   void RunFor(int64_t duration_ns, DeviceTelemetry* telemetry) {
-    const int64_t end_ns = now_ns_ + duration_ns;
+    const int64_t end_ns = clock_.MonotonicNs() + duration_ns;
     while (telemetry->NextSampleNs() && *telemetry->NextSampleNs() <= end_ns) {
-      now_ns_ = *telemetry->NextSampleNs();
+      clock_.Advance(*telemetry->NextSampleNs() - clock_.MonotonicNs());
       telemetry->Sample();
     }
-    now_ns_ = end_ns;
+    clock_.Advance(end_ns - clock_.MonotonicNs());
+  }
+
+  // A run of so many ms, from Begin() to End().
+  DeviceUse UseOf(const std::string& machine, int64_t ms, const std::string& uuid = "GPU-1") {
+    DeviceTelemetry telemetry = Make(machine, v1::TELEMETRY_SAMPLED, uuid);
+    start_ns_ = clock_.MonotonicNs();
+    telemetry.Begin(kWorker);
+    RunFor(ms * kMs, &telemetry);
+    telemetry.End();
+    return telemetry.Use();
+  }
+
+  // A line of the fake: a sample of so many ms from now, told from a question on.
+  std::string Sample(int64_t ms, pid_t pid, unsigned percent, int question = 1) const {
+    return "sample " + std::to_string(clock_.WallNs() / 1000 + ms * 1000) + " " +
+           std::to_string(pid) + " " + std::to_string(percent) + " " + std::to_string(question) +
+           "\n";
+  }
+
+  // `(ms after the start, share)` of its samples.
+  std::vector<std::pair<int64_t, double>> SamplesOf(const DeviceUse& use, pid_t pid) const {
+    std::vector<std::pair<int64_t, double>> samples;
+    for (const ProcessUse& process : use.processes) {
+      if (process.pid != pid) continue;
+      for (const UseSample& sample : process.samples) {
+        samples.emplace_back((sample.at_ns - start_ns_) / kMs, sample.sm_ratio);
+      }
+    }
+    return samples;
+  }
+
+  static std::vector<pid_t> PidsOf(const DeviceUse& use) {
+    std::vector<pid_t> pids;
+    for (const ProcessUse& process : use.processes) pids.push_back(process.pid);
+    return pids;
   }
 
   FakeMachine machine_;
-  int64_t now_ns_ = 1000 * kMs;
+  SettableClock clock_;
+  int64_t start_ns_ = clock_.MonotonicNs();
 };
 
 TEST_F(Telemetry, AReadingHasAllThatTheDeviceTells) {
@@ -58,8 +100,8 @@ TEST_F(Telemetry, AReadingHasAllThatTheDeviceTells) {
 }
 
 TEST_F(Telemetry, WhatADeviceDoesNotTellIsUnset) {
-  const auto nvml = machine_.Open("mig-gpu GPU-1 40960 A\nmig MIG-a 4864 A\nused-mib 0\n");
-  const v1::DeviceReading reading = ReadDevice(*nvml, *nvml->DeviceOf("MIG-a"), 42);
+  const auto nvml = machine_.Open("gpu GPU-1 40960 A\nused-mib 0\n");
+  const v1::DeviceReading reading = ReadDevice(*nvml, *nvml->DeviceOf("GPU-1"), 42);
   EXPECT_TRUE(reading.has_used_bytes());
   EXPECT_EQ(reading.used_bytes(), 0U);
   EXPECT_FALSE(reading.has_sm_mhz() || reading.has_power_watts() ||
@@ -67,6 +109,27 @@ TEST_F(Telemetry, WhatADeviceDoesNotTellIsUnset) {
                reading.has_throttle_reasons() || reading.has_energy_mj() ||
                reading.has_thermal_violation_ns() || reading.has_power_violation_ns() ||
                reading.has_hardware_violation_ns());
+}
+
+TEST_F(Telemetry, AMigInstanceHasTheClocksOfItsGpuAndItsOwnMemory) {
+  const auto nvml = machine_.Open(
+      "mig-gpu GPU-1 40960 A\nsm-mhz 1410\npower-mw 250000\ntemperature 61\nutilisation 97\n"
+      "throttle 0x4\nused-mib 30000\nenergy-mj 98765\nviolation-thermal-ns 11\n"
+      "violation-power-ns 22\nviolation-board-ns 33\nmig MIG-a 4864 A\nused-mib 512\n"
+      "mig MIG-b 9728 A\nused-mib 700\n");
+  for (const auto& [uuid, mib] : {std::pair("MIG-a", 512U), std::pair("MIG-b", 700U)}) {
+    const v1::DeviceReading reading = ReadDevice(*nvml, *nvml->DeviceOf(uuid), 42);
+    EXPECT_EQ(reading.used_bytes(), mib * kMib) << uuid;
+    EXPECT_EQ(reading.sm_mhz(), 1410U);
+    EXPECT_DOUBLE_EQ(reading.power_watts(), 250);
+    EXPECT_EQ(reading.temperature_celsius(), 61U);
+    EXPECT_EQ(reading.throttle_reasons(), throttle::kSoftwarePowerCap);
+    EXPECT_EQ(reading.thermal_violation_ns(), 11U);
+    EXPECT_EQ(reading.power_violation_ns(), 22U);
+    EXPECT_EQ(reading.hardware_violation_ns(), 33U);
+    // The whole GPU's are not the instance's.
+    EXPECT_FALSE(reading.has_utilisation_ratio() || reading.has_energy_mj());
+  }
 }
 
 TEST_F(Telemetry, OldLibrariesTellThrottlingByItsOldName) {
@@ -78,9 +141,9 @@ TEST_F(Telemetry, OldLibrariesTellThrottlingByItsOldName) {
 
 TEST_F(Telemetry, EdgesAreTheFirstAndTheLastReading) {
   auto telemetry = Make("gpu GPU-1 1 A\nenergy-mj 100 250\n", v1::TELEMETRY_EDGES);
-  telemetry.Begin();
+  telemetry.Begin(kWorker);
   EXPECT_EQ(telemetry.NextSampleNs(), std::nullopt);
-  now_ns_ += 10'000 * kMs;
+  clock_.Advance(10'000 * kMs);
   telemetry.End();
   const auto readings = telemetry.Take();
   ASSERT_THAT(readings, SizeIs(2));
@@ -93,40 +156,41 @@ TEST_F(Telemetry, EdgesAreTheFirstAndTheLastReading) {
 TEST_F(Telemetry, SamplesAreDueTwiceASecondBetweenTheEdges) {
   auto telemetry = Make("gpu GPU-1 1 A\nsm-mhz 1980 1900 1800 1700 1600 1500\n");
   EXPECT_EQ(telemetry.NextSampleNs(), std::nullopt);
-  telemetry.Begin();
-  EXPECT_THAT(telemetry.NextSampleNs(), Optional(1500 * kMs));
+  telemetry.Begin(kWorker);
+  EXPECT_THAT(telemetry.NextSampleNs(), Optional(start_ns_ + 500 * kMs));
   RunFor(1900 * kMs, &telemetry);
   telemetry.End();
   EXPECT_EQ(telemetry.NextSampleNs(), std::nullopt);
   const auto readings = telemetry.Take();
   ASSERT_THAT(readings, SizeIs(5));
-  EXPECT_EQ(readings[1].at_ns(), 1500 * kMs);
-  EXPECT_EQ(readings[3].at_ns(), 2500 * kMs);
+  EXPECT_EQ(readings[1].at_ns(), start_ns_ + 500 * kMs);
+  EXPECT_EQ(readings[3].at_ns(), start_ns_ + 1500 * kMs);
   EXPECT_EQ(readings[4].sm_mhz(), 1600U);
 }
 
 TEST_F(Telemetry, ALateSampleIsNotMadeUpFor) {
   auto telemetry = Make("gpu GPU-1 1 A\nsm-mhz 1\n");
-  telemetry.Begin();
-  now_ns_ += 5000 * kMs;
+  telemetry.Begin(kWorker);
+  clock_.Advance(5000 * kMs);
   telemetry.Sample();
-  EXPECT_THAT(telemetry.NextSampleNs(), Optional(now_ns_ + 500 * kMs));
+  EXPECT_THAT(telemetry.NextSampleNs(), Optional(clock_.MonotonicNs() + 500 * kMs));
 }
 
 TEST_F(Telemetry, OffReadsNothing) {
   auto telemetry = Make("gpu GPU-1 1 A\nsm-mhz 1\nuse 7 50\n", v1::TELEMETRY_OFF);
-  telemetry.Begin();
+  telemetry.Begin(kWorker);
   EXPECT_EQ(telemetry.NextSampleNs(), std::nullopt);
   telemetry.End();
   EXPECT_THAT(telemetry.Take(), SizeIs(0));
-  EXPECT_EQ(telemetry.Processes(), std::nullopt);
+  EXPECT_FALSE(telemetry.Use().tells_samples);
+  EXPECT_THAT(telemetry.Use().looks_ns, IsEmpty());
 }
 
 TEST_F(Telemetry, WithoutALibraryOrTheDeviceThereIsNothingToRead) {
-  DeviceTelemetry none(nullptr, "CPU-1", v1::TELEMETRY_SAMPLED, [] { return int64_t{0}; });
+  DeviceTelemetry none(nullptr, "CPU-1", v1::TELEMETRY_SAMPLED, &clock_);
   auto unknown = Make("gpu GPU-1 1 A\nsm-mhz 1\n", v1::TELEMETRY_SAMPLED, "GPU-9");
   for (DeviceTelemetry* telemetry : {&none, &unknown}) {
-    telemetry->Begin();
+    telemetry->Begin(kWorker);
     EXPECT_EQ(telemetry->NextSampleNs(), std::nullopt);
     telemetry->Sample();
     telemetry->End();
@@ -136,15 +200,14 @@ TEST_F(Telemetry, WithoutALibraryOrTheDeviceThereIsNothingToRead) {
 
 TEST_F(Telemetry, ALongRunIsThinnedOverItsWholeLength) {
   auto telemetry = Make("gpu GPU-1 1 A\nsm-mhz 1\n");
-  const int64_t began_ns = now_ns_;
-  telemetry.Begin();
+  telemetry.Begin(kWorker);
   RunFor(int64_t{3} * 3600 * 1000 * kMs, &telemetry);
   telemetry.End();
   const auto readings = telemetry.Take();
   EXPECT_LE(readings.size(), DeviceTelemetry::kMaxReadings);
   EXPECT_GE(readings.size(), DeviceTelemetry::kMaxReadings / 2);
-  EXPECT_EQ(readings.front().at_ns(), began_ns);
-  EXPECT_EQ(readings.back().at_ns(), now_ns_);
+  EXPECT_EQ(readings.front().at_ns(), start_ns_);
+  EXPECT_EQ(readings.back().at_ns(), clock_.MonotonicNs());
   int64_t widest_ns = 0;
   for (size_t i = 1; i < readings.size(); ++i) {
     const int64_t gap_ns = readings[i].at_ns() - readings[i - 1].at_ns();
@@ -154,49 +217,170 @@ TEST_F(Telemetry, ALongRunIsThinnedOverItsWholeLength) {
   EXPECT_LE(widest_ns, 4 * DeviceTelemetry::kIntervalNs);
 }
 
-TEST_F(Telemetry, ADesktopThatOnlyResidesUsesNothing) {
-  machine_.AddProcess(20, "Xorg");
+TEST_F(Telemetry, ProcessesAreSeenAtEachLookWithTheirNames) {
+  machine_.AddProcess(20, "Xorg", 1, 0);
   machine_.AddProcess(21, "python3");
-  auto telemetry = Make(
-      "gpu GPU-1 1 A\nprocess 20 300 graphics\nprocess 21 300 compute\nuse 20 0\nuse 21 0 80 40\n",
-      v1::TELEMETRY_EDGES);
-  telemetry.Begin();
-  now_ns_ += 1000 * kMs;
-  telemetry.End();
-  const auto processes = telemetry.Processes();
-  ASSERT_THAT(processes, Optional(SizeIs(1)));
-  EXPECT_EQ(processes->at(0).pid, 21);
-  EXPECT_EQ(processes->at(0).who.name, "python3");
-  EXPECT_DOUBLE_EQ(processes->at(0).sm_ratio, 0.8);
+  const DeviceUse use = UseOf(
+      "gpu GPU-1 1 A\nprocess 20 300 graphics\nprocess 21 300 compute 2 2\n"
+      "process 30 1000 compute 2 3\n",
+      1400);
+  EXPECT_THAT(use.looks_ns, ElementsAre(start_ns_, start_ns_ + 500 * kMs, start_ns_ + 1000 * kMs,
+                                        start_ns_ + 1400 * kMs));
+  ASSERT_THAT(PidsOf(use), ElementsAre(20, 21, kWorker));
+  EXPECT_EQ(use.processes[0].who.name, "Xorg");
+  EXPECT_EQ(use.processes[0].who.user, "root");
+  EXPECT_FALSE(use.processes[0].computes);
+  EXPECT_EQ(use.processes[1].who.name, "python3");
+  EXPECT_TRUE(use.processes[1].computes);
+  EXPECT_THAT(use.processes[1].samples, IsEmpty());
 }
 
-TEST_F(Telemetry, UseIsWeightedByTheTimeThatItLasted) {
-  auto telemetry = Make("gpu GPU-1 1 A\nsm-mhz 1\nuse 7 10 90 0\nuse 8 0 0 50\n");
-  telemetry.Begin();  // 10 % of 7 was before
-  RunFor(500 * kMs, &telemetry);
-  now_ns_ += 1000 * kMs;
+TEST_F(Telemetry, SamplesCountAtTheirOwnTime) {
+  const DeviceUse use = UseOf("gpu GPU-1 1 A\nprocess 7 1 compute\nprocess 30 1 compute\n" +
+                                  Sample(-5000, 7, 90) + Sample(-1, 7, 90) + Sample(40, 7, 30) +
+                                  Sample(180, 30, 95) + Sample(950, 30, 85) + Sample(700, 7, 50),
+                              1200);
+  EXPECT_TRUE(use.tells_samples);
+  EXPECT_THAT(SamplesOf(use, 7), ElementsAre(Pair(40, 0.3), Pair(700, 0.5)));
+  EXPECT_THAT(SamplesOf(use, kWorker), ElementsAre(Pair(180, 0.95), Pair(950, 0.85)));
+}
+
+TEST_F(Telemetry, ASampleIsCountedOnceHoweverOftenItIsAskedFor) {
+  // Of one that is not listed yet nothing counts, so that the same samples are told again.
+  const DeviceUse use = UseOf(
+      "gpu GPU-1 1 A\nprocess 7 1 compute 3\n" + Sample(100, 7, 20) + Sample(700, 7, 40), 3000);
+  EXPECT_THAT(SamplesOf(use, 7), ElementsAre(Pair(100, 0.2), Pair(700, 0.4)));
+}
+
+struct Garbage {
+  int64_t ms;
+  pid_t pid;
+  unsigned percent;
+};
+
+TEST_F(Telemetry, GarbageIsNoSample) {
+  const std::string machine = "gpu GPU-1 1 A\nprocess 7 1 compute\n";
+  const auto has_none = [&](const std::string& garbage) {
+    const DeviceUse use = UseOf(machine + garbage, 1200);
+    EXPECT_TRUE(use.tells_samples) << garbage;
+    EXPECT_THAT(PidsOf(use), ElementsAre(7)) << garbage;
+    EXPECT_THAT(SamplesOf(use, 7), IsEmpty()) << garbage;
+  };
+  for (const auto& [ms, pid, percent] :
+       {Garbage{100, 7, 101}, {100, 7, 4'000'000'000}, {100, 4'000'000, 50}, {600'000, 7, 50}}) {
+    has_none(Sample(ms, pid, percent));
+  }
+  has_none("sample 18446744073709551615 7 50\n");
+  has_none("sample 3 7 50\n");
+  // The same at a good time.
+  EXPECT_THAT(SamplesOf(UseOf(machine + Sample(100, 7, 100), 1200), 7),
+              ElementsAre(Pair(100, 1.0)));
+}
+
+TEST_F(Telemetry, GarbageDoesNotHideTheSamplesThatComeAfterIt) {
+  // Each would be the newest stamp that was seen; the good one is told one question later.
+  for (const auto& [ms, pid, percent] : {Garbage{480, 7, 800}, {490, 999, 50}, {900'000, 7, 50}}) {
+    const std::string garbage = Sample(ms, pid, percent);
+    const DeviceUse use =
+        UseOf("gpu GPU-1 1 A\nprocess 7 1 compute\n" + garbage + Sample(450, 7, 60, 3), 1200);
+    EXPECT_THAT(SamplesOf(use, 7), ElementsAre(Pair(450, 0.6))) << garbage;
+  }
+}
+
+TEST_F(Telemetry, WhoHasLeftSinceTheLastLookWasThere) {
+  const std::string machine = "gpu GPU-1 1 A\nprocess 7 1 compute 1 2\n";
+  // The second look is at 500 ms.
+  EXPECT_THAT(SamplesOf(UseOf(machine + Sample(600, 7, 50, 3), 1200), 7),
+              ElementsAre(Pair(600, 0.5)));
+  EXPECT_THAT(SamplesOf(UseOf(machine + Sample(600, 7, 50, 4), 2000), 7), IsEmpty());
+}
+
+TEST_F(Telemetry, OurWorkerIsKnownAlsoIfItCameAndWentBetweenTwoLooks) {
+  const DeviceUse use = UseOf("gpu GPU-1 1 A\nprocess 7 1 compute\n" + Sample(150, kWorker, 90) +
+                                  Sample(250, kWorker + 1, 90),
+                              400);
+  EXPECT_THAT(PidsOf(use), ElementsAre(7, kWorker));
+  EXPECT_THAT(SamplesOf(use, kWorker), ElementsAre(Pair(150, 0.9)));
+}
+
+TEST_F(Telemetry, EdgesTellOfTheSamplesThatTheDriverRemembers) {
+  auto telemetry = Make("gpu GPU-1 1 A\nprocess 7 1 compute\n" + Sample(700, 7, 50) +
+                            Sample(900, kWorker, 50) + Sample(-1, 7, 50),
+                        v1::TELEMETRY_EDGES);
+  telemetry.Begin(kWorker);
+  clock_.Advance(1000 * kMs);
   telemetry.End();
-  const auto processes = telemetry.Processes();
-  ASSERT_THAT(processes, Optional(SizeIs(2)));
-  EXPECT_EQ(processes->at(0).pid, 8);
-  EXPECT_NEAR(processes->at(0).sm_ratio, 0.5 * 1000 / 1500, 1e-12);
-  EXPECT_NEAR(processes->at(1).sm_ratio, 0.9 * 500 / 1500, 1e-12);
+  const DeviceUse use = telemetry.Use();
+  EXPECT_THAT(use.looks_ns, SizeIs(2));
+  EXPECT_THAT(SamplesOf(use, 7), ElementsAre(Pair(700, 0.5)));
+  EXPECT_THAT(SamplesOf(use, kWorker), ElementsAre(Pair(900, 0.5)));
 }
 
 TEST_F(Telemetry, ADeviceThatTellsNoUseIsNotOneWithoutProcesses) {
   for (const bool tells : {false, true}) {
-    auto telemetry =
-        Make(tells ? "gpu GPU-1 1 A\nuse 7 0\n" : "gpu GPU-1 1 A\n", v1::TELEMETRY_EDGES);
-    telemetry.Begin();
-    now_ns_ += 1000 * kMs;
-    telemetry.End();
-    EXPECT_EQ(telemetry.Processes().has_value(), tells);
+    const DeviceUse use = UseOf(
+        std::string("gpu GPU-1 1 A\nprocess 7 1 compute\n") + (tells ? "use 7 0\n" : ""), 1000);
+    EXPECT_EQ(use.tells_samples, tells);
+    EXPECT_THAT(PidsOf(use), ElementsAre(7));
   }
+}
+
+TEST_F(Telemetry, OfAMigInstanceItsOwnProcessesAreSeenAndNoUse) {
+  const DeviceUse use = UseOf(
+      "mig-gpu GPU-1 40960 A\nsm-mhz 1410\nmig MIG-a 4864 A\n"
+      "process 10 100 compute\nmig MIG-b 4864 A\nprocess 30 200 compute\n",
+      900, "MIG-b");
+  EXPECT_FALSE(use.tells_samples);
+  EXPECT_THAT(use.looks_ns, SizeIs(3));
+  EXPECT_THAT(PidsOf(use), ElementsAre(kWorker));
+}
+
+TEST_F(Telemetry, ListsThatAreRefusedAreNoLook) {
+  const DeviceUse use = UseOf(
+      "gpu GPU-1 1 A\nprocess-error 4\n" + Sample(100, 7, 90) + Sample(200, kWorker, 90), 1000);
+  EXPECT_THAT(use.looks_ns, IsEmpty());
+  EXPECT_THAT(PidsOf(use), ElementsAre(kWorker));
+}
+
+TEST_F(Telemetry, SaysWhetherPidsCanBeThoseOfOthers) {
+  EXPECT_TRUE(UseOf("gpu GPU-1 1 A\n", 100).has_own_pids);
+  machine_.EnterNamespace("pid:[4026532266]");
+  EXPECT_FALSE(UseOf("gpu GPU-1 1 A\n", 100).has_own_pids);
+}
+
+TEST_F(Telemetry, ErrorsOfTheGpuAreTakenAtTheEnd) {
+  auto telemetry = Make("gpu GPU-1 1 A\nxid 31\nxid 43\ngpu GPU-2 1 A\nxid 79\n");
+  telemetry.Begin(kWorker);
+  EXPECT_THAT(telemetry.xids(), IsEmpty());
+  telemetry.End();
+  EXPECT_THAT(telemetry.xids(), ElementsAre(31, 43));
+}
+
+TEST_F(Telemetry, ErrorsOfAMigInstanceAreItsOwnAndTheWholeGpus) {
+  for (const auto& [uuid, own] : {std::pair("MIG-a", 31U), std::pair("MIG-b", 13U)}) {
+    auto telemetry = Make(
+        "mig-gpu GPU-1 40960 A\nxid 31 7\nxid 48\nxid 13 9\nmig MIG-a 4864 A\ninstance 7\n"
+        "mig MIG-b 4864 A\ninstance 9\n",
+        v1::TELEMETRY_EDGES, uuid);
+    telemetry.Begin(kWorker);
+    telemetry.End();
+    EXPECT_THAT(telemetry.xids(), testing::UnorderedElementsAre(48U, own)) << uuid;
+  }
+}
+
+TEST_F(Telemetry, OldLibrariesThatTellOfNoErrorsAreNotAskedForThem) {
+  auto nvml = machine_.Open("driver 340.1\ngpu GPU-1 1 A\nxid 31\n",
+                            TORCHLAP_FAKE_NVML_UNVERSIONED_LIBRARY);
+  DeviceTelemetry telemetry(std::move(nvml), "GPU-1", v1::TELEMETRY_EDGES, &clock_,
+                            machine_.root());
+  telemetry.Begin(kWorker);
+  telemetry.End();
+  EXPECT_THAT(telemetry.xids(), IsEmpty());
 }
 
 TEST_F(Telemetry, AGpuThatIsLostGivesNoReadings) {
   auto telemetry = Make("gpu GPU-1 0 A\nsm-mhz 1\ngone 15\n");
-  telemetry.Begin();
+  telemetry.Begin(kWorker);
   telemetry.End();
   EXPECT_THAT(telemetry.Take(), SizeIs(0));
 }

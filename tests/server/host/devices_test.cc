@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace torchlap::host {
@@ -65,6 +66,126 @@ TEST(ListDevices, AnEntryOfTheConfigurationGivesACudaDeviceItsCores) {
   EXPECT_EQ(list.devices[2].cores, (std::vector<int>{1, 2, 3, 5}));
   EXPECT_EQ(list.devices[3].cores, std::vector<int>{0});
   EXPECT_EQ(list.devices[3].threads, 1U);
+}
+
+// cpu0 has what is left of 16 cores, and the daemon core 0.
+Configuration DefaultCpuDevice() {
+  Configuration configuration;
+  for (int core = 1; core < 16; ++core) configuration.default_cores.push_back(core);
+  configuration.cpu_devices = {
+      {"cpu0", v1::DEVICE_KIND_CPU, configuration.default_cores, 1000, 15, {}, true, true}};
+  return configuration;
+}
+
+NvmlAnswer TwoGpus() {
+  NvmlAnswer nvml;
+  nvml.devices = {{"cuda:0", "GPU-1", "A", 1, "", {0, 1, 2, 3, 4, 5, 6, 7}},
+                  {"cuda:1", "GPU-2", "A", 1, "", {8, 9, 10, 11, 12, 13, 14, 15}}};
+  return nvml;
+}
+
+TEST(ListDevices, GpuWorkersHaveTwoLocalCoresEachThatTheDefaultCpuDeviceDoesWithout) {
+  const DeviceList list = ListDevices(DefaultCpuDevice(), kHost, TwoGpus(), "s");
+  ASSERT_EQ(list.devices.size(), 3U);
+  const HostDevice& cpu = list.devices[0];
+  EXPECT_EQ(cpu.cores, (std::vector<int>{1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13}));
+  EXPECT_EQ(cpu.threads, 11U);
+  EXPECT_EQ(cpu.uuid, "CPU-1-5,8-13");
+  EXPECT_EQ(cpu.claim_keys.size(), 11U);
+  EXPECT_EQ(list.devices[1].cores, (std::vector<int>{6, 7}));
+  EXPECT_EQ(list.devices[1].threads, 2U);
+  EXPECT_THAT(list.devices[1].claim_keys,
+              ElementsAre("torchlap/s/GPU-1", "torchlap/s/cpu-core-6", "torchlap/s/cpu-core-7"));
+  EXPECT_THAT(list.devices[2].claim_keys,
+              ElementsAre("torchlap/s/GPU-2", "torchlap/s/cpu-core-14", "torchlap/s/cpu-core-15"));
+  EXPECT_THAT(list.reserved_cores, ElementsAre(6, 7, 14, 15));
+  EXPECT_THAT(list.notes, testing::IsEmpty());
+}
+
+TEST(ListDevices, HowManyIsConfiguredAndNoneMeansThatTheyShareTheLocalOnes) {
+  Configuration configuration = DefaultCpuDevice();
+  configuration.cores_per_gpu = 1;
+  EXPECT_THAT(ListDevices(configuration, kHost, TwoGpus(), "s").reserved_cores, ElementsAre(7, 15));
+  configuration.cores_per_gpu = 0;
+  const DeviceList list = ListDevices(configuration, kHost, TwoGpus(), "s");
+  EXPECT_EQ(list.devices[0].cores.size(), 15U);
+  EXPECT_EQ(list.devices[1].cores, (std::vector<int>{1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_EQ(list.devices[1].threads, 7U);
+  EXPECT_THAT(list.devices[1].claim_keys, ElementsAre("torchlap/s/GPU-1"));
+}
+
+TEST(ListDevices, TheDefaultCpuDeviceKeepsHalfOfTheCores) {
+  for (const auto& [cores, of_cpu, of_gpu] :
+       {std::tuple(std::vector<int>{0, 1}, std::vector<int>{0}, std::vector<int>{1}),
+        std::tuple(std::vector<int>{1, 2, 3}, std::vector<int>{1, 2}, std::vector<int>{3}),
+        std::tuple(std::vector<int>{1, 2, 3, 4, 5}, std::vector<int>{1, 2, 3},
+                   std::vector<int>{4, 5}),
+        std::tuple(std::vector<int>{0}, std::vector<int>{0}, std::vector<int>{0})}) {
+    Configuration configuration = DefaultCpuDevice();
+    configuration.default_cores = configuration.cpu_devices[0].cores = cores;
+    NvmlAnswer nvml;
+    nvml.devices = {{"cuda:0", "GPU-1", "A", 1}};
+    const DeviceList list = ListDevices(configuration, kHost, nvml, "s");
+    EXPECT_EQ(list.devices[0].cores, of_cpu);
+    EXPECT_EQ(list.devices[1].cores, of_gpu);
+    // One core that both have is claimed once, else the daemon would wait for itself.
+    EXPECT_EQ(list.devices[1].claim_keys.size(), of_cpu == of_gpu ? 1U : 1U + of_gpu.size());
+  }
+}
+
+TEST(ListDevices, CoresThatTheConfigurationGivesToAGpuAreLeftOutOfTheDefaultCpuDevice) {
+  Configuration configuration = DefaultCpuDevice();
+  configuration.cuda_devices = {{"cuda:0", v1::DEVICE_KIND_CUDA, {1, 2}, 0, 2}};
+  DeviceList list = ListDevices(configuration, kHost, TwoGpus(), "s");
+  EXPECT_EQ(list.devices[0].cores, (std::vector<int>{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}));
+  EXPECT_EQ(list.devices[1].cores, (std::vector<int>{1, 2}));
+  EXPECT_THAT(list.devices[1].claim_keys,
+              ElementsAre("torchlap/s/GPU-1", "torchlap/s/cpu-core-1", "torchlap/s/cpu-core-2"));
+  EXPECT_THAT(list.reserved_cores, ElementsAre(14, 15)) << "of the other one";
+  // Of a GPU that is not there nothing is reserved.
+  list = ListDevices(configuration, kHost, {}, "s");
+  EXPECT_EQ(list.devices[0].cores.size(), 15U);
+}
+
+TEST(ListDevices, AGpuThatCannotBeUsedReservesNothing) {
+  NvmlAnswer nvml = TwoGpus();
+  nvml.devices[0].problem = "too old";
+  const DeviceList list = ListDevices(DefaultCpuDevice(), kHost, nvml, "s");
+  EXPECT_THAT(list.reserved_cores, ElementsAre(14, 15));
+  EXPECT_THAT(list.devices[1].claim_keys, ElementsAre("torchlap/s/GPU-1"));
+  EXPECT_FALSE(list.devices[1].cores.empty());
+}
+
+TEST(ListDevices, ThreadsThatAreAskedForAreCoresThatAreReserved) {
+  Configuration configuration = DefaultCpuDevice();
+  configuration.cuda_devices = {
+      {"cuda:0", v1::DEVICE_KIND_CUDA, configuration.default_cores, 0, 4, {}, true, false}};
+  const DeviceList list = ListDevices(configuration, kHost, TwoGpus(), "s");
+  EXPECT_EQ(list.devices[1].cores, (std::vector<int>{4, 5, 6, 7}));
+  EXPECT_EQ(list.devices[1].threads, 4U);
+}
+
+TEST(ListDevices, ACpuDeviceWithMoreThreadsThanCoresAreLeftHasFewerAndItIsNoted) {
+  Configuration configuration = DefaultCpuDevice();
+  configuration.cpu_devices[0].threads = 14;
+  configuration.cpu_devices[0].has_default_threads = false;
+  const DeviceList list = ListDevices(configuration, kHost, TwoGpus(), "s");
+  EXPECT_EQ(list.devices[0].threads, 11U);
+  EXPECT_THAT(list.notes,
+              ElementsAre("cpu0 has 11 threads instead of 14, one for each of its cores 1-5,8-13; "
+                          "give it cores for more"));
+  configuration.cpu_devices[0].threads = 3;
+  EXPECT_EQ(ListDevices(configuration, kHost, TwoGpus(), "s").devices[0].threads, 3U);
+}
+
+TEST(ListDevices, CpuDevicesWhoseCoresWereSaidKeepThem) {
+  Configuration configuration = TwoCpuDevices();
+  configuration.default_cores = {1, 2, 3, 5, 6, 7, 8};
+  NvmlAnswer nvml;
+  nvml.devices = {{"cuda:0", "GPU-1", "A", 1, "", {1, 2, 3}}};
+  const DeviceList list = ListDevices(configuration, kHost, nvml, "s");
+  EXPECT_EQ(list.devices[0].cores, (std::vector<int>{1, 2, 3}));
+  EXPECT_EQ(list.devices[2].cores, (std::vector<int>{7, 8})) << "of those that nobody has";
 }
 
 TEST(ListDevices, ADeviceThatCannotBeUsedIsListedWithItsProblem) {

@@ -482,5 +482,41 @@ TEST(Advise, OnACellIsOneNumberOfStepsForAllItsLaunches) {
   EXPECT_EQ(Codes(CellOf({NoisyLaunch(1, 8)})), Expected{v1::ADVICE_MORE_STEPS});
 }
 
+TEST(Advise, PointsAtADeviceThatWaitsForTheHost) {
+  const v1::SampleBlock steady = Steps(MadeUpTimes(1).Normal(20, 100, 1), 5);
+  AdviceContext gpu{.is_cuda = true, .is_calibrated = true};
+  for (const double busy : {0.05, 0.4, 0.79}) {
+    gpu.device_busy_ratio = busy;
+    const v1::Run run = Advised(steady, gpu);
+    ASSERT_EQ(Codes(run), Expected{v1::ADVICE_HOST_BOUND}) << busy;
+    EXPECT_EQ(run.assessment().advice(0).ratio(), busy);
+    EXPECT_EQ(run.assessment().advice(0).number(), 8U) << "twice the batch";
+  }
+  gpu.device_busy_ratio = 0.8;
+  EXPECT_EQ(Codes(Advised(steady, gpu)), Expected{});
+  gpu.device_busy_ratio.reset();
+  EXPECT_EQ(Codes(Advised(steady, gpu)), Expected{});
+  AdviceContext cpu = kCpu;
+  cpu.device_busy_ratio = 0.1;
+  EXPECT_EQ(Codes(Advised(steady, cpu)), Expected{});
+}
+
+TEST(Advise, NearTheLimitCountsWhatWasFreeAtTheStart) {
+  const auto advised = [](uint64_t free_bytes, std::optional<uint64_t> foreign_bytes) {
+    v1::Run run = RunOf("large", v1::PASS_TYPE_TRAIN_STEP, 4, 256);  // holds 14.4 GiB
+    run.set_outcome(v1::OUTCOME_OUT_OF_MEMORY);
+    if (free_bytes > 0) run.mutable_memory()->set_device_free_bytes(free_bytes);
+    if (foreign_bytes) run.mutable_memory()->set_device_foreign_bytes(*foreign_bytes);
+    Advise({}, {.is_cuda = true, .is_calibrated = true, .device_memory_bytes = 15 * kGiB}, &run);
+    return run;
+  };
+  EXPECT_EQ(Codes(advised(0, std::nullopt)), Expected{v1::ADVICE_FIT});
+  const v1::Run tight = advised(14 * kGiB, kGiB / 2);
+  EXPECT_EQ(Codes(tight)[0], v1::ADVICE_NOTHING_FITS) << "a display stays";
+  EXPECT_EQ(tight.assessment().advice(0).bytes2(), 14 * kGiB);
+  const v1::Run neighbour = advised(10 * kGiB, 5 * kGiB - kGiB / 4);
+  EXPECT_EQ(Codes(neighbour), Expected{v1::ADVICE_FIT}) << "it may give back what it holds";
+}
+
 }  // namespace
 }  // namespace torchlap::measure

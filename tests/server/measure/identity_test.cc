@@ -98,6 +98,50 @@ TEST(EnvironmentHash, OfVersion1NeverChanges) {
   EXPECT_EQ(EnvironmentHash(SomeEnvironment()), "fe5b86ffbf7bbae23aa8262ff77a33c8");
 }
 
+v1::Environment WithGpuSettings() {
+  v1::Environment environment;
+  environment.set_torch_version("2.11.0");
+  environment.set_gpu_model("NVIDIA A100-SXM4-40GB");
+  environment.set_gpu_power_limit_mw(400'000);
+  environment.set_gpu_ecc("on");
+  environment.set_gpu_persistence("off");
+  environment.set_gpu_compute_mode("default");
+  environment.set_gpu_application_mhz(1410);
+  environment.set_gpu_application_memory_mhz(1215);
+  environment.set_mig_profile("1g.5gb");
+  environment.set_pcie_generation(4);
+  environment.set_pcie_width(16);
+  return environment;
+}
+
+TEST(EnvironmentHash, OfVersion2NeverChanges) {
+  EXPECT_EQ(CanonicalEnvironment(WithGpuSettings()),
+            "torchlap.environment.2\ntorch_version=\"2.11.0\"\n"
+            "gpu_model=\"NVIDIA A100-SXM4-40GB\"\ngpu_power_limit_mw=400000\ngpu_ecc=\"on\"\n"
+            "gpu_persistence=\"off\"\ngpu_compute_mode=\"default\"\ngpu_application_mhz=1410\n"
+            "gpu_application_memory_mhz=1215\nmig_profile=\"1g.5gb\"\npcie_generation=4\n"
+            "pcie_width=16");
+  EXPECT_EQ(EnvironmentHash(WithGpuSettings()), "5af029bbe1dc3591400b197bbafef9d9");
+}
+
+TEST(EnvironmentHash, IsOfVersion2WhereASettingOfAGpuIsKnownAndElseOfVersion1) {
+  EXPECT_EQ(CanonicalEnvironment(SomeEnvironment()).rfind("torchlap.environment.1\n", 0), 0U);
+  const std::vector<std::function<void(v1::Environment*)>> settings = {
+      [](auto* e) { e->set_gpu_power_limit_mw(300'000); }, [](auto* e) { e->set_gpu_ecc("off"); },
+      [](auto* e) { e->set_pcie_width(8); }};
+  for (const auto& set : settings) {
+    v1::Environment environment = SomeEnvironment();
+    set(&environment);
+    EXPECT_EQ(CanonicalEnvironment(environment).rfind("torchlap.environment.2\n", 0), 0U);
+  }
+}
+
+TEST(EnvironmentHash, APowerLimitThatWasLoweredIsADifference) {
+  v1::Environment lowered = WithGpuSettings();
+  lowered.set_gpu_power_limit_mw(300'000);
+  EXPECT_NE(EnvironmentHash(lowered), EnvironmentHash(WithGpuSettings()));
+}
+
 TEST(WorkloadHash, DoesNotDependOnNamesOrOnWhetherADefaultIsWritten) {
   v1::Workload bare = Small();
   v1::TransformerLm& model = *bare.mutable_transformer_lm();

@@ -361,5 +361,19 @@ TEST(PoolLaunches, SharesOfAPeakFollowTheFlops) {
   EXPECT_FALSE(row.has_mfu());
 }
 
+TEST(SummariseRun, DoesNotCompareAGraphsReplaysWithTheEagerStepsBeforeThem) {
+  v1::Run run = TinyRun();
+  SummariseRun(TenSteps(), &run);
+  ASSERT_TRUE(run.has_settles_at_step());
+  run.mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
+  SummariseRun(TenSteps(), &run);
+  EXPECT_FALSE(run.has_settles_at_step());
+  EXPECT_FALSE(run.has_cold_steady_ratio());
+  EXPECT_TRUE(run.step().has_mean_ns());
+  run.mutable_plan()->set_execution(v1::EXECUTION_EAGER);
+  SummariseRun(TenSteps(), &run);
+  EXPECT_TRUE(run.has_settles_at_step());
+}
+
 }  // namespace
 }  // namespace torchlap::measure

@@ -89,9 +89,19 @@ std::vector<double> Alternating(size_t count, double low, double high) {
   return times;
 }
 
+// With samples at these ms.
+ForeignUse Neighbour(const std::vector<double>& at_ms, double sm_ratio) {
+  ForeignUse use{102, "python", "eve", true, {}};
+  for (const double ms : at_ms) use.samples.push_back({std::llround(ms * kNsPerMs), sm_ratio});
+  return use;
+}
+
 Made OnGpu(const std::vector<double>& times_ms) {
   Made made(times_ms);
   made.around.is_cuda = true;
+  made.around.gpu.tells_samples = true;
+  made.around.gpu.has_worker = true;
+  made.around.gpu.looks_ns = {0};
   made.AddReading(-1, 1000, 0);
   return made;
 }
@@ -139,7 +149,7 @@ TEST(Threshold, IsPassedByNoShareAboveOne) {
   ASSERT_EQ(waited.assessment().evidence_size(), 1);
   EXPECT_EQ(waited.assessment().evidence(0).value(), 1);
   Made gpu = OnGpu(Times(10, 1000)).AddReading(1e5, 1000, 0);
-  gpu.around.foreign = {{102, "python", "eve", 1.3}};
+  gpu.around.gpu.foreign = {Neighbour({2000, 3000}, 1.3)};
   EXPECT_EQ(gpu.Judged().assessment().evidence(0).value(), 1);
 }
 
@@ -149,12 +159,14 @@ TEST(Threshold, OfAHostThatKeepsAGpuWaiting) {
   EXPECT_EQ(OnGpu(Times(10, 1)).AddReading(1e5, 1000, 0).Waited(4, 1).Reasons(), "short-window");
 }
 
-TEST(Threshold, OfForeignWorkOnAGpu) {
+TEST(Threshold, OfForeignWorkOnAGpuIsTwoSamplesAboveAShare) {
   Made made = OnGpu(Times(10, 1000)).AddReading(1e5, 1000, 0);
-  made.around.foreign = {{102, "python", "eve", 0.05}};
+  made.around.gpu.foreign = {Neighbour({2000, 3000}, 0.05)};
   EXPECT_EQ(made.Reasons(), "");
-  made.around.foreign = {{102, "python", "eve", 0.051}};
+  made.around.gpu.foreign = {Neighbour({2000, 3000}, 0.051)};
   EXPECT_EQ(made.Reasons(), "foreign-gpu");
+  made.around.gpu.foreign = {Neighbour({2000}, 0.9)};
+  EXPECT_EQ(made.Reasons(), "");
 }
 
 TEST(Threshold, OfASlowedDeviceIsOnePercentOfTheTime) {
@@ -273,9 +285,11 @@ TEST(Threshold, OfCleanIsSomeWarmUpOutsideOfWarmUpComparisons) {
   EXPECT_EQ(made.Judged().validity(), v1::VALIDITY_CLEAN);
 }
 
-TEST(Threshold, OfReadingsOnAGpuIsTwo) {
+TEST(Threshold, OfReadingsOnAGpuIsOneAmongTheStepsOrOneOnEachSideWithCounters) {
   EXPECT_EQ(OnGpu(Times(10, 1000)).Reasons(), "no-counters");
   EXPECT_EQ(OnGpu(Times(10, 1000)).AddReading(1e5, 1000, 0).Reasons(), "");
+  EXPECT_EQ(OnGpu(Times(10, 1000)).AddReading(999, 1000, 0).Reasons(), "no-counters");
+  EXPECT_EQ(OnGpu(Times(10, 1000)).AddReading(1000, 1000, 0).Reasons(), "");
 }
 
 TEST(Threshold, OfACalibrationIsOnlyWhatDisturbedIt) {
@@ -322,6 +336,8 @@ TEST(Threshold, StandsOnThePageAsInTheCode) {
               HasSubstr("at least " + std::to_string(T::kWindowNs / 1'000'000) + " ms"));
   EXPECT_THAT(PageRow("foreign-cpu (CUDA)"), HasSubstr(PercentOf(T::kRunDelayShare)));
   EXPECT_THAT(PageRow("foreign-gpu"), HasSubstr(PercentOf(T::kForeignSmShare)));
+  static_assert(T::kFewestForeignSamples == 2);
+  EXPECT_THAT(PageRow("foreign-gpu"), HasSubstr("two samples"));
   EXPECT_THAT(PageRow("thermal"), HasSubstr(PercentOf(T::kSlowedShare)));
   EXPECT_THAT(PageRow("clock-drop"), HasSubstr(PercentOf(T::kClockFloor)));
   EXPECT_THAT(PageRow("low-efficiency"), HasSubstr(PercentOf(T::kPeakShare)));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/measure/presets.h"
@@ -287,6 +288,10 @@ TEST(Judge, SuspectsAFractionOfTheMatmulPeakInLargeStepsOnly) {
 Surroundings Gpu(const std::vector<int64_t>& during) {
   Surroundings around;
   around.is_cuda = true;
+  around.gpu.tells_samples = true;
+  around.gpu.has_own_pids = true;
+  around.gpu.has_worker = true;
+  around.gpu.looks_ns = {kStart - 100 * kMs};
   std::vector<int64_t> at = {-100};
   at.insert(at.end(), during.begin(), during.end());
   at.push_back(100000);
@@ -310,26 +315,209 @@ TEST(JudgeOnAGpu, NeedsReadingsThatTellSomething) {
   Surroundings around;
   around.is_cuda = true;
   EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "no-counters");
-  around.readings.add_device()->set_used_bytes(1);
-  around.readings.add_device()->set_used_bytes(1);
+  around = Gpu({600, 1000});
+  for (v1::DeviceReading& reading : *around.readings.mutable_device()) {
+    reading.clear_throttle_reasons();
+    reading.clear_thermal_violation_ns();
+  }
   EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "no-counters");
 }
 
+TEST(JudgeOnAGpu, NeedsSomebodyWhoLookedAtItsProcesses) {
+  Surroundings around = Gpu({600, 1000});
+  around.gpu = {};
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "no-counters");
+}
+
+// As of a driver that counts no slowdowns.
+Surroundings WithoutCounters(Surroundings around) {
+  for (v1::DeviceReading& reading : *around.readings.mutable_device()) {
+    reading.clear_thermal_violation_ns();
+    reading.clear_hardware_violation_ns();
+    reading.clear_power_violation_ns();
+  }
+  return around;
+}
+
+TEST(JudgeOnAGpu, ShortRunsAreCleanOnlyWhereSomebodyLooked) {
+  for (const int64_t step_ms : {21, 35, 50}) {  // 210, 350, 500 ms after 5 warm-up steps
+    const v1::SampleBlock steps = Steps(15, 5, step_ms);
+    const int64_t begin_ms = 5 * step_ms;
+    const int64_t end_ms = 15 * step_ms;
+    // Readings before and after say nothing of what was between.
+    EXPECT_EQ(Judged(steps, WithoutCounters(Gpu({}))).validity_reasons(), "no-counters");
+    for (const int64_t outside_ms : {begin_ms / 2, begin_ms - 1, end_ms + 1, end_ms + 500}) {
+      EXPECT_EQ(Judged(steps, WithoutCounters(Gpu({outside_ms}))).validity_reasons(), "no-counters")
+          << outside_ms;
+    }
+    for (const int64_t inside_ms : {begin_ms, begin_ms + 70, end_ms - 1}) {
+      EXPECT_EQ(Judged(steps, WithoutCounters(Gpu({inside_ms}))).validity(), v1::VALIDITY_CLEAN)
+          << inside_ms;
+    }
+    // Counters that were read on both sides do.
+    EXPECT_EQ(Judged(steps, Gpu({})).validity(), v1::VALIDITY_CLEAN);
+  }
+}
+
+TEST(JudgeOnAGpu, CountersSayNothingUnlessTheyHoldAllSteps) {
+  const v1::SampleBlock steps = Steps(15, 5, 30);  // measured from 150 to 450 ms
+  const auto reasons = [&](const std::vector<int64_t>& read_at_ms) {
+    Surroundings around = Gpu({});
+    around.readings.clear_device();
+    for (const int64_t ms : read_at_ms) {
+      v1::DeviceReading* reading = around.readings.add_device();
+      reading->set_at_ns(kStart + ms * kMs);
+      reading->set_thermal_violation_ns(7);
+    }
+    return Judged(steps, around).validity_reasons();
+  };
+  EXPECT_EQ(reasons({}), "no-counters");
+  EXPECT_EQ(reasons({-10, 100}), "no-counters");
+  EXPECT_EQ(reasons({-10, 449}), "no-counters");
+  EXPECT_EQ(reasons({151, 500}), "no-counters");
+  EXPECT_EQ(reasons({200, 300, 400}), "no-counters");
+  EXPECT_EQ(reasons({500, 900}), "no-counters");
+  EXPECT_EQ(reasons({150, 450}), "");
+  EXPECT_EQ(reasons({-10, 900}), "");
+  // The board's limit alone is no news of heat.
+  Surroundings around = WithoutCounters(Gpu({}));
+  for (v1::DeviceReading& reading : *around.readings.mutable_device()) {
+    reading.set_hardware_violation_ns(0);
+    reading.set_power_violation_ns(0);
+  }
+  EXPECT_EQ(Judged(steps, around).validity_reasons(), "no-counters");
+}
+
+// With samples at these ms after the first step began, of this share each.
+ForeignUse Neighbour(const std::vector<int64_t>& at_ms, double sm_ratio) {
+  ForeignUse use{102, "python", "eve", true, {}};
+  for (const int64_t ms : at_ms) use.samples.push_back({kStart + ms * kMs, sm_ratio});
+  return use;
+}
+
+v1::Run JudgedBeside(const ForeignUse& neighbour, Surroundings around = Gpu({600})) {
+  around.gpu.foreign = {neighbour};
+  return Judged(Steps(15, 5, 100), around);  // measured from 500 to 1500 ms
+}
+
 TEST(JudgeOnAGpu, TellsForeignWorkFromMereResidence) {
+  for (const double idle : {0.0, 0.01, 0.05}) {
+    const v1::Run run = JudgedBeside(Neighbour({520, 660, 800, 940, 1080}, idle));
+    EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN) << idle;
+    ASSERT_EQ(run.assessment().evidence_size(), 1);
+    EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_RESIDENT);
+    EXPECT_EQ(run.assessment().evidence(0).value(), 0);
+    EXPECT_FALSE(run.assessment().evidence(0).has_first_step());
+  }
+  for (const double busy : {0.06, 0.4, 1.0}) {
+    const v1::Run run = JudgedBeside(Neighbour({520, 660, 800}, busy));
+    EXPECT_EQ(run.validity(), v1::VALIDITY_CONTAMINATED) << busy;
+    EXPECT_EQ(run.validity_reasons(), "foreign-gpu");
+    ASSERT_EQ(run.assessment().evidence_size(), 1);
+    const v1::Evidence& evidence = run.assessment().evidence(0);
+    EXPECT_NEAR(evidence.value(), busy, 1e-12);
+    EXPECT_EQ(evidence.pid(), 102);
+    EXPECT_EQ(evidence.process(), "python");
+    EXPECT_EQ(evidence.user(), "eve");
+    EXPECT_EQ(evidence.first_step(), 5U);
+    EXPECT_EQ(evidence.last_step(), 8U);
+  }
+}
+
+TEST(JudgeOnAGpu, LeavesForeignWorkOutsideTheMeasuredStepsAlone) {
+  // During the start of the worker, during the warm-up, and afterwards.
+  for (const std::vector<int64_t>& at_ms : {std::vector<int64_t>{-9000, -5000, -140, -1},
+                                            {0, 140, 280, 420, 499},
+                                            {1501, 1640, 9000}}) {
+    const v1::Run run = JudgedBeside(Neighbour(at_ms, 0.9));
+    EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN) << at_ms.front();
+    EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_RESIDENT);
+  }
+}
+
+TEST(JudgeOnAGpu, NeedsTwoSamplesOfForeignWork) {
+  EXPECT_EQ(JudgedBeside(Neighbour({700}, 0.9)).validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(JudgedBeside(Neighbour({400, 700, 1600}, 0.9)).validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(JudgedBeside(Neighbour({500, 1499}, 0.9)).validity_reasons(), "foreign-gpu");
+  // Idle ones beside them do not hide them.
+  ForeignUse neighbour = Neighbour({510, 520, 530, 540}, 0);
+  for (const UseSample& sample : Neighbour({700, 840}, 0.6).samples) {
+    neighbour.samples.push_back(sample);
+  }
+  const v1::Run run = JudgedBeside(neighbour);
+  EXPECT_EQ(run.validity_reasons(), "foreign-gpu");
+  EXPECT_NEAR(run.assessment().evidence(0).value(), 0.6, 1e-12);
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 7U);
+}
+
+TEST(JudgeOnAGpu, AShortNeighbourInALongRunIsNotDilutedAway) {
+  Surroundings around = Gpu({60'000});
+  around.gpu.foreign = {Neighbour({70'000, 70'140, 70'280}, 0.7)};
+  const v1::Run run = Judged(Steps(905, 5, 100), around);
+  EXPECT_EQ(run.validity_reasons(), "foreign-gpu");
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 700U);
+  EXPECT_EQ(run.assessment().evidence(0).last_step(), 702U);
+}
+
+TEST(JudgeOnAGpu, SaysNothingOfOthersWhereOurWorkerIsNotInTheList) {
   Surroundings around = Gpu({600});
-  around.foreign = {{100, "Xorg", "root", 0.02}, {101, "python", "bob", std::nullopt}};
+  around.gpu.has_own_pids = false;
+  around.gpu.has_worker = false;
+  around.gpu.looks_ns = {kStart - 100 * kMs, kStart + 600 * kMs, kStart + 2000 * kMs};
+  for (const ForeignUse& use :
+       {Neighbour({}, 0), Neighbour({520}, 0.9), Neighbour({520, 660, 800, 940}, 0.9)}) {
+    const v1::Run run = JudgedBeside(use, around);
+    EXPECT_EQ(run.validity(), v1::VALIDITY_UNVERIFIED);
+    EXPECT_EQ(run.validity_reasons(), "pids-not-translated");
+    EXPECT_EQ(run.assessment().evidence_size(), 1);
+  }
+  // Nobody at all is in it.
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "pids-not-translated");
+  around.gpu.tells_samples = false;
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "pids-not-translated");
+  // It is: others are who they are.
+  around.gpu.tells_samples = true;
+  around.gpu.has_worker = true;
+  EXPECT_EQ(JudgedBeside(Neighbour({520, 660}, 0.9), around).validity_reasons(), "foreign-gpu");
+}
+
+TEST(JudgeOnAGpu, OutsideOfTheMeasuredStepsTheWorkerNeedNotBeInTheList) {
+  Surroundings around = Gpu({600});
+  around.gpu.has_worker = false;
+  around.gpu.looks_ns = {kStart - 100 * kMs, kStart + 2000 * kMs};
+  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(JudgedBeside(Neighbour({520, 660}, 0.9), around).validity_reasons(), "foreign-gpu");
+  // In a container the samples may be our own.
+  around.gpu.has_own_pids = false;
+  EXPECT_EQ(JudgedBeside(Neighbour({520, 660}, 0.9), around).validity_reasons(),
+            "pids-not-translated");
+  EXPECT_EQ(JudgedBeside(Neighbour({20, 1660}, 0.9), around).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(JudgeOnAGpu, SaysThatAMigInstanceTellsNoUse) {
+  Surroundings around = Gpu({600});
+  around.gpu.tells_samples = false;
   v1::Run run = Judged(Steps(15, 5, 100), around);
   EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
-  EXPECT_EQ(run.validity_reasons(), "");
+  ASSERT_EQ(run.assessment().evidence_size(), 1);
+  EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_NO_UTILISATION);
+  EXPECT_FALSE(run.assessment().evidence(0).has_value());
+
+  // What draws does not compute.
+  around.gpu.foreign = {{100, "Xorg", "root", false, {}}};
+  run = Judged(Steps(15, 5, 100), around);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
   ASSERT_EQ(run.assessment().evidence_size(), 2);
   EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_RESIDENT);
-  EXPECT_FALSE(run.assessment().evidence(1).has_value());
+  EXPECT_FALSE(run.assessment().evidence(0).has_value());
 
-  around.foreign.push_back({102, "python", "eve", 0.4});
+  around.gpu.foreign.push_back({101, "python", "bob", true, {}});
   run = Judged(Steps(15, 5, 100), around);
-  EXPECT_EQ(run.validity(), v1::VALIDITY_CONTAMINATED);
-  EXPECT_EQ(run.validity_reasons(), "foreign-gpu");
-  EXPECT_EQ(run.assessment().evidence(2).user(), "eve");
+  EXPECT_EQ(run.validity(), v1::VALIDITY_UNVERIFIED);
+  EXPECT_EQ(run.validity_reasons(), "no-utilisation");
+  ASSERT_EQ(run.assessment().evidence_size(), 2);
+  EXPECT_EQ(run.assessment().evidence(1).pid(), 101);
+  EXPECT_EQ(run.assessment().evidence(1).user(), "bob");
 }
 
 TEST(JudgeOnAGpu, FindsSlowdownsByTheirCounters) {
@@ -341,9 +529,13 @@ TEST(JudgeOnAGpu, FindsSlowdownsByTheirCounters) {
   EXPECT_NEAR(run.assessment().evidence(0).value(), 0.05, 1e-6);
   EXPECT_FALSE(run.assessment().evidence(0).has_first_step());
 
+  // Limits of power are notes.
   around = Gpu({});
   around.readings.mutable_device(1)->set_hardware_violation_ns(50'000'000'000);
-  EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "hardware-slowdown");
+  run = Judged(Steps(15, 5, 100), around);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(run.validity_reasons(), "");
+  EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_BOARD_LIMIT);
 
   around = Gpu({});
   around.readings.mutable_device(1)->set_power_violation_ns(50'000'000'000);
@@ -357,10 +549,30 @@ TEST(JudgeOnAGpu, FindsSlowdownsByTheirCounters) {
   EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity(), v1::VALIDITY_CLEAN);
 }
 
+// Readings at -100 ms, just before the measured steps, just after them, and at 100 s.
+TEST(JudgeOnAGpu, CountsSlowdownsOverTheStretchThatHoldsTheSteps) {
+  const v1::SampleBlock steps = Steps(15, 5, 100);
+  const auto judged = [&](const std::vector<uint64_t>& slowed_ms) {
+    Surroundings around = Gpu({490, 1510});
+    for (int i = 0; i < 4; ++i) {
+      around.readings.mutable_device(i)->set_thermal_violation_ns(slowed_ms[i] * kMs);
+    }
+    return Judged(steps, around);
+  };
+  // While the worker started, and long after.
+  EXPECT_EQ(judged({0, 500, 500, 500}).validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(judged({0, 0, 0, 90'000}).validity(), v1::VALIDITY_CLEAN);
+  // A tenth of the steps' time is little of the whole.
+  const v1::Run run = judged({0, 0, 102, 102});
+  EXPECT_EQ(run.validity_reasons(), "thermal");
+  EXPECT_NEAR(run.assessment().evidence(0).value(), 0.1, 1e-9);
+}
+
 TEST(JudgeOnAGpu, IgnoresACounterThatOneReadingLacks) {
-  Surroundings around = Gpu({});
+  Surroundings around = Gpu({600});
   around.readings.mutable_device(0)->clear_thermal_violation_ns();
-  around.readings.mutable_device(1)->set_thermal_violation_ns(50'000'000'000);
+  around.readings.mutable_device(1)->clear_thermal_violation_ns();
+  around.readings.mutable_device(2)->set_thermal_violation_ns(50'000'000'000);
   EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity(), v1::VALIDITY_CLEAN);
 }
 
@@ -416,6 +628,50 @@ TEST(JudgeOnAGpu, MarksAClockBelowThreeQuartersOfItsStart) {
   // An idle clock says nothing about the work.
   around.readings.mutable_device(2)->set_throttle_reasons(0x1);
   EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(JudgeOnAGpu, AClockThatThePowerCapHoldsDownIsNoDrop) {
+  // By its bit in the reading, alone or beside others.
+  for (const uint64_t capped : {0x4, 0x6, 0x14}) {
+    Surroundings around = Gpu({550, 950, 1350});
+    around.readings.mutable_device(2)->set_sm_mhz(900);
+    around.readings.mutable_device(2)->set_throttle_reasons(capped);
+    const v1::Run run = Judged(Steps(15, 5, 100), around);
+    EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN) << capped;
+    ASSERT_EQ(run.assessment().evidence_size(), 1);
+    EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_POWER_CAP);
+    // Another reading is as low, and nothing explains it.
+    around.readings.mutable_device(3)->set_sm_mhz(1000);
+    EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "clock-drop") << capped;
+  }
+  // By its counter over the steps: a fifth of the time, and none.
+  for (const auto& [capped_ms, reasons] : {std::pair(200, ""), std::pair(5, "clock-drop")}) {
+    Surroundings around = Gpu({490, 950, 1510});
+    around.readings.mutable_device(1)->set_sm_mhz(1000);
+    around.readings.mutable_device(2)->set_sm_mhz(1700);
+    around.readings.mutable_device(3)->set_power_violation_ns(capped_ms * kMs);
+    v1::DeviceReading* low = around.readings.add_device();
+    *low = around.readings.device(2);
+    low->set_at_ns(kStart + 1000 * kMs);
+    low->set_sm_mhz(900);
+    EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), reasons) << capped_ms;
+  }
+}
+
+TEST(JudgeOnAGpu, AGpuAtItsPowerLimitAllTheTimeIsAsItShouldBe) {
+  Surroundings around = Gpu({550, 750, 950, 1150, 1350});
+  uint32_t mhz = 1700;
+  for (v1::DeviceReading& reading : *around.readings.mutable_device()) {
+    reading.set_throttle_reasons(0x4);
+    reading.set_sm_mhz(mhz);
+    reading.set_power_violation_ns(static_cast<uint64_t>(reading.at_ns() - kStart + 100 * kMs));
+    mhz -= 150;
+  }
+  const v1::Run run = Judged(Steps(15, 5, 100), around);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
+  for (const v1::Evidence& evidence : run.assessment().evidence()) {
+    EXPECT_EQ(evidence.reason(), v1::REASON_POWER_CAP);
+  }
 }
 
 TEST(JudgeOnAGpu, MindsTheWorkersWaitingForAHostCoreAndNotOtherCores) {

@@ -195,6 +195,25 @@ TEST(Doctor, AHotDeviceIsAProblemBeforeItSlowsDown) {
   EXPECT_THAT(Complaints(facts), IsEmpty());
 }
 
+TEST(Doctor, ADeviceThatDoesNotTellWhereItSlowsDownIsHotWhileHeatHoldsItsClocksDown) {
+  MachineFacts facts = Healthy();
+  facts.gpus[0].slowdown_celsius.reset();
+  facts.gpus[0].reading.set_temperature_celsius(84);
+  for (const uint64_t other : {host::throttle::kIdle, host::throttle::kPowerBrake}) {
+    facts.gpus[0].reading.set_throttle_reasons(other);
+    EXPECT_THAT(Complaints(facts),
+                testing::Not(testing::Contains(testing::HasSubstr("TEMPERATURE"))));
+  }
+  for (const uint64_t heat : {host::throttle::kHardwareThermal, host::throttle::kSoftwareThermal}) {
+    facts.gpus[0].reading.set_throttle_reasons(heat | host::throttle::kHardwareSlowdown);
+    EXPECT_THAT(Complaints(facts), testing::Contains("problem cuda:0 TEMPERATURE celsius=84"));
+  }
+  // Where the threshold is known it decides.
+  facts.gpus[0].slowdown_celsius = 92;
+  EXPECT_THAT(Complaints(facts),
+              testing::Not(testing::Contains(testing::HasSubstr("TEMPERATURE"))));
+}
+
 TEST(Doctor, ThrottlingIsNamedByItsCause) {
   MachineFacts facts = Healthy();
   const auto with = [&facts](uint64_t reasons) {

@@ -95,6 +95,7 @@ TEST(JobAdmissionTest, DefaultsAreThoseOfTheMeasurement) {
   EXPECT_EQ(job->spec.oom().min_batch_size(), 1U);
   EXPECT_EQ(job->spec.oom().min_context_length(), 128U);
   EXPECT_EQ(job->spec.purpose(), v1::PURPOSE_MEASURE);
+  EXPECT_EQ(job->spec.if_busy(), v1::IF_BUSY_WAIT);
   EXPECT_EQ(job->parameters, 128'625'408U);
 }
 

@@ -484,6 +484,140 @@ TEST_F(DispatcherTest, AClaimThatMayLapseIsLookedAtAgain) {
   EXPECT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
 }
 
+class BusyDeviceTest : public RunTest {
+ protected:
+  void SetUp() override {
+    RunTest::SetUp();
+    stage_.PlayByThemselves();
+    now_ns_ = clock_.WallNs();  // of what is submitted
+    stage_.SetOthers(Others());
+  }
+
+  static host::ForeignWork Others() {
+    host::ForeignWork others;
+    others.computing.resize(1);
+    others.computing[0].pid = 4211;
+    others.computing[0].who.name = "python3";
+    others.computing[0].who.user = "bob";
+    others.computing[0].sm_ratio = 0.9;
+    return others;
+  }
+
+  static storage::NewJob JobThat(v1::IfBusy if_busy) {
+    storage::NewJob job = storage::MakeJob();
+    job.spec.set_if_busy(if_busy);
+    return job;
+  }
+
+  // The next look, 5 s later.
+  bool LookAgain() {
+    const int64_t next_ns = clock_.MonotonicNs() + 5 * kSecondNs;
+    if (!clock_.AwaitSleepUntil(next_ns)) return false;
+    const int looks = stage_.looks();
+    clock_.Advance(5 * kSecondNs);
+    return stage_.AwaitLooks(looks + 1);
+  }
+};
+
+TEST_F(BusyDeviceTest, AJobWaitsUntilOthersAreDone) {
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  dispatcher->Start();
+  ASSERT_TRUE(Await([&] { return dispatcher->Describe().state() == v1::DEVICE_STATE_BUSY; }));
+  EXPECT_EQ(dispatcher->Describe().detail(), "python3 (pid 4211, bob) computes on it");
+  ASSERT_TRUE(LookAgain());
+  ASSERT_TRUE(LookAgain());
+  EXPECT_EQ(stage_.starts(), 0);
+  EXPECT_EQ(Get(job).state(), v1::JOB_STATE_QUEUED);
+  stage_.SetOthers(host::ForeignWork());
+  ASSERT_TRUE(LookAgain());
+  EXPECT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_TRUE(Await([&] { return dispatcher->Describe().state() == v1::DEVICE_STATE_IDLE; }));
+  EXPECT_TRUE(clock_.AwaitSleepUntil(Clock::kNever)) << "nothing waits: nobody looks";
+}
+
+TEST_F(BusyDeviceTest, AJobThatDoesNotWaitRuns) {
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t waits = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  // Of another account: it goes past whoever waits.
+  storage::NewJob hasty = JobThat(v1::IF_BUSY_RUN);
+  const auto submitted = jobs_->Submit(bob_, "", "digest", "", {hasty}, {42}, ++now_ns_);
+  ASSERT_TRUE(submitted.ok()) << submitted.status();
+  dispatcher->Start();
+  EXPECT_TRUE(AwaitState(submitted->job_ids[0], v1::JOB_STATE_SUCCEEDED));
+  ASSERT_TRUE(Await([&] { return dispatcher->Describe().state() == v1::DEVICE_STATE_BUSY; }));
+  EXPECT_EQ(Get(waits).state(), v1::JOB_STATE_QUEUED);
+  EXPECT_EQ(stage_.starts(), 1);
+}
+
+TEST_F(BusyDeviceTest, AJobThatShallFailFailsAndSaysWhoUsesTheDevice) {
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(JobThat(v1::IF_BUSY_FAIL));
+  dispatcher->Start();
+  ASSERT_TRUE(clock_.AwaitSleepUntil(clock_.MonotonicNs() + 5 * kSecondNs));
+  EXPECT_EQ(Get(job).state(), v1::JOB_STATE_QUEUED) << "an idle device of its class would take it";
+  clock_.Advance(5 * kSecondNs);
+  ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_FAILED));
+  EXPECT_EQ(Get(job).reason(), "SKIPPED: cpu0 is busy: python3 (pid 4211, bob) computes on it");
+  EXPECT_EQ(stage_.starts(), 0);
+}
+
+TEST_F(BusyDeviceTest, AJobWaitsForAnHourAtMost) {
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  dispatcher->Start();
+  ASSERT_TRUE(clock_.AwaitSleepUntil(clock_.MonotonicNs() + 5 * kSecondNs));
+  const int looks = stage_.looks();
+  clock_.Advance(3599 * kSecondNs);
+  ASSERT_TRUE(stage_.AwaitLooks(looks + 1));
+  ASSERT_TRUE(clock_.AwaitSleepUntil(clock_.MonotonicNs() + 5 * kSecondNs));
+  EXPECT_EQ(Get(job).state(), v1::JOB_STATE_QUEUED);
+  clock_.Advance(5 * kSecondNs);
+  ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_FAILED));
+  EXPECT_THAT(Get(job).reason(), HasSubstr("it waited an hour for that"));
+  EXPECT_EQ(stage_.starts(), 0);
+}
+
+TEST_F(BusyDeviceTest, AJobThatComesLaterHasAnHourOfItsOwn) {
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t first = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  dispatcher->Start();
+  ASSERT_TRUE(clock_.AwaitSleepUntil(clock_.MonotonicNs() + 5 * kSecondNs));
+  clock_.Advance(3601 * kSecondNs);
+  now_ns_ = clock_.WallNs();
+  ASSERT_TRUE(AwaitState(first, v1::JOB_STATE_FAILED));
+  const uint64_t second = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  dispatcher->Wake();
+  ASSERT_TRUE(Await([&] { return dispatcher->Describe().state() == v1::DEVICE_STATE_BUSY; }));
+  EXPECT_EQ(Get(second).state(), v1::JOB_STATE_QUEUED);
+}
+
+TEST_F(BusyDeviceTest, OurOwnRunIsNoTimeThatAJobHasWaitedForOthers) {
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t waits = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  const auto hasty =
+      jobs_->Submit(bob_, "", "digest", "", {JobThat(v1::IF_BUSY_RUN)}, {42}, ++now_ns_);
+  ASSERT_TRUE(hasty.ok()) << hasty.status();
+  stage_.OnStart([this](const std::string&) { clock_.Advance(7200 * kSecondNs); });
+  dispatcher->Start();
+  EXPECT_TRUE(AwaitState(hasty->job_ids[0], v1::JOB_STATE_SUCCEEDED));
+  ASSERT_TRUE(Await([&] { return dispatcher->Describe().state() == v1::DEVICE_STATE_BUSY; }));
+  EXPECT_EQ(Get(waits).state(), v1::JOB_STATE_QUEUED) << Get(waits).reason();
+  EXPECT_EQ(stage_.starts(), 1);
+}
+
+TEST_F(BusyDeviceTest, ACancelledJobIsWaitedForNoMore) {
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  dispatcher->Start();
+  ASSERT_TRUE(Await([&] { return dispatcher->Describe().state() == v1::DEVICE_STATE_BUSY; }));
+  ASSERT_TRUE(jobs_->Cancel({job}, ann_, now_ns_).ok());
+  dispatcher->Wake();
+  EXPECT_TRUE(Await([&] { return dispatcher->Describe().state() == v1::DEVICE_STATE_IDLE; }));
+  EXPECT_TRUE(clock_.AwaitSleepUntil(Clock::kNever));
+  EXPECT_EQ(stage_.starts(), 0);
+}
+
 TEST_F(DispatcherTest, WhoBeginsToUseTheDeviceIsGivenWayBeforeARun) {
   auto place = Place();
   ScriptedPlace* const looked_at = place.get();

@@ -112,5 +112,24 @@ TEST(FitSearch, InterruptedRunsSayNothing) {
   EXPECT_EQ(step.batch_size, 4u);
 }
 
+TEST(NextFit, WhatOthersHeldSaysNothingOfASize) {
+  constexpr uint64_t kGib = uint64_t{1} << 30;
+  v1::JobSpec spec = Spec(8);
+  v1::Run lacked;
+  *lacked.mutable_workload() = spec.workload();
+  lacked.set_outcome(v1::OUTCOME_OUT_OF_MEMORY);
+  lacked.mutable_failure()->set_total_bytes(24 * kGib);
+  lacked.mutable_failure()->set_foreign_bytes(8 * kGib);
+  lacked.mutable_failure()->set_free_bytes(0);
+  lacked.mutable_failure()->set_asked_bytes(kGib);
+  EXPECT_EQ(NextFit(spec, {lacked}).batch_size, 8u) << "tried again";
+  // A search that does not wait takes it for what there is.
+  spec.set_if_busy(v1::IF_BUSY_RUN);
+  EXPECT_EQ(NextFit(spec, {lacked}).batch_size, 4u);
+  spec.set_if_busy(v1::IF_BUSY_WAIT);
+  lacked.mutable_failure()->set_asked_bytes(10 * kGib);
+  EXPECT_EQ(NextFit(spec, {lacked}).batch_size, 4u) << "too large by its own fault";
+}
+
 }  // namespace
 }  // namespace torchlap::run

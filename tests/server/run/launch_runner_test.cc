@@ -2,6 +2,7 @@
 
 #include <future>
 
+#include "server/measure/workload_kind.h"
 #include "tests/server/run/run_fixture.h"
 
 namespace torchlap::run {
@@ -38,6 +39,22 @@ TEST_F(LaunchRunnerTest, ARunIsFinishedSummarisedJudgedAndIdentified) {
   EXPECT_NE(finished.run.validity(), v1::VALIDITY_UNSPECIFIED);
   EXPECT_FALSE(finished.run.workload_hash().empty());
   EXPECT_EQ(finished.samples.step_ns_size(), 15);
+}
+
+TEST_F(LaunchRunnerTest, TheEnvironmentIsThatOfTheBeginning) {
+  v1::Environment before;
+  before.set_gpu_power_limit_mw(400'000);
+  v1::Environment after;
+  after.set_gpu_power_limit_mw(300'000);
+  stage_.PlayByThemselves();
+  stage_.SetEnvironment(before);
+  stage_.OnStart([&](const std::string&) { stage_.SetEnvironment(after); });
+  const storage::FinishedRun finished = runner_->Run(Start(SubmitOne(storage::MakeJob()))).finished;
+  ASSERT_TRUE(finished.environment.has_value());
+  EXPECT_EQ(finished.environment->gpu_power_limit_mw(), 400'000U);
+  // The next one has another hash.
+  const storage::FinishedRun next = runner_->Run(Start(SubmitOne(storage::MakeJob()))).finished;
+  EXPECT_NE(next.run.environment_hash(), finished.run.environment_hash());
 }
 
 struct NotStartedCase {
@@ -118,6 +135,75 @@ TEST_F(LaunchRunnerTest, ASizeThatRanOutOfMemoryInTheSweepIsNotTriedAgain) {
   const LaunchResult result = runner_->Run(second);
   EXPECT_EQ(result.finished.run.outcome(), v1::OUTCOME_SKIPPED);
   EXPECT_THAT(result.finished.run.failure().detail(), testing::HasSubstr(first.run.run_id()));
+}
+
+TEST_F(LaunchRunnerTest, WhoHeldTheMemoryIsSaidOfARunThatLackedIt) {
+  constexpr uint64_t kGib = uint64_t{1} << 30;
+  host::ForeignWork others;
+  others.held_bytes = 8 * kGib;
+  others.holding.resize(1);
+  others.holding[0].pid = 4211;
+  others.holding[0].who.name = "python3";
+  others.holding[0].who.user = "ann";
+  stage_.SetOthers(others);
+  const auto run_out = [&](uint64_t reserved_bytes) {
+    auto result = RunAside(Start(SubmitOne(storage::MakeJob())));
+    const auto worker = stage_.AwaitWorker();
+    EXPECT_NE(worker, nullptr);
+    if (worker == nullptr) return v1::Failure();
+    v1::WorkerEvent built = Built();
+    v1::MemoryUse& memory = *built.mutable_built()->mutable_memory();
+    memory.set_device_total_bytes(24 * kGib);
+    memory.set_device_free_bytes(15 * kGib);  // 8 GiB others, 1 GiB the context
+    v1::WorkerEvent lack = OutOfMemoryEvent();
+    v1::Failure& failure = *lack.mutable_failed()->mutable_failure();
+    failure.set_asked_bytes(2 * kGib);
+    failure.set_free_bytes(kGib);
+    failure.set_reserved_bytes(reserved_bytes);
+    failure.set_total_bytes(24 * kGib);
+    for (const v1::WorkerEvent& event : {Hello(), built, lack}) worker->Say(event);
+    worker->Exit(0);
+    return result.get().finished.run.failure();
+  };
+  const v1::Failure held = run_out(14 * kGib);
+  EXPECT_EQ(held.foreign_bytes(), 8 * kGib);
+  EXPECT_EQ(held.detail(), "out of memory: memory of cpu0 is held by python3 (pid 4211, ann)");
+  // They are asked for after the end, but had given it back by the time it ran out.
+  const v1::Failure own = run_out(22 * kGib);
+  EXPECT_EQ(own.foreign_bytes(), 0u);
+  EXPECT_EQ(own.detail(), "it asked for too much");
+  // On a device that nobody else can have memory of.
+  stage_.SetOthers(std::nullopt);
+  const v1::Failure alone = run_out(10 * kGib);
+  EXPECT_FALSE(alone.has_foreign_bytes());
+  EXPECT_EQ(alone.detail(), "it asked for too much");
+}
+
+TEST_F(LaunchRunnerTest, ARefusedLaunchIsSkippedAndSaysWhy) {
+  const storage::FinishedRun refused =
+      runner_->Refuse(Start(SubmitOne(storage::MakeJob())), "ann computes on it");
+  EXPECT_EQ(refused.run.outcome(), v1::OUTCOME_SKIPPED);
+  EXPECT_EQ(refused.run.failure().detail(), "cpu0 is busy: ann computes on it");
+  EXPECT_EQ(refused.run.assessment().advice_size(), 0) << "no smaller size would help";
+  EXPECT_EQ(stage_.starts(), 0);
+}
+
+TEST_F(LaunchRunnerTest, WhatADisplayHoldsIsNotCountedAsRoom) {
+  const v1::Workload workload = Start(SubmitOne(storage::MakeJob())).run.workload();
+  const uint64_t resident = measure::ResidentBytes(workload);
+  const auto outcome = [&](uint64_t held_bytes) {
+    Stage stage;
+    stage.PlayByThemselves();
+    stage.SetOthers(host::ForeignWork{{}, {}, held_bytes});
+    ScriptedPlace place(&stage, "cpu0", resident + (uint64_t{10} << 20));
+    LaunchRunner runner(&place, &setting_, &wake_up_, [](uint64_t) { return StopCause::kNone; });
+    return runner.Run(Start(SubmitOne(storage::MakeJob()))).finished.run.outcome();
+  };
+  EXPECT_EQ(outcome(0), v1::OUTCOME_OK);
+  EXPECT_EQ(outcome(uint64_t{5} << 20), v1::OUTCOME_OK);
+  EXPECT_EQ(outcome(uint64_t{20} << 20), v1::OUTCOME_SKIPPED);
+  // A neighbour may give back what it holds.
+  EXPECT_EQ(outcome(resident / 2), v1::OUTCOME_OK);
 }
 
 }  // namespace

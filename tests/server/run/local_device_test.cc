@@ -26,6 +26,7 @@
 #include "server/host/device_claim.h"
 #include "server/host/device_processes.h"
 #include "server/run/worker_family.h"
+#include "tests/proto/base/settable_clock.h"
 #include "tests/server/host/child_process.h"
 #include "tests/server/host/fake_machine.h"
 #include "tests/server/host/temporary_folder.h"
@@ -237,9 +238,9 @@ TEST_F(LocalDeviceTest, AUsersOwnDaemonGivesNobodyWayOnceItHasADevice) {
   EXPECT_FALSE(device.UsedByAnother().has_value());
 }
 
-class LocalGpuTest : public LocalDeviceTest {
+class GpuClaimTest : public LocalDeviceTest {
  protected:
-  LocalGpuTest() { configuration_.system = true; }
+  GpuClaimTest() { configuration_.system = true; }
 
   static std::vector<std::string> KeysOf(const std::string& uuid) {
     return host::GpuClaimKeys("local-test-" + std::to_string(::getpid()), uuid);
@@ -254,14 +255,21 @@ class LocalGpuTest : public LocalDeviceTest {
   }
   // The driver reads it when it is opened.
   void Open(const std::string& gpus) {
-    setting_.nvml.reset();
-    setting_.nvml = machine_.Open(gpus);
+    Close();
+    machine_.Describe(gpus);
+    setting_.nvml = &nvml_.emplace(TORCHLAP_FAKE_NVML_LIBRARY);
+  }
+
+  void Close() {
+    setting_.nvml = nullptr;
+    nvml_.reset();
   }
 
   host::FakeMachine machine_;
+  std::optional<host::NvmlOnDemand> nvml_;
 };
 
-TEST_F(LocalGpuTest, AClaimOfAnotherUserCountsWhereAProcessOfHisComputes) {
+TEST_F(GpuClaimTest, AClaimOfAnotherUserCountsWhereAProcessOfHisComputes) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
   if (!host::SeesHostPids()) GTEST_SKIP() << "processes of the driver have no names here";
   const Stranger stranger(0, KeysOf("MIG-a"));
@@ -285,11 +293,11 @@ TEST_F(LocalGpuTest, AClaimOfAnotherUserCountsWhereAProcessOfHisComputes) {
     EXPECT_EQ(user.has_value(), counts) << gpus;
     EXPECT_EQ(user ? user->pid : stranger.pid(), stranger.pid());
   }
-  setting_.nvml.reset();
+  Close();
   EXPECT_FALSE(device.UsedByAnother().has_value()) << "without a driver";
 }
 
-TEST_F(LocalGpuTest, AClaimOfThisAccountCountsWithoutAnyUse) {
+TEST_F(GpuClaimTest, AClaimOfThisAccountCountsWithoutAnyUse) {
   Open("gpu GPU-1 40960 A\n");
   const auto held = host::TryClaim(KeysOf("GPU-1"));
   ASSERT_TRUE(held.ok());
@@ -314,6 +322,100 @@ TEST_F(LocalDeviceTest, WhatAnEarlierWorkerLeftIsGoneBeforeTheNextStarts) {
   const auto worker = device.Start("1.1");
   EXPECT_TRUE(worker.ok()) << worker.status();
   EXPECT_TRUE(::kill(leftover, 0) != 0 && errno == ESRCH);
+}
+
+class LocalGpuTest : public LocalDeviceTest {
+ protected:
+  LocalGpuTest() {
+    setting_.facts = &facts_;
+    setting_.nvml = &nvml_;
+    facts_.driver_version = "580.65.06";
+  }
+
+  LocalDevice Gpu(const std::string& uuid) const {
+    host::HostDevice device;
+    device.name = "cuda:0";
+    device.uuid = uuid;
+    device.kind = v1::DEVICE_KIND_CUDA;
+    device.model = "NVIDIA A100";
+    device.cores = {0, 1};
+    device.claim_keys = host::GpuClaimKeys("local-test-" + std::to_string(::getpid()), uuid);
+    for (const std::string& key : Keys(device.cores)) device.claim_keys.push_back(key);
+    return LocalDevice(std::move(device), &setting_);
+  }
+
+  host::HostFacts facts_;
+  host::FakeMachine machine_;
+  SettableClock clock_;
+  host::NvmlOnDemand nvml_{TORCHLAP_FAKE_NVML_LIBRARY, &clock_};
+};
+
+TEST_F(LocalGpuTest, TheEnvironmentHasTheSettingsOfTheGpuAsTheyAreNow) {
+  machine_.Describe("gpu GPU-1 40960 A\npower-limit-mw 400000 300000\necc 1\n");
+  const LocalDevice gpu = Gpu("GPU-1");
+  const v1::Environment before = gpu.Environment();
+  EXPECT_EQ(before.gpu_power_limit_mw(), 400'000U);
+  EXPECT_EQ(before.gpu_ecc(), "on");
+  EXPECT_EQ(before.driver_version(), "580.65.06");
+  EXPECT_EQ(before.cores(), "0-1");
+  EXPECT_EQ(gpu.Environment().gpu_power_limit_mw(), 300'000U);
+}
+
+TEST_F(LocalGpuTest, TheLibraryIsOpenFromTheFirstQuestionOnAndWhileTheRunIsWatched) {
+  machine_.Describe("gpu GPU-1 40960 A\nused-mib 7\n");
+  const LocalDevice gpu = Gpu("GPU-1");
+  EXPECT_FALSE(nvml_.is_open()) << "a device that nobody uses may sleep";
+  {
+    const auto watched = gpu.Watch(v1::TELEMETRY_OFF);
+    clock_.Advance(10 * host::NvmlOnDemand::kIdleNs);
+    EXPECT_TRUE(nvml_.is_open());
+    EXPECT_EQ(gpu.ForeignBytes(), uint64_t{7} << 20);
+  }
+  EXPECT_TRUE(clock_.AwaitSleepUntil(clock_.MonotonicNs() + host::NvmlOnDemand::kIdleNs));
+}
+
+TEST_F(LocalGpuTest, WhatIsSeenDuringARunIsOfItsWorkerAndOfOthers) {
+  machine_.Describe(
+      "gpu GPU-1 40960 A\ncapability 9 0\nxid 31\nprocess 99 1 graphics\n"
+      "process 4711 1000 compute\nuse 4711 80\n");
+  const auto watched = Gpu("GPU-1").Watch(v1::TELEMETRY_EDGES);
+  EXPECT_FALSE(watched->Around().use.tells_samples) << "no run yet";
+  watched->Begin(4711);
+  watched->End();
+  const GpuSurroundings around = watched->Around();
+  EXPECT_EQ(around.worker_pid, 4711);
+  EXPECT_EQ(around.compute_capability, 90);
+  EXPECT_EQ(around.xids, std::vector<uint64_t>{31});
+  EXPECT_TRUE(around.use.tells_samples);
+  EXPECT_EQ(around.use.looks_ns.size(), 2U);
+  ASSERT_EQ(around.use.processes.size(), 2U);
+  EXPECT_EQ(around.use.processes[0].pid, 99);
+  EXPECT_EQ(around.use.processes[1].pid, 4711);
+}
+
+TEST_F(LocalGpuTest, AGpuIsHeldWithTheCoresOfItsWorker) {
+  {
+    LocalDevice gpu = Gpu("GPU-1");
+    ASSERT_TRUE(IsHeld(gpu.TryToHold()));
+    const auto other = host::TryClaim(Keys({1, 2}));
+    ASSERT_TRUE(other.ok());
+    EXPECT_TRUE(std::holds_alternative<host::HeldBy>(*other)) << "a CPU device of another daemon";
+  }
+  const auto other = host::TryClaim(Keys({1, 2}));
+  ASSERT_TRUE(other.ok() && std::holds_alternative<host::Claim>(*other));
+  LocalDevice gpu = Gpu("GPU-1");
+  const auto held = gpu.TryToHold();
+  ASSERT_TRUE(held.ok() && held->has_value());
+  EXPECT_EQ((*held)->key, Keys({1}).front());
+}
+
+TEST_F(LocalGpuTest, ACpuDeviceOpensNothingAndADriverThatDoesNotAnswerIsNoMore) {
+  machine_.Describe("gpu GPU-1 40960 A\npower-limit-mw 400000\n");
+  EXPECT_EQ(Device({0}).Environment().gpu_power_limit_mw(), 0U);
+  EXPECT_FALSE(nvml_.is_open());
+  machine_.Describe("init-error 9\n");
+  EXPECT_EQ(Gpu("GPU-1").Environment().gpu_power_limit_mw(), 0U);
+  EXPECT_EQ(Gpu("GPU-1").ForeignBytes(), std::nullopt);
 }
 
 TEST_F(LocalDeviceTest, OnlyTheRealWorkersTimesAreThoseOfTheClock) {

@@ -268,5 +268,19 @@ TEST(RuledOutByRun, NamesTheRunAndItsSizeAndTakesNoneOfItsNumbers) {
   EXPECT_EQ(failure.phase(), v1::PHASE_UNSPECIFIED);
 }
 
+TEST(LadderOfABuild, HasNoStep) {
+  FailedTry failed;
+  failed.batch_size = 64;
+  failed.context_length = 1024;
+  failed.phase = v1::PHASE_BUILD;
+  failed.detail = "out of memory while the model was built";
+  EXPECT_FALSE(AfterOutOfMemory(failed).size.has_value());
+  EXPECT_EQ(AfterOutOfMemory(failed).reason, "out of memory while the model was built");
+  for (const v1::Phase phase : {v1::PHASE_UNSPECIFIED, v1::PHASE_FORWARD, v1::PHASE_BACKWARD}) {
+    failed.phase = phase;
+    EXPECT_EQ(AfterOutOfMemory(failed).reason, "batch 64 -> 32") << phase;
+  }
+}
+
 }  // namespace
 }  // namespace torchlap::run

@@ -1,5 +1,7 @@
 #include "server/run/run_assessment.h"
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/server/run/run_fixture.h"
@@ -16,6 +18,15 @@ class RunAssessmentTest : public RunTest {
     storage::FinishedRun finished =
         storage::Ended(Start(SubmitOne(storage::MakeJob("small", batch, 256))));
     finished.run.set_flops_per_s(flops_per_s);
+    return finished;
+  }
+
+  storage::FinishedRun MadeUpOnAGpu() {
+    device_.kind = v1::DEVICE_KIND_CUDA;
+    storage::FinishedRun finished = MadeUp(1e9);
+    for (const int64_t start_ns : {5'000'000'000, 5'035'000'000}) {
+      finished.samples.add_start_ns(start_ns);
+    }
     return finished;
   }
 
@@ -117,18 +128,87 @@ TEST_F(RunAssessmentTest, AHistoryThatCannotBeReadIsSaidAndTheRunIsJudgedWithout
   EXPECT_NE(finished.run.validity(), v1::VALIDITY_UNSPECIFIED);
 }
 
-TEST_F(RunAssessmentTest, OurOwnWorkerIsNoNeighbour) {
-  device_.kind = v1::DEVICE_KIND_CUDA;
+constexpr int64_t kMeasuredNs = 5'035'000'000;  // the one measured step begins, of 31 ms
+
+// Our worker alone.
+GpuSurroundings Gpu() {
   GpuSurroundings gpu;
   gpu.worker_pid = 42;
-  gpu.uses = std::vector<host::ProcessUse>{{42, {"torchlap-worker", "ann", 1}, 0.9}};
-  storage::FinishedRun alone = MadeUp(1e9);
+  gpu.use.tells_samples = true;
+  gpu.use.has_own_pids = true;
+  gpu.use.looks_ns = {kMeasuredNs - 1'000'000'000};
+  gpu.use.processes = {{42, {"torchlap-worker", "ann", 1}, true, {}}};
+  return gpu;
+}
+
+std::vector<host::UseSample> TwoSamples(double sm_ratio) {
+  return {{kMeasuredNs, sm_ratio}, {kMeasuredNs + 20'000'000, sm_ratio}};
+}
+
+TEST_F(RunAssessmentTest, OurOwnWorkerIsNoNeighbour) {
+  storage::FinishedRun alone = MadeUpOnAGpu();
+  GpuSurroundings gpu = Gpu();
+  gpu.use.processes[0].samples = TwoSamples(0.9);
   EXPECT_TRUE(Assess(device_, gpu, *runs_, &alone).ok());
   EXPECT_NE(alone.run.validity(), v1::VALIDITY_CONTAMINATED);
-  gpu.uses->push_back({43, {"python", "bob", 1}, 0.5});
-  storage::FinishedRun shared = MadeUp(1e9);
+  for (const v1::Evidence& evidence : alone.run.assessment().evidence()) {
+    EXPECT_EQ(evidence.pid(), 0);
+  }
+  gpu.use.processes.push_back({43, {"python", "bob", 1}, true, TwoSamples(0.5)});
+  storage::FinishedRun shared = MadeUpOnAGpu();
   EXPECT_TRUE(Assess(device_, gpu, *runs_, &shared).ok());
   EXPECT_EQ(shared.run.validity(), v1::VALIDITY_CONTAMINATED);
+  EXPECT_EQ(shared.run.assessment().evidence(0).user(), "bob");
+}
+
+TEST_F(RunAssessmentTest, OfOthersNothingIsSaidWhereOurWorkerIsNotAmongThem) {
+  GpuSurroundings gpu = Gpu();
+  gpu.use.has_own_pids = false;
+  gpu.use.processes = {{43, {}, true, TwoSamples(0.5)}};
+  storage::FinishedRun finished = MadeUpOnAGpu();
+  EXPECT_TRUE(Assess(device_, gpu, *runs_, &finished).ok());
+  EXPECT_EQ(finished.run.validity(), v1::VALIDITY_UNVERIFIED);
+  EXPECT_NE(finished.run.validity_reasons().find("pids-not-translated"), std::string::npos);
+  EXPECT_EQ(finished.run.validity_reasons().find("foreign-gpu"), std::string::npos);
+}
+
+TEST_F(RunAssessmentTest, ErrorsOfTheDriverAreInTheTextOfAFailure) {
+  GpuSurroundings gpu;
+  gpu.xids = {31, 43};
+  for (const auto& [detail, text] : std::vector<std::pair<std::string, std::string>>{
+           {"CUDA error: an illegal memory access was encountered",
+            "CUDA error: an illegal memory access was encountered; the driver reported XID 31 (GPU "
+            "memory page fault), XID 43 (GPU stopped processing)"},
+           {"",
+            "the driver reported XID 31 (GPU memory page fault), XID 43 (GPU stopped "
+            "processing)"}}) {
+    for (const v1::Outcome outcome :
+         {v1::OUTCOME_CUDA_ERROR, v1::OUTCOME_CRASHED, v1::OUTCOME_TIMED_OUT}) {
+      storage::FinishedRun failed = MadeUp(1e9);
+      failed.run.set_outcome(outcome);
+      failed.run.mutable_failure()->set_detail(detail);
+      EXPECT_TRUE(Assess(device_, gpu, *runs_, &failed).ok());
+      EXPECT_EQ(failed.run.failure().detail(), text);
+    }
+  }
+}
+
+TEST_F(RunAssessmentTest, ErrorsOfTheDriverSayNothingOfARunThatDidNotFail) {
+  GpuSurroundings gpu;
+  gpu.xids = {31};
+  storage::FinishedRun well = MadeUp(1e9);
+  EXPECT_TRUE(Assess(device_, gpu, *runs_, &well).ok());
+  EXPECT_FALSE(well.run.has_failure());
+  storage::FinishedRun cancelled = MadeUp(1e9);
+  cancelled.run.set_outcome(v1::OUTCOME_CANCELLED);
+  cancelled.run.mutable_failure()->set_detail("cancelled");
+  EXPECT_TRUE(Assess(device_, gpu, *runs_, &cancelled).ok());
+  EXPECT_EQ(cancelled.run.failure().detail(), "cancelled");
+  storage::FinishedRun without = MadeUp(1e9);
+  without.run.set_outcome(v1::OUTCOME_CRASHED);
+  without.run.mutable_failure()->set_detail("the worker was killed");
+  EXPECT_TRUE(Assess(device_, {}, *runs_, &without).ok());
+  EXPECT_EQ(without.run.failure().detail(), "the worker was killed");
 }
 
 }  // namespace

@@ -26,12 +26,12 @@ void Lower(const FileDescriptor& fd) {
 
 class NoTelemetry final : public Telemetry {
  public:
-  void Begin() override {}
+  void Begin(pid_t /*worker*/) override {}
   void End() override {}
   std::optional<int64_t> NextSampleNs() const override { return std::nullopt; }
   void Sample() override {}
   std::vector<v1::DeviceReading> Take() override { return {}; }
-  GpuSurroundings Around(pid_t /*worker*/) const override { return {}; }
+  GpuSurroundings Around() const override { return {}; }
 };
 
 }  // namespace
@@ -244,6 +244,16 @@ std::shared_ptr<WorkerScript> Stage::AwaitWorker() {
   return next;
 }
 
+void Stage::SetEnvironment(const v1::Environment& environment) {
+  const std::lock_guard lock(mutex_);
+  environment_ = environment;
+}
+
+v1::Environment Stage::environment() const {
+  const std::lock_guard lock(mutex_);
+  return environment_;
+}
+
 int Stage::starts() const {
   const std::lock_guard lock(mutex_);
   return starts_;
@@ -257,6 +267,28 @@ bool Stage::AwaitStarts(int count) const {
 std::vector<std::string> Stage::run_ids() const {
   const std::lock_guard lock(mutex_);
   return run_ids_;
+}
+
+void Stage::SetOthers(std::optional<host::ForeignWork> others) {
+  const std::lock_guard lock(mutex_);
+  others_ = std::move(others);
+}
+
+int Stage::looks() const {
+  const std::lock_guard lock(mutex_);
+  return looks_;
+}
+
+bool Stage::AwaitLooks(int count) const {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [&] { return looks_ >= count; });
+}
+
+std::optional<host::ForeignWork> Stage::Look() {
+  const std::lock_guard lock(mutex_);
+  ++looks_;
+  changed_.notify_all();
+  return others_;
 }
 
 absl::StatusOr<std::unique_ptr<Worker>> Stage::Start(const std::string& run_id) {
@@ -337,6 +369,13 @@ v1::WorkerRequest ScriptedPlace::Request(const v1::Run& run) const {
 absl::StatusOr<std::unique_ptr<Worker>> ScriptedPlace::Start(const std::string& run_id) {
   return stage_->Start(run_id);
 }
+
+std::optional<uint64_t> ScriptedPlace::ForeignBytes() const {
+  const auto others = OthersNow();
+  return others ? others->held_bytes : std::nullopt;
+}
+
+std::optional<host::ForeignWork> ScriptedPlace::OthersNow() const { return stage_->Look(); }
 
 std::unique_ptr<Telemetry> ScriptedPlace::Watch(v1::Telemetry /*mode*/) const {
   return std::make_unique<NoTelemetry>();

@@ -90,16 +90,28 @@ class Stage {
   bool AwaitStarts(int count) const;
   // Runs in the order of their starts.
   std::vector<std::string> run_ids() const;
+  // What others do on all places; by default it is not told.
+  void SetOthers(std::optional<host::ForeignWork> others);
+  // How often somebody looked.
+  int looks() const;
+  bool AwaitLooks(int count) const;
+  // Of the runs that begin from now on.
+  void SetEnvironment(const v1::Environment& environment);
+  v1::Environment environment() const;
 
  private:
   friend class ScriptedPlace;
   absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id);
+  std::optional<host::ForeignWork> Look();
 
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::deque<absl::Status> failures_;
+  std::optional<host::ForeignWork> others_;
+  int looks_ = 0;
   std::function<void(const std::string&)> on_start_;
   bool by_themselves_ = false;
+  v1::Environment environment_;
   std::deque<std::shared_ptr<WorkerScript>> waiting_;
   std::vector<std::string> run_ids_;
   int starts_ = 0;
@@ -127,10 +139,11 @@ class ScriptedPlace final : public Place {
   v1::WorkerRequest Request(const v1::Run& run) const override;
   absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id) override;
   bool KeepsTime() const override { return keeps_time_; }
-  v1::Environment Environment() const override { return {}; }
+  v1::Environment Environment() const override { return stage_->environment(); }
   v1::Readings Readings() const override { return {}; }
   std::unique_ptr<Telemetry> Watch(v1::Telemetry mode) const override;
-  std::optional<uint64_t> ForeignBytes() const override { return std::nullopt; }
+  std::optional<uint64_t> ForeignBytes() const override;
+  std::optional<host::ForeignWork> OthersNow() const override;
   std::optional<uint64_t> MemoryKills() const override { return std::nullopt; }
 
  private:

@@ -152,5 +152,19 @@ TEST(WaitReasonsTest, CountsAreThoseOfTheSlowWay) {
   }
 }
 
+TEST(WaitReasonsTest, ADeviceThatOthersUseSaysWho) {
+  DeviceStatus busy = CpuDevice("cpu0", v1::DEVICE_STATE_BUSY);
+  busy.device.set_detail("python3 (pid 4211, ann) computes on it");
+  const auto reasons = Reasons({{5, "class:cpu"}, {6, "class:cpu"}}, {busy});
+  EXPECT_EQ(reasons.at(5).code(), v1::WaitReason::CODE_BUSY);
+  EXPECT_EQ(reasons.at(5).device(), "cpu0");
+  EXPECT_EQ(reasons.at(5).detail(), "python3 (pid 4211, ann) computes on it");
+  EXPECT_EQ(reasons.at(6).code(), v1::WaitReason::CODE_BEHIND);
+  // One that runs something else is free sooner.
+  const auto of_two =
+      Reasons({{5, "class:cpu"}}, {busy, CpuDevice("cpu1", v1::DEVICE_STATE_RUNNING)});
+  EXPECT_EQ(of_two.at(5).code(), v1::WaitReason::CODE_RUNNING);
+}
+
 }  // namespace
 }  // namespace torchlap::run

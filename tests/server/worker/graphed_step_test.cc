@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -95,8 +96,19 @@ class GraphedStepTest : public ::testing::Test {
 TEST_F(GraphedStepTest, ACaptureBeginsWithoutGradientsAndWithoutUnusedMemory) {
   GraphedStep graph(&device_, step_.get(), &kFakeExtras);
   graph.Capture();
-  EXPECT_THAT(fake_log, ElementsAre("synchronise", "give back", "begin", "end", "synchronise"));
+  EXPECT_THAT(fake_log, ElementsAre("synchronise", "give back", "begin", "end", "synchronise",
+                                    "replay", "synchronise"));
   EXPECT_TRUE(AnyGradient(*model_));
+}
+
+TEST_F(GraphedStepTest, TheFirstReplayIsNobodysStep) {
+  GraphedStep graph(&device_, step_.get(), &kFakeExtras);
+  graph.Capture();
+  EXPECT_EQ(std::count(fake_log.begin(), fake_log.end(), "replay"), 1);
+  EXPECT_EQ(std::count(fake_log.begin(), fake_log.end(), "step"), 0);
+  graph.Run(&steps_);
+  EXPECT_EQ(std::count(fake_log.begin(), fake_log.end(), "replay"), 2);
+  EXPECT_EQ(std::count(fake_log.begin(), fake_log.end(), "step"), 1);
 }
 
 TEST_F(GraphedStepTest, PeaksAreThoseOfTheCapture) {

@@ -1,0 +1,45 @@
+// What others do on a GPU while no worker of ours is there.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "server/host/device_processes.h"
+#include "server/host/nvml_library.h"
+
+namespace torchlap::host {
+
+struct ForeignProcess {
+  pid_t pid = 0;
+  ProcessName who;
+  std::optional<uint64_t> used_bytes;  // of the device's memory; unset: the driver does not say
+  double sm_ratio = 0;                 // of those that compute
+};
+
+struct ForeignWork {
+  // Kept the device busy within the last two seconds; the busiest first. A desktop is not among
+  // them: what only draws is always there.
+  std::vector<ForeignProcess> computing;
+  // Hold memory; most first.
+  std::vector<ForeignProcess> holding;
+  // All that they hold. Unset: the driver does not say.
+  std::optional<uint64_t> held_bytes;
+};
+
+// Two samples of a process at least make it one that computes, as one may be its end. A device that
+// does not tell who is busy is believed for how busy it is, if anybody is there. `wall_ns`: now.
+// `last_worker` of ours does not count: the driver forgets a process a moment after its end; 0:
+// none. Nothing: the driver does not answer. Thread-safe.
+std::optional<ForeignWork> ForeignWorkOn(const NvmlLibrary& nvml, const std::string& uuid,
+                                         int64_t wall_ns, pid_t last_worker,
+                                         const std::filesystem::path& root = "/");
+
+// `python3 (pid 4211, ann)`; `pid 4211` where no more is known.
+std::string Called(const ForeignProcess& process);
+
+}  // namespace torchlap::host
