@@ -49,6 +49,9 @@ constexpr Wording kWordings[] = {
      "`nvidia-smi -q -d PERFORMANCE,POWER,TEMPERATURE` tells more; look at cooling and power"},
     {v1::FINDING_FOREIGN_PROCESS, "also used by {0}",
      "ask its user or wait: runs are marked contaminated while it computes"},
+    {v1::FINDING_SETTINGS_MISSING, "{0}",
+     "start torchlapd as root or with CAP_SYS_ADMIN, mend the key in torchlapd.toml or take it "
+     "out: runs say settings-missing until then"},
     {v1::FINDING_DISK, "{0} free for the database", ""},
     {v1::FINDING_DISK_LOW, "{0} free for the database, should be {1}",
      "free some space, or set state_folder in torchlapd.toml to another disk"},

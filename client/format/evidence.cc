@@ -55,6 +55,17 @@ std::string Amount(v1::Reason reason, double value) {
   return reason == v1::REASON_DRIFT ? SignedPercent(value) : PercentShort(value);
 }
 
+bool IsAboutSettling(v1::Reason reason) {
+  return reason == v1::REASON_SETTLED || reason == v1::REASON_NOT_SETTLED;
+}
+
+// `: waited 42 s, 49 C`
+std::string WaitedWords(const v1::Evidence& evidence) {
+  std::string words = fmt::format(": waited {:.0f} s", evidence.value());
+  if (evidence.has_celsius()) words += fmt::format(", {} C", evidence.celsius());
+  return evidence.reason() == v1::REASON_NOT_SETTLED ? words + ", gave up" : words;
+}
+
 std::string ValueWords(const v1::Evidence& evidence) {
   if (!evidence.has_value()) return "";
   const std::string amount = Amount(evidence.reason(), evidence.value());
@@ -147,6 +158,9 @@ std::string VerdictWords(const v1::Run& run) {
 }
 
 std::string EvidenceWords(const v1::Evidence& evidence) {
+  if (IsAboutSettling(evidence.reason())) {
+    return std::string(Word(evidence.reason())) + WaitedWords(evidence);
+  }
   std::string words = std::string(Word(evidence.reason())) + ValueWords(evidence);
   if (evidence.has_threshold()) {
     words += fmt::format(" (threshold {})", evidence.reason() == v1::REASON_DRIFT

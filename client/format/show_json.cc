@@ -75,6 +75,7 @@ void AddGpuSettings(const v1::Environment& environment, Json* object) {
   (*object)["gpu_power_limit_watts"] = environment.gpu_power_limit_mw() == 0
                                            ? Json(nullptr)
                                            : Json(environment.gpu_power_limit_mw() / 1000.0);
+  (*object)["gpu_locked_clocks"] = TextOrNull(environment.gpu_locked_clocks());
   (*object)["gpu_ecc"] = TextOrNull(environment.gpu_ecc());
   (*object)["gpu_persistence"] = TextOrNull(environment.gpu_persistence());
   (*object)["gpu_compute_mode"] = TextOrNull(environment.gpu_compute_mode());

@@ -28,6 +28,9 @@ std::string GpuSettingsText(const v1::Environment& environment) {
   if (environment.gpu_power_limit_mw() > 0) {
     add(fmt::format("power limit {:g} W", environment.gpu_power_limit_mw() / 1000.0));
   }
+  if (!environment.gpu_locked_clocks().empty()) {
+    add("clocks locked at " + environment.gpu_locked_clocks());
+  }
   if (environment.gpu_application_mhz() > 0) {
     add(fmt::format("application clock {} MHz", environment.gpu_application_mhz()));
   }

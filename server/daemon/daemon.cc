@@ -21,17 +21,20 @@
 #include "proto/base/clock.h"
 #include "proto/base/local_socket.h"
 #include "proto/default_paths.h"
+#include "server/daemon/device_care.h"
 #include "server/daemon/lock_file.h"
 #include "server/host/account_name.h"
 #include "server/host/cpu_list.h"
 #include "server/host/cuda_devices.h"
 #include "server/host/descriptor_limit.h"
 #include "server/host/device_claim.h"
+#include "server/host/device_settings_journal.h"
 #include "server/host/devices.h"
 #include "server/host/host_facts.h"
 #include "server/host/host_resources.h"
 #include "server/host/nvml_on_demand.h"
 #include "server/host/own_file.h"
+#include "server/host/settled_device.h"
 #include "server/host/state_files.h"
 #include "server/host/state_folders.h"
 #include "server/host/torch_folder.h"
@@ -71,6 +74,16 @@ bool HasCuda(const std::vector<host::HostDevice>& devices) {
   return std::any_of(devices.begin(), devices.end(), [](const host::HostDevice& device) {
     return device.kind == v1::DEVICE_KIND_CUDA;
   });
+}
+
+// Runs go on without: it is said once here, and by each of them.
+void WarnOfSettings(const host::NvmlLibrary& nvml, const std::vector<host::HostDevice>& devices) {
+  const bool may_set = host::MaySetDevices();
+  for (const host::HostDevice& device : devices) {
+    for (const auto& line : host::WhyNotSettable(nvml, device.uuid, device.wanted, may_set)) {
+      spdlog::warn("{}: {}", device.name, line);
+    }
+  }
 }
 
 storage::PresentDevices Present(const std::vector<host::HostDevice>& devices) {
@@ -172,6 +185,8 @@ struct Daemon::Parts {
   // What is not wrong, but may be meant otherwise.
   void WarnOfSurroundings() const;
   void FindDevices();
+  // Of a daemon that was killed; and says what will not be as the configuration wants.
+  void RestoreDevices();
   absl::Status Serve();
 
   host::Configuration configuration;  // torch_folder: the one that was chosen
@@ -185,6 +200,7 @@ struct Daemon::Parts {
   host::HostFacts facts;
   host::DeviceList devices;
   std::optional<host::NvmlOnDemand> nvml;
+  std::unique_ptr<host::DeviceSettingsJournal> journal;  // null: it cannot be read
   run::LocalSetting local;
   run::EventHub hub;
   std::unique_ptr<storage::Database> database;
@@ -287,12 +303,29 @@ void Daemon::Parts::FindDevices() {
   auto opened = host::NvmlLibrary::Open(configuration.nvml_library);
   devices = host::ListDevices(configuration, host, host::AskNvml(opened), host::ClaimScope());
   for (const std::string& note : devices.notes) spdlog::warn("{}", note);
+  if (opened.ok()) WarnOfSettings(**opened, devices.devices);
   facts = host::ReadHostFacts(host.cpu_model, devices.driver_version);
   const std::vector<int> rest =
       host::CoresWithout(configuration.daemon_cores, devices.reserved_cores);
   if (rest.size() < configuration.daemon_cores.size()) KeepToCores(rest);
   // What was opened here is closed: an open library keeps the GPUs awake.
   if (HasCuda(devices.devices)) nvml.emplace(configuration.nvml_library);
+}
+
+void Daemon::Parts::RestoreDevices() {
+  auto opened = host::DeviceSettingsJournal::Open(configuration.state_folder, facts.boot_id);
+  if (!opened.ok()) {
+    spdlog::error("no clocks or limits are set or restored: {}",
+                  std::string(opened.status().message()));
+    return;
+  }
+  journal = *std::move(opened);
+  const host::RestoreReport report = RestoreLeft(configuration.nvml_library, journal.get());
+  for (const auto& line : report.restored) {
+    spdlog::info("restored, as the last daemon could not: {}", line);
+  }
+  for (const auto& line : report.left) spdlog::warn("{}", line);
+  for (const auto& line : report.failed) spdlog::error("cannot restore {}", line);
 }
 
 void Daemon::Parts::WarnOfSurroundings() const {
@@ -307,8 +340,8 @@ void Daemon::Parts::WarnOfSurroundings() const {
 }
 
 absl::Status Daemon::Parts::Serve() {
-  local = {&configuration, &facts, WorkerProgram(configuration), torch_problem,
-           nvml ? &*nvml : nullptr};
+  local = {&configuration,          &facts,       WorkerProgram(configuration), torch_problem,
+           nvml ? &*nvml : nullptr, journal.get()};
   std::vector<std::unique_ptr<run::Place>> places;
   for (const host::HostDevice& device : devices.devices) {
     places.push_back(std::make_unique<run::LocalDevice>(device, &local));
@@ -348,6 +381,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const host::Configuration&
   if (absl::Status status = parts->Lock(); !status.ok()) return status;
   parts->WarnOfSurroundings();
   parts->FindDevices();
+  parts->RestoreDevices();
   if (absl::Status status = parts->OpenDatabase(); !status.ok()) return status;
   if (absl::Status status = parts->Serve(); !status.ok()) return status;
   for (const host::HostDevice& device : parts->devices.devices) {

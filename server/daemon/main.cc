@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -12,9 +13,11 @@
 #include "server/daemon/daemon.h"
 #include "server/daemon/database_care.h"
 #include "server/daemon/detach.h"
+#include "server/daemon/device_care.h"
 #include "server/daemon/log.h"
 #include "server/daemon/service_manager.h"
 #include "server/host/configuration.h"
+#include "server/host/host_facts.h"
 #include "server/host/host_resources.h"
 #include "server/host/state_folders.h"
 
@@ -50,6 +53,9 @@ sigset_t BlockStopSignals(bool has_terminal) {
   ::signal(SIGCHLD, SIG_DFL);
   return stop;
 }
+
+// What lets the daemon set clocks (AmbientCapabilities= of its unit) is not for its workers.
+void KeepRightsFromWorkers() { ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); }
 
 void Say(const std::string& line) {
   fprintf(stderr, "torchlapd: %s\n", torchlap::Visible(line).c_str());
@@ -116,6 +122,7 @@ struct CommandLine {
   bool detach = false;
   bool check = false;
   bool repair = false;
+  bool restore_devices = false;
 };
 
 void Describe(CLI::App* app, CommandLine* line) {
@@ -135,10 +142,15 @@ void Describe(CLI::App* app, CommandLine* line) {
       "--check", line->check,
       "Say what is wrong with configuration and database, and exit: 0 nothing, 1 configuration, "
       "2 database, 4 there is none, or it cannot be read");
-  app->add_flag("--repair", line->repair,
-                "Keep what can be read of a damaged database, and exit; the file as it was stays "
-                "beside it")
-      ->excludes(check);
+  auto* repair = app->add_flag(
+      "--repair", line->repair,
+      "Keep what can be read of a damaged database, and exit; the file as it was stays beside it");
+  repair->excludes(check);
+  app->add_flag("--restore-devices", line->restore_devices,
+                "Restore clocks and limits of GPUs that a killed daemon has left set, and exit: 0 "
+                "done, or nothing to do, 4 not all could be")
+      ->excludes(check)
+      ->excludes(repair);
 }
 
 void Override(const CommandLine& line, torchlap::host::Configuration* configuration) {
@@ -163,6 +175,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   }
+  KeepRightsFromWorkers();
   torchlap::daemon::OpenLog();
   auto configuration =
       torchlap::host::LoadConfiguration(line.source, torchlap::host::ReadHostResources());
@@ -173,5 +186,8 @@ int main(int argc, char** argv) {
   Override(line, &*configuration);
   if (line.check) return Print(torchlap::daemon::CheckState(configuration->state_folder));
   if (line.repair) return Print(torchlap::daemon::RepairState(configuration->state_folder));
+  if (line.restore_devices) {
+    return Print(torchlap::daemon::RestoreDevices(*configuration, torchlap::host::BootId()));
+  }
   return line.detach ? ServeDetached(*configuration) : Serve(*configuration, nullptr);
 }

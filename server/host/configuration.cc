@@ -21,6 +21,7 @@
 #include "server/host/account_name.h"
 #include "server/host/cpu_list.h"
 #include "server/host/memory_size.h"
+#include "server/host/nvml_library.h"
 #include "server/host/time_span.h"
 
 namespace torchlap::host {
@@ -38,6 +39,14 @@ constexpr int64_t kMaxQueuedLaunches = 10000000;
 constexpr int64_t kMaxShare = 100000;
 constexpr int64_t kMaxCoresPerGpu = 64;
 constexpr size_t kLongestName = 64;
+constexpr int64_t kMaxClockMhz = 10000;
+constexpr int64_t kMaxPowerWatts = 10000;
+// Below the air of a warm room no fan brings a GPU.
+constexpr int64_t kLeastCelsius = 25;
+constexpr int64_t kMostCelsius = 110;
+constexpr int64_t kMaxSettleSeconds = 3600;
+constexpr int64_t kDefaultSettleSeconds = 300;
+constexpr int64_t kSecondNs = 1'000'000'000;
 
 // A [[device]] entry as it stands; what it leaves open is settled when all entries are known.
 struct DeviceEntry {
@@ -50,6 +59,11 @@ struct DeviceEntry {
   uint32_t line = 0;
   uint32_t cores_line = 0;
   uint32_t threads_line = 0;
+  WantedSettings wanted;
+  std::optional<SettleWindow> settle;
+  // Of what a CUDA device has alone: the first such key, and its line.
+  std::string cuda_key;
+  uint32_t cuda_key_line = 0;
 };
 
 // The cores for devices when nothing is said: all, but the lowest is left to the daemon where there
@@ -103,6 +117,8 @@ class Reader {
   void ReadDevices(const toml::node& node);
   DeviceEntry ReadDevice(const toml::table& table);
   void ReadDeviceKey(const std::string& key, const toml::node& node, DeviceEntry* entry);
+  // False: no key of a CUDA device alone.
+  bool ReadCudaKey(const std::string& key, const toml::node& node, DeviceEntry* entry);
   void CheckEntry(const DeviceEntry& entry);
   void CheckName(const DeviceEntry& entry);
   void Settle();
@@ -119,6 +135,10 @@ class Reader {
   v1::DeviceKind Kind(const std::string& key, const toml::node& node);
   VendorPeaks Peaks(const std::string& key, const toml::node& node);
   std::set<std::string> Accounts(const std::string& key, const toml::node& node);
+  uint32_t Clocks(const std::string& key, const toml::node& node);
+  SettleWindow Window(const std::string& key, const toml::node& node);
+  void ReadWindowKey(const std::string& key, const toml::node& node, SettleWindow* window);
+  void CheckWindow(const std::string& key, const toml::node& node, const SettleWindow& window);
 
   const fs::path file_;
   const HostResources& host_;
@@ -263,6 +283,54 @@ std::set<std::string> Reader::Accounts(const std::string& key, const toml::node&
   return accounts;
 }
 
+uint32_t Reader::Clocks(const std::string& key, const toml::node& node) {
+  if (node.value_exact<std::string>() == "base") return kBaseClocks;
+  if (node.is_integer()) return static_cast<uint32_t>(Integer(key, node, 1, kMaxClockMhz));
+  const auto text = node.value_exact<std::string>();
+  Fail(LineOf(node), key + " is " + (text ? "'" + *text + "'" : TypeName(node)) +
+                         ", must be \"base\" or a number of MHz");
+  return kBaseClocks;
+}
+
+SettleWindow Reader::Window(const std::string& key, const toml::node& node) {
+  SettleWindow window;
+  window.at_most_ns = kDefaultSettleSeconds * kSecondNs;
+  const toml::table* table = node.as_table();
+  if (table == nullptr) {
+    FailType(key, node, "a table, like { below_celsius = 50, idle_s = 10, at_most_s = 300 }");
+    return window;
+  }
+  for (const auto& [name, value] : *table) {
+    ReadWindowKey(std::string(name.str()), value, &window);
+  }
+  if (ok()) CheckWindow(key, node, window);
+  return window;
+}
+
+void Reader::ReadWindowKey(const std::string& key, const toml::node& node, SettleWindow* window) {
+  if (key == "below_celsius") {
+    window->below_celsius = static_cast<uint32_t>(Integer(key, node, kLeastCelsius, kMostCelsius));
+  } else if (key == "idle_s") {
+    window->idle_ns = Integer(key, node, 1, kMaxSettleSeconds) * kSecondNs;
+  } else if (key == "at_most_s") {
+    window->at_most_ns = Integer(key, node, 1, kMaxSettleSeconds) * kSecondNs;
+  } else {
+    Fail(LineOf(node),
+         "unknown key " + key + " of settle, must be one of below_celsius, idle_s, at_most_s");
+  }
+}
+
+void Reader::CheckWindow(const std::string& key, const toml::node& node,
+                         const SettleWindow& window) {
+  if (!window.below_celsius && window.idle_ns == 0) {
+    return Fail(LineOf(node), key + " has neither below_celsius nor idle_s, must have one of them");
+  }
+  if (window.idle_ns <= window.at_most_ns) return;
+  Fail(LineOf(node), "idle_s of " + key + " is " + std::to_string(window.idle_ns / kSecondNs) +
+                         ", must be at most its at_most_s, " +
+                         std::to_string(window.at_most_ns / kSecondNs));
+}
+
 v1::DeviceKind Reader::Kind(const std::string& key, const toml::node& node) {
   const std::string word = String(key, node);
   if (word == "cuda") return v1::DEVICE_KIND_CUDA;
@@ -318,9 +386,9 @@ void Reader::ReadKey(const std::string& key, const toml::node& node) {
     Fail(LineOf(node),
          "unknown key " + key +
              ", must be one of state_folder, runtime_folder, socket, max_interruptions, "
-              "max_time_limit, max_queued_jobs, max_queued_launches, max_queued_launches_per_user, "
-              "min_queued_launches_per_user, daemon_cores, cores_per_gpu, torch, worker, "
-              "nvml_library, grace_ms, admins, private, [[device]]");
+             "max_time_limit, max_queued_jobs, max_queued_launches, max_queued_launches_per_user, "
+             "min_queued_launches_per_user, daemon_cores, cores_per_gpu, torch, worker, "
+             "nvml_library, grace_ms, admins, private, [[device]]");
   }
 }
 
@@ -351,11 +419,31 @@ void Reader::ReadDeviceKey(const std::string& key, const toml::node& node, Devic
     entry->threads_line = LineOf(node);
   } else if (key == "vendor_peak_tflops") {
     entry->vendor_peaks = Peaks(key, node);
-  } else {
+  } else if (!ReadCudaKey(key, node, entry)) {
     Fail(LineOf(node), "unknown key " + key +
                            " of a device, must be one of name, kind, cores, memory, threads, "
-                           "vendor_peak_tflops");
+                           "vendor_peak_tflops, lock_clocks, power_limit_watts, persistence, "
+                           "settle");
   }
+}
+
+bool Reader::ReadCudaKey(const std::string& key, const toml::node& node, DeviceEntry* entry) {
+  if (key == "lock_clocks") {
+    entry->wanted.lock_clocks_mhz = Clocks(key, node);
+  } else if (key == "power_limit_watts") {
+    entry->wanted.power_limit_watts = static_cast<uint32_t>(Integer(key, node, 1, kMaxPowerWatts));
+  } else if (key == "persistence") {
+    entry->wanted.persistence = Switch(key, node);
+  } else if (key == "settle") {
+    entry->settle = Window(key, node);
+  } else {
+    return false;
+  }
+  if (entry->cuda_key.empty()) {
+    entry->cuda_key = key;
+    entry->cuda_key_line = LineOf(node);
+  }
+  return true;
 }
 
 DeviceEntry Reader::ReadDevice(const toml::table& table) {
@@ -372,6 +460,10 @@ void Reader::CheckEntry(const DeviceEntry& entry) {
   CheckName(entry);
   if (entry.kind == v1::DEVICE_KIND_CUDA && entry.memory_bytes) {
     Fail(entry.line, "memory of " + entry.name + " cannot be set, a CUDA device knows its own");
+  }
+  if (entry.kind == v1::DEVICE_KIND_CPU && !entry.cuda_key.empty()) {
+    Fail(entry.cuda_key_line,
+         entry.cuda_key + " of " + entry.name + " cannot be set, it is for a CUDA device only");
   }
   for (const DeviceEntry& other : entries_) {
     if (other.name == entry.name) {
@@ -413,6 +505,8 @@ DeviceSettings Reader::SettleDevice(const DeviceEntry& entry, std::vector<int> d
   settings.cores = entry.cores.value_or(std::move(default_cores));
   settings.memory_bytes = entry.memory_bytes.value_or(0);
   settings.vendor_peaks = entry.vendor_peaks;
+  settings.wanted = entry.wanted;
+  settings.settle = entry.settle;
   settings.has_default_cores = !entry.cores;
   settings.has_default_threads = !entry.threads;
   const auto most = static_cast<uint32_t>(settings.cores.size());

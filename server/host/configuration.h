@@ -27,6 +27,9 @@
 //   name = "cuda:0"
 //   kind = "cuda"
 //   cores = "4-7"
+//   lock_clocks = "base"                   # or MHz; this and the next two: by root or
+//   CAP_SYS_ADMIN power_limit_watts = 300 persistence = true settle = { below_celsius = 50, idle_s
+//   = 10, at_most_s = 300 }   # what a run waits for
 //
 // All keys are optional but a device's name and kind. Relative paths start from the folder of the
 // file.
@@ -38,11 +41,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "server/host/host_resources.h"
+#include "server/host/wanted_settings.h"
 #include "torchlap/v1/device.pb.h"
 #include "torchlap/v1/workload.pb.h"
 
@@ -61,6 +66,9 @@ struct DeviceSettings {
   // Nobody said them: they change with the GPUs that are found (ListDevices()).
   bool has_default_cores = false;
   bool has_default_threads = false;
+  // CUDA.
+  WantedSettings wanted = {};
+  std::optional<SettleWindow> settle = {};
 };
 
 struct Configuration {

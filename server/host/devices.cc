@@ -30,16 +30,21 @@ const DeviceSettings* Find(const std::vector<DeviceSettings>& entries, const std
 }
 
 HostDevice CudaHostDevice(const CudaDevice& cuda, const DeviceSettings* entry) {
-  return {cuda.name,
-          cuda.uuid,
-          v1::DEVICE_KIND_CUDA,
-          cuda.model,
-          entry ? entry->cores : std::vector<int>(),
-          cuda.memory_bytes,
-          entry ? entry->threads : 1,
-          {},
-          cuda.problem,
-          entry ? entry->vendor_peaks : VendorPeaks()};
+  HostDevice device = {cuda.name,
+                       cuda.uuid,
+                       v1::DEVICE_KIND_CUDA,
+                       cuda.model,
+                       entry ? entry->cores : std::vector<int>(),
+                       cuda.memory_bytes,
+                       entry ? entry->threads : 1,
+                       {},
+                       cuda.problem,
+                       entry ? entry->vendor_peaks : VendorPeaks()};
+  if (entry != nullptr) {
+    device.wanted = entry->wanted;
+    device.settle = entry->settle;
+  }
+  return device;
 }
 
 void Append(const std::vector<int>& cores, std::vector<int>* all) {

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "server/host/configuration.h"
 #include "server/host/cuda_devices.h"
 #include "server/host/host_resources.h"
+#include "server/host/wanted_settings.h"
 #include "torchlap/v1/device.pb.h"
 
 namespace torchlap::host {
@@ -28,6 +30,8 @@ struct HostDevice {
   VendorPeaks vendor_peaks = {};
   // It has a problem, and another device of its kind has none: jobs for the class go there.
   bool only_by_name = false;
+  WantedSettings wanted = {};
+  std::optional<SettleWindow> settle = {};
 };
 
 struct DeviceList {

@@ -52,6 +52,10 @@ std::string ComputeModeWord(unsigned mode) {
 
 }  // namespace
 
+std::string BootId(const std::filesystem::path& root) {
+  return FirstLine(root / "proc/sys/kernel/random/boot_id");
+}
+
 HostFacts ReadHostFacts(const std::string& cpu_model, const std::string& driver_version,
                         const std::filesystem::path& root) {
   HostFacts facts;
@@ -60,7 +64,7 @@ HostFacts ReadHostFacts(const std::string& cpu_model, const std::string& driver_
   facts.os = PrettyName(root / "etc/os-release");
   facts.cpu_model = cpu_model;
   facts.clocks_policy = FirstLine(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-  facts.boot_id = FirstLine(root / "proc/sys/kernel/random/boot_id");
+  facts.boot_id = BootId(root);
   facts.driver_version = driver_version;
   return facts;
 }

@@ -23,6 +23,9 @@ struct HostFacts {
   std::string driver_version;  // NVIDIA's; empty without one
 };
 
+// Another one after each boot; empty: the kernel does not tell.
+std::string BootId(const std::filesystem::path& root = "/");
+
 HostFacts ReadHostFacts(const std::string& cpu_model, const std::string& driver_version,
                         const std::filesystem::path& root = "/");
 

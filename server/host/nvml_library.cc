@@ -32,6 +32,7 @@ constexpr unsigned kMigEnabled = 1;
 constexpr unsigned kClockGraphics = 0;
 constexpr unsigned kClockSm = 1;
 constexpr unsigned kClockMemory = 2;
+constexpr unsigned kClockLimitTdp = 0xffffff01;  // NVML_CLOCK_LIMIT_ID_TDP
 constexpr unsigned kTemperatureGpu = 0;
 constexpr unsigned kThresholdSlowdown = 1;
 // Above NVML_DEVICE_NAME_V2_BUFFER_SIZE, NVML_DEVICE_UUID_V2_BUFFER_SIZE (96) and
@@ -156,6 +157,10 @@ struct NvmlLibrary::Functions {
   // After init.
   void LoadProcesses();
 
+  // OK for success.
+  absl::Status StatusOf(Return result) const {
+    return result == kSuccess ? absl::OkStatus() : Error(result);
+  }
   absl::Status Error(Return result) const {
     return absl::Status(CodeOf(result), Visible(error_string(result)));
   }
@@ -227,6 +232,11 @@ struct NvmlLibrary::Functions {
   Return (*pcie_generation)(NvmlDevice, unsigned*) = nullptr;
   Return (*pcie_width)(NvmlDevice, unsigned*) = nullptr;
   Return (*pci_info)(NvmlDevice, PciInfo*) = nullptr;
+  Return (*power_limits)(NvmlDevice, unsigned*, unsigned*) = nullptr;
+  Return (*set_power_limit)(NvmlDevice, unsigned) = nullptr;
+  Return (*set_persistence)(NvmlDevice, unsigned) = nullptr;
+  Return (*lock_clocks)(NvmlDevice, unsigned, unsigned) = nullptr;
+  Return (*unlock_clocks)(NvmlDevice) = nullptr;
   ProcessList compute;
   ProcessList graphics;
 };
@@ -277,6 +287,11 @@ void NvmlLibrary::Functions::LoadSettings() {
   Load(&pcie_generation, {"nvmlDeviceGetMaxPcieLinkGeneration"});
   Load(&pcie_width, {"nvmlDeviceGetCurrPcieLinkWidth"});
   Load(&pci_info, {"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo"});
+  Load(&power_limits, {"nvmlDeviceGetPowerManagementLimitConstraints"});
+  Load(&set_power_limit, {"nvmlDeviceSetPowerManagementLimit"});
+  Load(&set_persistence, {"nvmlDeviceSetPersistenceMode"});
+  Load(&lock_clocks, {"nvmlDeviceSetGpuLockedClocks"});
+  Load(&unlock_clocks, {"nvmlDeviceResetGpuLockedClocks"});
 }
 
 void NvmlLibrary::Functions::LoadProcesses() {
@@ -451,6 +466,52 @@ NvmlSettings NvmlLibrary::Settings(NvmlDevice gpu) const {
   settings.pcie_generation = number(nvml_->pcie_generation);
   settings.pcie_width = number(nvml_->pcie_width);
   return settings;
+}
+
+bool NvmlLibrary::CanSet(NvmlSetting setting) const {
+  switch (setting) {
+    case NvmlSetting::kPersistence:
+      return nvml_->set_persistence != nullptr;
+    case NvmlSetting::kPowerLimitMw:
+      return nvml_->set_power_limit != nullptr;
+    case NvmlSetting::kLockedMhz:
+      return nvml_->lock_clocks != nullptr && nvml_->unlock_clocks != nullptr;
+  }
+  return false;
+}
+
+absl::StatusOr<std::optional<unsigned>> NvmlLibrary::Setting(NvmlDevice gpu,
+                                                             NvmlSetting setting) const {
+  if (setting == NvmlSetting::kLockedMhz) return std::nullopt;
+  const auto value = nvml_->Ask<unsigned>(
+      setting == NvmlSetting::kPersistence ? nvml_->persistence_mode : nvml_->power_limit, gpu);
+  if (absl::IsUnimplemented(value.status())) return std::nullopt;
+  if (!value.ok()) return value.status();
+  return *value;
+}
+
+absl::Status NvmlLibrary::Set(NvmlDevice gpu, NvmlSetting setting,
+                              std::optional<unsigned> value) const {
+  if (!CanSet(setting)) return nvml_->Error(kFunctionNotFound);
+  switch (setting) {
+    case NvmlSetting::kPersistence:
+      return nvml_->StatusOf(nvml_->set_persistence(gpu, value.value_or(0)));
+    case NvmlSetting::kPowerLimitMw:
+      return nvml_->StatusOf(nvml_->set_power_limit(gpu, value.value_or(0)));
+    case NvmlSetting::kLockedMhz:
+      break;
+  }
+  if (!value) return nvml_->StatusOf(nvml_->unlock_clocks(gpu));
+  const unsigned mhz = *value == kBaseClocks ? kClockLimitTdp : *value;
+  return nvml_->StatusOf(nvml_->lock_clocks(gpu, mhz, mhz));
+}
+
+absl::StatusOr<NvmlRange> NvmlLibrary::PowerLimitsMilliwatts(NvmlDevice gpu) const {
+  if (nvml_->power_limits == nullptr) return nvml_->Error(kFunctionNotFound);
+  NvmlRange range;
+  const Return result = nvml_->power_limits(gpu, &range.least, &range.most);
+  if (result != kSuccess) return nvml_->Error(result);
+  return range;
 }
 
 absl::StatusOr<std::string> NvmlLibrary::PciAddress(NvmlDevice gpu) const {

@@ -58,6 +58,22 @@ struct NvmlSettings {
   std::optional<unsigned> pcie_width;  // lanes in use
 };
 
+// What NvmlLibrary::Set() changes, and the unit of its value.
+enum class NvmlSetting {
+  kPersistence,   // 0 or 1: the driver stays loaded without a client; `nvidia-smi -pm`
+  kPowerLimitMw,  // `nvidia-smi -pl`
+  kLockedMhz,     // of the multiprocessors, or kBaseClocks; `nvidia-smi -lgc`
+};
+
+// As a value of kLockedMhz: the clock that the board holds within its power, whatever it computes
+// (NVML_CLOCK_LIMIT_ID_TDP).
+inline constexpr unsigned kBaseClocks = 0;
+
+struct NvmlRange {
+  unsigned least = 0;
+  unsigned most = 0;
+};
+
 // What held the clocks down. Numbers of nvmlPerfPolicyType_t.
 enum class NvmlViolation {
   kPower = 0,
@@ -116,6 +132,17 @@ class NvmlLibrary {
   absl::StatusOr<NvmlMemory> Memory(NvmlDevice device) const;
 
   NvmlSettings Settings(NvmlDevice gpu) const;
+  // False: the library is older than that.
+  bool CanSet(NvmlSetting setting) const;
+  // Of a whole GPU. Nothing: it does not tell; locked clocks are told by none.
+  absl::StatusOr<std::optional<unsigned>> Setting(NvmlDevice gpu, NvmlSetting setting) const;
+  // The same; nothing instead of a value unlocks clocks. For root or CAP_SYS_ADMIN
+  // (PERMISSION_DENIED). Holds for all who use the GPU, and beyond this process: until somebody
+  // changes it, or the driver lets the GPU go, which it does with the last client where persistence
+  // is off. Clocks can be locked from Volta on.
+  absl::Status Set(NvmlDevice gpu, NvmlSetting setting, std::optional<unsigned> value) const;
+  // Between which Set() takes a power limit.
+  absl::StatusOr<NvmlRange> PowerLimitsMilliwatts(NvmlDevice gpu) const;
   // As the kernel writes it, `0000:65:00.0`.
   absl::StatusOr<std::string> PciAddress(NvmlDevice gpu) const;
 

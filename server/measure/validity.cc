@@ -110,6 +110,7 @@ class Examination {
   }
 
   std::vector<v1::Evidence> Gather() {
+    evidence_ = around_.before;
     if (around_.is_cuda) {
       FindWaiting();
       FindForeignGpu();

@@ -101,6 +101,8 @@ struct Surroundings {
   uint32_t cores = 1;
   v1::Readings readings;
   GpuProcesses gpu;  // CUDA
+  // What is known of how its device was before it began: settled, not-settled, settings-missing.
+  std::vector<v1::Evidence> before;
   // The best of the OK runs on this device with the same pass, precision, attention, optimizer and
   // timing, whose step has no more FLOPs, of kFewestForEfficiency measured steps at least.
   std::optional<EfficiencyReference> sibling;
@@ -122,8 +124,8 @@ struct Surroundings {
 //                 pids-not-translated, no-utilisation beside another process that computes,
 //                 short-window, few-steps, no-warmup (but for purpose `warmup`, whose subject that
 //                 is)
-//   notes         resident, power-cap, board-limit, no-utilisation without a process: evidence, but
-//                 no reason
+//   notes         resident, power-cap, board-limit, no-utilisation without a process, settled,
+//                 not-settled, settings-missing: evidence, but no reason
 // A calibration's steps are products and copies of several kinds, each warmed up on its own: only
 // what disturbed them, and whether that could be seen, is judged. No share is above 1: the kernel's
 // ticks are coarse.

@@ -13,6 +13,7 @@
 #include "proto/base/visible_text.h"
 #include "server/host/cpu_list.h"
 #include "server/host/device_telemetry.h"
+#include "server/host/settled_device.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -60,6 +61,16 @@ GpuFacts LookAt(const host::NvmlLibrary& nvml, const std::string& uuid, const pa
     facts.processes = *std::move(processes);
   }
   return facts;
+}
+
+// By what was seen last, or what is known before anything was tried.
+std::vector<std::string> NotInForce(const host::NvmlLibrary& nvml, const std::string& uuid,
+                                    const DoctorQuestion& question) {
+  const auto wanted = question.wanted.find(uuid);
+  if (wanted == question.wanted.end()) return {};
+  const auto seen = question.not_in_force.find(uuid);
+  if (seen != question.not_in_force.end() && !seen->second.empty()) return seen->second;
+  return host::WhyNotSettable(nvml, uuid, wanted->second, host::MaySetDevices(question.root));
 }
 
 v1::Finding Make(v1::Severity severity, v1::FindingCode code, const std::string& detail,
@@ -285,6 +296,9 @@ void AddOffered(const MachineFacts& facts, const DoctorThresholds& thresholds,
       if (gpu.uuid != device.uuid()) continue;
       AddTemperature(gpu, thresholds, &of_device);
       AddThrottling(gpu, &of_device);
+      for (const std::string& line : gpu.not_in_force) {
+        of_device.Add(v1::SEVERITY_PROBLEM, v1::FINDING_SETTINGS_MISSING, line);
+      }
       AddProcesses(gpu, device, facts, thresholds, &of_device);
     }
   }
@@ -330,6 +344,7 @@ MachineFacts LookAtMachine(const DoctorQuestion& question) {
   facts.nvml = host::AskNvml(nvml);
   for (const host::CudaDevice& device : facts.nvml.devices) {
     facts.gpus.push_back(LookAt(**nvml, device.uuid, question.root));
+    facts.gpus.back().not_in_force = NotInForce(**nvml, device.uuid, question);
   }
   return facts;
 }

@@ -7,12 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "server/host/cuda_devices.h"
 #include "server/host/device_processes.h"
+#include "server/host/wanted_settings.h"
 #include "torchlap/v1/device.pb.h"
 #include "torchlap/v1/run.pb.h"
 
@@ -40,6 +42,7 @@ struct GpuFacts {
   v1::DeviceReading reading;
   std::optional<unsigned> slowdown_celsius;  // where the hardware slows its clocks
   std::vector<host::GpuProcess> processes;
+  std::vector<std::string> not_in_force;  // settings that the configuration wants
 };
 
 struct MachineFacts {
@@ -66,6 +69,10 @@ struct DoctorQuestion {
   std::filesystem::path worker_program;
   std::string torch_problem;
   std::vector<v1::Device> devices;
+  // By UUID: what the configuration wants set of CUDA devices, and what of it was not in force when
+  // a run was last about to begin.
+  std::map<std::string, host::WantedSettings> wanted;
+  std::map<std::string, std::vector<std::string>> not_in_force;
   std::string state_lost;
   std::string not_stored;
   // Stands before /proc and /sys, so that tests read a made-up tree.

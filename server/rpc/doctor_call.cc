@@ -6,7 +6,11 @@ absl::Status DoctorCall::Answer(const storage::Caller& /*caller*/,
                                 const v1::DoctorRequest& /*request*/,
                                 v1::DoctorResponse* response) const {
   DoctorQuestion question = question_;
+  for (const host::HostDevice& device : fleet_->devices()) {
+    if (device.wanted.any()) question.wanted[device.uuid] = device.wanted;
+  }
   for (run::DeviceStatus& status : fleet_->Describe()) {
+    question.not_in_force[status.device.uuid()] = std::move(status.not_in_force);
     question.devices.push_back(std::move(status.device));
   }
   question.state_lost = storage_->Lost();

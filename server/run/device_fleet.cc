@@ -30,8 +30,8 @@ void DeviceFleet::WakeAll() {
 std::vector<DeviceStatus> DeviceFleet::Describe() const {
   std::vector<DeviceStatus> all;
   for (const auto& dispatcher : dispatchers_) {
-    all.push_back(
-        {dispatcher->Describe(), DeviceKeys(dispatcher->device()), dispatcher->trouble()});
+    all.push_back({dispatcher->Describe(), DeviceKeys(dispatcher->device()), dispatcher->trouble(),
+                   dispatcher->not_in_force()});
   }
   return all;
 }

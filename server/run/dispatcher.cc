@@ -252,10 +252,14 @@ absl::Status Dispatcher::RunStarted(Taken taken) {
   Prepare(*earlier, &started);
   const int64_t began_ns = setting_.clock->MonotonicNs();
   const auto [finished, instead] =
-      taken.refused.empty() ? runner_.Run(started)
+      taken.refused.empty() ? runner_.Run(started, settle_wait_.Take())
                             : LaunchResult{runner_.Refuse(started, taken.refused), std::nullopt};
   // Meanwhile the others waited for our own run.
   if (busy_since_ns_) *busy_since_ns_ += setting_.clock->MonotonicNs() - began_ns;
+  // What was skipped has warmed nothing.
+  if (finished.run.outcome() != v1::OUTCOME_SKIPPED) {
+    settle_wait_.NotIdle(setting_.clock->MonotonicNs());
+  }
   Store(finished, instead ? TryInstead(*instead) : Next(started, finished.run, *earlier));
   SetUser("");
   SetIdle();
@@ -297,6 +301,7 @@ absl::StatusOr<std::optional<Dispatcher::Taken>> Dispatcher::TakeNext() {
 absl::StatusOr<std::optional<Dispatcher::Choice>> Dispatcher::Choose(
     std::vector<storage::QueueHead> heads) {
   if (heads.empty()) {
+    settle_wait_.NobodyWaits();
     EndBusy();
     return std::nullopt;
   }
@@ -305,6 +310,7 @@ absl::StatusOr<std::optional<Dispatcher::Choice>> Dispatcher::Choose(
   while (const storage::QueueHead* head = ChooseNext(heads)) {
     const absl::StatusOr<BusyVerdict> verdict = LookAt(*head, others);
     if (!verdict.ok()) return verdict.status();
+    if (verdict->next == BusyVerdict::Next::kGo && !HasSettled()) return std::nullopt;
     if (verdict->next != BusyVerdict::Next::kWait) {
       EndBusy();
       return Choice{*head, verdict->reason};
@@ -312,8 +318,35 @@ absl::StatusOr<std::optional<Dispatcher::Choice>> Dispatcher::Choose(
     if (why.empty()) why = verdict->reason;
     heads.erase(heads.begin() + (head - heads.data()));
   }
-  SetBusy(why);
+  const int64_t now_ns = setting_.clock->MonotonicNs();
+  settle_wait_.NobodyWaits();
+  if (others && !others->computing.empty()) settle_wait_.NotIdle(now_ns);
+  SetBusy(why, now_ns + kLookAgainNs);
   return std::nullopt;
+}
+
+bool Dispatcher::HasSettled() {
+  SettleLook look = place_->Settle();
+  const SettleWait::Verdict verdict = settle_wait_.Look(look, setting_.clock->MonotonicNs());
+  SetNotInForce(std::move(look.not_in_force));
+  if (verdict.why.empty()) return true;
+  SetBusy(verdict.why, verdict.look_again_ns);
+  return false;
+}
+
+void Dispatcher::SetNotInForce(std::vector<std::string> lines) {
+  MutexLock lock(&mutex_);
+  for (const std::string& line : lines) {
+    const bool is_news =
+        std::find(not_in_force_.begin(), not_in_force_.end(), line) == not_in_force_.end();
+    if (is_news) spdlog::warn("{}: {}; its runs say so", device_.name, line);
+  }
+  not_in_force_ = std::move(lines);
+}
+
+std::vector<std::string> Dispatcher::not_in_force() const {
+  MutexLock lock(&mutex_);
+  return not_in_force_;
 }
 
 absl::StatusOr<BusyVerdict> Dispatcher::LookAt(const storage::QueueHead& head,
@@ -336,12 +369,14 @@ absl::StatusOr<BusyVerdict> Dispatcher::LookAt(const storage::QueueHead& head,
   return JudgeBusy(job->spec().if_busy(), *why, waited_ns);
 }
 
-void Dispatcher::SetBusy(const std::string& why) {
-  look_again_ns_ = setting_.clock->MonotonicNs() + kLookAgainNs;
+void Dispatcher::SetBusy(const std::string& why, int64_t look_again_ns) {
+  look_again_ns_ = look_again_ns;
   const v1::Device now = Describe();
-  if (now.state() == v1::DEVICE_STATE_BUSY && now.detail() == why) return;
+  const bool was_busy = now.state() == v1::DEVICE_STATE_BUSY;
+  if (was_busy && now.detail() == why) return;
   SetState(v1::DEVICE_STATE_BUSY, "", why);
-  spdlog::info("{}: {}; waiting", device_.name, why);
+  // A temperature that falls is no news for a log.
+  if (!was_busy) spdlog::info("{}: {}; waiting", device_.name, why);
   setting_.hub->EventsCommitted();
 }
 

@@ -21,6 +21,7 @@
 #include "server/run/dispatcher_setting.h"
 #include "server/run/launch_runner.h"
 #include "server/run/place.h"
+#include "server/run/settle_wait.h"
 #include "server/run/storage_trouble.h"
 #include "server/run/wake_up.h"
 #include "storage/job_store.h"
@@ -53,6 +54,8 @@ class Dispatcher {
   v1::Device Describe() const TORCHLAP_EXCLUDES(mutex_);
   // As the last attempt to read or write the database found it.
   StorageTrouble trouble() const TORCHLAP_EXCLUDES(mutex_);
+  // What was not set as the configuration wants, when a run was last about to begin.
+  std::vector<std::string> not_in_force() const TORCHLAP_EXCLUDES(mutex_);
 
  private:
   void Run();
@@ -78,8 +81,12 @@ class Dispatcher {
   absl::StatusOr<std::optional<Choice>> Choose(std::vector<storage::QueueHead> heads);
   absl::StatusOr<BusyVerdict> LookAt(const storage::QueueHead& head,
                                      const std::optional<host::ForeignWork>& others);
-  // The device is looked at again every 5 s while jobs wait for it.
-  void SetBusy(const std::string& why);
+  // A run may begin, or the device is to settle first.
+  bool HasSettled();
+  // Says what is news in the log.
+  void SetNotInForce(std::vector<std::string> lines) TORCHLAP_EXCLUDES(mutex_);
+  // The device is looked at again then, while jobs wait for it.
+  void SetBusy(const std::string& why, int64_t look_again_ns);
   void EndBusy();
   // Runs and stores it. An error: this host has no room for a worker now.
   absl::Status RunStarted(Taken taken);
@@ -125,11 +132,13 @@ class Dispatcher {
   int64_t look_again_ns_ = Clock::kNever;
   // Since when others have used the device while a job wanted it; later by what our runs took.
   std::optional<int64_t> busy_since_ns_;
+  SettleWait settle_wait_;
   Backoff backoff_;
 
   mutable Mutex mutex_;
   v1::Device status_ TORCHLAP_GUARDED_BY(mutex_);
   StorageTrouble trouble_ TORCHLAP_GUARDED_BY(mutex_);
+  std::vector<std::string> not_in_force_ TORCHLAP_GUARDED_BY(mutex_);
 
   std::jthread thread_;
 };

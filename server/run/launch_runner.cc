@@ -49,15 +49,17 @@ LaunchRunner::LaunchRunner(Place* place, const DispatcherSetting* setting, WakeU
                            StopCauseOf stop_cause)
     : place_(*place), setting_(*setting), wake_up_(wake_up), stop_cause_(std::move(stop_cause)) {}
 
-LaunchResult LaunchRunner::Run(const storage::StartedRun& started) {
+LaunchResult LaunchRunner::Run(const storage::StartedRun& started,
+                               std::vector<v1::Evidence> before) {
   const auto ruled_out = FindRuledOut(started);
-  if (!ruled_out) return {RunTheWorker(started), std::nullopt};
+  if (!ruled_out) return {RunTheWorker(started, std::move(before)), std::nullopt};
   storage::FinishedRun skipped = RunRecord(started.run).FinishSkipped(ruled_out->failure);
   AssessRun({}, &skipped);
   return {std::move(skipped), ruled_out->instead};
 }
 
-storage::FinishedRun LaunchRunner::RunTheWorker(const storage::StartedRun& started) {
+storage::FinishedRun LaunchRunner::RunTheWorker(const storage::StartedRun& started,
+                                                std::vector<v1::Evidence> before) {
   const int64_t began_ns = setting_.clock->MonotonicNs();
   const v1::Readings readings = place_.Readings();
   RunRecord record(started.run);
@@ -77,7 +79,9 @@ storage::FinishedRun LaunchRunner::RunTheWorker(const storage::StartedRun& start
   if (finished.run.outcome() == v1::OUTCOME_OUT_OF_MEMORY) {
     SayWhoHeldMemory(&finished.run);
   }
-  AssessRun(telemetry->Around(), &finished);
+  GpuSurroundings around = telemetry->Around();
+  around.before = std::move(before);
+  AssessRun(around, &finished);
   const std::string& detail = finished.run.failure().detail();
   spdlog::info("{}: run {} of {} ended {}{}{}", place_.device().name, finished.run.run_id(),
                started.job.user(), Word(finished.run.outcome()), detail.empty() ? "" : ": ",

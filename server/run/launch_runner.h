@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "server/run/dispatcher_setting.h"
 #include "server/run/oom_ladder.h"
@@ -32,7 +33,8 @@ class LaunchRunner {
                StopCauseOf stop_cause);
 
   // Blocks until the worker is gone. SKIPPED without a worker where the size is ruled out.
-  LaunchResult Run(const storage::StartedRun& started);
+  // `before`: how the device is as it begins.
+  LaunchResult Run(const storage::StartedRun& started, std::vector<v1::Evidence> before = {});
   // SKIPPED without a worker, because the device is busy: `why`, one line.
   storage::FinishedRun Refuse(const storage::StartedRun& started, const std::string& why) const;
 
@@ -47,7 +49,8 @@ class LaunchRunner {
   // Of the device's memory, what a run may come to have; 0: no limit is known.
   uint64_t RoomBytes() const;
   std::optional<RuledOut> BeyondFrontier(const storage::StartedRun& started) const;
-  storage::FinishedRun RunTheWorker(const storage::StartedRun& started);
+  storage::FinishedRun RunTheWorker(const storage::StartedRun& started,
+                                    std::vector<v1::Evidence> before);
   WorkerEnd RunWorker(const storage::StartedRun& started, Telemetry* telemetry, RunRecord* record);
   FollowOrders OrdersFor(const v1::Run& run, int64_t began_ns, Telemetry* telemetry,
                          RunRecord* record);

@@ -101,7 +101,26 @@ host::HeldBy CopyOf(const host::HeldBy& holder) {
 }  // namespace
 
 LocalDevice::LocalDevice(host::HostDevice device, const LocalSetting* setting)
-    : device_(std::move(device)), setting_(*setting) {}
+    : device_(std::move(device)), setting_(*setting) {
+  if (device_.wanted.any() && setting_.journal != nullptr) {
+    settled_.emplace(device_.uuid, device_.wanted, setting_.journal);
+  }
+}
+
+// While its claim is still held.
+LocalDevice::~LocalDevice() {
+  if (!settled_ || !settled_->has_changes()) return;
+  const auto find = [this](const std::string& uuid) {
+    return host::FindSettableGpu(kept_open_ != nullptr ? kept_open_ : Nvml(), uuid);
+  };
+  const host::RestoreReport report = host::RestoreSettings(find, setting_.journal, device_.uuid);
+  for (const auto& line : report.restored) spdlog::info("{}: restored: {}", device_.name, line);
+  for (const auto& line : report.left) spdlog::warn("{}: {}", device_.name, line);
+  for (const auto& line : report.failed) {
+    spdlog::error("{}: cannot restore {}; torchlapd --restore-devices tries again", device_.name,
+                  line);
+  }
+}
 
 absl::StatusOr<std::optional<host::HeldBy>> LocalDevice::TryToHold() {
   if (claim_) return std::nullopt;
@@ -162,6 +181,31 @@ void LocalDevice::WarnOf(const std::vector<host::HeldBy>& ignored) {
     if (!is_known) spdlog::warn("{}: {}", device_.name, warnings.back());
   }
   warnings_ = std::move(warnings);
+}
+
+SettleLook LocalDevice::Settle() {
+  SettleLook look;
+  look.window = device_.settle;
+  if (!look.window && !device_.wanted.any()) return look;
+  const auto nvml = Nvml();
+  look.not_in_force = SetAsWanted(nvml);
+  if (nvml == nullptr) return look;
+  const auto device = nvml->DeviceOf(device_.uuid);
+  if (!device.ok()) return look;
+  const auto celsius = nvml->TemperatureCelsius(nvml->GpuOf(*device));
+  if (celsius.ok()) look.celsius = *celsius;
+  return look;
+}
+
+std::vector<std::string> LocalDevice::SetAsWanted(
+    const std::shared_ptr<const host::NvmlLibrary>& nvml) {
+  if (!device_.wanted.any()) return {};
+  if (!settled_) return {"nothing is set: the journal of settings cannot be read"};
+  const auto gpu = host::FindSettableGpu(nvml, device_.uuid);
+  if (!gpu.ok()) return {"nothing is set: " + std::string(gpu.status().message())};
+  std::vector<std::string> lines = settled_->Apply(gpu->get());
+  kept_open_ = settled_->has_changes() ? nvml : nullptr;
+  return lines;
 }
 
 absl::StatusOr<std::unique_ptr<Worker>> LocalDevice::Start(const std::string& run_id) {
@@ -237,6 +281,7 @@ bool LocalDevice::KeepsTime() const {
 v1::Environment LocalDevice::Environment() const {
   v1::Environment environment = host::EnvironmentOf(*setting_.facts, device_);
   if (const auto nvml = Nvml()) host::AddGpuSettings(*nvml, device_.uuid, &environment);
+  if (settled_) environment.set_gpu_locked_clocks(settled_->locked_clocks());
   return environment;
 }
 

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "server/host/configuration.h"
+#include "server/host/device_settings_journal.h"
 #include "server/host/host_facts.h"
 #include "server/host/nvml_library.h"
 #include "server/host/nvml_on_demand.h"
+#include "server/host/settled_device.h"
 #include "server/run/place.h"
 #include "server/run/worker_process.h"
 
@@ -25,15 +27,21 @@ struct LocalSetting {
   std::string torch_problem;
   // NVIDIA's library; null: no CUDA device.
   host::NvmlOnDemand* nvml = nullptr;
+  // Of what is set on CUDA devices; null: nothing can be.
+  host::DeviceSettingsJournal* journal = nullptr;
 };
 
 class LocalDevice final : public Place {
  public:
   LocalDevice(host::HostDevice device, const LocalSetting* setting);
+  ~LocalDevice() override;
+  LocalDevice(const LocalDevice&) = delete;
+  LocalDevice& operator=(const LocalDevice&) = delete;
 
   const host::HostDevice& device() const override { return device_; }
   absl::StatusOr<std::optional<host::HeldBy>> TryToHold() override;
   std::optional<host::HeldBy> UsedByAnother() override;
+  SettleLook Settle() override;
   v1::WorkerRequest Request(const v1::Run& run) const override;
   absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id) override;
   bool KeepsTime() const override;
@@ -53,6 +61,8 @@ class LocalDevice final : public Place {
   absl::StatusOr<std::filesystem::path> LockFolder() const;
   // Whose claim counts now, by its place among them.
   std::optional<size_t> FirstThatCounts(const std::vector<host::HeldBy>& others) const;
+  // What is not set as wanted.
+  std::vector<std::string> SetAsWanted(const std::shared_ptr<const host::NvmlLibrary>& nvml);
   // Says who is ignored, once.
   void WarnOf(const std::vector<host::HeldBy>& ignored);
 
@@ -60,7 +70,10 @@ class LocalDevice final : public Place {
   const LocalSetting& setting_;
   std::optional<host::Claim> claim_;
   pid_t last_worker_ = 0;
-  std::vector<std::string> warnings_;  // of the last look
+  std::vector<std::string> warnings_;           // of the last look
+  std::optional<host::SettledDevice> settled_;  // where something of it is to be set
+  // While something is set: without a client a driver may let the GPU go, and forget it.
+  std::shared_ptr<const host::NvmlLibrary> kept_open_;
 };
 
 }  // namespace torchlap::run

@@ -13,6 +13,7 @@
 #include "server/host/device_claim.h"
 #include "server/host/devices.h"
 #include "server/host/foreign_work.h"
+#include "server/run/settle_wait.h"
 #include "server/run/surroundings.h"
 #include "server/run/worker.h"
 #include "torchlap/v1/run.pb.h"
@@ -53,6 +54,10 @@ class Place {
   // reason not to take it, and is to be given way. Costs 100 ms where there is such a claim on
   // cores, else next to nothing.
   virtual std::optional<host::HeldBy> UsedByAnother() = 0;
+
+  // Before every run, of a place that is ours: sets what the configuration wants set of it, and
+  // looks how it is. What was set is restored at its destruction.
+  virtual SettleLook Settle() = 0;
 
   // The job as a worker here is handed it.
   virtual v1::WorkerRequest Request(const v1::Run& run) const = 0;

@@ -117,6 +117,7 @@ absl::Status Assess(const host::HostDevice& device, const GpuSurroundings& gpu,
   around.cores = static_cast<uint32_t>(std::max<size_t>(1, device.cores.size()));
   around.readings = finished->readings;
   around.gpu = ProcessesOf(gpu);
+  around.before = gpu.before;
   const auto sibling = FindSibling(runs, *run);
   const auto found = runs.LatestCalibration(run->device_uuid());
   const std::optional<v1::Run> calibration = found.ok() ? *found : std::nullopt;

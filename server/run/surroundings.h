@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "server/host/device_telemetry.h"
+#include "torchlap/v1/run.pb.h"
 
 namespace torchlap::run {
 
@@ -16,6 +17,7 @@ struct GpuSurroundings {
   host::DeviceUse use;
   std::vector<uint64_t> xids;  // errors of the device that its driver told of
   pid_t worker_pid = 0;
+  std::vector<v1::Evidence> before;  // how the device was when the run began (SettleWait::Take())
 };
 
 }  // namespace torchlap::run

@@ -19,6 +19,7 @@ struct DeviceStatus {
   v1::Device device;
   std::vector<std::string> keys;
   StorageTrouble trouble;
+  std::vector<std::string> not_in_force = {};  // Dispatcher's
 };
 
 // For one state of queue and devices. The job that a device is working on is not counted as ahead

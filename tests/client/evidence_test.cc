@@ -52,6 +52,27 @@ TEST(Mark, NamesVerdictAndReason) {
   EXPECT_EQ(VerdictWords(run), "unverified: short-window");
 }
 
+TEST(Mark, OfARunThatWaitedForItsDeviceSaysHowLong) {
+  v1::Run run = SmallRun();
+  run.set_validity(v1::VALIDITY_CLEAN);
+  v1::Evidence evidence;
+  evidence.set_reason(v1::REASON_SETTLED);
+  evidence.set_value(42.4);
+  EXPECT_EQ(EvidenceWords(evidence), "settled: waited 42 s");
+  evidence.set_celsius(49);
+  EXPECT_EQ(EvidenceWords(evidence), "settled: waited 42 s, 49 C");
+  evidence.set_reason(v1::REASON_NOT_SETTLED);
+  evidence.set_value(300);
+  evidence.set_threshold(300);
+  evidence.set_celsius(71);
+  EXPECT_EQ(EvidenceWords(evidence), "not-settled: waited 300 s, 71 C, gave up");
+  *run.mutable_assessment()->add_evidence() = evidence;
+  evidence.Clear();
+  evidence.set_reason(v1::REASON_SETTINGS_MISSING);
+  EXPECT_EQ(EvidenceWords(evidence), "settings-missing");
+  EXPECT_EQ(VerdictWords(run), "clean") << "a note is no doubt";
+}
+
 TEST(Mark, SaysWhoDisturbedARunAndWhen) {
   EXPECT_EQ(VerdictWords(DisturbedRun()),
             "contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 5-9");

@@ -42,6 +42,15 @@
 // A recording begins when the library is opened. Its answers come before those of directives; what
 // it does not have (name, memory in the old layout, settings, XIDs) they tell. The time is that of
 // the clock, or, in us since 1970, TORCHLAP_FAKE_NVML_NOW_US, which a test sets as it goes.
+//   power-limits-mw 100000 400000    # a limit beyond them is refused
+//   set-error 4                      # whoever sets something is refused
+//
+// What is set is a line at the end of the file, so that it outlives the process as the driver's
+// state does; the last one counts, and takes the place of `power-limit-mw` and `persistence`:
+//
+//   set GPU-1111 power-limit-mw 300000
+//   set GPU-1111 persistence 1
+//   set GPU-1111 locked-mhz 1410     # `base` where the board's own clock was asked for, or `off`
 //
 // Built three times: with the functions of a new library, of one from 2021 (process lists _v2), and
 // of one from before versions (plain names, short entries in process lists, no MIG).
@@ -73,6 +82,7 @@ constexpr int kNotSupported = 3;
 constexpr int kNotFound = 6;
 constexpr int kInsufficientSize = 7;
 constexpr int kTimeout = 10;
+[[maybe_unused]] constexpr unsigned kClockLimitTdp = 0xffffff01;
 constexpr unsigned long long kXidCriticalError = 8;
 constexpr unsigned long long kMib = 1048576;
 constexpr unsigned long long kNotAvailable = ~0ULL;
@@ -86,7 +96,8 @@ class Sequence {
     for (std::string word; line >> word;) values_.push_back(std::stoull(word, nullptr, 0));
   }
   bool empty() const { return values_.empty(); }
-  const std::vector<Number>& all() const { return values_; }
+  size_t size() const { return values_.size(); }
+  Number at(size_t place) const { return values_[place]; }
   Number Next() {
     const Number value = values_[next_];
     if (next_ + 1 < values_.size()) ++next_;
@@ -129,6 +140,7 @@ struct FakeDevice {
   int error = kSuccess;  // of its handle
   int reading_error = kSuccess;
   int process_error = kSuccess;
+  int set_error = kSuccess;
   std::map<std::string, Sequence> readings;  // by directive
   std::vector<unsigned> pci;                 // domain, bus, device
   std::vector<FakeProcess> processes;
@@ -204,6 +216,7 @@ FakeXid ReadXid(std::istream& line) {
 }
 
 bool ReadDriverDirective(const std::string& word, std::istream& line) {
+  if (word == "set") return true;  // read when it is asked for
   if (word == "driver") {
     line >> driver->version;
   } else if (word == "cuda") {
@@ -241,6 +254,7 @@ const std::vector<std::string>& ReadingDirectives() {
                                                  "reserved-mib",
                                                  "energy-mj",
                                                  "power-limit-mw",
+                                                 "power-limits-mw",
                                                  "ecc",
                                                  "persistence",
                                                  "compute-mode",
@@ -274,6 +288,8 @@ bool ReadDeviceDirective(const std::string& word, std::istream& line) {
     device->processes.push_back(ReadProcess(line));
   } else if (word == "process-error") {
     line >> device->process_error;
+  } else if (word == "set-error") {
+    line >> device->set_error;
   } else if (word == "use") {
     unsigned pid = 0;
     line >> pid;
@@ -335,6 +351,35 @@ std::string RecordedName(const std::string& directive) {
   return name == names.end() ? "" : name->second;
 }
 
+std::string StateFile() {
+  const char* file = std::getenv("TORCHLAP_FAKE_NVML");
+  return file == nullptr ? "" : file;
+}
+
+// What somebody has set last, in this process or another; empty: nobody has.
+[[maybe_unused]] std::string LastSet(const std::string& uuid, const std::string& setting) {
+  std::ifstream stream(StateFile());
+  std::string last;
+  for (std::string text; std::getline(stream, text);) {
+    std::istringstream line(text);
+    std::string word, of, what, value;
+    if (line >> word >> of >> what >> value && word == "set" && of == uuid && what == setting) {
+      last = value;
+    }
+  }
+  return last;
+}
+
+[[maybe_unused]] int Set(const FakeDevice* device, const std::string& setting,
+                         const std::string& value) {
+  if (device->gpu != nullptr) return kInvalidArgument;  // a MIG instance
+  if (device->set_error != kSuccess) return device->set_error;
+  const std::lock_guard lock(mutex);
+  std::ofstream(StateFile(), std::ios::app)
+      << "set " + device->uuid + " " + setting + " " + value + "\n";
+  return kSuccess;
+}
+
 // What is recorded now, else the next value of the directive.
 template <typename Value>
 int Read(FakeDevice* device, const std::string& directive, Value* value) {
@@ -346,6 +391,25 @@ int Read(FakeDevice* device, const std::string& directive, Value* value) {
   Sequence& sequence = device->readings[directive];
   if (sequence.empty()) return kNotSupported;
   *value = static_cast<Value>(sequence.Next());
+  return kSuccess;
+}
+
+[[maybe_unused]] int ReadSetting(FakeDevice* device, const std::string& directive,
+                                 unsigned* value) {
+  const std::string set = LastSet(device->uuid, directive);
+  const int result = Read(device, directive, value);
+  if (result == kSuccess && !set.empty()) *value = static_cast<unsigned>(std::stoul(set));
+  return result;
+}
+
+// The value at that place of the directive, as often as it is asked for.
+template <typename Value>
+int ReadAgain(FakeDevice* device, const std::string& directive, size_t place, Value* value) {
+  const std::lock_guard lock(mutex);
+  if (device->reading_error != kSuccess) return device->reading_error;
+  const Sequence& sequence = device->readings[directive];
+  if (sequence.size() <= place) return kNotSupported;
+  *value = static_cast<Value>(sequence.at(place));
   return kSuccess;
 }
 
@@ -641,13 +705,8 @@ int nvmlDeviceGetMinorNumber(FakeDevice* device, unsigned* number) {
 }
 
 int nvmlDeviceGetCudaComputeCapability(FakeDevice* device, int* major, int* minor) {
-  const std::lock_guard lock(mutex);
-  if (device->reading_error != kSuccess) return device->reading_error;
-  const std::vector<Number>& both = device->readings["capability"].all();
-  if (both.size() != 2) return kNotSupported;
-  *major = static_cast<int>(both[0]);
-  *minor = static_cast<int>(both[1]);
-  return kSuccess;
+  const int result = ReadAgain(device, "capability", 0, major);
+  return result == kSuccess ? ReadAgain(device, "capability", 1, minor) : result;
 }
 
 int nvmlDeviceGetMemoryInfo_v2(FakeDevice* device, FakeMemoryV2* memory) {
@@ -683,8 +742,33 @@ int nvmlDeviceGetEnforcedPowerLimit(FakeDevice* device, unsigned* milliwatts) {
 }
 
 int nvmlDeviceGetPowerManagementLimit(FakeDevice* device, unsigned* milliwatts) {
-  return Read(device, "power-limit-mw", milliwatts);
+  return ReadSetting(device, "power-limit-mw", milliwatts);
 }
+
+int nvmlDeviceGetPowerManagementLimitConstraints(FakeDevice* device, unsigned* least,
+                                                 unsigned* most) {
+  const int result = ReadAgain(device, "power-limits-mw", 0, least);
+  return result == kSuccess ? ReadAgain(device, "power-limits-mw", 1, most) : result;
+}
+
+int nvmlDeviceSetPowerManagementLimit(FakeDevice* device, unsigned milliwatts) {
+  unsigned least = 0;
+  unsigned most = ~0U;
+  nvmlDeviceGetPowerManagementLimitConstraints(device, &least, &most);
+  if (milliwatts < least || milliwatts > most) return kInvalidArgument;
+  return Set(device, "power-limit-mw", std::to_string(milliwatts));
+}
+
+int nvmlDeviceSetPersistenceMode(FakeDevice* device, unsigned mode) {
+  return Set(device, "persistence", std::to_string(mode));
+}
+
+int nvmlDeviceSetGpuLockedClocks(FakeDevice* device, unsigned least, unsigned most) {
+  if (least != most) return kInvalidArgument;
+  return Set(device, "locked-mhz", least == kClockLimitTdp ? "base" : std::to_string(least));
+}
+
+int nvmlDeviceResetGpuLockedClocks(FakeDevice* device) { return Set(device, "locked-mhz", "off"); }
 
 int nvmlDeviceGetEccMode(FakeDevice* device, unsigned* current, unsigned* pending) {
   *pending = 1;
@@ -692,7 +776,7 @@ int nvmlDeviceGetEccMode(FakeDevice* device, unsigned* current, unsigned* pendin
 }
 
 int nvmlDeviceGetPersistenceMode(FakeDevice* device, unsigned* mode) {
-  return Read(device, "persistence", mode);
+  return ReadSetting(device, "persistence", mode);
 }
 
 int nvmlDeviceGetComputeMode(FakeDevice* device, unsigned* mode) {

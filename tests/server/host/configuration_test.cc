@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "server/host/nvml_library.h"
 #include "tests/server/host/temporary_folder.h"
 
 namespace torchlap::host {
@@ -250,13 +251,80 @@ TEST_F(ConfigurationTest, AVendorsPeaksAreByPrecision) {
             "4: vendor_peak_tflops of bf16 must be a number above 0, in TFLOP/s");
 }
 
+TEST_F(ConfigurationTest, AGpuIsLeftAsItIsUnlessSaidOtherwise) {
+  const auto configuration = Load("[[device]]\nname = 'cuda:0'\nkind = 'cuda'\n");
+  ASSERT_TRUE(configuration.ok()) << configuration.status();
+  EXPECT_FALSE(configuration->cuda_devices.at(0).wanted.any());
+  EXPECT_FALSE(configuration->cuda_devices.at(0).settle);
+}
+
+TEST_F(ConfigurationTest, HowAGpuIsToBeBeforeARun) {
+  const auto load = [&](const std::string& keys) {
+    return Load("[[device]]\nname = 'cuda:0'\nkind = 'cuda'\n" + keys)->cuda_devices.at(0);
+  };
+  const DeviceSettings all = load(
+      "lock_clocks = 1410\npower_limit_watts = 300\npersistence = true\n"
+      "settle = { below_celsius = 50, idle_s = 10, at_most_s = 60 }\n");
+  EXPECT_EQ(all.wanted.lock_clocks_mhz, 1410U);
+  EXPECT_EQ(all.wanted.power_limit_watts, 300U);
+  EXPECT_EQ(all.wanted.persistence, true);
+  EXPECT_EQ(all.settle->below_celsius, 50U);
+  EXPECT_EQ(all.settle->idle_ns, 10'000'000'000);
+  EXPECT_EQ(all.settle->at_most_ns, 60'000'000'000);
+  EXPECT_EQ(load("lock_clocks = 'base'").wanted.lock_clocks_mhz, kBaseClocks);
+  EXPECT_EQ(load("persistence = false").wanted.persistence, false);
+  const SettleWindow cool = *load("settle = { below_celsius = 45 }").settle;
+  EXPECT_EQ(cool.idle_ns, 0);
+  EXPECT_EQ(cool.at_most_ns, 300'000'000'000) << "five minutes where nobody says";
+  EXPECT_FALSE(load("settle = { idle_s = 3 }").settle->below_celsius);
+}
+
+TEST_F(ConfigurationTest, WhatAGpuCannotBeIsRefused) {
+  const auto refused = [&](const std::string& keys) {
+    return Refusal("[[device]]\nname = 'cuda:0'\nkind = 'cuda'\n" + keys);
+  };
+  EXPECT_EQ(refused("lock_clocks = 'fast'"),
+            "4: lock_clocks is 'fast', must be \"base\" or a number of MHz");
+  EXPECT_EQ(refused("lock_clocks = true"),
+            "4: lock_clocks is true or false, must be \"base\" or a number of MHz");
+  EXPECT_EQ(refused("lock_clocks = 0"), "4: lock_clocks is 0, must be 1 to 10000");
+  EXPECT_EQ(refused("power_limit_watts = 0"), "4: power_limit_watts is 0, must be 1 to 10000");
+  EXPECT_EQ(refused("persistence = 1"), "4: persistence is a whole number, must be true or false");
+  EXPECT_EQ(refused("settle = 50"),
+            "4: settle is a whole number, must be a table, like { below_celsius = 50, idle_s = 10, "
+            "at_most_s = 300 }");
+  EXPECT_EQ(refused("settle = { below = 50 }"),
+            "4: unknown key below of settle, must be one of below_celsius, idle_s, at_most_s");
+  EXPECT_EQ(refused("settle = { below_celsius = 200 }"),
+            "4: below_celsius is 200, must be 25 to 110");
+  EXPECT_EQ(refused("settle = { idle_s = 0 }"), "4: idle_s is 0, must be 1 to 3600");
+  EXPECT_EQ(refused("settle = { idle_s = 1, at_most_s = 3601 }"),
+            "4: at_most_s is 3601, must be 1 to 3600");
+  EXPECT_EQ(refused("settle = { at_most_s = 60 }"),
+            "4: settle has neither below_celsius nor idle_s, must have one of them");
+  EXPECT_EQ(refused("settle = { idle_s = 90, at_most_s = 60 }"),
+            "4: idle_s of settle is 90, must be at most its at_most_s, 60");
+}
+
+TEST_F(ConfigurationTest, ACpuDeviceHasNothingToSettle) {
+  const std::string settings[] = {"lock_clocks = 'base'", "power_limit_watts = 300",
+                                  "persistence = true", "settle = { below_celsius = 50 }"};
+  for (const std::string& setting : settings) {
+    const std::string key = setting.substr(0, setting.find(' '));
+    EXPECT_EQ(Refusal("[[device]]\nname = 'a'\nkind = 'cpu'\ncores = '1'\n" + setting),
+              "5: " + key + " of a cannot be set, it is for a CUDA device only");
+    EXPECT_EQ(Refusal("[[device]]\n" + setting + "\nname = 'a'\nkind = 'cpu'"),
+              "2: " + key + " of a cannot be set, it is for a CUDA device only");
+  }
+}
+
 TEST_F(ConfigurationTest, AnUnknownKeyIsRefusedWithItsLine) {
   EXPECT_EQ(Refusal("max_interruptions = 1\nmax_interuptions = 2")
                 .rfind("2: unknown key max_interuptions, must be one of state_folder,", 0),
             0U);
   EXPECT_EQ(Refusal("[[device]]\nname = 'a'\nkind = 'cpu'\nmemry = '1GiB'"),
             "4: unknown key memry of a device, must be one of name, kind, cores, memory, threads, "
-            "vendor_peak_tflops");
+            "vendor_peak_tflops, lock_clocks, power_limit_watts, persistence, settle");
 }
 
 TEST_F(ConfigurationTest, AWrongTypeIsRefused) {

@@ -68,6 +68,20 @@ TEST(ListDevices, AnEntryOfTheConfigurationGivesACudaDeviceItsCores) {
   EXPECT_EQ(list.devices[3].threads, 1U);
 }
 
+TEST(ListDevices, ACudaDeviceIsWantedAsItsEntrySays) {
+  Configuration configuration = TwoCpuDevices();
+  configuration.cuda_devices = {{"cuda:1", v1::DEVICE_KIND_CUDA, {0}, 0, 1}};
+  configuration.cuda_devices[0].wanted.power_limit_watts = 300;
+  configuration.cuda_devices[0].settle = SettleWindow{50, 1, 2};
+  NvmlAnswer nvml;
+  nvml.devices = {{"cuda:0", "GPU-1", "A", 1}, {"cuda:1", "GPU-2", "A", 1}};
+  const DeviceList list = ListDevices(configuration, kHost, nvml, "s");
+  EXPECT_FALSE(list.devices[2].wanted.any());
+  EXPECT_FALSE(list.devices[2].settle);
+  EXPECT_EQ(list.devices[3].wanted.power_limit_watts, 300U);
+  EXPECT_EQ(list.devices[3].settle->below_celsius, 50U);
+}
+
 // cpu0 has what is left of 16 cores, and the daemon core 0.
 Configuration DefaultCpuDevice() {
   Configuration configuration;

@@ -136,6 +136,15 @@ TEST(EnvironmentHash, IsOfVersion2WhereASettingOfAGpuIsKnownAndElseOfVersion1) {
   }
 }
 
+TEST(EnvironmentHash, ClocksThatTheDaemonHasLockedAreADifference) {
+  v1::Environment locked = WithGpuSettings();
+  locked.set_gpu_locked_clocks("base");
+  v1::Environment otherwise = WithGpuSettings();
+  otherwise.set_gpu_locked_clocks("1410 MHz");
+  EXPECT_NE(EnvironmentHash(locked), EnvironmentHash(WithGpuSettings()));
+  EXPECT_NE(EnvironmentHash(locked), EnvironmentHash(otherwise));
+}
+
 TEST(EnvironmentHash, APowerLimitThatWasLoweredIsADifference) {
   v1::Environment lowered = WithGpuSettings();
   lowered.set_gpu_power_limit_mw(300'000);

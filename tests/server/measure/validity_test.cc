@@ -79,6 +79,21 @@ TEST(Judge, GivesNoVerdictOnWhatWasNotMeasured) {
   EXPECT_EQ(trace.validity(), v1::VALIDITY_UNSPECIFIED);
 }
 
+TEST(Judge, HowADeviceWasBeforeIsANoteAndComesFirst) {
+  Surroundings around;
+  for (const v1::Reason reason :
+       {v1::REASON_SETTLED, v1::REASON_NOT_SETTLED, v1::REASON_SETTINGS_MISSING}) {
+    around.before.emplace_back().set_reason(reason);
+  }
+  v1::Run run = Judged(Steps(15, 5, 100), around);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(run.validity_reasons(), "");
+  EXPECT_EQ(run.assessment().evidence_size(), 3);
+  run = Judged(Disturbed(Steps(15, 5, 300), 8, 9, 150), around);
+  EXPECT_EQ(run.validity_reasons(), "foreign-cpu");
+  EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_SETTLED);
+}
+
 TEST(Judge, ReplacesAnOlderVerdict) {
   const v1::SampleBlock quiet = Steps(15, 5, 300);
   v1::Run run = Judged(Disturbed(quiet, 8, 9, 150));

@@ -360,6 +360,37 @@ TEST_F(GatheredFacts, ComeFromTheDriverAndTheKernel) {
   EXPECT_EQ(facts.daemon_pid, ::getpid());
 }
 
+TEST(Doctor, SettingsThatAreNotInForceAreProblems) {
+  MachineFacts facts = Healthy();
+  facts.gpus[0].not_in_force = {"lock_clocks is not in force: needs root or CAP_SYS_ADMIN",
+                                "persistence is not in force: this driver cannot set it"};
+  EXPECT_THAT(
+      Complaints(facts),
+      ElementsAre("problem cuda:0 SETTINGS_MISSING: lock_clocks is not in force: needs root or "
+                  "CAP_SYS_ADMIN",
+                  "problem cuda:0 SETTINGS_MISSING: persistence is not in force: this driver "
+                  "cannot set it"));
+}
+
+TEST_F(GatheredFacts, HaveWhatCannotBeSetBeforeItIsTried) {
+  machine_.Describe("gpu GPU-1 40960 A\npower-limits-mw 100000 400000\n");
+  DoctorQuestion question;
+  question.nvml_library = TORCHLAP_FAKE_NVML_LIBRARY;
+  question.root = machine_.root();
+  question.wanted["GPU-1"] = {std::nullopt, 500, std::nullopt};
+  const auto lines = [&] { return LookAtMachine(question).gpus.at(0).not_in_force; };
+  machine_.Write("proc/self/status", "CapEff:\t0000000000000000\n");
+  EXPECT_THAT(lines(),
+              ElementsAre("power_limit_watts is not in force: needs root or CAP_SYS_ADMIN"));
+  machine_.Write("proc/self/status", "CapEff:\t000001ffffffffff\n");
+  EXPECT_THAT(lines(),
+              ElementsAre("power_limit_watts is not in force: it is 500, must be 100 to 400"));
+  question.not_in_force["GPU-1"] = {"as it was seen"};
+  EXPECT_THAT(lines(), ElementsAre("as it was seen"));
+  question.wanted.clear();
+  EXPECT_THAT(lines(), IsEmpty());
+}
+
 TEST_F(GatheredFacts, AreThereWithoutDriverAndWithoutFiles) {
   const MachineFacts facts = Gather("init-error 9\n");
   EXPECT_TRUE(absl::IsUnavailable(facts.nvml.library));

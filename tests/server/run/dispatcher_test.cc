@@ -618,6 +618,116 @@ TEST_F(BusyDeviceTest, ACancelledJobIsWaitedForNoMore) {
   EXPECT_EQ(stage_.starts(), 0);
 }
 
+class SettlingDeviceTest : public BusyDeviceTest {
+ protected:
+  void SetUp() override {
+    BusyDeviceTest::SetUp();
+    stage_.SetOthers(host::ForeignWork());
+  }
+
+  static SettleLook At(uint32_t celsius, int64_t at_most_s = 300) {
+    SettleLook look;
+    look.window = host::SettleWindow{50, 0, at_most_s * kSecondNs};
+    look.celsius = celsius;
+    return look;
+  }
+  bool AwaitSleepFor(int64_t seconds) {
+    return clock_.AwaitSleepUntil(clock_.MonotonicNs() + seconds * kSecondNs);
+  }
+  // The next look, 5 s later.
+  bool LookAgainAt(uint32_t celsius) {
+    if (!AwaitSleepFor(5)) return false;
+    stage_.SetSettle(At(celsius));
+    return LookAgain();
+  }
+  v1::Evidence FirstEvidenceOf(uint64_t job) { return Get(job).runs(0).assessment().evidence(0); }
+};
+
+TEST_F(SettlingDeviceTest, ARunBeginsWhenItsDeviceIsCool) {
+  stage_.SetSettle(At(71));
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  dispatcher->Start();
+  ASSERT_TRUE(Await([&] { return dispatcher->Describe().state() == v1::DEVICE_STATE_BUSY; }));
+  EXPECT_EQ(dispatcher->Describe().detail(), "it cools down: 71 C, a run begins below 50 C");
+  ASSERT_TRUE(LookAgainAt(60));
+  ASSERT_TRUE(AwaitSleepFor(5));
+  EXPECT_EQ(dispatcher->Describe().detail(), "it cools down: 60 C, a run begins below 50 C");
+  EXPECT_EQ(stage_.starts(), 0);
+  EXPECT_EQ(Get(job).state(), v1::JOB_STATE_QUEUED);
+  ASSERT_TRUE(LookAgainAt(49));
+  ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  const v1::Evidence evidence = FirstEvidenceOf(job);
+  EXPECT_EQ(evidence.reason(), v1::REASON_SETTLED);
+  EXPECT_DOUBLE_EQ(evidence.value(), 10);
+  EXPECT_EQ(evidence.celsius(), 49U);
+  EXPECT_TRUE(clock_.AwaitSleepUntil(Clock::kNever)) << "nothing waits: nobody looks";
+}
+
+TEST_F(SettlingDeviceTest, ARunGivesUpAfterItsTimeAndSaysSo) {
+  stage_.SetSettle(At(71, 7));
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  dispatcher->Start();
+  ASSERT_TRUE(LookAgain());
+  ASSERT_TRUE(AwaitSleepFor(2)) << "not beyond its 7 s";
+  EXPECT_EQ(stage_.starts(), 0);
+  clock_.Advance(2 * kSecondNs);
+  ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  const v1::Evidence evidence = FirstEvidenceOf(job);
+  EXPECT_EQ(evidence.reason(), v1::REASON_NOT_SETTLED);
+  EXPECT_DOUBLE_EQ(evidence.value(), 7);
+  EXPECT_DOUBLE_EQ(evidence.threshold(), 7);
+  EXPECT_EQ(evidence.celsius(), 71U);
+}
+
+TEST_F(SettlingDeviceTest, AJobThatIsTakenBackIsWaitedForNoMore) {
+  stage_.SetSettle(At(71));
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  dispatcher->Start();
+  ASSERT_TRUE(Await([&] { return dispatcher->Describe().state() == v1::DEVICE_STATE_BUSY; }));
+  ASSERT_TRUE(jobs_->Cancel({job}, ann_, now_ns_).ok());
+  dispatcher->Wake();
+  EXPECT_TRUE(Await([&] { return dispatcher->Describe().state() == v1::DEVICE_STATE_IDLE; }));
+  EXPECT_EQ(stage_.starts(), 0);
+}
+
+TEST_F(SettlingDeviceTest, OthersWhoComputeAreWaitedForFirst) {
+  stage_.SetOthers(Others());
+  stage_.SetSettle(At(71, 7));
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  dispatcher->Start();
+  ASSERT_TRUE(LookAgain());
+  ASSERT_TRUE(LookAgain());
+  EXPECT_EQ(dispatcher->Describe().detail(), "python3 (pid 4211, bob) computes on it");
+  stage_.SetOthers(host::ForeignWork());
+  ASSERT_TRUE(LookAgain());
+  ASSERT_TRUE(AwaitSleepFor(5));
+  EXPECT_EQ(dispatcher->Describe().detail(), "it cools down: 71 C, a run begins below 50 C");
+  EXPECT_EQ(stage_.starts(), 0) << "its 7 s begin now";
+  EXPECT_EQ(Get(job).state(), v1::JOB_STATE_QUEUED);
+}
+
+TEST_F(SettlingDeviceTest, ARunGoesOnWithoutTheSettingsAndSaysSo) {
+  SettleLook look;
+  look.not_in_force = {"lock_clocks is not in force: needs root or CAP_SYS_ADMIN"};
+  stage_.SetSettle(look);
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  EXPECT_TRUE(dispatcher->not_in_force().empty());
+  dispatcher->Start();
+  ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_EQ(FirstEvidenceOf(job).reason(), v1::REASON_SETTINGS_MISSING);
+  EXPECT_EQ(dispatcher->not_in_force(), look.not_in_force);
+  stage_.SetSettle({});
+  const uint64_t next = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  dispatcher->Wake();
+  ASSERT_TRUE(AwaitState(next, v1::JOB_STATE_SUCCEEDED));
+  EXPECT_TRUE(dispatcher->not_in_force().empty());
+}
+
 TEST_F(DispatcherTest, WhoBeginsToUseTheDeviceIsGivenWayBeforeARun) {
   auto place = Place();
   ScriptedPlace* const looked_at = place.get();

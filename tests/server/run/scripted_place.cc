@@ -274,6 +274,16 @@ void Stage::SetOthers(std::optional<host::ForeignWork> others) {
   others_ = std::move(others);
 }
 
+void Stage::SetSettle(SettleLook look) {
+  const std::lock_guard lock(mutex_);
+  settle_ = std::move(look);
+}
+
+SettleLook Stage::settle() const {
+  const std::lock_guard lock(mutex_);
+  return settle_;
+}
+
 int Stage::looks() const {
   const std::lock_guard lock(mutex_);
   return looks_;

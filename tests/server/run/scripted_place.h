@@ -92,6 +92,8 @@ class Stage {
   std::vector<std::string> run_ids() const;
   // What others do on all places; by default it is not told.
   void SetOthers(std::optional<host::ForeignWork> others);
+  // How all places are before a run.
+  void SetSettle(SettleLook look);
   // How often somebody looked.
   int looks() const;
   bool AwaitLooks(int count) const;
@@ -103,11 +105,13 @@ class Stage {
   friend class ScriptedPlace;
   absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id);
   std::optional<host::ForeignWork> Look();
+  SettleLook settle() const;
 
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::deque<absl::Status> failures_;
   std::optional<host::ForeignWork> others_;
+  SettleLook settle_;
   int looks_ = 0;
   std::function<void(const std::string&)> on_start_;
   bool by_themselves_ = false;
@@ -136,6 +140,7 @@ class ScriptedPlace final : public Place {
   const host::HostDevice& device() const override { return device_; }
   absl::StatusOr<std::optional<host::HeldBy>> TryToHold() override;
   std::optional<host::HeldBy> UsedByAnother() override;
+  SettleLook Settle() override { return stage_->settle(); }
   v1::WorkerRequest Request(const v1::Run& run) const override;
   absl::StatusOr<std::unique_ptr<Worker>> Start(const std::string& run_id) override;
   bool KeepsTime() const override { return keeps_time_; }
