@@ -193,8 +193,9 @@ absl::StatusOr<std::optional<v1::Run>> JobStore::OutOfMemoryInSweep(uint64_t job
                                                  context_length, v1::OUTCOME_OUT_OF_MEMORY);
     if (!run) return absl::OkStatus();
     absl::StatusOr<v1::Run> loaded = LoadRun(database, *run);
-    if (loaded.ok()) found = *std::move(loaded);
-    return loaded.status();
+    if (!loaded.ok()) return loaded.status();
+    found = *std::move(loaded);
+    return absl::OkStatus();
   });
   if (!status.ok()) return status;
   return found;

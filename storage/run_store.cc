@@ -62,10 +62,11 @@ absl::Status LoadRows(SQLite::Database& database, const std::vector<RunPlace>& p
     absl::Status before = AppendRunsById(database, ids, rows, unreadable);
     if (!before.ok()) return before;
     ids.clear();
-    const auto append = [&] {
+    const auto append = [&]() -> absl::Status {
       absl::StatusOr<v1::Run> row = WithoutRun(database, place.job_id);
-      if (row.ok()) *rows->Add() = *std::move(row);
-      return row.status();
+      if (!row.ok()) return row.status();
+      *rows->Add() = *std::move(row);
+      return absl::OkStatus();
     };
     if (absl::Status status = CountingDamage(append, unreadable); !status.ok()) return status;
   }
@@ -316,8 +317,9 @@ absl::StatusOr<std::optional<v1::Run>> RunStore::LatestCalibration(
                   device_uuid, static_cast<int>(v1::VALIDITY_CONTAMINATED));
     if (!id) return absl::OkStatus();
     absl::StatusOr<v1::Run> run = LoadRun(database, *id);
-    if (run.ok()) found = *std::move(run);
-    return run.status();
+    if (!run.ok()) return run.status();
+    found = *std::move(run);
+    return absl::OkStatus();
   });
   if (!status.ok()) return status;
   return found;

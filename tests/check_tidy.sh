@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# clang-tidy (.clang-tidy) on the sources that changed since BASE, in at most 5 minutes: what does not fit is named.
+# clang-tidy (.clang-tidy) on the sources that changed since BASE, the latest change first, in at most 5 minutes: what does
+# not fit is named.
 # Files that see LibTorch are left out: one of them takes 50 to 100 s, nearly all of it in LibTorch's headers.
 #   tests/check_tidy.sh [BASE]    default: where this branch left origin/main; on main itself what was committed in the
 #                                 12 hours before its head
@@ -14,17 +15,18 @@ default_base() {
   base=$(git merge-base HEAD origin/main 2>/dev/null || true)
   if [[ -z $base || $base == "$(git rev-parse HEAD)" ]]; then
     base=$(git rev-list -1 --before="$(($(git log -1 --format=%ct) - 12 * 3600))" HEAD)
-    # A history younger than that: everything.
-    [[ -n $base ]] || base=$(git hash-object -t tree /dev/null)
   fi
+  # Nothing where the history is younger than that: everything is looked at.
   echo "$base"
 }
 base=${1:-$(default_base)}
 
 # Only what the build compiles: a test's source of another preset has no command.
 changed_sources() {
-  { git diff --name-only --diff-filter=d "$base" -- '*.cc' && git ls-files --others --exclude-standard -- '*.cc'; } |
-    sort -u | while read -r file; do
+  {
+    git diff --name-only --diff-filter=d HEAD -- '*.cc' && git ls-files --others --exclude-standard -- '*.cc'
+    git log --format= --name-only HEAD ${base:+--not "$base"} -- '*.cc'
+  } | awk '!seen[$0]++' | while read -r file; do
     grep -qF "$PWD/$file\"" "$build/compile_commands.json" || continue
     grep -qE '#include <(torch|ATen|c10)/' "$file" && continue
     echo "$file"
@@ -33,7 +35,7 @@ changed_sources() {
 
 mapfile -t sources < <(changed_sources)
 if ((${#sources[@]} == 0)); then
-  echo "no source changed since ${base:0:10}"
+  echo "no source changed since ${base:-the first commit}"
   exit 0
 fi
 
@@ -56,5 +58,5 @@ status=0
 printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 1 bash -c 'tidy_one "$1"' tidy || status=1
 left_out=$(printf '%s\n' "${sources[@]}" | grep -vxFf "$done_list" || true)
 [[ -z $left_out ]] || echo "not checked within $limit s: $(paste -sd' ' <<<"$left_out")"
-echo "$(wc -l <"$done_list") of ${#sources[@]} files that changed since ${base:0:10} were checked"
+echo "$(wc -l <"$done_list") of ${#sources[@]} files that changed since ${base:-the first commit} were checked"
 exit "$status"

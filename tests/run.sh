@@ -42,10 +42,11 @@ build_all() {
   build release
 }
 
-# A check that fails does not keep the tests from running.
+# A check that fails does not keep the tests from running, and fails the test `checks` with what it printed.
 failed=()
+logs=$root/build/release/checks
 check() {
-  "$root/tests/check_$1.sh" && return
+  "$root/tests/check_$1.sh" 2>&1 | tee "$logs/$1.log" && return
   failed+=("$1")
   echo "== check $1: FAILED" >&2
 }
@@ -53,6 +54,7 @@ check() {
 stage packages "Debian packages" packages
 stage libtorch "LibTorch 2.11.0" libtorch
 stage build "programs and tests in build/release" build_all
+mkdir -p "$logs"
 for name in "${checks[@]}"; do
   stage "check $name" "tests/check_$name.sh" check "$name"
 done
@@ -62,5 +64,6 @@ if ((${#failed[@]} > 0)); then
 fi
 echo "== tests: everything before took $(seconds_since "$began")"
 # Not a stage: nothing may follow ctest's summary.
+export TORCHLAP_CHECKS_RUN="${checks[*]}" TORCHLAP_CHECKS_FAILED="${failed[*]}" TORCHLAP_CHECKS_LOGS=$logs
 ctest --test-dir "$root/build/release" --output-on-failure -j2 "${ctest_arguments[@]}"
 ((${#failed[@]} == 0))

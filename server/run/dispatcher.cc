@@ -215,12 +215,12 @@ void Dispatcher::GiveWay(host::HeldBy holder) {
 
 bool Dispatcher::IsUsedByAnother() {
   auto other = place_->UsedByAnother();
-  if (other) {
-    GiveWay(*std::move(other));
-  } else {
+  if (!other) {
     gave_way_to_.clear();
+    return false;
   }
-  return other.has_value();
+  GiveWay(*std::move(other));
+  return true;
 }
 
 absl::StatusOr<bool> Dispatcher::RunNext() {

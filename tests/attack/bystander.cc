@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,7 @@ class Times {
     const auto at = [&](double share) {
       if (sorted.empty()) return 0.0;
       const double last = static_cast<double>(sorted.size() - 1);
-      return sorted[static_cast<size_t>(share * last + 0.5)];
+      return sorted[static_cast<size_t>(std::lround(share * last))];
     };
     return {{"count", sorted.size()}, {"p50_ms", at(0.5)}, {"p99_ms", at(0.99)},
             {"max_ms", at(1.0)},      {"errors", errors_}, {"error", error_}};

@@ -46,6 +46,10 @@ class Submitter {
   grpc::Status AwaitEnds(seconds patience) {
     v1::Selector jobs;
     jobs.mutable_job_ids()->Assign(accepted_.begin(), accepted_.end());
+    const grpc::Status status = attack::AwaitEnds(stub_.get(), jobs, patience);
+    // The channel may learn from this very call that the daemon behind it was killed; the next one
+    // waits for another.
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return status;
     return attack::AwaitEnds(stub_.get(), jobs, patience);
   }
 

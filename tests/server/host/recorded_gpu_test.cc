@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
@@ -64,7 +65,7 @@ class RecordedGpu : public testing::Test {
       if (process.pid != pid) continue;
       for (const UseSample& sample : process.samples) {
         samples.emplace_back((sample.at_ns - start_ns_) / kMs,
-                             static_cast<int>(sample.sm_ratio * 100 + 0.5));
+                             static_cast<int>(std::lround(sample.sm_ratio * 100)));
       }
     }
     return samples;

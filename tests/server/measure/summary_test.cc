@@ -283,7 +283,7 @@ TEST(PoolLaunches, PutsTheSpreadWithinLaunchesBesideTheOneBetween) {
   const v1::Run row = PoolLaunches({Launch(0, {100000, 100000 + apart(3000)}, {1, 1}, 1),
                                     Launch(1, {100000, 100000 + apart(4000)}, {1, 1}, 1)});
   EXPECT_NEAR(row.forward().within_std_ns(), std::sqrt(12.5) * 1000, 1);
-  EXPECT_NEAR(row.forward().std_ns(), apart(1000) / 2 / sqrt2, 1);
+  EXPECT_NEAR(row.forward().std_ns(), static_cast<double>(apart(1000)) / 2 / sqrt2, 1);
   // One step has no spread.
   EXPECT_FALSE(PoolLaunches({Launch(0, {1}, {1}, 1), Launch(1, {1, 2}, {1, 2}, 1)})
                    .forward()

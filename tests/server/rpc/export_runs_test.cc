@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -66,8 +67,8 @@ class ExportRunsTest : public storage::StoreTest {
     std::vector<std::string> texts;
     for (const v1::Run& row : Rows(v1::ROW_KIND_CELL)) {
       texts.push_back(std::to_string(row.job_id()) + ": " +
-                      std::to_string(static_cast<int>(row.step().mean_ns() / 1e6 + 0.5)) +
-                      " ms over " + std::to_string(row.pooled_launches()) + ", " +
+                      std::to_string(std::lround(row.step().mean_ns() / 1e6)) + " ms over " +
+                      std::to_string(row.pooled_launches()) + ", " +
                       v1::Validity_Name(row.validity()).substr(9));
     }
     return texts;
