@@ -20,6 +20,10 @@ default_base() {
   echo "$base"
 }
 base=${1:-$(default_base)}
+# Else it would find no change, and pass.
+if [[ -n $base ]] && ! git rev-parse --quiet --verify "$base^{commit}" >/dev/null; then
+  echo "check_tidy.sh: '$base' is no commit" >&2 && exit 1
+fi
 
 # Only what the build compiles: a test's source of another preset has no command.
 changed_sources() {
