@@ -5,8 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "client/history_flags.h"
 #include "client/sweep_flags.h"
-#include "proto/words.h"
 
 namespace torchlap::client {
 namespace {
@@ -26,29 +26,6 @@ void AddSelectors(CLI::App* app, Words* words, const std::string& help) {
   app->add_option("SELECTOR", *words, help)->type_name("");
 }
 
-void AddFilter(CLI::App* app, FilterWords* filter) {
-  SetGroup(app, "Filters (one word or a comma list)");
-  AddWord(app, "--model-size", &filter->model_size, "", "NAME,...");
-  AddWord(app, "--pass-type", &filter->pass_type, torchlap::Words<v1::PassType>(), "PASS,...");
-  AddWord(app, "--timing", &filter->timing, torchlap::Words<v1::Timing>(), "TIMING,...");
-  AddWord(app, "--precision", &filter->precision, torchlap::Words<v1::Precision>(),
-          "PRECISION,...");
-  AddWord(app, "--attention", &filter->attention, torchlap::Words<v1::Attention>(),
-          "ATTENTION,...");
-  AddWord(app, "--device", &filter->device, "", "DEVICE,...");
-  AddWord(app, "--user", &filter->user, "account, or uid:N", "USER,...");
-  AddRepeated(app, "--label", &filter->labels, "all of them; repeatable", "K=V");
-  AddWord(app, "--since", &filter->since, "2026-01-31, 2026-01-31T12:00:00Z (UTC), 7d ago", "TIME");
-  AddWord(app, "--until", &filter->until, "the same; exclusive", "TIME");
-  AddWord(app, "--outcome", &filter->outcome, torchlap::Words<v1::Outcome>(), "OUTCOME,...");
-  AddWord(app, "--purpose", &filter->purpose, torchlap::Words<v1::Purpose>(), "PURPOSE,...");
-  AddWord(app, "--verdict", &filter->verdict, torchlap::Words<v1::Validity>(), "VERDICT,...");
-  AddSwitch(app, "--exclude-contaminated", &filter->exclude_contaminated,
-            "leave out runs that other work disturbed");
-  SetGroup(app, "Output");
-}
-
-constexpr char kRunSelectors[] = "17, 17.2, sweep:3, sweep:NAME, last, all, label:k=v";
 constexpr char kJobSelectors[] = "17, sweep:3, sweep:NAME, last (default), label:k=v";
 
 // All commands' options at one address each, so that CLI11 can write into them.
@@ -71,6 +48,20 @@ struct AllOptions {
   DevicesOptions devices;
   StatusOptions status;
   DoctorOptions doctor;
+  CompareOptions compare;
+  TrendOptions trend;
+  BaselineOptions baseline;
+  LabelOptions label;
+  NoteOptions note;
+  InvalidateOptions invalidate;
+  LogsOptions logs;
+  SqlOptions sql;
+  BackupOptions backup;
+  PruneOptions prune;
+  RerunOptions rerun;
+  PlotOptions plot;
+  ReportOptions report;
+  CompletionOptions completion;
 };
 
 void AddMeasuring(CLI::App* app, AllOptions* all) {
@@ -114,7 +105,7 @@ void AddRunQueries(CLI::App* app, AllOptions* all) {
   show->add_option("ID", all->show.id, "17, 17.2, last, sweep:3, sweep:NAME")->type_name("");
   AddOutput(show, &all->show.output, format::Content::kDetails);
   auto* runs = app->add_subcommand("runs", "finished runs of every outcome, newest first");
-  AddSelectors(runs, &all->runs.filter.selectors, kRunSelectors);
+  AddRunSelectors(runs, &all->runs.filter.selectors);
   AddFilter(runs, &all->runs.filter);
   AddWord(runs, "--columns", &all->runs.columns, "names as in --format csv", "NAME,...");
   AddWord(runs, "--order", &all->runs.order, "newest (default), oldest", "ORDER");
@@ -128,10 +119,11 @@ void AddRunQueries(CLI::App* app, AllOptions* all) {
   AddOutput(sweeps, &all->sweeps.output, format::Content::kList);
   auto* exporting =
       app->add_subcommand("export", "results of a sweep (default: your latest) as a table or file");
-  AddSelectors(exporting, &all->export_runs.filter.selectors, kRunSelectors);
+  AddRunSelectors(exporting, &all->export_runs.filter.selectors);
   AddFilter(exporting, &all->export_runs.filter);
   AddSwitch(exporting, "--samples", &all->export_runs.samples,
             "a row for each step instead of each run (csv, jsonl)");
+  AddPivotFlags(exporting, &all->export_runs);
   AddOutput(exporting, &all->export_runs.output, format::Content::kRuns);
 }
 
@@ -147,6 +139,41 @@ void AddServiceQueries(CLI::App* app, AllOptions* all) {
             format::Content::kList);
   AddOutput(app->add_subcommand("doctor", "what is wrong with the machine, and what to do"),
             &all->doctor.output, format::Content::kList);
+}
+
+void AddHistory(CLI::App* app, AllOptions* all) {
+  AddCompareFlags(
+      app->add_subcommand("compare", "is B faster than A, cell by cell, and may one say so"),
+      &all->compare);
+  AddTrendFlags(app->add_subcommand("trend", "series over time, and when they changed"),
+                &all->trend);
+  AddBaselineFlags(
+      app->add_subcommand("baseline", "the runs that new ones are held against: set, show, clear"),
+      &all->baseline);
+  AddRerunFlags(app->add_subcommand("rerun", "submit again what was run before"), &all->rerun);
+  AddPlotFlags(app->add_subcommand("plot", "draw results in the terminal, or to a file"),
+               &all->plot);
+  AddReportFlags(app->add_subcommand("report", "one self-contained page (HTML) of results"),
+                 &all->report);
+  AddSqlFlags(app->add_subcommand("sql", "read-only SQL on the runs"), &all->sql);
+}
+
+void AddKeeping(CLI::App* app, AllOptions* all) {
+  AddLabelFlags(app->add_subcommand("label", "put labels on jobs, k=v"), &all->label);
+  AddNoteFlags(app->add_subcommand("note", "write a note on runs"), &all->note);
+  AddInvalidateFlags(
+      app->add_subcommand("invalidate", "declare runs invalid, with a reason; nothing is deleted"),
+      &all->invalidate);
+  AddLogsFlags(app->add_subcommand("logs", "what a run's worker wrote to its standard error"),
+               &all->logs);
+  AddBackupFlags(
+      app->add_subcommand("backup", "a checked copy of the database, while the daemon runs"),
+      &all->backup);
+  AddPruneFlags(app->add_subcommand("prune", "delete samples or runs, and give the room back"),
+                &all->prune);
+  AddCompletionFlags(
+      app->add_subcommand("completion", "a script that completes words: bash, zsh, fish"),
+      &all->completion);
 }
 
 CommandOptions Chosen(const std::string& name, const AllOptions& all) {
@@ -166,6 +193,20 @@ CommandOptions Chosen(const std::string& name, const AllOptions& all) {
   if (name == "presets") return all.presets;
   if (name == "devices") return all.devices;
   if (name == "doctor") return all.doctor;
+  if (name == "compare") return all.compare;
+  if (name == "trend") return all.trend;
+  if (name == "baseline") return all.baseline;
+  if (name == "label") return all.label;
+  if (name == "note") return all.note;
+  if (name == "invalidate") return all.invalidate;
+  if (name == "logs") return all.logs;
+  if (name == "sql") return all.sql;
+  if (name == "backup") return all.backup;
+  if (name == "prune") return all.prune;
+  if (name == "rerun") return all.rerun;
+  if (name == "plot") return all.plot;
+  if (name == "report") return all.report;
+  if (name == "completion") return all.completion;
   return all.status;
 }
 
@@ -265,6 +306,8 @@ absl::StatusOr<std::variant<InformationText, Arguments>> ParseArguments(const Wo
   AddMeasuring(&app, &all);
   AddFollowing(&app, &all);
   AddRunQueries(&app, &all);
+  AddHistory(&app, &all);
+  AddKeeping(&app, &all);
   AddServiceQueries(&app, &all);
   AddHelp(&app);
   if (const std::optional<Words> commands = AskedHelp(words)) return HelpOf(*commands, app);

@@ -142,6 +142,60 @@ class GrpcDaemonChannel : public DaemonChannel {
     return Call<v1::CompareWarmupsResponse>(&Stub::CompareWarmups, request);
   }
 
+  absl::StatusOr<v1::CompareRunsResponse> CompareRuns(
+      const v1::CompareRunsRequest& request) override {
+    auto answer = Call<v1::CompareRunsResponse>(&Stub::CompareRuns, request);
+    if (answer.ok()) unreadable_in_lists_ += answer->unreadable_runs();
+    return answer;
+  }
+  absl::StatusOr<v1::GetTrendResponse> GetTrend(const v1::GetTrendRequest& request) override {
+    auto answer = Call<v1::GetTrendResponse>(&Stub::GetTrend, request);
+    if (answer.ok()) unreadable_in_lists_ += answer->unreadable_runs();
+    return answer;
+  }
+  absl::StatusOr<v1::SetBaselineResponse> SetBaseline(
+      const v1::SetBaselineRequest& request) override {
+    return Call<v1::SetBaselineResponse>(&Stub::SetBaseline, request);
+  }
+  absl::StatusOr<v1::ListBaselinesResponse> ListBaselines(
+      const v1::ListBaselinesRequest& request) override {
+    return Call<v1::ListBaselinesResponse>(&Stub::ListBaselines, request);
+  }
+  absl::StatusOr<v1::ClearBaselineResponse> ClearBaseline(
+      const v1::ClearBaselineRequest& request) override {
+    return Call<v1::ClearBaselineResponse>(&Stub::ClearBaseline, request);
+  }
+  absl::StatusOr<v1::LabelRunsResponse> LabelRuns(const v1::LabelRunsRequest& request) override {
+    return Call<v1::LabelRunsResponse>(&Stub::LabelRuns, request);
+  }
+  absl::StatusOr<v1::NoteRunsResponse> NoteRuns(const v1::NoteRunsRequest& request) override {
+    return Call<v1::NoteRunsResponse>(&Stub::NoteRuns, request);
+  }
+  absl::StatusOr<v1::InvalidateRunsResponse> InvalidateRuns(
+      const v1::InvalidateRunsRequest& request) override {
+    return Call<v1::InvalidateRunsResponse>(&Stub::InvalidateRuns, request);
+  }
+  absl::StatusOr<v1::PruneRunsResponse> PruneRuns(const v1::PruneRunsRequest& request) override {
+    return Call<v1::PruneRunsResponse>(&Stub::PruneRuns, request);
+  }
+  absl::Status ReadLog(const v1::ReadLogRequest& request,
+                       const std::function<bool(const v1::ReadLogResponse&)>& on_part) override {
+    grpc::ClientContext context;
+    return DrainWhile<v1::ReadLogResponse>(&context, stub_->ReadLog(&context, request), on_part);
+  }
+  absl::Status QuerySql(const v1::QuerySqlRequest& request,
+                        const std::function<bool(const v1::QuerySqlResponse&)>& on_part) override {
+    grpc::ClientContext context;
+    return DrainWhile<v1::QuerySqlResponse>(&context, stub_->QuerySql(&context, request), on_part);
+  }
+  absl::Status BackupDatabase(
+      const v1::BackupDatabaseRequest& request,
+      const std::function<bool(const v1::BackupDatabaseResponse&)>& on_part) override {
+    grpc::ClientContext context;
+    return DrainWhile<v1::BackupDatabaseResponse>(
+        &context, stub_->BackupDatabase(&context, request), on_part);
+  }
+
   absl::Status GetRun(const v1::GetRunRequest& request,
                       const std::function<void(const v1::GetRunResponse&)>& on_part) override {
     grpc::ClientContext context;

@@ -54,6 +54,21 @@ class DaemonChannel {
   virtual absl::StatusOr<v1::CompareWarmupsResponse> CompareWarmups(
       const v1::CompareWarmupsRequest& request) = 0;
 
+  virtual absl::StatusOr<v1::CompareRunsResponse> CompareRuns(
+      const v1::CompareRunsRequest& request) = 0;
+  virtual absl::StatusOr<v1::GetTrendResponse> GetTrend(const v1::GetTrendRequest& request) = 0;
+  virtual absl::StatusOr<v1::SetBaselineResponse> SetBaseline(
+      const v1::SetBaselineRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListBaselinesResponse> ListBaselines(
+      const v1::ListBaselinesRequest& request) = 0;
+  virtual absl::StatusOr<v1::ClearBaselineResponse> ClearBaseline(
+      const v1::ClearBaselineRequest& request) = 0;
+  virtual absl::StatusOr<v1::LabelRunsResponse> LabelRuns(const v1::LabelRunsRequest& request) = 0;
+  virtual absl::StatusOr<v1::NoteRunsResponse> NoteRuns(const v1::NoteRunsRequest& request) = 0;
+  virtual absl::StatusOr<v1::InvalidateRunsResponse> InvalidateRuns(
+      const v1::InvalidateRunsRequest& request) = 0;
+  virtual absl::StatusOr<v1::PruneRunsResponse> PruneRuns(const v1::PruneRunsRequest& request) = 0;
+
   // Calls on_part for each message, in order, on this thread.
   virtual absl::Status GetRun(const v1::GetRunRequest& request,
                               const std::function<void(const v1::GetRunResponse&)>& on_part) = 0;
@@ -61,6 +76,14 @@ class DaemonChannel {
   virtual absl::Status ExportRuns(
       const v1::ExportRunsRequest& request,
       const std::function<bool(const v1::ExportRunsResponse&)>& on_part) = 0;
+  virtual absl::Status ReadLog(const v1::ReadLogRequest& request,
+                               const std::function<bool(const v1::ReadLogResponse&)>& on_part) = 0;
+  virtual absl::Status QuerySql(
+      const v1::QuerySqlRequest& request,
+      const std::function<bool(const v1::QuerySqlResponse&)>& on_part) = 0;
+  virtual absl::Status BackupDatabase(
+      const v1::BackupDatabaseRequest& request,
+      const std::function<bool(const v1::BackupDatabaseResponse&)>& on_part) = 0;
   // The pieces of a Chrome trace, in order.
   virtual absl::Status ReadTrace(
       const v1::ReadTraceRequest& request,

@@ -39,6 +39,7 @@ struct FilterWords {
   std::optional<std::string> purpose;
   std::optional<std::string> verdict;
   bool exclude_contaminated = false;
+  bool include_invalid = false;
 };
 
 // Also takes `all`. INVALID_ARGUMENT: a word that is none of them.

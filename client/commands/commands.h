@@ -112,7 +112,12 @@ absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invoca
 // Without a selector the caller's latest sweep.
 struct ExportOptions {
   FilterWords filter;
-  bool samples = false;  // a row a step instead of a row a run
+  std::optional<std::string> pivot;        // rows=size,columns=context,value=step_median
+  std::optional<std::string> relative_to;  // AXIS=VALUE
+  std::optional<std::string> columns;
+  std::optional<std::string> caption;
+  std::optional<std::string> reference;  // what a LaTeX or Typst text calls the table
+  bool samples = false;                  // a row a step instead of a row a run
   OutputWords output;
 };
 absl::StatusOr<int> Execute(const ExportOptions& options, const Invocation& invocation);
@@ -148,10 +153,132 @@ struct DoctorOptions {
 };
 absl::StatusOr<int> Execute(const DoctorOptions& options, const Invocation& invocation);
 
+// Is B faster than A, cell by cell. Without operands within the caller's latest sweep, by an axis.
+struct CompareOptions {
+  std::vector<std::string>
+      operands;                   // A and B: a selector each; with --by any number, all of them A
+  FilterWords filter;             // of both sides; without selectors
+  std::optional<std::string> by;  // AXIS or AXIS=VALUE, the value that is A
+  std::optional<std::string> phase;       // one word or a comma list
+  std::optional<std::string> min_effect;  // 1%, 0.01 or `learned`
+  std::optional<std::string> fail_on;     // slower,inconclusive,incomparable
+  bool include_contaminated = false;
+  bool until_decided = false;
+  std::optional<std::string> max_launches;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const CompareOptions& options, const Invocation& invocation);
+
+// Series over time and the steps in them.
+struct TrendOptions {
+  FilterWords filter;
+  std::optional<std::string> phase;
+  std::optional<std::string> min_effect;
+  std::optional<std::string> fail_on;  // step
+  bool include_contaminated = false;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const TrendOptions& options, const Invocation& invocation);
+
+// set, show or clear the caller's reference.
+struct BaselineOptions {
+  std::string action;
+  FilterWords filter;
+  std::optional<std::string> reason;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const BaselineOptions& options, const Invocation& invocation);
+
+// Sets labels, `k=v`, and removes those of --remove.
+struct LabelOptions {
+  std::vector<std::string> words;  // selectors and k=v, mixed
+  std::vector<std::string> remove;
+};
+absl::StatusOr<int> Execute(const LabelOptions& options, const Invocation& invocation);
+
+struct NoteOptions {
+  std::vector<std::string> selectors;
+  std::optional<std::string> text;
+  bool clear = false;
+};
+absl::StatusOr<int> Execute(const NoteOptions& options, const Invocation& invocation);
+
+struct InvalidateOptions {
+  std::vector<std::string> selectors;
+  std::optional<std::string> reason;
+  bool undo = false;
+};
+absl::StatusOr<int> Execute(const InvalidateOptions& options, const Invocation& invocation);
+
+// What a run's worker wrote to its standard error; of a job: of its last run.
+struct LogsOptions {
+  std::string id;
+};
+absl::StatusOr<int> Execute(const LogsOptions& options, const Invocation& invocation);
+
+// Read-only SQL on the documented views.
+struct SqlOptions {
+  std::optional<std::string> query;
+  bool schema = false;
+  std::optional<std::string> limit;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const SqlOptions& options, const Invocation& invocation);
+
+struct BackupOptions {
+  std::string file;
+};
+absl::StatusOr<int> Execute(const BackupOptions& options, const Invocation& invocation);
+
+struct PruneOptions {
+  std::optional<std::string> samples_older_than;
+  std::vector<std::string> runs;  // selectors
+  bool dry_run = false;
+  bool yes = false;
+};
+absl::StatusOr<int> Execute(const PruneOptions& options, const Invocation& invocation);
+
+// Submits again what was asked for.
+struct RerunOptions {
+  std::vector<std::string> selectors;
+  bool failed = false;  // of the chosen jobs those that failed
+  std::optional<std::string> name;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const RerunOptions& options, const Invocation& invocation);
+
+struct PlotOptions {
+  FilterWords filter;
+  std::optional<std::string> x;
+  std::optional<std::string> y;
+  std::optional<std::string> by;
+  bool log_x = false;
+  bool log_y = false;
+  std::optional<std::string> title;
+  std::optional<std::string> file;  // .svg, .pdf, .png, .gp
+};
+absl::StatusOr<int> Execute(const PlotOptions& options, const Invocation& invocation);
+
+struct ReportOptions {
+  FilterWords filter;
+  std::optional<std::string> title;
+  std::optional<std::string> file;
+};
+absl::StatusOr<int> Execute(const ReportOptions& options, const Invocation& invocation);
+
+// A script for a shell, or, for those scripts, the words that may follow.
+struct CompletionOptions {
+  std::string shell;               // bash, zsh, fish, words
+  std::vector<std::string> words;  // of `words`: the line so far
+};
+absl::StatusOr<int> Execute(const CompletionOptions& options, const Invocation& invocation);
+
 using CommandOptions =
     std::variant<RunOptions, SubmitOptions, WarmupOptions, FitOptions, CalibrateOptions,
                  WaitOptions, WatchOptions, CancelOptions, QueueOptions, ShowOptions, RunsOptions,
                  ExportOptions, SweepsOptions, PresetsOptions, DevicesOptions, StatusOptions,
-                 DoctorOptions>;
+                 DoctorOptions, CompareOptions, TrendOptions, BaselineOptions, LabelOptions,
+                 NoteOptions, InvalidateOptions, LogsOptions, SqlOptions, BackupOptions,
+                 PruneOptions, RerunOptions, PlotOptions, ReportOptions, CompletionOptions>;
 
 }  // namespace torchlap::client

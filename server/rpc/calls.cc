@@ -55,6 +55,18 @@ Calls::Calls(const CallSetting& setting)
       read_trace(setting.runs, setting.configuration->state_folder),
       list_devices(setting.fleet, &waiting),
       get_daemon_status(setting.database, setting.jobs, &storage_health, FactsOf(setting)),
-      doctor(QuestionOf(setting), setting.fleet, &storage_health) {}
+      doctor(QuestionOf(setting), setting.fleet, &storage_health),
+      compare_runs(setting.database, setting.jobs, setting.runs),
+      get_trend(setting.database, setting.jobs, setting.runs),
+      set_baseline(setting.database, setting.jobs, setting.runs),
+      list_baselines(setting.database, setting.jobs, setting.runs),
+      clear_baseline(setting.database, setting.jobs, setting.runs),
+      label_runs(setting.database, setting.jobs, setting.runs),
+      note_runs(setting.database, setting.jobs, setting.runs),
+      invalidate_runs(setting.database, setting.jobs, setting.runs),
+      prune_runs(setting.database, setting.jobs, setting.runs),
+      read_log(setting.database, setting.jobs, setting.runs),
+      query_sql(setting.database, setting.jobs, setting.runs),
+      backup_database(setting.database, setting.jobs, setting.runs) {}
 
 }  // namespace torchlap::rpc

@@ -9,18 +9,26 @@
 #include "proto/base/clock.h"
 #include "server/host/configuration.h"
 #include "server/host/state_files.h"
+#include "server/rpc/backup_database.h"
+#include "server/rpc/baselines.h"
 #include "server/rpc/cancel_jobs.h"
+#include "server/rpc/compare_runs.h"
 #include "server/rpc/compare_warmups.h"
 #include "server/rpc/daemon_status.h"
 #include "server/rpc/doctor_call.h"
 #include "server/rpc/export_runs.h"
 #include "server/rpc/get_run.h"
+#include "server/rpc/get_trend.h"
 #include "server/rpc/job_feed.h"
 #include "server/rpc/list_devices.h"
 #include "server/rpc/list_jobs.h"
 #include "server/rpc/list_runs.h"
 #include "server/rpc/list_sweeps.h"
+#include "server/rpc/prune_runs.h"
+#include "server/rpc/query_sql.h"
+#include "server/rpc/read_log.h"
 #include "server/rpc/read_trace.h"
+#include "server/rpc/run_words.h"
 #include "server/rpc/storage_health.h"
 #include "server/rpc/submit_jobs.h"
 #include "server/rpc/waiting.h"
@@ -72,6 +80,18 @@ struct Calls {
   ListPresets list_presets;
   GetDaemonStatus get_daemon_status;
   DoctorCall doctor;
+  CompareRuns compare_runs;
+  GetTrend get_trend;
+  SetBaseline set_baseline;
+  ListBaselines list_baselines;
+  ClearBaseline clear_baseline;
+  LabelRuns label_runs;
+  NoteRuns note_runs;
+  InvalidateRuns invalidate_runs;
+  PruneRuns prune_runs;
+  ReadLog read_log;
+  QuerySql query_sql;
+  BackupDatabase backup_database;
 };
 
 }  // namespace torchlap::rpc

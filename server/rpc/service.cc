@@ -211,4 +211,64 @@ Service::Stream* Service::ReadTrace(Context* context, const Bytes* request) {
                                                             Size::kLarge);
 }
 
+Service::Unary* Service::CompareRuns(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::CompareRunsRequest, v1::CompareRunsResponse>(
+      context, request, response, &calls_->compare_runs, Size::kLarge, storage_threads_);
+}
+
+Service::Unary* Service::GetTrend(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::GetTrendRequest, v1::GetTrendResponse>(
+      context, request, response, &calls_->get_trend, Size::kLarge, storage_threads_);
+}
+
+Service::Unary* Service::SetBaseline(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::SetBaselineRequest, v1::SetBaselineResponse>(
+      context, request, response, &calls_->set_baseline, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::ListBaselines(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::ListBaselinesRequest, v1::ListBaselinesResponse>(
+      context, request, response, &calls_->list_baselines, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::ClearBaseline(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::ClearBaselineRequest, v1::ClearBaselineResponse>(
+      context, request, response, &calls_->clear_baseline, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::LabelRuns(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::LabelRunsRequest, v1::LabelRunsResponse>(
+      context, request, response, &calls_->label_runs, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::NoteRuns(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::NoteRunsRequest, v1::NoteRunsResponse>(
+      context, request, response, &calls_->note_runs, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::InvalidateRuns(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::InvalidateRunsRequest, v1::InvalidateRunsResponse>(
+      context, request, response, &calls_->invalidate_runs, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::PruneRuns(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::PruneRunsRequest, v1::PruneRunsResponse>(
+      context, request, response, &calls_->prune_runs, Size::kLarge, stream_threads_);
+}
+
+Service::Stream* Service::ReadLog(Context* context, const Bytes* request) {
+  return Write<v1::ReadLogRequest, v1::ReadLogResponse>(context, request, &calls_->read_log,
+                                                        Size::kLarge);
+}
+
+Service::Stream* Service::QuerySql(Context* context, const Bytes* request) {
+  return Write<v1::QuerySqlRequest, v1::QuerySqlResponse>(context, request, &calls_->query_sql,
+                                                          Size::kLarge);
+}
+
+Service::Stream* Service::BackupDatabase(Context* context, const Bytes* request) {
+  return Write<v1::BackupDatabaseRequest, v1::BackupDatabaseResponse>(
+      context, request, &calls_->backup_database, Size::kLarge);
+}
+
 }  // namespace torchlap::rpc

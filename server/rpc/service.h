@@ -16,21 +16,26 @@
 namespace torchlap::rpc {
 
 // All methods as bytes (message_bytes.h).
-using ServiceOfBytes =
-    v1::Torchlap::WithRawCallbackMethod_SubmitJobs<v1::Torchlap::WithRawCallbackMethod_GetJob<
-        v1::Torchlap::WithRawCallbackMethod_ListJobs<v1::Torchlap::WithRawCallbackMethod_CancelJobs<
-            v1::Torchlap::WithRawCallbackMethod_WatchJobs<
-                v1::Torchlap::WithRawCallbackMethod_ListRuns<
-                    v1::Torchlap::WithRawCallbackMethod_GetRun<
-                        v1::Torchlap::WithRawCallbackMethod_ExportRuns<
-                            v1::Torchlap::WithRawCallbackMethod_ListSweeps<
-                                v1::Torchlap::WithRawCallbackMethod_ListDevices<
-                                    v1::Torchlap::WithRawCallbackMethod_ListPresets<
-                                        v1::Torchlap::WithRawCallbackMethod_GetDaemonStatus<
-                                            v1::Torchlap::WithRawCallbackMethod_CompareWarmups<
-                                                v1::Torchlap::WithRawCallbackMethod_ReadTrace<
-                                                    v1::Torchlap::WithRawCallbackMethod_Doctor<
-                                                        v1::Torchlap::Service>>>>>>>>>>>>>>>;
+using ServiceOfBytes = v1::Torchlap::WithRawCallbackMethod_SubmitJobs<v1::Torchlap::WithRawCallbackMethod_GetJob<
+    v1::Torchlap::WithRawCallbackMethod_ListJobs<v1::Torchlap::WithRawCallbackMethod_CancelJobs<
+        v1::Torchlap::WithRawCallbackMethod_WatchJobs<v1::Torchlap::WithRawCallbackMethod_ListRuns<
+            v1::Torchlap::WithRawCallbackMethod_GetRun<v1::Torchlap::WithRawCallbackMethod_ExportRuns<
+                v1::Torchlap::WithRawCallbackMethod_ListSweeps<v1::Torchlap::WithRawCallbackMethod_ListDevices<
+                    v1::Torchlap::WithRawCallbackMethod_ListPresets<v1::Torchlap::WithRawCallbackMethod_GetDaemonStatus<
+                        v1::Torchlap::WithRawCallbackMethod_CompareWarmups<v1::Torchlap::WithRawCallbackMethod_ReadTrace<
+                            v1::Torchlap::WithRawCallbackMethod_Doctor<v1::Torchlap::WithRawCallbackMethod_CompareRuns<
+                                v1::Torchlap::WithRawCallbackMethod_GetTrend<v1::Torchlap::WithRawCallbackMethod_SetBaseline<
+                                    v1::Torchlap::WithRawCallbackMethod_ListBaselines<
+                                        v1::Torchlap::WithRawCallbackMethod_ClearBaseline<
+                                            v1::Torchlap::WithRawCallbackMethod_LabelRuns<
+                                                v1::Torchlap::WithRawCallbackMethod_NoteRuns<
+                                                    v1::Torchlap::WithRawCallbackMethod_InvalidateRuns<
+                                                        v1::Torchlap::WithRawCallbackMethod_PruneRuns<
+                                                            v1::Torchlap::WithRawCallbackMethod_ReadLog<
+                                                                v1::Torchlap::WithRawCallbackMethod_QuerySql<
+                                                                    v1::Torchlap::WithRawCallbackMethod_BackupDatabase<
+                                                                        v1::Torchlap::
+                                                                            Service>>>>>>>>>>>>>>>>>>>>>>>>>>>;
 
 // Handlers never block gRPC's threads: `storage_threads` do what touches the database,
 // `stream_threads` what may wait for a reader. A call whose caller is gone is not begun. All
@@ -64,6 +69,18 @@ class Service final : public ServiceOfBytes {
   Unary* GetDaemonStatus(Context* context, const Bytes* request, Bytes* response) override;
   Unary* Doctor(Context* context, const Bytes* request, Bytes* response) override;
   Stream* ReadTrace(Context* context, const Bytes* request) override;
+  Unary* CompareRuns(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* GetTrend(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* SetBaseline(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* ListBaselines(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* ClearBaseline(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* LabelRuns(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* NoteRuns(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* InvalidateRuns(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* PruneRuns(Context* context, const Bytes* request, Bytes* response) override;
+  Stream* ReadLog(Context* context, const Bytes* request) override;
+  Stream* QuerySql(Context* context, const Bytes* request) override;
+  Stream* BackupDatabase(Context* context, const Bytes* request) override;
 
  private:
   using Size = WorkThreads::Size;

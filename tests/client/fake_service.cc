@@ -179,4 +179,74 @@ grpc::Status FakeService::WatchJobs(grpc::ServerContext* context,
   return status;
 }
 
+grpc::Status FakeService::CompareRuns(grpc::ServerContext*, const v1::CompareRunsRequest* request,
+                                      v1::CompareRunsResponse* response) {
+  return on_compare_runs ? on_compare_runs(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::GetTrend(grpc::ServerContext*, const v1::GetTrendRequest* request,
+                                   v1::GetTrendResponse* response) {
+  return on_get_trend ? on_get_trend(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::SetBaseline(grpc::ServerContext*, const v1::SetBaselineRequest* request,
+                                      v1::SetBaselineResponse* response) {
+  return on_set_baseline ? on_set_baseline(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::ListBaselines(grpc::ServerContext*,
+                                        const v1::ListBaselinesRequest* request,
+                                        v1::ListBaselinesResponse* response) {
+  return on_list_baselines ? on_list_baselines(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::ClearBaseline(grpc::ServerContext*,
+                                        const v1::ClearBaselineRequest* request,
+                                        v1::ClearBaselineResponse* response) {
+  return on_clear_baseline ? on_clear_baseline(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::LabelRuns(grpc::ServerContext*, const v1::LabelRunsRequest* request,
+                                    v1::LabelRunsResponse* response) {
+  return on_label_runs ? on_label_runs(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::NoteRuns(grpc::ServerContext*, const v1::NoteRunsRequest* request,
+                                   v1::NoteRunsResponse* response) {
+  return on_note_runs ? on_note_runs(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::InvalidateRuns(grpc::ServerContext*,
+                                         const v1::InvalidateRunsRequest* request,
+                                         v1::InvalidateRunsResponse* response) {
+  return on_invalidate_runs ? on_invalidate_runs(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::PruneRuns(grpc::ServerContext*, const v1::PruneRunsRequest* request,
+                                    v1::PruneRunsResponse* response) {
+  return on_prune_runs ? on_prune_runs(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::ReadLog(grpc::ServerContext*, const v1::ReadLogRequest* request,
+                                  grpc::ServerWriter<v1::ReadLogResponse>* writer) {
+  if (!on_read_log) return NoHook();
+  for (const v1::ReadLogResponse& part : on_read_log(*request)) writer->Write(part);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeService::QuerySql(grpc::ServerContext*, const v1::QuerySqlRequest* request,
+                                   grpc::ServerWriter<v1::QuerySqlResponse>* writer) {
+  if (!on_query_sql) return NoHook();
+  for (const v1::QuerySqlResponse& part : on_query_sql(*request)) writer->Write(part);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeService::BackupDatabase(grpc::ServerContext*,
+                                         const v1::BackupDatabaseRequest* request,
+                                         grpc::ServerWriter<v1::BackupDatabaseResponse>* writer) {
+  if (!on_backup_database) return NoHook();
+  for (const v1::BackupDatabaseResponse& part : on_backup_database(*request)) writer->Write(part);
+  return grpc::Status::OK;
+}
+
 }  // namespace torchlap::client

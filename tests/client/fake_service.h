@@ -50,6 +50,27 @@ class FakeService : public v1::Torchlap::Service {
   std::function<std::vector<v1::GetRunResponse>(const v1::GetRunRequest&)> on_get_run;
   std::function<std::vector<std::string>(const v1::ReadTraceRequest&)> on_read_trace;
   std::function<v1::CompareWarmupsResponse(const v1::CompareWarmupsRequest&)> on_compare_warmups;
+  std::function<grpc::Status(const v1::CompareRunsRequest&, v1::CompareRunsResponse*)>
+      on_compare_runs;
+  std::function<grpc::Status(const v1::GetTrendRequest&, v1::GetTrendResponse*)> on_get_trend;
+  std::function<grpc::Status(const v1::SetBaselineRequest&, v1::SetBaselineResponse*)>
+      on_set_baseline;
+  std::function<grpc::Status(const v1::ListBaselinesRequest&, v1::ListBaselinesResponse*)>
+      on_list_baselines;
+  std::function<grpc::Status(const v1::ClearBaselineRequest&, v1::ClearBaselineResponse*)>
+      on_clear_baseline;
+  std::function<grpc::Status(const v1::LabelRunsRequest&, v1::LabelRunsResponse*)> on_label_runs;
+  std::function<grpc::Status(const v1::NoteRunsRequest&, v1::NoteRunsResponse*)> on_note_runs;
+  std::function<grpc::Status(const v1::InvalidateRunsRequest&, v1::InvalidateRunsResponse*)>
+      on_invalidate_runs;
+  std::function<grpc::Status(const v1::PruneRunsRequest&, v1::PruneRunsResponse*)> on_prune_runs;
+  // Messages of the stream, in order.
+  std::function<std::vector<v1::ReadLogResponse>(const v1::ReadLogRequest&)> on_read_log;
+  // Messages of the stream, in order.
+  std::function<std::vector<v1::QuerySqlResponse>(const v1::QuerySqlRequest&)> on_query_sql;
+  // Messages of the stream, in order.
+  std::function<std::vector<v1::BackupDatabaseResponse>(const v1::BackupDatabaseRequest&)>
+      on_backup_database;
   std::function<grpc::Status(const v1::WatchJobsRequest&, grpc::ServerContext*, WatchWriter*)>
       on_watch;
 
@@ -85,6 +106,32 @@ class FakeService : public v1::Torchlap::Service {
   grpc::Status CompareWarmups(grpc::ServerContext* context,
                               const v1::CompareWarmupsRequest* request,
                               v1::CompareWarmupsResponse* response) override;
+  grpc::Status CompareRuns(grpc::ServerContext* context, const v1::CompareRunsRequest* request,
+                           v1::CompareRunsResponse* response) override;
+  grpc::Status GetTrend(grpc::ServerContext* context, const v1::GetTrendRequest* request,
+                        v1::GetTrendResponse* response) override;
+  grpc::Status SetBaseline(grpc::ServerContext* context, const v1::SetBaselineRequest* request,
+                           v1::SetBaselineResponse* response) override;
+  grpc::Status ListBaselines(grpc::ServerContext* context, const v1::ListBaselinesRequest* request,
+                             v1::ListBaselinesResponse* response) override;
+  grpc::Status ClearBaseline(grpc::ServerContext* context, const v1::ClearBaselineRequest* request,
+                             v1::ClearBaselineResponse* response) override;
+  grpc::Status LabelRuns(grpc::ServerContext* context, const v1::LabelRunsRequest* request,
+                         v1::LabelRunsResponse* response) override;
+  grpc::Status NoteRuns(grpc::ServerContext* context, const v1::NoteRunsRequest* request,
+                        v1::NoteRunsResponse* response) override;
+  grpc::Status InvalidateRuns(grpc::ServerContext* context,
+                              const v1::InvalidateRunsRequest* request,
+                              v1::InvalidateRunsResponse* response) override;
+  grpc::Status PruneRuns(grpc::ServerContext* context, const v1::PruneRunsRequest* request,
+                         v1::PruneRunsResponse* response) override;
+  grpc::Status ReadLog(grpc::ServerContext* context, const v1::ReadLogRequest* request,
+                       grpc::ServerWriter<v1::ReadLogResponse>* writer) override;
+  grpc::Status QuerySql(grpc::ServerContext* context, const v1::QuerySqlRequest* request,
+                        grpc::ServerWriter<v1::QuerySqlResponse>* writer) override;
+  grpc::Status BackupDatabase(grpc::ServerContext* context,
+                              const v1::BackupDatabaseRequest* request,
+                              grpc::ServerWriter<v1::BackupDatabaseResponse>* writer) override;
   grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
                          WatchWriter* writer) override;
 

@@ -1,0 +1,179 @@
+#include "client/history_flags.h"
+
+#include <CLI/CLI.hpp>
+
+#include "client/flags.h"
+#include "proto/words.h"
+
+namespace torchlap::client {
+namespace {
+
+constexpr char kRunSelectors[] = "17, 17.2, sweep:3, sweep:NAME, last, baseline, all, label:k=v";
+constexpr char kMinEffect[] = "differences below this are none (1%), or learned from the past";
+
+void AddSelectors(CLI::App* app, std::vector<std::string>* words, const std::string& help) {
+  app->add_option("SELECTOR", *words, help)->type_name("");
+}
+
+}  // namespace
+
+void AddRunSelectors(CLI::App* app, std::vector<std::string>* words) {
+  AddSelectors(app, words, kRunSelectors);
+}
+
+void AddFilter(CLI::App* app, FilterWords* filter) {
+  SetGroup(app, "Filters (one word or a comma list)");
+  AddWord(app, "--model-size", &filter->model_size, "", "NAME,...");
+  AddWord(app, "--pass-type", &filter->pass_type, Words<v1::PassType>(), "PASS,...");
+  AddWord(app, "--timing", &filter->timing, Words<v1::Timing>(), "TIMING,...");
+  AddWord(app, "--precision", &filter->precision, Words<v1::Precision>(), "PRECISION,...");
+  AddWord(app, "--attention", &filter->attention, Words<v1::Attention>(), "ATTENTION,...");
+  AddWord(app, "--device", &filter->device, "", "DEVICE,...");
+  AddWord(app, "--user", &filter->user, "account, or uid:N", "USER,...");
+  AddRepeated(app, "--label", &filter->labels, "all of them; repeatable", "K=V");
+  AddWord(app, "--since", &filter->since, "2026-01-31, 2026-01-31T12:00:00Z (UTC), 7d ago", "TIME");
+  AddWord(app, "--until", &filter->until, "the same; exclusive", "TIME");
+  AddWord(app, "--outcome", &filter->outcome, Words<v1::Outcome>(), "OUTCOME,...");
+  AddWord(app, "--purpose", &filter->purpose, Words<v1::Purpose>(), "PURPOSE,...");
+  AddWord(app, "--verdict", &filter->verdict, Words<v1::Validity>(), "VERDICT,...");
+  AddSwitch(app, "--exclude-contaminated", &filter->exclude_contaminated,
+            "leave out runs that other work disturbed");
+  AddSwitch(app, "--include-invalid", &filter->include_invalid,
+            "also runs that were declared invalid");
+  SetGroup(app, "Output");
+}
+
+void AddCompareFlags(CLI::App* app, CompareOptions* options) {
+  app->add_option("A B", options->operands,
+                  std::string("two of: ") + kRunSelectors + "; A is the reference")
+      ->type_name("");
+  AddWord(app, "--by", &options->by,
+          "within one selection: precision, attention, device, torchlap, label:KEY ...; =VALUE "
+          "names the reference",
+          "AXIS[=VALUE]");
+  AddWord(app, "--phase", &options->phase,
+          "step (default), forward, loss, backward, optimizer, all", "PHASE,...");
+  AddWord(app, "--min-effect", &options->min_effect, kMinEffect, "SHARE");
+  AddWord(app, "--fail-on", &options->fail_on,
+          "exit with code 5 at one of slower, inconclusive, incomparable", "WORD,...");
+  AddSwitch(app, "--include-contaminated", &options->include_contaminated,
+            "keep launches that other work disturbed");
+  AddSwitch(app, "--until-decided", &options->until_decided,
+            "run both sides again, interleaved, until there is a verdict");
+  AddWord(app, "--max-launches", &options->max_launches,
+          "with --until-decided: at most so many a side (32)", "N");
+  AddFilter(app, &options->filter);
+  AddOutput(app, &options->output, format::Content::kResult);
+}
+
+void AddTrendFlags(CLI::App* app, TrendOptions* options) {
+  AddRunSelectors(app, &options->filter.selectors);
+  AddWord(app, "--phase", &options->phase, "step (default), forward, loss, backward, optimizer",
+          "PHASE");
+  AddWord(app, "--min-effect", &options->min_effect, kMinEffect, "SHARE");
+  AddWord(app, "--fail-on", &options->fail_on, "exit with code 5 at a step", "step");
+  AddSwitch(app, "--include-contaminated", &options->include_contaminated,
+            "keep runs that other work disturbed");
+  AddFilter(app, &options->filter);
+  AddOutput(app, &options->output, format::Content::kResult);
+}
+
+void AddBaselineFlags(CLI::App* app, BaselineOptions* options) {
+  app->add_option("ACTION", options->action, "set, show, clear")->type_name("");
+  AddRunSelectors(app, &options->filter.selectors);
+  AddWord(app, "--reason", &options->reason, "why these runs are the reference", "TEXT");
+  AddFilter(app, &options->filter);
+  AddOutput(app, &options->output, format::Content::kList);
+}
+
+void AddLabelFlags(CLI::App* app, LabelOptions* options) {
+  app->add_option("SELECTOR K=V", options->words, "17, sweep:3, last ... and labels")
+      ->type_name("");
+  AddRepeated(app, "--remove", &options->remove, "take this label away; repeatable", "KEY");
+}
+
+void AddNoteFlags(CLI::App* app, NoteOptions* options) {
+  AddRunSelectors(app, &options->selectors);
+  AddWord(app, "--text", &options->text, "the note; replaces the one before", "TEXT");
+  AddSwitch(app, "--clear", &options->clear, "take the note away");
+}
+
+void AddInvalidateFlags(CLI::App* app, InvalidateOptions* options) {
+  AddRunSelectors(app, &options->selectors);
+  AddWord(app, "--reason", &options->reason, "why they are not to be counted", "TEXT");
+  AddSwitch(app, "--undo", &options->undo, "they are valid again");
+}
+
+void AddLogsFlags(CLI::App* app, LogsOptions* options) {
+  app->add_option("ID", options->id, "17.2; 17: the last run of the job")->type_name("");
+}
+
+void AddSqlFlags(CLI::App* app, SqlOptions* options) {
+  app->add_option("QUERY", options->query, "one SELECT on the views that --schema shows")
+      ->type_name("");
+  AddSwitch(app, "--schema", &options->schema, "the views and their columns");
+  AddWord(app, "--limit", &options->limit, "at most so many rows (100000)", "N");
+  AddOutput(app, &options->output, format::Content::kList);
+}
+
+void AddBackupFlags(CLI::App* app, BackupOptions* options) {
+  app->add_option("FILE", options->file, "must not be there yet")->type_name("");
+}
+
+void AddPruneFlags(CLI::App* app, PruneOptions* options) {
+  AddWord(app, "--samples-older-than", &options->samples_older_than,
+          "the steps of older runs, whose summaries stay: 180d", "TIME");
+  AddRepeated(app, "--runs", &options->runs, "these runs as a whole; a selector, repeatable",
+              "SELECTOR");
+  AddSwitch(app, "--dry-run", &options->dry_run, "only say how many");
+  AddSwitch(app, "--yes", &options->yes, "do not ask");
+}
+
+void AddRerunFlags(CLI::App* app, RerunOptions* options) {
+  AddRunSelectors(app, &options->selectors);
+  AddSwitch(app, "--failed", &options->failed, "only what failed");
+  AddWord(app, "--name", &options->name, "of the new sweep", "NAME");
+  AddOutput(app, &options->output, format::Content::kRuns);
+}
+
+void AddPlotFlags(CLI::App* app, PlotOptions* options) {
+  AddRunSelectors(app, &options->filter.selectors);
+  AddWord(app, "--x", &options->x, "axis or column: context, batch, size, parameters ...", "NAME");
+  AddWord(app, "--y", &options->y, "column, as step_median (default), tokens_per_s", "NAME");
+  AddWord(app, "--by", &options->by, "a line for each: precision, attention, size ...", "AXIS");
+  AddSwitch(app, "--log-x", &options->log_x, "logarithmic");
+  AddSwitch(app, "--log-y", &options->log_y, "logarithmic");
+  AddWord(app, "--title", &options->title, "above the plot", "TEXT");
+  app->add_option("-o,--output", options->file,
+                  "FILE.svg, .pdf or .png (by gnuplot), or .gp: script and data")
+      ->expected(1)
+      ->type_name("FILE");
+  AddFilter(app, &options->filter);
+}
+
+void AddReportFlags(CLI::App* app, ReportOptions* options) {
+  AddRunSelectors(app, &options->filter.selectors);
+  AddWord(app, "--title", &options->title, "of the page", "TEXT");
+  app->add_option("-o,--output", options->file, "the page (report.html)")
+      ->expected(1)
+      ->type_name("FILE");
+  AddFilter(app, &options->filter);
+}
+
+void AddCompletionFlags(CLI::App* app, CompletionOptions* options) {
+  app->add_option("SHELL", options->shell, "bash, zsh, fish")->type_name("");
+  app->add_option("WORDS", options->words)->type_name("")->group("");
+}
+
+void AddPivotFlags(CLI::App* app, ExportOptions* options) {
+  AddWord(app, "--pivot", &options->pivot,
+          "rows=size,columns=context,value=step_median; value may be given twice", "K=V,...");
+  AddWord(app, "--relative-to", &options->relative_to, "speed-up over these cells: precision=fp32",
+          "AXIS=VALUE");
+  AddWord(app, "--columns", &options->columns, "names as in --format csv", "NAME,...");
+  AddWord(app, "--caption", &options->caption, "of a LaTeX, Typst or Markdown table", "TEXT");
+  AddWord(app, "--reference", &options->reference, "what a text calls the table: tab:speed",
+          "NAME");
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,58 @@
+// TODO(baselines): what it is.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include "storage/database.h"
+#include "storage/job_store.h"
+#include "storage/run_store.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::rpc {
+
+// Thread-safe. The arguments outlive it.
+class SetBaseline {
+ public:
+  SetBaseline(storage::Database* database, storage::JobStore* jobs, storage::RunStore* runs)
+      : database_(database), jobs_(jobs), runs_(runs) {}
+
+  absl::Status Answer(const storage::Caller& caller, const v1::SetBaselineRequest& request,
+                      v1::SetBaselineResponse* response) const;
+
+ private:
+  storage::Database* const database_;
+  storage::JobStore* const jobs_;
+  storage::RunStore* const runs_;
+};
+
+// Thread-safe. The arguments outlive it.
+class ListBaselines {
+ public:
+  ListBaselines(storage::Database* database, storage::JobStore* jobs, storage::RunStore* runs)
+      : database_(database), jobs_(jobs), runs_(runs) {}
+
+  absl::Status Answer(const storage::Caller& caller, const v1::ListBaselinesRequest& request,
+                      v1::ListBaselinesResponse* response) const;
+
+ private:
+  storage::Database* const database_;
+  storage::JobStore* const jobs_;
+  storage::RunStore* const runs_;
+};
+
+// Thread-safe. The arguments outlive it.
+class ClearBaseline {
+ public:
+  ClearBaseline(storage::Database* database, storage::JobStore* jobs, storage::RunStore* runs)
+      : database_(database), jobs_(jobs), runs_(runs) {}
+
+  absl::Status Answer(const storage::Caller& caller, const v1::ClearBaselineRequest& request,
+                      v1::ClearBaselineResponse* response) const;
+
+ private:
+  storage::Database* const database_;
+  storage::JobStore* const jobs_;
+  storage::RunStore* const runs_;
+};
+
+}  // namespace torchlap::rpc
