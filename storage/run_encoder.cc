@@ -10,7 +10,6 @@
 
 #include "storage/id_list.h"
 #include "storage/row_damage.h"
-#include "storage/run_row.h"
 #include "storage/sqlite_status.h"
 #include "torchlap/v1/job.pb.h"
 
@@ -124,14 +123,14 @@ void AppendLabels(SQLite::Database& database, const RowsOfJobs& rows) {
 
 }  // namespace
 
-RunEncoder::RunEncoder(SQLite::Database& database)
-    : database_(database), messages_(ScalarColumnTree().nodes.size()) {}
+RunEncoder::RunEncoder(SQLite::Database& database, RunParts parts)
+    : database_(database), parts_(parts), messages_(ScalarColumnTree().nodes.size()) {}
 
 absl::Status RunEncoder::Append(const RowsById& rows) {
   std::vector<int64_t> ids;
   for (const auto& [id, bytes] : rows) ids.push_back(id);
   RowsOfJobs rows_of_jobs;
-  Query query(database_, SelectRunsById(), IdList(ids));
+  Query query(database_, SelectRunsById(parts_), IdList(ids));
   while (query.Step()) {
     std::string* bytes = rows.at(query.Int(kRunRowId));
     const auto encode = [&] {
@@ -173,7 +172,10 @@ void RunEncoder::AppendSpec(const Query& row) {
   const bool is_calibration = row.Int(kRunWorkloadKind) == v1::Workload::kCalibration;
   ForEachPart(row.TextView(kRunSpec), [&](int field, std::string_view content) {
     if (field == v1::JobSpec::kPlanFieldNumber) {
-      CheckIs(content, "job.spec.plan", scratch_.mutable_plan());
+      if (content != checked_plan_) {
+        CheckIs(content, "job.spec.plan", scratch_.mutable_plan());
+        checked_plan_ = content;
+      }
       messages_[plan].append(content);
     }
     if (is_calibration && field == v1::JobSpec::kWorkloadFieldNumber) {

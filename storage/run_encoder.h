@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
 #include "torchlap/v1/run.pb.h"
 
@@ -22,7 +23,7 @@ using RowsById = std::map<int64_t, std::string*>;
 // statement anew for each of them half of the rest. Not thread-safe. Throws SQLite::Exception.
 class RunEncoder {
  public:
-  explicit RunEncoder(SQLite::Database& database);
+  explicit RunEncoder(SQLite::Database& database, RunParts parts = RunParts::kAll);
 
   // Appends each run to its row. One that cannot be read, as it, or what it refers to, is damaged
   // or missing, leaves its row empty.
@@ -36,10 +37,13 @@ class RunEncoder {
   void Close(std::string* bytes);
 
   SQLite::Database& database_;
+  const RunParts parts_;
   // By node of ScalarColumnTree(); kept, so that they need no memory anew.
   std::vector<std::string> messages_;
   // Of what is sent as it is stored, and must be what it is sent as.
   v1::Run scratch_;
+  // The plan that was found to be one last: the jobs of a sweep have the same.
+  std::string checked_plan_;
 };
 
 }  // namespace torchlap::storage

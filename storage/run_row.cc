@@ -72,13 +72,15 @@ void Set(Message* message, const google::protobuf::Reflection& reflection,
 }
 
 // In the order of RunPlaceInRow.
-std::string SelectRuns(const std::string& condition) {
-  static const std::string select = absl::StrCat(
-      "SELECT number, boot_id, spec, assessment, calibration, workload_kind, job_id, id, ",
+std::string SelectRuns(const std::string& condition, RunParts parts = RunParts::kAll) {
+  static const std::string columns =
       absl::StrJoin(ScalarColumns(), ", ",
-                    [](std::string* out, const RunColumn* c) { out->append(c->stored_name); }),
-      " FROM run_row WHERE ");
-  return select + condition;
+                    [](std::string* out, const RunColumn* c) { out->append(c->stored_name); });
+  // A table that nothing is read of is not looked into.
+  const char* assessment = parts == RunParts::kAll ? "assessment" : "NULL";
+  return absl::StrCat("SELECT number, boot_id, spec, ", assessment,
+                      ", calibration, workload_kind, job_id, id, ", columns, " FROM run_row WHERE ",
+                      condition);
 }
 
 void Parse(std::string_view bytes, const char* column, Message* message) {
@@ -185,9 +187,11 @@ const ColumnTree& ScalarColumnTree() {
   return tree;
 }
 
-const std::string& SelectRunsById() {
-  static const std::string select = SelectRuns(absl::StrCat("id IN (", kListed, ")"));
-  return select;
+const std::string& SelectRunsById(RunParts parts) {
+  static const std::string listed = absl::StrCat("id IN (", kListed, ")");
+  static const std::string all = SelectRuns(listed);
+  static const std::string without_assessment = SelectRuns(listed, RunParts::kWithoutAssessment);
+  return parts == RunParts::kAll ? all : without_assessment;
 }
 
 RunColumnSet::RunColumnSet(SQLite::Database& database, const std::string& table,

@@ -41,9 +41,12 @@ const std::vector<const RunColumn*>& ScalarColumns();
 // Where each of them lies in a run: found out once, as exports have 100,000 rows.
 const ColumnTree& ScalarColumnTree();
 
+// What of a run is read. Its columns always are.
+enum class RunParts { kAll, kWithoutAssessment };
+
 // Rows of run_row by run.id, one parameter: an IdList. What a run has that is no column, then
 // ScalarColumns(). In no order that is promised.
-const std::string& SelectRunsById();
+const std::string& SelectRunsById(RunParts parts = RunParts::kAll);
 enum RunPlaceInRow {
   kRunNumber,
   kRunBootId,

@@ -87,7 +87,7 @@ uint64_t RemoveEmptyRows(google::protobuf::UnknownFieldSet* rows) {
 // Protobuf writes fields that it does not know as they came: rows that are encoded already go out
 // as those that it encodes itself.
 absl::Status EncodeRows(SQLite::Database& database, const std::vector<RunPlace>& places,
-                        v1::ExportRunsResponse* message, uint64_t* unreadable) {
+                        RunParts parts, v1::ExportRunsResponse* message, uint64_t* unreadable) {
   auto* fields = message->GetReflection()->MutableUnknownFields(message);
   RowsById rows;
   for (const RunPlace& place : places) {
@@ -104,7 +104,7 @@ absl::Status EncodeRows(SQLite::Database& database, const std::vector<RunPlace>&
     };
     if (absl::Status status = CountingDamage(encode, &damaged); !status.ok()) return status;
   }
-  if (absl::Status status = RunEncoder(database).Append(rows); !status.ok()) return status;
+  if (absl::Status status = RunEncoder(database, parts).Append(rows); !status.ok()) return status;
   const uint64_t removed = RemoveEmptyRows(fields);
   message->set_unreadable_rows(removed);
   *unreadable += removed;
@@ -266,11 +266,15 @@ absl::Status RunStore::Export(const v1::RunFilter& filter, const JobFilter& sele
 }
 
 absl::Status RunStore::ExportEncoded(
-    const v1::RunFilter& filter, const JobFilter& selected, bool with_unfinished,
+    const v1::RunFilter& filter, const JobFilter& selected, bool with_unfinished, RunParts parts,
     const std::function<absl::Status(v1::ExportRunsResponse)>& consume) const {
   uint64_t in_all = 0;  // each message has its own
-  return ForEachBatch<v1::ExportRunsResponse>(filter, selected, with_unfinished, EncodeRows,
-                                              consume, &in_all);
+  const auto encode = [parts](SQLite::Database& database, const std::vector<RunPlace>& places,
+                              v1::ExportRunsResponse* message, uint64_t* unreadable) {
+    return EncodeRows(database, places, parts, message, unreadable);
+  };
+  return ForEachBatch<v1::ExportRunsResponse>(filter, selected, with_unfinished, encode, consume,
+                                              &in_all);
 }
 
 absl::StatusOr<v1::RunDetail> RunStore::Get(const std::string& run_id) const {

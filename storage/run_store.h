@@ -13,6 +13,7 @@
 
 #include "storage/database.h"
 #include "storage/records.h"
+#include "storage/run_row.h"
 #include "storage/run_rows.h"
 #include "storage/shown_label.h"
 #include "torchlap/v1/run.pb.h"
@@ -58,7 +59,7 @@ class RunStore {
   // `rows` cannot be looked at before they are parsed again. Each says how many of its rows were
   // left out. For exports of any length.
   absl::Status ExportEncoded(
-      const v1::RunFilter& filter, const JobFilter& selected, bool with_unfinished,
+      const v1::RunFilter& filter, const JobFilter& selected, bool with_unfinished, RunParts parts,
       const std::function<absl::Status(v1::ExportRunsResponse)>& consume) const;
 
   // With environment and readings; also of a run that is not finished. NOT_FOUND; INVALID_ARGUMENT

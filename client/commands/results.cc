@@ -105,7 +105,9 @@ format::Rows RowsAsTheyCome(const v1::RunFilter& filter, DaemonChannel* channel)
       return std::all_of(part.rows().begin(), part.rows().end(),
                          [&](const v1::Run& run) { return take(values.Of(run)); });
     };
-    const absl::Status status = ForEachPart(Request(filter, v1::ROW_KIND_RUN), channel, take_part);
+    v1::ExportRunsRequest request = Request(filter, v1::ROW_KIND_RUN);
+    request.set_without_assessment(true);  // it is no column
+    const absl::Status status = ForEachPart(request, channel, take_part);
     return status.ok() && is_empty ? NothingMatches(filter, channel) : status;
   };
   return rows;

@@ -49,12 +49,19 @@ void KeepTextFrom(size_t begin, std::string* line) {
   if (is_risky) line->insert(begin, 1, '\'');
 }
 
-void AppendCell(const std::string& text, std::string* line) { *line += text; }
+void AppendCell(const std::string& text, std::string* line) {
+  const size_t begin = line->size();
+  *line += text;
+  if (MustBeQuoted(text)) QuoteFrom(begin, line);
+}
 
+// Numbers have nothing to be quoted.
 void AppendCell(const Value& value, std::string* line) {
   const size_t begin = line->size();
   AppendValueText(value, line);
-  if (IsText(value)) KeepTextFrom(begin, line);
+  if (!IsText(value)) return;
+  KeepTextFrom(begin, line);
+  if (MustBeQuoted(std::string_view(*line).substr(begin))) QuoteFrom(begin, line);
 }
 
 template <typename Cell>
@@ -62,9 +69,7 @@ void WriteLine(const std::vector<Cell>& cells, std::string* line, std::ostream& 
   line->clear();
   for (const Cell& cell : cells) {
     if (&cell != &cells.front()) *line += ',';
-    const size_t begin = line->size();
     AppendCell(cell, line);
-    if (MustBeQuoted(std::string_view(*line).substr(begin))) QuoteFrom(begin, line);
   }
   *line += '\n';
   out.write(line->data(), static_cast<std::streamsize>(line->size()));

@@ -91,8 +91,10 @@ absl::Status ExportRuns::Stream(const storage::Caller& caller, const v1::ExportR
         &unreadable);
     return status.ok() ? TellUnreadable(unreadable, sink) : status;
   }
+  const auto parts = request.without_assessment() ? storage::RunParts::kWithoutAssessment
+                                                  : storage::RunParts::kAll;
   return runs_->ExportEncoded(
-      request.filter(), *selected, request.with_unfinished(),
+      request.filter(), *selected, request.with_unfinished(), parts,
       [&](v1::ExportRunsResponse rows) { return Written(sink(std::move(rows))); });
 }
 

@@ -27,7 +27,8 @@ class MissingRowTest : public StoreTest {
     absl::Status status;
     if (encoded) {
       status = runs_->ExportEncoded(
-          {}, selected, with_unfinished, [&](const v1::ExportRunsResponse& encoded_rows) {
+          {}, selected, with_unfinished, RunParts::kAll,
+          [&](const v1::ExportRunsResponse& encoded_rows) {
             v1::ExportRunsResponse part;
             EXPECT_TRUE(part.ParseFromString(encoded_rows.SerializeAsString()));
             all.rows += part.rows_size();

@@ -695,7 +695,7 @@ TEST_F(RunStoreTest, EncodedRowsAreTheRowsThatAnExportHas) {
                   .ok());
   v1::ExportRunsResponse encoded;
   ASSERT_TRUE(runs_
-                  ->ExportEncoded({}, selected, true,
+                  ->ExportEncoded({}, selected, true, RunParts::kAll,
                                   [&](const v1::ExportRunsResponse& part) {
                                     EXPECT_TRUE(encoded.MergeFromString(part.SerializeAsString()));
                                     return absl::OkStatus();
@@ -708,6 +708,30 @@ TEST_F(RunStoreTest, EncodedRowsAreTheRowsThatAnExportHas) {
     EXPECT_TRUE(
         google::protobuf::util::MessageDifferencer::Equals(encoded.rows(i), expected.rows(i)));
   }
+}
+
+TEST_F(RunStoreTest, AnExportWithoutAssessmentsHasAllElse) {
+  Add([](NewJob*) {},
+      [](FinishedRun* finished) {
+        finished->run.mutable_step()->set_mean_ns(7e6);
+        finished->run.mutable_assessment()->add_advice()->set_number(7);
+      });
+  std::vector<v1::Run> rows;
+  for (const RunParts parts : {RunParts::kAll, RunParts::kWithoutAssessment}) {
+    const absl::Status status =
+        runs_->ExportEncoded({}, {}, false, parts, [&rows](const v1::ExportRunsResponse& part) {
+          v1::ExportRunsResponse parsed;
+          EXPECT_TRUE(parsed.ParseFromString(part.SerializeAsString()));
+          rows.insert(rows.end(), parsed.rows().begin(), parsed.rows().end());
+          return absl::OkStatus();
+        });
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].assessment().advice_size(), 1);
+  EXPECT_FALSE(rows[1].has_assessment());
+  rows[0].clear_assessment();
+  EXPECT_EQ(rows[1].DebugString(), rows[0].DebugString());
 }
 
 TEST_F(RunStoreTest, ExportStopsWithTheStatusOfItsConsumer) {
