@@ -177,6 +177,7 @@ absl::StatusOr<v1::RunFilter> BuildFilter(const FilterWords& words, int64_t now_
   }
   for (const auto& [key, value] : selection->labels) (*filter.mutable_labels())[key] = value;
   filter.set_exclude_contaminated(words.exclude_contaminated);
+  filter.set_include_invalid(words.include_invalid);
   if (absl::Status status = AddAll(words, now_ns, &filter); !status.ok()) return status;
   return filter;
 }

@@ -81,7 +81,7 @@ constexpr char kOutOfMemoryInSweep[] =
     "JOIN run ON run.job_id = job.id JOIN device ON device.id = run.device_id "
     "JOIN workload AS asked ON asked.id = run.asked_workload_id "
     "WHERE mine.id = ? AND device.uuid = ? AND run.batch_size <= ? AND run.context_length <= ? "
-    "AND run.outcome = ? AND asked.kind = wanted.kind "
+    "AND run.outcome = ? AND run.invalid_reason IS NULL AND asked.kind = wanted.kind "
     "AND asked.vocab_size IS wanted.vocab_size AND asked.d_model IS wanted.d_model "
     "AND asked.d_ff IS wanted.d_ff AND asked.layers IS wanted.layers "
     "AND asked.heads IS wanted.heads AND asked.pass_type IS wanted.pass_type "

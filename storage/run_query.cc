@@ -49,6 +49,10 @@ std::string SelectedJobs() {
   return absl::StrCat(kListed, " UNION SELECT id FROM job WHERE ", In("sweep_id"));
 }
 
+constexpr char kIsNotInvalid[] =
+    "NOT EXISTS (SELECT 1 FROM run AS struck INDEXED BY run_invalid "
+    "WHERE struck.id = run.id AND struck.invalid_reason IS NOT NULL)";
+
 constexpr char kHasLabel[] = "job_id IN (SELECT job_id FROM label WHERE k = ? AND v = ?)";
 
 // The first `limit` of both, sorted, each once.
@@ -113,6 +117,7 @@ RunQuery::RunQuery(SQLite::Database& database, const v1::RunFilter& filter,
   AddNames(filter);
   AddOwner(selected.only_owner);
   AddValues(filter);
+  AddInvalid(filter);
   if (!of_kind_.texts.empty() && selection_.texts.empty()) FindKinds();
 }
 
@@ -123,15 +128,14 @@ void RunQuery::AddSelection(const v1::RunFilter& filter, const JobFilter& select
   const std::string sweeps = IdList(selected.sweep_ids);
   if (names_runs) {
     std::vector<uint64_t> jobs_of_runs;
-    std::vector<int64_t> ids;
     for (const RunPlace& run : RunsNamed(database_, filter.selector())) {
       jobs_of_runs.push_back(run.job_id);
-      ids.push_back(run.id);
+      named_runs_.push_back(run.id);
     }
     // The first condition alone leads through the index.
     selection_.Add(absl::StrCat("job_id IN (", SelectedJobs(), " UNION ", kListed, ") AND (",
                                 In("id"), " OR job_id IN (", SelectedJobs(), "))"),
-                   {jobs, sweeps, IdList(jobs_of_runs), IdList(ids), jobs, sweeps});
+                   {jobs, sweeps, IdList(jobs_of_runs), IdList(named_runs_), jobs, sweeps});
   } else if (!selected.job_ids.empty() || !selected.sweep_ids.empty()) {
     selection_.Add(absl::StrCat("job_id IN (", SelectedJobs(), ")"), {jobs, sweeps});
   }
@@ -220,6 +224,19 @@ void RunQuery::AddValues(const v1::RunFilter& filter) {
                  filter.since_ns() != 0 || filter.until_ns() != 0;
 }
 
+// A look into the index of the few invalid ones: a column of the run would cost a look at each run
+// that an index answers for.
+void RunQuery::AddInvalid(const v1::RunFilter& filter) {
+  if (filter.include_invalid()) return;
+  if (!named_runs_.empty()) {
+    not_invalid_.Add(absl::StrCat("(", In("id"), " OR ", kIsNotInvalid, ")"),
+                     {IdList(named_runs_)});
+  } else {
+    not_invalid_.Add(kIsNotInvalid);
+  }
+  conditions_.Add(not_invalid_);
+}
+
 void RunQuery::FindKinds() {
   kinds_.emplace();
   Query query(database_,
@@ -241,8 +258,9 @@ std::vector<RunPlace> RunQuery::ByStart(bool ascending, const std::optional<RunP
     behind.Add(absl::StrCat("(started_at_ns, id) ", ascending ? ">" : "<", " (?, ?)"),
                {after->started_at_ns, after->id});
   }
-  // That a run is of its kind says all but when it started.
+  // That a run is of its kind says all but when it started, and what a user said of it.
   Conditions of_kinds = times_;
+  of_kinds.Add(not_invalid_);
   of_kinds.Add(behind);
   if (kinds_ && static_cast<int64_t>(kinds_->size()) * limit <= kMostMerged) {
     return OfEachKind(of_kinds, ascending, limit);

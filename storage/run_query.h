@@ -29,8 +29,9 @@ struct RunPlace {
 class RunQuery {
  public:
   // `selected` and the run ids of filter.selector are a union; both empty: every run. Of all of
-  // these the runs of selected.only_owner alone, if there is one. `labels` are the filter's as they
-  // are stored (shown_label.h).
+  // these the runs of selected.only_owner alone, if there is one. Runs that were declared invalid
+  // are left out, unless the filter includes them or the selector names them by run id. `labels`
+  // are the filter's as they are stored (shown_label.h).
   RunQuery(SQLite::Database& database, const v1::RunFilter& filter, const JobFilter& selected,
            std::vector<Label> labels);
 
@@ -70,6 +71,7 @@ class RunQuery {
   void AddNames(const v1::RunFilter& filter);
   void AddOwner(const std::string& only_owner);
   void AddValues(const v1::RunFilter& filter);
+  void AddInvalid(const v1::RunFilter& filter);
   void FindKinds();
   // Of the run, of its kind, and, as `of_job`, of a job.
   void Require(const std::string& column, const std::string& of_job, const std::string& list);
@@ -87,8 +89,11 @@ class RunQuery {
   // What the filter says of them, and of that when they started.
   Conditions conditions_;
   Conditions times_;
+  Conditions not_invalid_;
   Conditions of_kind_;
   Conditions of_job_;
+  // run.id of those that the selector names one by one.
+  std::vector<int64_t> named_runs_;
   // A name in the filter is not there: nothing can match.
   bool nothing_ = false;
   // Selected by job, sweep or label, and not by run: JobsBehind knows them.

@@ -159,7 +159,7 @@ constexpr char kBestSibling[] =
     "SELECT job_id || '.' || number, flops_per_s FROM run WHERE id IN ("
     "  SELECT recent.id FROM workload JOIN run AS recent ON recent.id IN ("
     "    SELECT id FROM run WHERE asked_workload_id = workload.id AND outcome = 1 "
-    "    AND actual_measure_steps >= ? AND (? = 0 OR owner_id = ?) "
+    "    AND invalid_reason IS NULL AND actual_measure_steps >= ? AND (? = 0 OR owner_id = ?) "
     "    ORDER BY started_at_ns DESC LIMIT 3) "
     "  WHERE workload.pass_type = ? AND workload.precision = ? AND workload.attention = ? "
     "  AND ifnull(workload.optimizer, 0) = ?) "
@@ -172,6 +172,7 @@ constexpr char kFitRuns[] =
     "FROM run JOIN device ON device.id = run.device_id "
     "JOIN workload AS asked ON asked.id = run.asked_workload_id "
     "WHERE device.uuid = ? AND run.purpose = 3 AND run.outcome IN (1, 2) "
+    "AND run.invalid_reason IS NULL "
     "AND (? = 0 OR run.owner_id = ?) AND asked.vocab_size = ? AND asked.d_model = ? "
     "AND asked.d_ff = ? AND asked.layers = ? AND asked.heads = ? AND asked.pass_type = ? "
     "AND asked.precision = ? AND asked.attention = ? AND ifnull(asked.optimizer, 0) = ? "
@@ -317,7 +318,8 @@ absl::StatusOr<std::optional<v1::Run>> RunStore::LatestCalibration(
                   "SELECT max(calibration.run_id) FROM calibration "
                   "JOIN device ON device.id = calibration.device_id "
                   "JOIN run ON run.id = calibration.run_id "
-                  "WHERE device.uuid = ? AND run.validity IS NOT ?",
+                  "WHERE device.uuid = ? AND run.validity IS NOT ? "
+                  "AND run.invalid_reason IS NULL",
                   device_uuid, static_cast<int>(v1::VALIDITY_CONTAMINATED));
     if (!id) return absl::OkStatus();
     absl::StatusOr<v1::Run> run = LoadRun(database, *id);

@@ -38,7 +38,8 @@ class RunStore {
 
   // One page of finished runs by start (or, the same thing, by run id within a job). `selected` is
   // the resolved selector of the filter (JobStore::Resolve); filter.selector itself is read for its
-  // run_ids alone. Empty selector: every run. INVALID_ARGUMENT: page_token was not made by this
+  // run_ids alone. Empty selector: every run. What was declared invalid is left out, unless the
+  // filter includes it or names it by run id. INVALID_ARGUMENT: page_token was not made by this
   // call, or the filter names more than filter_limits.h allows.
   absl::StatusOr<RunPage> List(const v1::RunFilter& filter, const JobFilter& selected,
                                bool ascending, uint32_t page_size,
@@ -68,6 +69,8 @@ class RunStore {
   absl::StatusOr<v1::RunDetail> Get(const std::string& run_id) const;
   // PERMISSION_DENIED: it is another's, and the caller may not see it (visibility.h).
   absl::Status CheckMaySee(const std::string& run_id, const Caller& caller) const;
+  // LatestCalibration, FindFrontier and BestSibling leave out runs that were declared invalid.
+  //
   // The newest run of purpose calibrate on the device that ended OK and was not contaminated, with
   // its result; nothing: no clean calibration yet.
   absl::StatusOr<std::optional<v1::Run>> LatestCalibration(const std::string& device_uuid) const;

@@ -37,8 +37,12 @@ std::string SweepText(const v1::Run& run) {
 
 // The verdict has a column of its own; what led to it stays in the note.
 std::string NoteText(const v1::Run& run) {
-  if (run.outcome() != v1::OUTCOME_OK) return ReasonWords(run);
-  return run.validity() == v1::VALIDITY_CLEAN ? ShrinkWords(run) : NoteWords(run);
+  if (run.outcome() == v1::OUTCOME_OK && run.validity() != v1::VALIDITY_CLEAN) {
+    return NoteWords(run);
+  }
+  const std::string invalid = InvalidWords(run);
+  const std::string words = run.outcome() == v1::OUTCOME_OK ? ShrinkWords(run) : ReasonWords(run);
+  return invalid.empty() || words.empty() ? invalid + words : invalid + "; " + words;
 }
 
 // What names a run, and what it was of.

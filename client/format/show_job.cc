@@ -91,6 +91,11 @@ Lines VerdictLines(const v1::Job& job) {
   for (const v1::Run& run : job.runs()) {
     const std::string verdict = VerdictWords(run);
     if (!verdict.empty()) lines.push_back(fmt::format("{}: {}", run.run_id(), verdict));
+    const std::string invalid = InvalidWords(run);
+    if (!invalid.empty()) lines.push_back(fmt::format("{}: {}", run.run_id(), invalid));
+    for (const std::string& line : NoteLines(run)) {
+      lines.push_back(fmt::format("{}: note: {}", run.run_id(), line));
+    }
   }
   return lines;
 }

@@ -253,6 +253,8 @@ void AddRunHead(const v1::Run& run, Fields* fields) {
     fields->Add("took", ShortDuration(std::chrono::nanoseconds(run.duration_ns())));
   }
   fields->Add("labels", LabelText(run.labels()));
+  fields->Add("invalid", run.invalid_reason());
+  for (const std::string& line : NoteLines(run)) fields->Add("note", line);
 }
 
 Fields RunFields(const RunDetails& details) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include "client/format/evidence.h"
@@ -91,13 +92,28 @@ std::string FailureWords(const v1::Run& run) {
   return reason.empty() ? words : words + ": " + reason;
 }
 
+std::string InvalidWords(const v1::Run& run) {
+  return run.invalid_reason().empty() ? "" : "invalid: " + run.invalid_reason();
+}
+
 std::string NoteWords(const v1::Run& run) {
   std::vector<std::string> notes;
-  for (const std::string& note :
-       {ShrinkWords(run), FailureWords(run), GoesOnWords(run), VerdictWords(run)}) {
+  for (const std::string& note : {InvalidWords(run), ShrinkWords(run), FailureWords(run),
+                                  GoesOnWords(run), VerdictWords(run)}) {
     if (!note.empty()) notes.push_back(note);
   }
   return Join(notes, "; ");
+}
+
+std::vector<std::string> NoteLines(const v1::Run& run) {
+  std::vector<std::string> lines;
+  std::string_view rest = run.note();
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    if (end > 0) lines.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return lines;
 }
 
 std::string WaitWords(const v1::WaitReason& wait) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "torchlap/v1/job.pb.h"
 #include "torchlap/v1/run.pb.h"
@@ -27,9 +28,15 @@ std::string ReasonWords(const v1::Run& run);
 // `SKIPPED: needs 25.4 GiB, device has 15.6 GiB`, `TIMED_OUT: ...`. Empty for a run that ended OK.
 std::string FailureWords(const v1::Run& run);
 
-// What a row says beside its numbers: sizes that shrank, the failure, a verdict that is not clean
-// (VerdictWords).
+// `invalid: the fan had failed`; empty for a run that nobody declared invalid.
+std::string InvalidWords(const v1::Run& run);
+
+// What a row says beside its numbers: that it was declared invalid, sizes that shrank, the failure,
+// a verdict that is not clean (VerdictWords).
 std::string NoteWords(const v1::Run& run);
+
+// What a user wrote on the run, without empty lines.
+std::vector<std::string> NoteLines(const v1::Run& run);
 
 // Why a job waits: `behind 3 jobs`. Empty for a job that does not.
 std::string WaitWords(const v1::WaitReason& wait);

@@ -61,11 +61,11 @@ Calls::Calls(const CallSetting& setting)
       set_baseline(setting.database, setting.jobs, setting.runs),
       list_baselines(setting.database, setting.jobs, setting.runs),
       clear_baseline(setting.database, setting.jobs, setting.runs),
-      label_runs(setting.database, setting.jobs, setting.runs),
-      note_runs(setting.database, setting.jobs, setting.runs),
-      invalidate_runs(setting.database, setting.jobs, setting.runs),
+      label_runs(setting.jobs, setting.database),
+      note_runs(setting.jobs, setting.database),
+      invalidate_runs(setting.jobs, setting.database),
       prune_runs(setting.database, setting.jobs, setting.runs),
-      read_log(setting.database, setting.jobs, setting.runs),
+      read_log(setting.runs, setting.configuration->state_folder),
       query_sql(setting.database, setting.jobs, setting.runs),
       backup_database(setting.database, setting.jobs, setting.runs) {}
 

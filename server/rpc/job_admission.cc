@@ -12,15 +12,14 @@
 #include "server/host/time_span.h"
 #include "server/measure/identity.h"
 #include "server/measure/presets.h"
+#include "server/rpc/label_check.h"
 #include "server/rpc/text_check.h"
-#include "storage/filter_limits.h"
 
 namespace torchlap::rpc {
 namespace {
 
 // An interval of fewer steps says little (server/measure/README.md).
 constexpr uint32_t kLeastStepsWithTarget = 10;
-constexpr size_t kMaxLabelChars = 100;
 
 // Limits that other fields of the job set.
 absl::Status CheckBetween(const char* field, uint32_t value, uint32_t low, uint32_t high) {
@@ -113,33 +112,11 @@ absl::Status CheckOom(const v1::TransformerLm& model, const v1::OomPolicy& oom) 
        CheckBetween("min_context_length", oom.min_context_length(), 1, model.context_length())});
 }
 
-bool HasLabelLength(const std::string& text) {
-  return !text.empty() && text.size() <= kMaxLabelChars;
-}
-
-absl::Status CheckLabel(const std::string& key, const std::string& value) {
-  if (HasLabelLength(key) && HasLabelLength(value)) return CheckText("label", key + "=" + value);
-  return absl::InvalidArgumentError(
-      fmt::format("label `{}={}`: key and value must have 1 to {} characters", Named(key),
-                  Named(value), kMaxLabelChars));
-}
-
-absl::Status CheckLabels(const v1::JobSpec& spec) {
-  if (spec.labels_size() > storage::kMostLabels) {
-    return absl::InvalidArgumentError(fmt::format("there are {} labels, must be at most {}",
-                                                  spec.labels_size(), storage::kMostLabels));
-  }
-  for (const auto& [key, value] : spec.labels()) {
-    if (absl::Status label = CheckLabel(key, value); !label.ok()) return label;
-  }
-  return absl::OkStatus();
-}
-
 // Of what others are shown, or is said in a refusal.
 absl::Status CheckWords(const v1::JobSpec& spec) {
   const v1::TransformerLm& model = spec.workload().transformer_lm();
   return First({CheckText("device", spec.device()), CheckText("edition", model.edition()),
-                CheckText("preset", model.preset()), CheckLabels(spec)});
+                CheckText("preset", model.preset()), CheckLabels(spec.labels())});
 }
 
 absl::Status CheckPriority(const v1::JobSpec& spec, const storage::Caller& caller) {

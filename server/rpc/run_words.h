@@ -1,58 +1,55 @@
-// TODO(run_words): what it is.
+// LabelRuns, NoteRuns, InvalidateRuns: what users say of jobs and runs after the fact.
 #pragma once
 
 #include <absl/status/status.h>
 
 #include "storage/database.h"
 #include "storage/job_store.h"
-#include "storage/run_store.h"
+#include "storage/run_words.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::rpc {
 
-// Thread-safe. The arguments outlive it.
+// What is chosen is looked up as for lists; all of it is changed or nothing. Errors as the contract
+// and storage::RunWords have them. Thread-safe. The arguments outlive them.
 class LabelRuns {
  public:
-  LabelRuns(storage::Database* database, storage::JobStore* jobs, storage::RunStore* runs)
-      : database_(database), jobs_(jobs), runs_(runs) {}
+  LabelRuns(const storage::JobStore* jobs, storage::Database* database)
+      : jobs_(jobs), words_(database) {}
 
+  // INVALID_ARGUMENT: there is no label to set or to take away, or one is in both.
   absl::Status Answer(const storage::Caller& caller, const v1::LabelRunsRequest& request,
-                      v1::LabelRunsResponse* response) const;
+                      v1::LabelRunsResponse* response);
 
  private:
-  storage::Database* const database_;
-  storage::JobStore* const jobs_;
-  storage::RunStore* const runs_;
+  const storage::JobStore* const jobs_;
+  storage::RunWords words_;
 };
 
-// Thread-safe. The arguments outlive it.
 class NoteRuns {
  public:
-  NoteRuns(storage::Database* database, storage::JobStore* jobs, storage::RunStore* runs)
-      : database_(database), jobs_(jobs), runs_(runs) {}
+  NoteRuns(const storage::JobStore* jobs, storage::Database* database)
+      : jobs_(jobs), words_(database) {}
 
   absl::Status Answer(const storage::Caller& caller, const v1::NoteRunsRequest& request,
-                      v1::NoteRunsResponse* response) const;
+                      v1::NoteRunsResponse* response);
 
  private:
-  storage::Database* const database_;
-  storage::JobStore* const jobs_;
-  storage::RunStore* const runs_;
+  const storage::JobStore* const jobs_;
+  storage::RunWords words_;
 };
 
-// Thread-safe. The arguments outlive it.
 class InvalidateRuns {
  public:
-  InvalidateRuns(storage::Database* database, storage::JobStore* jobs, storage::RunStore* runs)
-      : database_(database), jobs_(jobs), runs_(runs) {}
+  InvalidateRuns(const storage::JobStore* jobs, storage::Database* database)
+      : jobs_(jobs), words_(database) {}
 
   absl::Status Answer(const storage::Caller& caller, const v1::InvalidateRunsRequest& request,
-                      v1::InvalidateRunsResponse* response) const;
+                      v1::InvalidateRunsResponse* response);
 
  private:
-  storage::Database* const database_;
-  storage::JobStore* const jobs_;
-  storage::RunStore* const runs_;
+  const storage::JobStore* const jobs_;
+  storage::RunWords words_;
 };
 
 }  // namespace torchlap::rpc
