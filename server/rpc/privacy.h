@@ -4,9 +4,9 @@
 //   ListJobs          outlines of what others have in the queue; with a selector: one's own alone
 //   ListDevices       whose run is on a device, and its id: as outlines say it
 //   GetDaemonStatus   how many jobs are queued and running; finished runs: one's own
-//   GetJob, GetRun, ReadTrace, CompareWarmups: another's is PERMISSION_DENIED
+//   GetJob, GetRun, ReadTrace, ReadLog, CompareWarmups: another's is PERMISSION_DENIED
 //   ListRuns, ExportRuns, ListSweeps: one's own alone; another's by its id is PERMISSION_DENIED
-//   WatchJobs, CancelJobs: the same
+//   WatchJobs, CancelJobs, LabelRuns, NoteRuns, InvalidateRuns: the same
 //   SubmitJobs, ListPresets, Doctor: nothing of jobs
 //
 // What is shown is bound to the owner where it is read (storage/visibility.h), so that pages and

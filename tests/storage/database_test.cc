@@ -404,6 +404,27 @@ TEST_F(DatabaseTest, AFileOfSchema4IsMigratedAndWhatItDidNotKnowIsUnset) {
             "state,priority,position,job_id,device_key,owner_id");
 }
 
+TEST_F(DatabaseTest, AFileOfSchema5IsMigratedAndNoneOfItsRunsIsInvalid) {
+  std::ostringstream sql;
+  sql << std::ifstream(TORCHLAP_GOLDEN_DIR "/database-v5.sql").rdbuf();
+  ExecRaw(sql.str());
+  Reopen();
+  EXPECT_EQ(database_->schema_version(), Migrations().back().version);
+  EXPECT_TRUE(
+      fs::exists(file_.string() + ".before-v" + std::to_string(Migrations().back().version)));
+  EXPECT_EQ(Integrity(), "ok");
+  EXPECT_DOUBLE_EQ(runs_->Get("1.1")->run().device_summary().energy_per_step_j(), 3.5);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs"), 8);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs WHERE note IS NOT NULL "
+                      "OR invalid_reason IS NOT NULL"),
+            0);
+  const absl::StatusOr<RunPage> page = runs_->List({}, {}, false, 50, "");
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_EQ(page->runs.size(), 8);
+  EXPECT_EQ(SelectText("SELECT group_concat(name) FROM pragma_table_info('baseline')"),
+            "owner_id,series_id,run_id,set_at_ns,reason");
+}
+
 // Writes jobs and runs until it is killed; says each finished run's job on the pipe.
 [[noreturn]] void WriteForEver(const fs::path& file, int pipe) {
   absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(file);

@@ -119,6 +119,30 @@ TEST_F(QueryPlan, RunsOfATimeAreAnsweredFromTheIndexAlone) {
   EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE FOR ORDER BY"))));
 }
 
+// Whether a run was declared invalid is asked of the few that were; the index of all answers the
+// rest alone.
+TEST_F(QueryPlan, InvalidRunsAreLeftOutByAnIndexOfTheirOwn) {
+  RunToEnd(MakeJob());
+  v1::RunFilter of_time;
+  of_time.set_since_ns(5);
+  v1::RunFilter of_kind;
+  of_kind.add_outcomes(v1::OUTCOME_OK);
+  v1::RunFilter by_run;
+  by_run.mutable_selector()->add_run_ids("1.1");
+  for (v1::RunFilter filter : {of_time, of_kind, by_run}) {
+    const std::string of_invalid = "SEARCH struck USING INDEX run_invalid (id=? AND rowid=?)";
+    EXPECT_THAT(PlanOfRuns(filter), Contains(of_invalid));
+    filter.set_include_invalid(true);
+    const std::vector<std::string> with_invalid = PlanOfRuns(filter);
+    EXPECT_THAT(with_invalid, Not(Contains(HasSubstr("run_invalid"))));
+    EXPECT_THAT(with_invalid, Not(Contains(testing::StartsWith("SCAN run"))));
+  }
+  const auto exported = PlanOf([&] {
+    EXPECT_TRUE(runs_->Export({}, {}, false, [](const RunRows&) { return absl::OkStatus(); }).ok());
+  });
+  EXPECT_THAT(exported, Contains(HasSubstr("SEARCH struck USING INDEX run_invalid")));
+}
+
 TEST_F(QueryPlan, RunsOfASelectionOrLabelAreFoundByTheirJob) {
   RunToEnd(MakeJob());
   JobFilter selected;

@@ -685,9 +685,11 @@ TEST_F(RunStoreTest, EncodedRowsAreTheRowsThatAnExportHas) {
   const Submitted waiting = Submit({MakeJob()});
   JobFilter selected;
   selected.job_ids = {1, 2, 3, waiting.job_ids[0]};
+  v1::RunFilter filter;
+  filter.set_include_invalid(true);  // as the one that has every column is
   v1::ExportRunsResponse expected;
   ASSERT_TRUE(runs_
-                  ->Export({}, selected, true,
+                  ->Export(filter, selected, true,
                            [&](RunRows rows) {
                              *expected.mutable_rows() = std::move(rows);
                              return absl::OkStatus();
@@ -695,7 +697,7 @@ TEST_F(RunStoreTest, EncodedRowsAreTheRowsThatAnExportHas) {
                   .ok());
   v1::ExportRunsResponse encoded;
   ASSERT_TRUE(runs_
-                  ->ExportEncoded({}, selected, true, RunParts::kAll,
+                  ->ExportEncoded(filter, selected, true, RunParts::kAll,
                                   [&](const v1::ExportRunsResponse& part) {
                                     EXPECT_TRUE(encoded.MergeFromString(part.SerializeAsString()));
                                     return absl::OkStatus();

@@ -129,6 +129,9 @@ class PrivacyTest : public CallsTest {
     const std::filesystem::path trace = host::TraceFile(folder_.path(), left.traced_run_id);
     std::filesystem::create_directories(trace.parent_path());
     std::ofstream(trace) << word;
+    const std::filesystem::path log = host::LogFile(folder_.path(), left.traced_run_id);
+    std::filesystem::create_directories(log.parent_path());
+    std::ofstream(log) << word;
     return left;
   }
 
@@ -188,6 +191,7 @@ class EveryCallTest : public PrivacyTest {
   void AddNamed(std::vector<Question>* questions);
   void AddSelected(std::vector<Question>* questions);
   void AddOthers(std::vector<Question>* questions);
+  void AddHistoryWords(std::vector<Question>* questions);
 };
 
 void EveryCallTest::AddLists(std::vector<Question>* questions) {
@@ -344,12 +348,46 @@ void EveryCallTest::AddOthers(std::vector<Question>* questions) {
   });
 }
 
+// Labels, notes and what is invalid are answered with numbers alone; whose a run is says a refusal.
+void EveryCallTest::AddHistoryWords(std::vector<Question>* questions) {
+  using storage::Caller;
+  questions->push_back(
+      {"LabelRuns", "a job", Rule::kNothingOfJobs, [this](const Caller& caller, const Left& whose) {
+         v1::LabelRunsRequest request;
+         request.mutable_filter()->mutable_selector()->add_job_ids(whose.finished_job_id);
+         (*request.mutable_set())["k"] = "v";
+         return Ask<v1::LabelRunsResponse>(&calls_->label_runs, caller, request);
+       }});
+  questions->push_back(
+      {"NoteRuns", "a run", Rule::kNothingOfJobs, [this](const Caller& caller, const Left& whose) {
+         v1::NoteRunsRequest request;
+         request.mutable_filter()->mutable_selector()->add_run_ids(whose.run_id);
+         request.set_note("seen");
+         return Ask<v1::NoteRunsResponse>(&calls_->note_runs, caller, request);
+       }});
+  // Of valid runs that they are valid, so that the others can be asked after it.
+  questions->push_back({"InvalidateRuns", "a run", Rule::kNothingOfJobs,
+                        [this](const Caller& caller, const Left& whose) {
+                          v1::InvalidateRunsRequest request;
+                          request.mutable_filter()->mutable_selector()->add_run_ids(whose.run_id);
+                          return Ask<v1::InvalidateRunsResponse>(&calls_->invalidate_runs, caller,
+                                                                 request);
+                        }});
+  questions->push_back(
+      {"ReadLog", "a run", Rule::kRefused, [this](const Caller& caller, const Left& whose) {
+         v1::ReadLogRequest request;
+         request.set_run_id(whose.traced_run_id);
+         return AskStream<v1::ReadLogResponse>(calls_->read_log, caller, request);
+       }});
+}
+
 std::vector<Question> EveryCallTest::Questions() {
   std::vector<Question> questions;
   AddLists(&questions);
   AddNamed(&questions);
   AddSelected(&questions);
   AddOthers(&questions);
+  AddHistoryWords(&questions);
   return questions;
 }
 
@@ -547,6 +585,25 @@ TEST_F(PrivacyTest, AllThatAStrangerCancelsIsHisOwn) {
   of_ann.set_user("ann");
   EXPECT_TRUE(absl::IsPermissionDenied(
       Ask<v1::CancelJobsResponse>(&calls_->cancel_jobs, stranger_, of_ann).status));
+}
+
+TEST_F(PrivacyTest, AllThatAStrangerWritesOnIsHisOwn) {
+  v1::NoteRunsRequest request;
+  request.mutable_filter()->mutable_selector()->set_all(true);
+  request.set_note("seen");
+  v1::NoteRunsResponse response;
+  ASSERT_TRUE(calls_->note_runs.Answer(stranger_, request, &response).ok());
+  EXPECT_EQ(response.runs(), 5U);
+  EXPECT_EQ(runs_->Get(bobs_.run_id)->run().note(), "seen");
+  EXPECT_EQ(runs_->Get(anns_.run_id)->run().note(), "");
+  request.mutable_filter()->mutable_selector()->Clear();
+  request.mutable_filter()->mutable_selector()->add_run_ids(anns_.run_id);
+  EXPECT_TRUE(absl::IsPermissionDenied(
+      Ask<v1::NoteRunsResponse>(&calls_->note_runs, stranger_, request).status));
+  // Where the daemon is not private he sees it, and may not write on it.
+  EXPECT_THAT(
+      std::string(Ask<v1::NoteRunsResponse>(&calls_->note_runs, bob_, request).status.message()),
+      HasSubstr("belongs to ann; only its owner or an admin may note it"));
 }
 
 TEST(LeaveOutlines, LeavesOnesOwnJobsAsTheyAre) {
