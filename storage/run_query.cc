@@ -128,14 +128,16 @@ void RunQuery::AddSelection(const v1::RunFilter& filter, const JobFilter& select
   const std::string sweeps = IdList(selected.sweep_ids);
   if (names_runs) {
     std::vector<uint64_t> jobs_of_runs;
+    std::vector<int64_t> ids;
     for (const RunPlace& run : RunsNamed(database_, filter.selector())) {
-      jobs_of_runs.push_back(run.job_id);
       named_runs_.push_back(run.id);
+      jobs_of_runs.push_back(run.job_id);
+      ids.push_back(run.id);
     }
     // The first condition alone leads through the index.
     selection_.Add(absl::StrCat("job_id IN (", SelectedJobs(), " UNION ", kListed, ") AND (",
                                 In("id"), " OR job_id IN (", SelectedJobs(), "))"),
-                   {jobs, sweeps, IdList(jobs_of_runs), IdList(named_runs_), jobs, sweeps});
+                   {jobs, sweeps, IdList(jobs_of_runs), IdList(ids), jobs, sweeps});
   } else if (!selected.job_ids.empty() || !selected.sweep_ids.empty()) {
     selection_.Add(absl::StrCat("job_id IN (", SelectedJobs(), ")"), {jobs, sweeps});
   }

@@ -57,8 +57,9 @@ std::string Counted(const std::map<std::string, uint64_t>& counts) {
 
 std::string KindOf(const v1::Run& row) {
   const bool is_finished = row.outcome() != v1::OUTCOME_UNSPECIFIED;
-  return fmt::format("{} {}", Word(row.purpose()),
-                     is_finished ? Word(row.outcome()) : Word(row.job_state()));
+  return fmt::format("{} {}{}", Word(row.purpose()),
+                     is_finished ? Word(row.outcome()) : Word(row.job_state()),
+                     row.invalid_reason().empty() ? "" : " (invalid)");
 }
 
 // Of a selector and labels that no run has.
@@ -80,6 +81,7 @@ absl::Status NothingMatches(const v1::RunFilter& filter, DaemonChannel* channel)
   v1::RunFilter chosen;
   *chosen.mutable_selector() = filter.selector();
   *chosen.mutable_labels() = filter.labels();
+  chosen.set_include_invalid(true);
   std::map<std::string, uint64_t> counts;
   const absl::Status status = ForEachPart(Request(chosen, v1::ROW_KIND_RUN), channel,
                                           [&counts](const v1::ExportRunsResponse& part) {

@@ -193,6 +193,16 @@ TEST_F(KeepCommands, TablesSayOfAnInvalidRunWhy) {
   EXPECT_TRUE(service_.exports().back().filter().include_invalid());
 }
 
+TEST_F(KeepCommands, AnExportOfInvalidRunsAloneSaysWhatThereIs) {
+  service_.on_export = [](const v1::ExportRunsRequest& request) {
+    if (!request.filter().include_invalid()) return std::vector<v1::Run>();
+    return std::vector<v1::Run>{InvalidRun()};
+  };
+  EXPECT_EQ(Program({"export", "17", "--format", "csv"}), 4);
+  EXPECT_THAT(err_.str(), HasSubstr("no run matches; without the filters there are: 1 measure OK "
+                                    "(invalid)"));
+}
+
 TEST_F(KeepCommands, ShowHasTheNoteLineByLine) {
   service_.on_get_run = [](const v1::GetRunRequest&) {
     std::vector<v1::GetRunResponse> parts(1);
@@ -227,7 +237,7 @@ TEST(InvalidWords, ComeBeforeWhatElseARowSays) {
   v1::Run run = ShrunkRun();
   EXPECT_EQ(format::InvalidWords(run), "");
   run.set_invalid_reason("why");
-  EXPECT_EQ(format::NoteWords(run), "invalid: why; batch 4 -> 2 (OOM)");
+  EXPECT_THAT(format::NoteWords(run), testing::StartsWith("invalid: why; batch 4 -> 2 (OOM)"));
 }
 
 }  // namespace
