@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <iterator>
 #include <map>
+#include <set>
 #include <string>
 
 #include "server/measure/advice.h"
@@ -41,6 +42,22 @@ std::vector<v1::Run> OfOneSize(const std::vector<v1::Run>& launches) {
 }
 
 }  // namespace
+
+std::vector<v1::Run> ValidRuns(std::vector<v1::Run> runs, const std::set<std::string>& kept) {
+  const auto is_invalid = [&kept](const v1::Run& run) {
+    return !run.invalid_reason().empty() && kept.count(run.run_id()) == 0;
+  };
+  if (std::none_of(runs.begin(), runs.end(), is_invalid)) return runs;
+  std::set<uint32_t> struck;
+  for (const v1::Run& result : LaunchRuns(runs)) {
+    if (is_invalid(result) && result.purpose() != v1::PURPOSE_FIT) struck.insert(result.launch());
+  }
+  const auto is_out = [&](const v1::Run& run) {
+    return is_invalid(run) || struck.count(run.launch()) > 0;
+  };
+  runs.erase(std::remove_if(runs.begin(), runs.end(), is_out), runs.end());
+  return runs;
+}
 
 std::vector<v1::Run> LaunchRuns(const std::vector<v1::Run>& runs) {
   std::map<uint32_t, const v1::Run*> by_launch;

@@ -3,11 +3,18 @@
 #pragma once
 
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::measure {
+
+// Of the runs of one job those that nobody declared invalid. Of a launch whose last OK run is
+// invalid none stays, but in `fit`, whose runs stand for themselves: what ran before it was not
+// good enough to stay. Runs whose ids are in `kept` are taken for valid.
+std::vector<v1::Run> ValidRuns(std::vector<v1::Run> runs, const std::set<std::string>& kept);
 
 // One run for each launch of one job that was measured, by launch: the last one that ended OK, by
 // number, as what ran before it was not good enough to stay. It stands even if a later try of the

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "proto/samples.h"
 #include "server/measure/launch_runs.h"
@@ -43,22 +46,36 @@ void AppendCells(std::vector<v1::Run> runs, bool exclude_contaminated,
   }
 }
 
+// What stays in a cell though it is invalid: all, or what is named.
+struct Kept {
+  explicit Kept(const v1::RunFilter& filter) : all(filter.include_invalid()) {
+    if (filter.selector().all()) return;
+    run_ids.insert(filter.selector().run_ids().begin(), filter.selector().run_ids().end());
+  }
+  bool all = false;
+  std::set<std::string> run_ids;
+};
+
 // Runs come by job: collects those of one job and turns them into rows when the next job begins.
 class Cells {
  public:
-  explicit Cells(bool exclude_contaminated) : exclude_contaminated_(exclude_contaminated) {}
+  explicit Cells(const v1::RunFilter& filter)
+      : exclude_contaminated_(filter.exclude_contaminated()), kept_(filter) {}
 
   void Take(v1::Run run, v1::ExportRunsResponse* rows) {
     if (!runs_.empty() && runs_.back().job_id() != run.job_id()) Flush(rows);
     runs_.push_back(std::move(run));
   }
   void Flush(v1::ExportRunsResponse* rows) {
-    if (!runs_.empty()) AppendCells(std::move(runs_), exclude_contaminated_, rows);
-    runs_.clear();
+    std::vector<v1::Run> runs;
+    runs.swap(runs_);
+    if (!kept_.all) runs = measure::ValidRuns(std::move(runs), kept_.run_ids);
+    if (!runs.empty()) AppendCells(std::move(runs), exclude_contaminated_, rows);
   }
 
  private:
   const bool exclude_contaminated_;
+  const Kept kept_;
   std::vector<v1::Run> runs_;
 };
 
@@ -102,9 +119,10 @@ absl::Status ExportRuns::StreamCells(const v1::ExportRunsRequest& request,
                                      const storage::JobFilter& selected,
                                      const Sink<v1::ExportRunsResponse>& sink) const {
   v1::RunFilter filter = request.filter();
-  Cells cells(filter.exclude_contaminated());
+  Cells cells(filter);
   // A cell must know of the result that it leaves out: else a failure before it would stand there.
   filter.clear_exclude_contaminated();
+  filter.set_include_invalid(true);
   uint64_t unreadable = 0;
   const absl::Status status = runs_->Export(
       filter, selected, request.with_unfinished(),

@@ -185,6 +185,19 @@ TEST(LaunchRuns, AContaminatedResultThatIsLeftOutIsNoFailure) {
   EXPECT_EQ(quiet->validity(), v1::VALIDITY_CLEAN);
 }
 
+TEST(ValidRuns, OfALaunchWhoseResultIsInvalidNoneStays) {
+  auto runs = Runs({{0, 0, kOutOfMemory}, {0, 5}, {1, 9, v1::OUTCOME_OK, kContaminated}, {1, 6}});
+  EXPECT_THAT(Ids(ValidRuns(runs, {})), ElementsAre("7.1", "7.2", "7.3", "7.4"));
+  runs[1].set_invalid_reason("fan");
+  EXPECT_THAT(Ids(ValidRuns(runs, {})), ElementsAre("7.3", "7.4"));
+  EXPECT_THAT(Ids(ValidRuns(runs, {"7.2"})), ElementsAre("7.1", "7.2", "7.3", "7.4"));
+  // A try that was no result goes alone.
+  runs[2].set_invalid_reason("fan");
+  EXPECT_THAT(Ids(ValidRuns(runs, {})), ElementsAre("7.4"));
+  for (v1::Run& run : runs) run.set_purpose(v1::PURPOSE_FIT);
+  EXPECT_THAT(Ids(ValidRuns(runs, {})), ElementsAre("7.1", "7.4"));
+}
+
 TEST(LaunchRuns, OneRunStandsForAJobThatCannotBePooled) {
   EXPECT_EQ(OneOf(Runs({{0, 9, v1::OUTCOME_OK, kContaminated}, {0, 5}, {1, 6}})).run_id(), "7.3");
   EXPECT_EQ(OneOf(Runs({{0, 9}, {0, 0, v1::OUTCOME_CRASHED}})).run_id(), "7.1");

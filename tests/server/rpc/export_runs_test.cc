@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "server/rpc/compare_warmups.h"
+#include "storage/run_words.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::rpc {
@@ -108,6 +109,32 @@ TEST_F(ExportRunsTest, ALadderWithAContaminatedResultIsNotOutOfMemoryWhereThatIs
   EXPECT_EQ(quiet[0].job_id(), plain);
   // An attempt is a row of its own among runs.
   EXPECT_EQ(Rows(v1::ROW_KIND_RUN, /*exclude_contaminated=*/true).size(), 2U);
+}
+
+TEST_F(ExportRunsTest, AnInvalidResultLeavesNothingOfItsLaunchInACell) {
+  const uint64_t laddered = SubmitOne(storage::MakeJob());
+  storage::FinishedRun failed = storage::Ended(Start(laddered, 0), v1::OUTCOME_OUT_OF_MEMORY);
+  Finish(failed, storage::TryAgain(2, 256));
+  Run(laddered, 0, 500);
+  const uint64_t three = SubmitOne(storage::MakeJob("small", 3));
+  Run(three, 0, 900, /*bad=*/true);
+  for (const uint32_t launch : {0U, 1U, 2U}) Run(three, launch, 440 + 10 * launch);
+  const auto declare = [&](const std::string& run_id) {
+    v1::RunFilter filter;
+    filter.mutable_selector()->add_run_ids(run_id);
+    EXPECT_TRUE(storage::RunWords(database_.get()).Invalidate(filter, {}, "fan", ann_).ok());
+  };
+  declare("1.2");
+  declare("2.2");  // the good try of launch 0
+  EXPECT_THAT(Cells(), ElementsAre("2: 455 ms over 2, CLEAN"));
+  EXPECT_EQ(Rows(v1::ROW_KIND_RUN).size(), 4U) << "each is a row of its own among runs";
+  v1::ExportRunsRequest request;
+  request.set_rows(v1::ROW_KIND_CELL);
+  request.mutable_filter()->set_include_invalid(true);
+  EXPECT_EQ(States(request).size(), 2U);
+  request.mutable_filter()->set_include_invalid(false);
+  request.mutable_filter()->mutable_selector()->add_run_ids("1.2");
+  EXPECT_EQ(States(request).size(), 1U) << "by its own name";
 }
 
 TEST_F(ExportRunsTest, ACellOfMoreRunsThanABatchIsOneRow) {
