@@ -31,6 +31,7 @@ absl::Status CompareWarmups::Answer(const storage::Caller& caller,
   if (!selected.ok()) return selected.status();
   v1::RunFilter filter;
   filter.add_purposes(v1::PURPOSE_WARMUP);
+  filter.set_include_invalid(true);  // what an invalid result leaves is not what came before it
   std::vector<v1::Run> runs;
   uint64_t unreadable = 0;
   const absl::Status read = runs_->Export(
@@ -48,7 +49,10 @@ absl::Status CompareWarmups::Answer(const storage::Caller& caller,
                     request.sweep_id()));
   }
   *response = DescribeWarmups(runs);
-  return absl::OkStatus();
+  if (!response->runs().empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("all finished runs of sweep {} were declared invalid, must have a valid one",
+                  request.sweep_id()));
 }
 
 }  // namespace torchlap::rpc

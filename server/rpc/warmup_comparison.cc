@@ -34,7 +34,8 @@ std::vector<v1::Run> OneOfEachJob(const std::vector<v1::Run>& runs) {
   for (auto begin = runs.begin(); begin != runs.end();) {
     const auto end = std::find_if(
         begin, runs.end(), [&](const v1::Run& run) { return run.job_id() != begin->job_id(); });
-    chosen.push_back(measure::OneOf({begin, end}));
+    const std::vector<v1::Run> valid = measure::ValidRuns({begin, end}, {});
+    if (!valid.empty()) chosen.push_back(measure::OneOf(valid));
     begin = end;
   }
   return chosen;

@@ -7,8 +7,8 @@
 
 namespace torchlap::rpc {
 
-// `runs`: all of purpose warmup in one sweep, by job. Of each job one stands in the answer
-// (server/measure/launch_runs.h, OneOf).
+// `runs`: all of purpose warmup in one sweep, by job. Of each job one stands in the answer, of its
+// valid runs if there are any (server/measure/launch_runs.h, OneOf, ValidRuns).
 v1::CompareWarmupsResponse DescribeWarmups(const std::vector<v1::Run>& runs);
 
 }  // namespace torchlap::rpc

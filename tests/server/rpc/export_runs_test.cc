@@ -265,6 +265,18 @@ TEST_F(ExportRunsTest, AWarmupSweepComparesTheLastTryOfEachCell) {
   ASSERT_EQ(response.runs_size(), 2);
   EXPECT_EQ(response.runs(0).run_id(), "1.2");
   EXPECT_EQ(response.runs(1).run_id(), "2.1");
+  const auto declare = [&](uint64_t job_id) {
+    storage::JobFilter job;
+    job.job_ids = {job_id};
+    EXPECT_TRUE(storage::RunWords(database_.get()).Invalidate({}, job, "fan", ann_).ok());
+  };
+  declare(sweep.job_ids[0]);
+  ASSERT_TRUE(CompareWarmups(jobs_.get(), runs_.get()).Answer(ann_, request, &response).ok());
+  ASSERT_EQ(response.runs_size(), 1);
+  EXPECT_EQ(response.runs(0).run_id(), "2.1");
+  declare(sweep.job_ids[1]);
+  EXPECT_EQ(CompareWarmups(jobs_.get(), runs_.get()).Answer(ann_, request, &response).message(),
+            "all finished runs of sweep 1 were declared invalid, must have a valid one");
 }
 
 TEST_F(ExportRunsTest, AWarmupSweepIsNotComparedWithoutTheRunsThatCannotBeRead) {
