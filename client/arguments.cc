@@ -22,6 +22,14 @@ constexpr char kExitCodes[] =
     "Exit codes: 0 succeeded, 1 usage, 2 the job failed, 3 daemon not reached, 4 not found or "
     "refused,\n6 result not written, 130 interrupted, 143 terminated.";
 
+constexpr char kFailOnExitCodes[] =
+    "Exit codes: 0 succeeded, 1 usage, 2 a job of --until-decided failed, 3 daemon not reached,\n4 "
+    "not found or refused, 5 --fail-on has happened, 6 result not written, 130 interrupted, 143 "
+    "terminated.";
+constexpr char kTrendExitCodes[] =
+    "Exit codes: 0 succeeded, 1 usage, 3 daemon not reached, 4 not found or refused, 5 --fail-on "
+    "has\nhappened, 6 result not written.";
+
 void AddSelectors(CLI::App* app, Words* words, const std::string& help) {
   app->add_option("SELECTOR", *words, help)->type_name("");
 }
@@ -142,11 +150,13 @@ void AddServiceQueries(CLI::App* app, AllOptions* all) {
 }
 
 void AddHistory(CLI::App* app, AllOptions* all) {
-  AddCompareFlags(
-      app->add_subcommand("compare", "is B faster than A, cell by cell, and may one say so"),
-      &all->compare);
-  AddTrendFlags(app->add_subcommand("trend", "series over time, and when they changed"),
-                &all->trend);
+  auto* compare =
+      app->add_subcommand("compare", "is B faster than A, cell by cell, and may one say so");
+  AddCompareFlags(compare, &all->compare);
+  compare->footer(kFailOnExitCodes);
+  auto* trend = app->add_subcommand("trend", "series over time, and when they changed");
+  AddTrendFlags(trend, &all->trend);
+  trend->footer(kTrendExitCodes);
   AddBaselineFlags(
       app->add_subcommand("baseline", "the runs that new ones are held against: set, show, clear"),
       &all->baseline);

@@ -13,6 +13,8 @@ inline constexpr int kExitJobFailed = 2;
 inline constexpr int kExitProblemFound = 2;  // of doctor
 inline constexpr int kExitUnavailable = 3;
 inline constexpr int kExitRefused = 4;
+// What --fail-on named has happened.
+inline constexpr int kExitFailOn = 5;
 // The result could not be written. What was done all the same stands on stderr.
 inline constexpr int kExitOutput = 6;
 inline constexpr int kExitTimedOut = 124;

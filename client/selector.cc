@@ -15,7 +15,7 @@ namespace torchlap::client {
 namespace {
 
 constexpr char kSelectorForms[] =
-    "a job (17), a run (17.2), sweep:3, sweep:NAME, last, all or label:k=v";
+    "a job (17), a run (17.2), sweep:3, sweep:NAME, last, baseline, all or label:k=v";
 constexpr char kJobSelectorForms[] = "a job (17), sweep:3, sweep:NAME, last or label:k=v";
 
 // A positive number; nothing for anything else.
@@ -65,12 +65,21 @@ bool AddName(const std::string& word, v1::Selector* selector) {
     selector->add_run_ids(*run);
   } else if (word == "last") {
     selector->set_last(true);
+  } else if (word == "baseline") {
+    selector->set_baseline(true);
   } else if (word == "all") {
     selector->set_all(true);
   } else {
     return AddSweep(word, selector);
   }
   return true;
+}
+
+// What of it is not about jobs; empty: all of it is.
+std::string NoJobs(const v1::Selector& selector) {
+  if (selector.all()) return "all";
+  if (selector.baseline()) return "baseline";
+  return selector.run_ids_size() > 0 ? selector.run_ids(0) + ", a run" : "";
 }
 
 template <typename Enum, typename Field>
@@ -156,9 +165,7 @@ absl::StatusOr<Selection> ParseSelectors(const std::vector<std::string>& words) 
 absl::StatusOr<Selection> ParseJobSelectors(const std::vector<std::string>& words) {
   auto selection = ParseSelectors(words);
   if (!selection.ok()) return selection;
-  if (selection->selector.run_ids_size() > 0 || selection->selector.all()) {
-    const std::string word =
-        selection->selector.all() ? "all" : selection->selector.run_ids(0) + ", a run";
+  if (const std::string word = NoJobs(selection->selector); !word.empty()) {
     return absl::InvalidArgumentError(
         fmt::format("selector is {}, must be {}", word, kJobSelectorForms));
   }
@@ -189,7 +196,7 @@ absl::StatusOr<Id> ParseId(const std::string& word) {
         "show needs an id: a job (17), a run (17.2), last or a sweep (sweep:3, sweep:NAME)");
   }
   v1::Selector selector;
-  const bool is_known = AddName(word, &selector) && !selector.all();
+  const bool is_known = AddName(word, &selector) && !selector.all() && !selector.baseline();
   if (!is_known) {
     return absl::InvalidArgumentError(fmt::format(
         "id is {}, must be a job (17), a run (17.2), last or a sweep (sweep:3, sweep:NAME)", word));

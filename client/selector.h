@@ -1,5 +1,5 @@
 // Which jobs and runs a command is about: selectors (`17`, `17.2`, `sweep:3`, `sweep:NAME`, `last`,
-// `label:k=v`) and the filters beside them. Pure.
+// `baseline`, `label:k=v`) and the filters beside them. Pure.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -42,10 +42,10 @@ struct FilterWords {
   bool include_invalid = false;
 };
 
-// Also takes `all`. INVALID_ARGUMENT: a word that is none of them.
+// Also takes `all` and `baseline`. INVALID_ARGUMENT: a word that is none of them.
 absl::StatusOr<Selection> ParseSelectors(const std::vector<std::string>& words);
 
-// The same where jobs are meant: INVALID_ARGUMENT for a run and for `all`. No words: `last`.
+// The same where jobs are meant: INVALID_ARGUMENT for a run, `baseline` and `all`. No words: `last`.
 absl::StatusOr<Selection> ParseJobSelectors(const std::vector<std::string>& words);
 
 // A filter of what was given; nothing is added. `now_ns` is what --since 7d counts from.

@@ -96,34 +96,47 @@ absl::StatusOr<v1::Job> FetchJob(uint64_t job_id, DaemonChannel* channel) {
   return std::move(*response->mutable_job());
 }
 
+absl::StatusOr<FollowedSweep> SubmitAndFollowOn(v1::SubmitJobsRequest request,
+                                                const FollowOptions& options,
+                                                const OutputWords& output, const Console& console,
+                                                Interrupts* interrupts, DaemonChannel* channel) {
+  auto submitted = SubmitOnce(std::move(request), channel);
+  if (!submitted.ok()) return submitted.status();
+  const uint64_t sweep_id = submitted->sweep_id();
+  *console.err << StartLine(*submitted) << std::endl;
+
+  SweepProgress progress;
+  ProgressDisplay display(console);
+  auto end = Follow(SweepSelector(sweep_id), options, channel, interrupts, &progress, &display);
+  display.Clear();
+  if (!end.ok()) return WithSweep(end.status(), sweep_id);
+  FollowedSweep followed;
+  followed.submitted = *std::move(submitted);
+  followed.failed_jobs = progress.failed();
+  if (*end == FollowEnd::kInterrupted) {
+    followed.exit_code = Detach(sweep_id, output, console, interrupts, channel);
+  }
+  return followed;
+}
+
 absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowOptions& options,
                                     const OutputWords& output, const Invocation& invocation,
                                     const ReportSweep& report) {
   Interrupts interrupts;
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();
-  auto submitted = SubmitOnce(std::move(request), channel->get());
-  if (!submitted.ok()) return submitted.status();
-  const uint64_t sweep_id = submitted->sweep_id();
-  *invocation.console.err << StartLine(*submitted) << std::endl;
-
-  SweepProgress progress;
-  ProgressDisplay display(invocation.console);
-  auto end =
-      Follow(SweepSelector(sweep_id), options, channel->get(), &interrupts, &progress, &display);
-  display.Clear();
-  if (!end.ok()) return WithSweep(end.status(), sweep_id);
-  if (*end == FollowEnd::kInterrupted) {
-    return Detach(sweep_id, output, invocation.console, &interrupts, channel->get());
-  }
+  const auto followed = SubmitAndFollowOn(std::move(request), options, output, invocation.console,
+                                          &interrupts, channel->get());
+  if (!followed.ok()) return followed.status();
+  if (followed->exit_code) return *followed->exit_code;
   interrupts.LetThemEnd();
-  if (absl::Status status = report(*submitted, channel->get()); !status.ok()) {
+  if (absl::Status status = report(followed->submitted, channel->get()); !status.ok()) {
     return WithRemark(status,
                       fmt::format("sweep:{0} has ended all the same, print it again: torchlap "
                                   "export sweep:{0}",
-                                  sweep_id));
+                                  followed->submitted.sweep_id()));
   }
-  return progress.failed() == 0 ? kExitOk : kExitJobFailed;
+  return followed->failed_jobs == 0 ? kExitOk : kExitJobFailed;
 }
 
 }  // namespace torchlap::client

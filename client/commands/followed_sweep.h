@@ -12,6 +12,7 @@
 #include "client/commands/commands.h"
 #include "client/daemon_channel.h"
 #include "client/follow.h"
+#include "client/interrupts.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::client {
@@ -28,6 +29,20 @@ using ReportSweep =
 absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowOptions& options,
                                     const OutputWords& output, const Invocation& invocation,
                                     const ReportSweep& report);
+
+struct FollowedSweep {
+  v1::SubmitJobsResponse submitted;
+  size_t failed_jobs = 0;
+  // 130 or 143: it was detached from, which has been said, or cancelled.
+  std::optional<int> exit_code;
+};
+
+// The same up to the report, for who submits several sweeps one after another: `interrupts` were
+// made before the channel.
+absl::StatusOr<FollowedSweep> SubmitAndFollowOn(v1::SubmitJobsRequest request,
+                                                const FollowOptions& options,
+                                                const OutputWords& output, const Console& console,
+                                                Interrupts* interrupts, DaemonChannel* channel);
 
 // What Ctrl-C leaves, and how to go on: `detached: WHAT; follow it: torchlap watch SELECTORS; ...`,
 // without an end. The file that was to be written is not: which command writes it.

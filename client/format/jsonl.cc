@@ -20,6 +20,10 @@ absl::Status Write(const Document& document, std::ostream& out) {
 }  // namespace
 
 constinit const Format kJsonLines = {
-    "jsonl", "jsonl", {Content::kRuns, Content::kList, Content::kSamples}, v1::ROW_KIND_RUN, Write};
+    "jsonl",
+    "jsonl",
+    {Content::kRuns, Content::kList, Content::kResult, Content::kSamples},
+    v1::ROW_KIND_RUN,
+    Write};
 
 }  // namespace torchlap::client::format

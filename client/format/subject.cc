@@ -98,6 +98,10 @@ void SetPrecision(v1::Precision precision, v1::Workload* workload) {
   if (v1::TransformerLm* model = ModelOf(workload)) model->set_precision(precision);
 }
 
+void SetAttention(v1::Attention attention, v1::Workload* workload) {
+  if (v1::TransformerLm* model = ModelOf(workload)) model->set_attention(attention);
+}
+
 void SetOptimizer(v1::Optimizer optimizer, v1::Workload* workload) {
   if (v1::TransformerLm* model = ModelOf(workload)) model->set_optimizer(optimizer);
 }

@@ -53,6 +53,7 @@ std::string WorkloadWords(const v1::Workload& workload);
 void SetSizes(uint32_t batch_size, uint32_t context_length, v1::Workload* workload);
 void SetPass(v1::PassType pass, v1::Workload* workload);
 void SetPrecision(v1::Precision precision, v1::Workload* workload);
+void SetAttention(v1::Attention attention, v1::Workload* workload);
 void SetOptimizer(v1::Optimizer optimizer, v1::Workload* workload);
 
 }  // namespace torchlap::client::format

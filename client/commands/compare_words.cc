@@ -1,0 +1,182 @@
+#include "client/commands/compare_words.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "client/parse_words.h"
+#include "client/value_list.h"
+#include "proto/words.h"
+
+namespace torchlap::client {
+namespace {
+
+constexpr std::array<std::string_view, 13> kAxes = {
+    "precision", "attention", "optimizer", "device",   "device-model", "batch", "context",
+    "size",      "threads",   "timing",    "torchlap", "torch",        "driver"};
+constexpr std::string_view kLabelAxis = "label:";
+
+constexpr uint32_t kUsualMaxLaunches = 32;
+// One launch a side decides nothing; more than this no job may have.
+constexpr uint32_t kLeastMaxLaunches = 2;
+constexpr uint32_t kMostMaxLaunches = 1000;
+
+constexpr char kUsage[] =
+    "two selectors, A and B (torchlap compare sweep:3 sweep:4), or --by AXIS within one selection";
+
+absl::Status CheckAxis(const std::string& axis) {
+  const bool is_label = axis.rfind(kLabelAxis, 0) == 0 && axis.size() > kLabelAxis.size();
+  if (is_label || std::find(kAxes.begin(), kAxes.end(), axis) != kAxes.end()) {
+    return absl::OkStatus();
+  }
+  return Invalid(fmt::format("--by is {}, must be {} or label:KEY", axis.empty() ? "''" : axis,
+                             fmt::join(kAxes, ", ")));
+}
+
+// `precision=fp32`: the axis, and the value that is A.
+absl::Status SetAxis(const std::string& by, v1::CompareRunsRequest* request) {
+  const std::string axis = by.substr(0, by.find('='));
+  if (absl::Status status = CheckAxis(axis); !status.ok()) return status;
+  request->set_by(axis);
+  if (axis.size() == by.size()) return absl::OkStatus();
+  request->set_reference(by.substr(axis.size() + 1));
+  if (!request->reference().empty()) return absl::OkStatus();
+  return Invalid(fmt::format("--by is {}, must have a value behind the =, or no =", by));
+}
+
+absl::StatusOr<v1::RunFilter> SideFilter(const FilterWords& filter,
+                                         const std::vector<std::string>& selectors,
+                                         int64_t now_ns) {
+  FilterWords words = filter;
+  words.selectors = selectors;
+  return BuildFilter(words, now_ns);
+}
+
+absl::Status SetWithin(const CompareOptions& options, int64_t now_ns, CompareWords* words) {
+  if (absl::Status status = SetAxis(*options.by, &words->request); !status.ok()) return status;
+  auto filter = SideFilter(options.filter, options.operands, now_ns);
+  if (!filter.ok()) return filter.status();
+  if (options.operands.empty()) filter->mutable_selector()->set_last(true);
+  *words->request.mutable_a() = *std::move(filter);
+  words->a =
+      options.operands.empty() ? "last" : fmt::format("{}", fmt::join(options.operands, " "));
+  return absl::OkStatus();
+}
+
+absl::Status SetSides(const CompareOptions& options, int64_t now_ns, CompareWords* words) {
+  if (options.operands.size() != 2) {
+    return Invalid(fmt::format("compare needs {}, got {} selector{}", kUsage,
+                               options.operands.size(), options.operands.size() == 1 ? "" : "s"));
+  }
+  words->a = options.operands[0];
+  words->b = options.operands[1];
+  return FirstError(
+      {Assign(SideFilter(options.filter, {words->a}, now_ns), words->request.mutable_a()),
+       Assign(SideFilter(options.filter, {words->b}, now_ns), words->request.mutable_b())});
+}
+
+absl::Status SetMinEffect(const std::optional<std::string>& text, CompareWords* words) {
+  if (!text) return absl::OkStatus();
+  if (*text == "learned") {
+    words->request.set_learn_min_effect(true);
+    return absl::OkStatus();
+  }
+  const auto share = ParseRatio("--min-effect", *text);
+  if (share.ok() && *share > 0 && *share <= 1) {
+    words->request.set_min_effect(*share);
+    return absl::OkStatus();
+  }
+  return Invalid(
+      fmt::format("--min-effect is {}, must be above 0 and at most 100% (1%, 0.01), or "
+                  "learned",
+                  text->empty() ? "''" : *text));
+}
+
+std::optional<v1::Phase> PhaseOf(const std::string& word) {
+  if (word == "step") return v1::PHASE_UNSPECIFIED;
+  const auto phase = ParseWord<v1::Phase>(word);
+  return phase == v1::PHASE_BUILD ? std::nullopt : phase;
+}
+
+absl::Status SetPhases(const std::optional<std::string>& text, CompareWords* words) {
+  words->phases = {v1::PHASE_UNSPECIFIED};
+  if (!text) return absl::OkStatus();
+  const auto list = ParseList("--phase", {*text});
+  if (!list.ok()) return list.status();
+  words->phases.clear();
+  if (*list == std::vector<std::string>{"all"}) return absl::OkStatus();
+  for (const std::string& word : *list) {
+    const auto phase = PhaseOf(word);
+    if (!phase) {
+      return Invalid(fmt::format(
+          "--phase is {}, must be step, forward, loss, backward, optimizer, or all alone", word));
+    }
+    words->phases.push_back(*phase);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetFailOn(const std::optional<std::string>& text, format::FailOn* fail_on) {
+  if (!text) return absl::OkStatus();
+  const auto list = ParseList("--fail-on", {*text});
+  if (!list.ok()) return list.status();
+  for (const std::string& word : *list) {
+    if (word == "slower") {
+      fail_on->slower = true;
+    } else if (word == "inconclusive") {
+      fail_on->inconclusive = true;
+    } else if (word == "incomparable") {
+      fail_on->incomparable = true;
+    } else {
+      return Invalid(
+          fmt::format("--fail-on is {}, must be one of slower, inconclusive, incomparable", word));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetMaxLaunches(const CompareOptions& options, CompareWords* words) {
+  if (!options.until_decided) {
+    if (!options.max_launches) return absl::OkStatus();
+    return Invalid(fmt::format("--max-launches is {} without --until-decided, which it limits",
+                               *options.max_launches));
+  }
+  words->max_launches = kUsualMaxLaunches;
+  if (!options.max_launches) return absl::OkStatus();
+  const auto launches = ReadNumber<uint32_t>(*options.max_launches);
+  if (!launches || *launches < kLeastMaxLaunches || *launches > kMostMaxLaunches) {
+    return Invalid(fmt::format("--max-launches is {}, must be {} to {}",
+                               options.max_launches->empty() ? "''" : *options.max_launches,
+                               kLeastMaxLaunches, kMostMaxLaunches));
+  }
+  words->max_launches = *launches;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<CompareWords> ParseCompare(const CompareOptions& options, int64_t now_ns) {
+  CompareWords words;
+  const absl::Status status = FirstError(
+      {options.by ? SetWithin(options, now_ns, &words) : SetSides(options, now_ns, &words),
+       SetMinEffect(options.min_effect, &words), SetPhases(options.phase, &words),
+       SetFailOn(options.fail_on, &words.fail_on), SetMaxLaunches(options, &words)});
+  if (!status.ok()) return status;
+  words.request.set_include_contaminated(options.include_contaminated);
+  return words;
+}
+
+format::Comparison ComparisonOf(const CompareWords& words) {
+  format::Comparison comparison;
+  comparison.a = words.a;
+  comparison.b = words.b;
+  comparison.by = words.request.by();
+  comparison.phases = words.phases;
+  comparison.learn_min_effect = words.request.learn_min_effect();
+  comparison.until_decided = words.max_launches.has_value();
+  return comparison;
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,405 @@
+#include "client/commands/until_decided.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "client/commands/followed_sweep.h"
+#include "client/format/subject.h"
+#include "client/parse_words.h"
+#include "proto/words.h"
+
+namespace torchlap::client {
+namespace {
+
+// Below this the exact rank test can say nothing.
+constexpr uint32_t kFirstLook = 4;
+
+// One side of a cell: a job that is run again and again. With --by several cells have one A.
+struct Source {
+  bool is_a;
+  v1::JobSpec spec;
+  std::vector<uint64_t> job_ids;  // of the new runs
+  uint32_t launches = 0;          // of them that count
+};
+
+struct Cell {
+  size_t place;  // among the cells of the first comparison
+  size_t a;      // sources
+  size_t b;
+  bool is_open = true;
+};
+
+using Ids = std::set<uint64_t>;
+
+// `17` of `17.2`.
+std::optional<uint64_t> JobOfRun(const std::string& run_id) {
+  return ReadNumber<uint64_t>(std::string_view(run_id).substr(0, run_id.find('.')));
+}
+
+std::optional<uint64_t> JobOfSide(const v1::ComparedSide& side) {
+  if (side.run_ids().empty()) return std::nullopt;
+  return JobOfRun(*side.run_ids().rbegin());
+}
+
+bool CanRunAgain(const v1::ComparedCell& cell) {
+  switch (cell.incomparable()) {
+    case v1::INCOMPARABLE_UNSPECIFIED:
+    case v1::INCOMPARABLE_ONLY_A:
+    case v1::INCOMPARABLE_ONLY_B:
+    case v1::INCOMPARABLE_ALL_CONTAMINATED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// What was asked for, on the device that it ran on.
+v1::JobSpec Again(const v1::Job& job) {
+  v1::JobSpec spec = job.spec();
+  if (!job.device().empty()) spec.set_device(job.device());
+  spec.set_purpose(v1::PURPOSE_MEASURE);
+  spec.set_priority(std::min(spec.priority(), 0));
+  spec.mutable_plan()->clear_trace();
+  return spec;
+}
+
+// The plan is A's, unless the timing is what is compared.
+void TakePlan(const v1::JobSpec& a, const std::string& by, v1::JobSpec* b) {
+  const v1::Timing timing = b->plan().timing();
+  *b->mutable_plan() = a.plan();
+  if (by == "timing") b->mutable_plan()->set_timing(timing);
+}
+
+template <typename Enum>
+bool SetWord(const std::string& word, void (*set)(Enum, v1::Workload*), v1::Workload* workload) {
+  const auto value = ParseWord<Enum>(word);
+  if (value) set(*value, workload);
+  return value.has_value();
+}
+
+bool SetSize(const std::string& text, bool is_context, v1::Workload* workload) {
+  const auto size = ReadNumber<uint32_t>(text);
+  if (!size) return false;
+  const format::Subject subject = format::SubjectOf(*workload);
+  format::SetSizes(is_context ? subject.batch_size : *size,
+                   is_context ? *size : subject.context_length, workload);
+  return true;
+}
+
+// Makes of one side's job the other's, of which there is none. False: jobs do not say such things.
+bool SetValue(const std::string& by, const std::string& value, v1::JobSpec* spec) {
+  v1::Workload* workload = spec->mutable_workload();
+  if (by == "precision") return SetWord(value, format::SetPrecision, workload);
+  if (by == "attention") return SetWord(value, format::SetAttention, workload);
+  if (by == "optimizer") return SetWord(value, format::SetOptimizer, workload);
+  if (by == "batch" || by == "context") return SetSize(value, by == "context", workload);
+  if (by == "device") spec->set_device(value);
+  return by == "device";
+}
+
+// Whether the daemon would do the same for both.
+bool AskForTheSame(v1::JobSpec a, v1::JobSpec b) {
+  for (v1::JobSpec* spec : {&a, &b}) {
+    spec->clear_labels();
+    spec->clear_priority();
+    spec->mutable_plan()->clear_launches();
+  }
+  return a.SerializeAsString() == b.SerializeAsString();
+}
+
+std::string Cells(size_t count) { return fmt::format("{} cell{}", count, count == 1 ? "" : "s"); }
+
+class Reruns {
+ public:
+  Reruns(const CompareWords& words, const v1::CompareRunsResponse& first, const Console& console,
+         Interrupts* interrupts, DaemonChannel* channel)
+      : words_(words),
+        by_(words.request.by()),
+        console_(console),
+        interrupts_(interrupts),
+        channel_(channel) {
+    for (const v1::ComparedCell& cell : first.cells()) result_.cells.push_back({cell});
+  }
+
+  absl::StatusOr<UntilDecided> Run() {
+    if (absl::Status status = Plan(); !status.ok()) return status;
+    const std::vector<uint32_t> looks = LooksUpTo(words_.max_launches.value_or(kFirstLook));
+    rate_ = FalseAlarmRateOfALook(looks.size());
+    for (const uint32_t look : looks) {
+      if (OpenCells() == 0) break;
+      if (absl::Status status = Look(look); !status.ok()) return status;
+      if (result_.exit_code) break;
+    }
+    return std::move(result_);
+  }
+
+ private:
+  absl::Status Plan();
+  absl::Status Add(size_t place);
+  // Sides of which there is a job.
+  absl::StatusOr<std::optional<v1::Job>> Fetch(std::optional<uint64_t> job_id);
+  size_t SourceOf(bool is_a, const v1::JobSpec& spec, std::optional<uint64_t> job_id);
+  size_t OpenCells() const;
+  v1::SubmitJobsRequest Missing(uint32_t look, std::vector<size_t>* sources) const;
+  absl::Status Submit(uint32_t look);
+  absl::Status Look(uint32_t look);
+  v1::CompareRunsRequest Request() const;
+  void Take(const v1::CompareRunsResponse& response);
+  const v1::ComparedCell* Find(const Cell& cell, const v1::CompareRunsResponse& response) const;
+  bool IsDecided(const v1::ComparedCell& cell) const;
+  void Remark();
+
+  const CompareWords& words_;
+  const std::string& by_;
+  const Console& console_;
+  Interrupts* const interrupts_;
+  DaemonChannel* const channel_;
+  double rate_ = 0;
+  std::map<uint64_t, v1::Job> jobs_;
+  std::map<std::pair<bool, uint64_t>, size_t> known_;  // sources of jobs
+  std::vector<Source> sources_;
+  std::vector<Cell> cells_;
+  size_t twice_the_same_ = 0;  // cells
+  size_t not_in_the_job_ = 0;
+  size_t not_to_be_run_ = 0;
+  UntilDecided result_;
+};
+
+absl::Status Reruns::Plan() {
+  for (size_t place = 0; place < result_.cells.size(); ++place) {
+    if (!CanRunAgain(result_.cells[place].cell)) {
+      ++not_to_be_run_;
+    } else if (absl::Status status = Add(place); !status.ok()) {
+      return status;
+    }
+  }
+  Remark();
+  if (!cells_.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      not_in_the_job_ > 0
+          ? "no cell can be run again as two: both sides ask for the same, and what differs "
+            "between them is not in their jobs (a driver, a version); compare without "
+            "--until-decided says what"
+          : "no cell can be run again: see why in compare without --until-decided");
+}
+
+absl::StatusOr<std::optional<v1::Job>> Reruns::Fetch(std::optional<uint64_t> job_id) {
+  if (!job_id) return std::optional<v1::Job>();
+  const auto known = jobs_.find(*job_id);
+  if (known != jobs_.end()) return std::optional<v1::Job>(known->second);
+  auto job = FetchJob(*job_id, channel_);
+  if (!job.ok()) return job.status();
+  job->clear_runs();
+  return std::optional<v1::Job>(jobs_.emplace(*job_id, *std::move(job)).first->second);
+}
+
+// The subject is a run of A, or of B where A has none.
+absl::Status Reruns::Add(size_t place) {
+  const v1::ComparedCell& cell = result_.cells[place].cell;
+  const bool is_of_b = cell.incomparable() == v1::INCOMPARABLE_ONLY_B;
+  auto a_id = JobOfSide(cell.a());
+  auto b_id = JobOfSide(cell.b());
+  std::optional<uint64_t>& of_subject = is_of_b ? b_id : a_id;
+  if (!of_subject) of_subject = JobOfRun(cell.subject().run_id());
+  const auto a_job = Fetch(a_id);
+  if (!a_job.ok()) return a_job.status();
+  const auto b_job = Fetch(b_id);
+  if (!b_job.ok()) return b_job.status();
+  if (!*a_job && !*b_job) return absl::InternalError("the daemon named no run of a cell");
+  v1::JobSpec a = Again(*a_job ? **a_job : **b_job);
+  v1::JobSpec b = Again(*b_job ? **b_job : **a_job);
+  TakePlan(a, by_, &b);
+  bool can_be_made = true;
+  if (!by_.empty() && !*a_job) can_be_made = SetValue(by_, cell.a().value(), &a);
+  if (!by_.empty() && !*b_job) can_be_made = SetValue(by_, cell.b().value(), &b);
+  const bool is_same = AskForTheSame(a, b);
+  const bool differs_elsewhere = is_same && (!by_.empty() || cell.also_differs_size() > 0);
+  if (!can_be_made || differs_elsewhere) {
+    ++not_in_the_job_;
+    return absl::OkStatus();
+  }
+  if (is_same) ++twice_the_same_;
+  cells_.push_back({place, SourceOf(true, a, a_id), SourceOf(false, b, b_id)});
+  return absl::OkStatus();
+}
+
+size_t Reruns::SourceOf(bool is_a, const v1::JobSpec& spec, std::optional<uint64_t> job_id) {
+  if (job_id) {
+    const auto [known, is_new] = known_.insert({{is_a, *job_id}, sources_.size()});
+    if (!is_new) return known->second;
+  }
+  sources_.push_back({is_a, spec, {}});
+  return sources_.size() - 1;
+}
+
+void Reruns::Remark() {
+  format::Lines& remarks = result_.remarks;
+  if (twice_the_same_ > 0) {
+    remarks.push_back(
+        fmt::format("A and B ask for the same in {}: run again they are one job, measured twice",
+                    Cells(twice_the_same_)));
+  }
+  if (not_in_the_job_ > 0) {
+    remarks.push_back(
+        fmt::format("not run again: {}, as what differs between the sides is not in their jobs",
+                    Cells(not_in_the_job_)));
+  }
+  if (not_to_be_run_ > 0) {
+    remarks.push_back(
+        fmt::format("not run again: {} that cannot be compared", Cells(not_to_be_run_)));
+  }
+}
+
+size_t Reruns::OpenCells() const {
+  return static_cast<size_t>(
+      std::count_if(cells_.begin(), cells_.end(), [](const Cell& cell) { return cell.is_open; }));
+}
+
+v1::SubmitJobsRequest Reruns::Missing(uint32_t look, std::vector<size_t>* sources) const {
+  std::set<size_t> needed;
+  for (const Cell& cell : cells_) {
+    if (cell.is_open) needed.insert({cell.a, cell.b});
+  }
+  v1::SubmitJobsRequest request;
+  request.set_shuffle(true);
+  for (const size_t source : needed) {
+    if (sources_[source].launches >= look) continue;
+    v1::JobSpec* spec = request.add_jobs();
+    *spec = sources_[source].spec;
+    spec->mutable_plan()->set_launches(look - sources_[source].launches);
+    sources->push_back(source);
+  }
+  return request;
+}
+
+absl::Status Reruns::Submit(uint32_t look) {
+  std::vector<size_t> sources;
+  v1::SubmitJobsRequest request = Missing(look, &sources);
+  if (sources.empty()) return absl::OkStatus();
+  SayLine(console_,
+          fmt::format("up to {} launches a side: {} without a verdict", look, Cells(OpenCells())));
+  const auto followed =
+      SubmitAndFollowOn(std::move(request), {}, {}, console_, interrupts_, channel_);
+  if (!followed.ok()) return followed.status();
+  result_.exit_code = followed->exit_code;
+  result_.any_job_failed = result_.any_job_failed || followed->failed_jobs > 0;
+  if (followed->submitted.job_ids_size() != static_cast<int>(sources.size())) {
+    return absl::InternalError(fmt::format("the daemon made {} jobs of {}",
+                                           followed->submitted.job_ids_size(), sources.size()));
+  }
+  for (size_t i = 0; i < sources.size(); ++i) {
+    sources_[sources[i]].job_ids.push_back(followed->submitted.job_ids(static_cast<int>(i)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Reruns::Look(uint32_t look) {
+  if (interrupts_->happened()) {
+    result_.exit_code = interrupts_->exit_code();
+    return absl::OkStatus();
+  }
+  if (absl::Status status = Submit(look); !status.ok() || result_.exit_code) return status;
+  const auto response = channel_->CompareRuns(Request());
+  if (!response.ok()) return response.status();
+  Take(*response);
+  return absl::OkStatus();
+}
+
+// All new runs so far, those of decided cells too: p is adjusted over the whole table.
+v1::CompareRunsRequest Reruns::Request() const {
+  v1::CompareRunsRequest request = words_.request;
+  request.clear_a();
+  request.clear_b();
+  request.set_false_alarm_rate(rate_);
+  for (const Source& source : sources_) {
+    v1::RunFilter* side = source.is_a || !by_.empty() ? request.mutable_a() : request.mutable_b();
+    for (const uint64_t id : source.job_ids) side->mutable_selector()->add_job_ids(id);
+  }
+  if (!by_.empty()) request.set_reference(result_.cells[cells_.front().place].cell.a().value());
+  return request;
+}
+
+Ids JobsOf(const v1::ComparedSide& side) {
+  Ids ids;
+  for (const std::string& run_id : side.run_ids()) {
+    if (const auto job = JobOfRun(run_id)) ids.insert(*job);
+  }
+  return ids;
+}
+
+bool HasAny(const Ids& ids, const std::vector<uint64_t>& wanted) {
+  return std::any_of(wanted.begin(), wanted.end(),
+                     [&ids](uint64_t id) { return ids.count(id) > 0; });
+}
+
+// By the jobs of B, which no two cells share; where none of its runs counts, by those of A.
+const v1::ComparedCell* Reruns::Find(const Cell& cell,
+                                     const v1::CompareRunsResponse& response) const {
+  const v1::ComparedCell* by_a = nullptr;
+  const std::string& value = result_.cells[cell.place].cell.b().value();
+  for (const v1::ComparedCell& one : response.cells()) {
+    if (!by_.empty() && one.b().value() != value) continue;
+    Ids of_b = JobsOf(one.b());
+    Ids of_a = JobsOf(one.a());
+    if (const auto job = JobOfRun(one.subject().run_id())) {
+      of_a.insert(*job);
+      of_b.insert(*job);
+    }
+    if (HasAny(of_b, sources_[cell.b].job_ids)) return &one;
+    if (HasAny(of_a, sources_[cell.a].job_ids)) by_a = &one;
+  }
+  return by_a;
+}
+
+// Contaminated launches are made up for at the next look.
+bool Reruns::IsDecided(const v1::ComparedCell& cell) const {
+  if (cell.incomparable() != v1::INCOMPARABLE_UNSPECIFIED) {
+    return cell.incomparable() != v1::INCOMPARABLE_ALL_CONTAMINATED;
+  }
+  format::Comparison alone = ComparisonOf(words_);
+  alone.cells.push_back({cell});
+  const auto rows = format::ComparedRows(alone);
+  return std::none_of(rows.begin(), rows.end(), [](const format::ComparedRow& row) {
+    return row.phase != nullptr && row.phase->verdict() == v1::COMPARE_VERDICT_INCONCLUSIVE;
+  });
+}
+
+void Reruns::Take(const v1::CompareRunsResponse& response) {
+  for (Cell& cell : cells_) {
+    const v1::ComparedCell* found = cell.is_open ? Find(cell, response) : nullptr;
+    if (found == nullptr) continue;
+    sources_[cell.a].launches = found->a().launches();
+    sources_[cell.b].launches = found->b().launches();
+    cell.is_open = !IsDecided(*found);
+    result_.cells[cell.place] = {*found, rate_, /*ran_again=*/true};
+  }
+}
+
+}  // namespace
+
+std::vector<uint32_t> LooksUpTo(uint32_t most) {
+  std::vector<uint32_t> looks;
+  for (uint32_t look = kFirstLook; look < most; look *= 2) looks.push_back(look);
+  looks.push_back(most);
+  return looks;
+}
+
+double FalseAlarmRateOfALook(size_t looks) {
+  constexpr std::array<double, 9> kRates = {0.05,   0.0294, 0.0208, 0.0160, 0.0130,
+                                            0.0109, 0.0094, 0.0082, 0.0073};
+  return kRates[std::clamp<size_t>(looks, 1, kRates.size()) - 1];
+}
+
+absl::StatusOr<UntilDecided> RunUntilDecided(const CompareWords& words,
+                                             const v1::CompareRunsResponse& first,
+                                             const Console& console, Interrupts* interrupts,
+                                             DaemonChannel* channel) {
+  return Reruns(words, first, console, interrupts, channel).Run();
+}
+
+}  // namespace torchlap::client

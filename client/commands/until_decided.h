@@ -1,0 +1,45 @@
+// `compare --until-decided`: both sides again, interleaved, until there is a verdict.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "client/commands/commands.h"
+#include "client/commands/compare_words.h"
+#include "client/daemon_channel.h"
+#include "client/format/compare.h"
+#include "client/interrupts.h"
+#include "torchlap/v1/history.pb.h"
+
+namespace torchlap::client {
+
+// Launches a side at which it is looked for a verdict: 4, 8, 16 and so on, the last `most`.
+std::vector<uint32_t> LooksUpTo(uint32_t most);
+
+// What each of so many looks may spend, so that of equal sides 5 % get a verdict at any of them.
+// Pocock's idea (the same threshold at each look), solved for looks that double: 0.0160 for four.
+// His own table, 0.0182, is for looks at equal distances; with it 5.6 % would.
+double FalseAlarmRateOfALook(size_t looks);
+
+struct UntilDecided {
+  std::vector<format::Compared> cells;  // of the first comparison, with the verdicts of new runs
+  format::Lines remarks;
+  bool any_job_failed = false;
+  // Ctrl-C: the exit code. What goes on has been said; there is nothing to print.
+  std::optional<int> exit_code;
+};
+
+// Submits one sweep a look, of the cells that have no verdict yet, and follows it as `run` does.
+// Verdicts come from those runs alone. Cells that were never run on one side are run on both. Cells
+// that cannot be run again (they failed, or what differs between the sides is not in their jobs)
+// keep the answer `first` and are named in a remark. FAILED_PRECONDITION: that is so of all.
+// `interrupts` were made before the channel.
+absl::StatusOr<UntilDecided> RunUntilDecided(const CompareWords& words,
+                                             const v1::CompareRunsResponse& first,
+                                             const Console& console, Interrupts* interrupts,
+                                             DaemonChannel* channel);
+
+}  // namespace torchlap::client

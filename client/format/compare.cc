@@ -1,0 +1,326 @@
+#include "client/format/compare.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "client/format/numbers.h"
+#include "client/format/run_columns.h"
+#include "client/format/subject.h"
+#include "client/format/traits.h"
+#include "client/format/width.h"
+#include "client/format/words.h"
+#include "proto/words.h"
+
+namespace torchlap::client::format {
+namespace {
+
+constexpr size_t kWidth = 80;
+
+bool IsWanted(v1::Phase phase, const Comparison& comparison) {
+  const auto& wanted = comparison.phases;
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), phase) != wanted.end();
+}
+
+std::string PhaseName(const ComparedRow& row) {
+  if (row.phase == nullptr) return kNotApplicable;
+  const std::string name(Word(row.phase->phase()));
+  return name.empty() ? "step" : name;
+}
+
+// What a row without numbers is called.
+std::string IncomparableName(const ComparedRow& row) {
+  const std::string name(Word(row.compared->cell.incomparable()));
+  return name.empty() ? "not timed" : name;
+}
+
+// Ends at the first digit of the half width, and has two decimals at least.
+int RatioDecimals(double half_width) {
+  if (!(half_width > 0)) return 3;
+  return std::clamp(-static_cast<int>(std::floor(std::log10(half_width))), 2, 4);
+}
+
+std::string RatioText(const v1::ComparedPhase& phase, bool is_short) {
+  if (!phase.has_low() || !phase.has_high()) return fmt::format("{:.2f}", phase.ratio());
+  const double half_width = (phase.high() - phase.low()) / 2;
+  const int decimals = RatioDecimals(half_width);
+  if (is_short) return fmt::format("{0:.{2}f} ± {1:.{2}f}", phase.ratio(), half_width, decimals);
+  return fmt::format("{0:.{3}f} [{1:.{3}f}, {2:.{3}f}]", phase.ratio(), phase.low(), phase.high(),
+                     decimals);
+}
+
+// The interval is of the ratio: each side has its part of it.
+std::optional<double> NoiseMs(const v1::ComparedPhase& phase, double ns) {
+  if (!phase.has_low() || !phase.has_high() || phase.ratio() <= 0) return std::nullopt;
+  return (phase.high() - phase.low()) / (2 * std::sqrt(2.0)) / phase.ratio() * ns / 1e6;
+}
+
+std::string TimeText(const v1::ComparedPhase& phase, double ns) {
+  return ToNoise(ns / 1e6, NoiseMs(phase, ns));
+}
+
+std::string ShortVerdict(const ComparedRow& row) {
+  if (row.phase == nullptr) return IncomparableName(row);
+  switch (row.phase->verdict()) {
+    case v1::COMPARE_VERDICT_FASTER:
+      return "faster " + PercentShort(1 - row.phase->ratio());
+    case v1::COMPARE_VERDICT_SLOWER:
+      return "slower " + PercentShort(row.phase->ratio() - 1);
+    default:
+      return std::string(Word(row.phase->verdict()));
+  }
+}
+
+std::string PText(const v1::ComparedPhase& phase) {
+  if (!phase.has_p()) return kNotApplicable;
+  return phase.p() < 0.0001 ? "< 0.0001" : Significant(phase.p(), 2);
+}
+
+using RowText = std::function<std::string(const ComparedRow&)>;
+
+void AddRowColumn(const std::string& title, const std::vector<ComparedRow>& rows,
+                  const RowText& text, Grid* grid) {
+  grid->titles.push_back(title);
+  for (size_t i = 0; i < rows.size(); ++i) grid->rows[i].push_back(text(rows[i]));
+}
+
+// What only rows with numbers have.
+void AddPhaseColumn(const std::string& title, const std::vector<ComparedRow>& rows,
+                    const std::function<std::string(const v1::ComparedPhase&)>& text, Grid* grid) {
+  AddRowColumn(
+      title, rows,
+      [&text](const ComparedRow& row) {
+        return row.phase == nullptr ? kNotApplicable : text(*row.phase);
+      },
+      grid);
+}
+
+bool HasPhases(const std::vector<ComparedRow>& rows) {
+  return std::any_of(rows.begin(), rows.end(), [](const ComparedRow& row) {
+    return row.phase != nullptr && row.phase->phase() != v1::PHASE_UNSPECIFIED;
+  });
+}
+
+bool SizeIsConstant(const std::vector<v1::Run>& runs) {
+  return std::all_of(runs.begin(), runs.end(), [&runs](const v1::Run& run) {
+    return SubjectName(run.workload()) == SubjectName(runs.front().workload());
+  });
+}
+
+// What names the rows, and what they have in common as the caption.
+void AddNames(const Comparison& comparison, const std::vector<ComparedRow>& rows, Grid* grid) {
+  std::vector<v1::Run> runs;
+  for (const ComparedRow& row : rows) {
+    runs.push_back(WithoutAxis(comparison.by, row.compared->cell.subject()));
+  }
+  const std::vector<const Trait*> varying = VaryingTraits(runs);
+  const bool has_other_name = !varying.empty() || !comparison.by.empty() || HasPhases(rows);
+  const bool size_is_said = SizeIsConstant(runs) && has_other_name;
+  const bool names_model = size_is_said && comparison.by != "size";
+  grid->caption = names_model ? CaptionWithModel(runs) : Caption(runs);
+  if (!size_is_said) {
+    AddColumn(
+        "size", runs, [](const v1::Run& run) { return SubjectName(run.workload()); }, grid);
+  }
+  for (const Trait* trait : varying) {
+    const auto text = [trait](const v1::Run& run) {
+      const std::string value = trait->value(run);
+      return value.empty() ? kNotApplicable : value;
+    };
+    AddColumn(trait->title, runs, text, grid);
+  }
+  if (!comparison.by.empty()) {
+    AddRowColumn(
+        comparison.by, rows, [](const ComparedRow& row) { return row.compared->cell.b().value(); },
+        grid);
+  }
+  if (HasPhases(rows)) AddRowColumn("phase", rows, PhaseName, grid);
+}
+
+Grid GridOf(const Comparison& comparison, bool is_short) {
+  const std::vector<ComparedRow> rows = ComparedRows(comparison);
+  Grid grid;
+  grid.rows.resize(rows.size());
+  if (rows.empty()) return grid;
+  AddNames(comparison, rows, &grid);
+  AddPhaseColumn(
+      "A (ms)", rows, [](const v1::ComparedPhase& phase) { return TimeText(phase, phase.a_ns()); },
+      &grid);
+  AddPhaseColumn(
+      "B (ms)", rows, [](const v1::ComparedPhase& phase) { return TimeText(phase, phase.b_ns()); },
+      &grid);
+  AddPhaseColumn(
+      "ratio", rows,
+      [is_short](const v1::ComparedPhase& phase) { return RatioText(phase, is_short); }, &grid);
+  AddRowColumn("verdict", rows, is_short ? ShortVerdict : VerdictWords, &grid);
+  AddRowColumn(
+      "launches", rows,
+      [](const ComparedRow& row) {
+        const v1::ComparedCell& cell = row.compared->cell;
+        return fmt::format("{}/{}", cell.a().launches(), cell.b().launches());
+      },
+      &grid);
+  const bool has_p = std::any_of(rows.begin(), rows.end(), [](const ComparedRow& row) {
+    return row.phase != nullptr && row.phase->has_p();
+  });
+  if (has_p) AddPhaseColumn("p", rows, PText, &grid);
+  return grid;
+}
+
+size_t LineWidth(const Grid& grid) {
+  size_t width = 1;
+  for (size_t i = 0; i < grid.titles.size(); ++i) {
+    size_t column = DisplayWidth(grid.titles[i]);
+    for (const auto& row : grid.rows) column = std::max(column, DisplayWidth(row[i]));
+    width += column + 3;
+  }
+  return width;
+}
+
+// The times go together: one of them alone would tell nothing beside a ratio.
+std::vector<std::string> FitIn80(Grid* grid) {
+  Narrowing how;
+  how.width = kWidth;
+  how.drop = {"p", "launches"};
+  std::vector<std::string> gone = Narrow(how, grid);
+  if (LineWidth(*grid) <= kWidth) return gone;
+  how.width = 0;
+  how.drop = {"A (ms)", "B (ms)"};
+  for (const std::string& title : Narrow(how, grid)) gone.push_back(title);
+  return gone;
+}
+
+// `95 %`; of what was run again, where that is anything.
+std::string ConfidenceWords(const Comparison& comparison) {
+  double rate = 0.05;
+  for (const Compared& compared : comparison.cells) {
+    if (compared.false_alarm_rate < rate) rate = compared.false_alarm_rate;
+  }
+  return fmt::format("{:.3g} %", (1 - rate) * 100);
+}
+
+Lines SideLines(const Comparison& comparison) {
+  std::string sides = fmt::format("A: {}, B: {}", comparison.a, comparison.b);
+  if (!comparison.by.empty()) {
+    const std::string& value =
+        comparison.cells.empty() ? "" : comparison.cells.front().cell.a().value();
+    sides = fmt::format("A: {} {}, B: the others, in {}", comparison.by, value, comparison.a);
+  }
+  return {sides, "ratio is B/A with its " + ConfidenceWords(comparison) +
+                     " interval; below 1: B is faster"};
+}
+
+std::vector<Block> BlocksOf(const Comparison& comparison) {
+  std::vector<Block> blocks = {SideLines(comparison)};
+  Grid grid = GridOf(comparison, /*is_short=*/false);
+  const bool is_short = LineWidth(grid) > kWidth;
+  std::vector<std::string> gone;
+  if (is_short) {
+    grid = GridOf(comparison, /*is_short=*/true);
+    gone = FitIn80(&grid);
+  }
+  blocks.emplace_back(std::move(grid));
+  if (!gone.empty()) blocks.emplace_back(Wrapped("--format csv also has:", gone, kWidth));
+  if (Lines notes = ComparisonNotes(comparison, is_short); !notes.empty()) {
+    blocks.emplace_back(std::move(notes));
+  }
+  return blocks;
+}
+
+bool FailsOn(const ComparedRow& row, const FailOn& fail_on) {
+  if (row.phase == nullptr) return fail_on.incomparable;
+  switch (row.phase->verdict()) {
+    case v1::COMPARE_VERDICT_SLOWER:
+      return fail_on.slower && row.phase->has_p_adjusted() &&
+             row.phase->p_adjusted() <= row.compared->false_alarm_rate;
+    case v1::COMPARE_VERDICT_INCONCLUSIVE:
+      return fail_on.inconclusive;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::vector<ComparedRow> ComparedRows(const Comparison& comparison) {
+  std::vector<ComparedRow> rows;
+  for (const Compared& compared : comparison.cells) {
+    const size_t before = rows.size();
+    for (const v1::ComparedPhase& phase : compared.cell.phases()) {
+      if (IsWanted(phase.phase(), comparison)) rows.push_back({&compared, &phase});
+    }
+    if (rows.size() == before) rows.push_back({&compared, nullptr});
+  }
+  return rows;
+}
+
+v1::Run WithoutAxis(const std::string& axis, v1::Run run) {
+  if (axis == "precision") SetPrecision(v1::PRECISION_UNSPECIFIED, run.mutable_workload());
+  if (axis == "attention") SetAttention(v1::ATTENTION_UNSPECIFIED, run.mutable_workload());
+  if (axis == "optimizer") SetOptimizer(v1::OPTIMIZER_UNSPECIFIED, run.mutable_workload());
+  if (axis == "batch") run.set_requested_batch_size(0);
+  if (axis == "context") run.set_requested_context_length(0);
+  if (axis == "timing") run.mutable_plan()->clear_timing();
+  if (axis == "device" || axis == "device-model") run.clear_device();
+  return run;
+}
+
+std::vector<v1::Run> SubjectsOf(const Comparison& comparison) {
+  std::vector<v1::Run> runs;
+  for (const Compared& compared : comparison.cells) {
+    runs.push_back(WithoutAxis(comparison.by, compared.cell.subject()));
+  }
+  return runs;
+}
+
+std::string RowName(const ComparedRow& row, const Comparison& comparison) {
+  const v1::Run run = WithoutAxis(comparison.by, row.compared->cell.subject());
+  std::string name = SubjectName(run.workload());
+  name += Distinction(run, VaryingTraits(SubjectsOf(comparison)));
+  if (!comparison.by.empty()) {
+    name += fmt::format(", {} {}", comparison.by, row.compared->cell.b().value());
+  }
+  const bool is_step = row.phase == nullptr || row.phase->phase() == v1::PHASE_UNSPECIFIED;
+  return is_step ? name : fmt::format("{} ({})", name, PhaseName(row));
+}
+
+std::string VerdictWords(const ComparedRow& row) {
+  if (row.phase == nullptr) return "not comparable: " + IncomparableName(row);
+  switch (row.phase->verdict()) {
+    case v1::COMPARE_VERDICT_FASTER:
+      return "faster by " + PercentShort(1 - row.phase->ratio());
+    case v1::COMPARE_VERDICT_SLOWER:
+      return "slower by " + PercentShort(row.phase->ratio() - 1);
+    case v1::COMPARE_VERDICT_SAME:
+      return fmt::format("same (within {})", PercentShort(row.phase->min_effect()));
+    case v1::COMPARE_VERDICT_INCONCLUSIVE:
+      if (!row.phase->has_launches_to_decide()) return "inconclusive";
+      return fmt::format("inconclusive: {} launches a side would decide",
+                         row.phase->launches_to_decide());
+    default:
+      return ShortVerdict(row);
+  }
+}
+
+std::string FailWords(const Comparison& comparison, const FailOn& fail_on) {
+  std::string words;
+  for (const ComparedRow& row : ComparedRows(comparison)) {
+    if (!FailsOn(row, fail_on)) continue;
+    words += fmt::format("{}{}: {}", words.empty() ? "" : "; ", RowName(row, comparison),
+                         VerdictWords(row));
+  }
+  return words;
+}
+
+Document ShowComparison(const Comparison& comparison) {
+  Document document;
+  document.blocks = [comparison] { return BlocksOf(comparison); };
+  document.hints = [comparison] { return ComparisonHints(comparison); };
+  document.rows = ComparisonRows(comparison);
+  return document;
+}
+
+}  // namespace torchlap::client::format

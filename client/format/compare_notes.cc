@@ -1,0 +1,264 @@
+// What is said below the table of `compare`, and what to do next.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "client/format/compare.h"
+#include "client/format/numbers.h"
+#include "client/format/subject.h"
+#include "client/format/traits.h"
+#include "client/run_command.h"
+
+namespace torchlap::client::format {
+namespace {
+
+// Launches that a command for both sides asks for: with them even the rank test can be decided.
+constexpr uint32_t kUsualLaunches = 7;
+
+std::string Count(uint64_t number, const std::string& word, const std::string& plural) {
+  return fmt::format("{} {}", number, number == 1 ? word : plural);
+}
+
+std::string ValueOrUnknown(const std::string& value) { return value.empty() ? "unknown" : value; }
+
+std::string DifferenceWords(const Compared& compared) {
+  std::string words;
+  for (const v1::EnvironmentChange& change : compared.cell.also_differs()) {
+    words += fmt::format("{}{} {} -> {}", words.empty() ? "" : ", ", change.name(),
+                         ValueOrUnknown(change.before()), ValueOrUnknown(change.after()));
+  }
+  return words;
+}
+
+// A text and the rows it is about, in order.
+using Grouped = std::vector<std::pair<std::string, std::vector<std::string>>>;
+
+void AddTo(const std::string& text, const std::string& name, Grouped* groups) {
+  for (auto& [known, names] : *groups) {
+    if (known != text) continue;
+    names.push_back(name);
+    return;
+  }
+  groups->push_back({text, {name}});
+}
+
+// `TEXT` where it is about all `of` of them, else `TEXT (small, context 256; ...)`.
+void AppendGroups(const Grouped& groups, size_t of, Lines* lines) {
+  for (const auto& [text, names] : groups) {
+    const bool is_all = names.size() == of;
+    lines->push_back(is_all ? text : fmt::format("{} ({})", text, fmt::join(names, "; ")));
+  }
+}
+
+std::string CellName(const Compared& compared, const Comparison& comparison) {
+  return RowName({&compared, nullptr}, comparison);
+}
+
+void AppendDifferences(const Comparison& comparison, Lines* lines) {
+  Grouped groups;
+  size_t comparable = 0;
+  for (const Compared& compared : comparison.cells) {
+    comparable += compared.cell.phases_size() > 0 ? 1 : 0;
+    const std::string words = DifferenceWords(compared);
+    if (!words.empty()) {
+      AddTo("also differs: " + words, CellName(compared, comparison), &groups);
+    }
+  }
+  AppendGroups(groups, comparable, lines);
+}
+
+struct SideCounts {
+  uint64_t a = 0;
+  uint64_t b = 0;
+
+  // `2 of A, 1 of B`
+  std::string Words() const {
+    if (b == 0) return fmt::format("{} of A", a);
+    return a == 0 ? fmt::format("{} of B", b) : fmt::format("{} of A, {} of B", a, b);
+  }
+};
+
+// A side that several cells share is counted once.
+SideCounts CountSides(const Comparison& comparison, uint32_t (v1::ComparedSide::*count)() const) {
+  SideCounts counts;
+  std::set<std::string> seen;
+  for (const Compared& compared : comparison.cells) {
+    const v1::ComparedSide& a = compared.cell.a();
+    const bool is_new =
+        a.run_ids().empty() || seen.insert(fmt::format("{}", fmt::join(a.run_ids(), " "))).second;
+    if (is_new) counts.a += (a.*count)();
+    counts.b += (compared.cell.b().*count)();
+  }
+  return counts;
+}
+
+void AppendLeftOut(const Comparison& comparison, Lines* lines) {
+  const SideCounts contaminated = CountSides(comparison, &v1::ComparedSide::contaminated_launches);
+  if (contaminated.a + contaminated.b > 0) {
+    lines->push_back("contaminated launches left out: " + contaminated.Words() +
+                     " (--include-contaminated keeps them)");
+  }
+  const SideCounts failed = CountSides(comparison, &v1::ComparedSide::failed_runs);
+  if (failed.a + failed.b > 0) lines->push_back("runs that did not end OK: " + failed.Words());
+}
+
+bool IsInconclusive(const ComparedRow& row) {
+  return row.phase != nullptr && row.phase->verdict() == v1::COMPARE_VERDICT_INCONCLUSIVE;
+}
+
+// `undecided after 32 launches a side, 57 would decide`; empty: the row says it, or nobody knows.
+std::string InconclusiveWords(const ComparedRow& row, bool short_verdicts) {
+  const v1::ComparedPhase& phase = *row.phase;
+  const uint32_t to_decide = phase.launches_to_decide();
+  if (row.compared->ran_again) {
+    const v1::ComparedCell& cell = row.compared->cell;
+    const std::string after = fmt::format("undecided after {} launches a side",
+                                          std::min(cell.a().launches(), cell.b().launches()));
+    return to_decide == 0 ? after : fmt::format("{}, {} would decide", after, to_decide);
+  }
+  if (!short_verdicts || to_decide == 0) return "";
+  return fmt::format("inconclusive: {} launches a side would decide", to_decide);
+}
+
+void AppendInconclusive(const Comparison& comparison, bool short_verdicts, Lines* lines) {
+  Grouped groups;
+  for (const ComparedRow& row : ComparedRows(comparison)) {
+    if (!IsInconclusive(row)) continue;
+    const std::string words = InconclusiveWords(row, short_verdicts);
+    if (!words.empty()) AddTo(words, RowName(row, comparison), &groups);
+  }
+  AppendGroups(groups, ComparedRows(comparison).size(), lines);
+}
+
+void AppendMinEffects(const Comparison& comparison, Lines* lines) {
+  if (!comparison.learn_min_effect) return;
+  Grouped groups;
+  size_t of = 0;
+  for (const ComparedRow& row : ComparedRows(comparison)) {
+    if (row.phase == nullptr) continue;
+    ++of;
+    const uint32_t launches = row.phase->min_effect_launches();
+    const std::string source = launches == 0 ? "fewer than 5 launches are there to learn it from"
+                                             : fmt::format("learned from {} launches", launches);
+    AddTo(fmt::format("differences below {} count as none: {}",
+                      PercentShort(row.phase->min_effect()), source),
+          RowName(row, comparison), &groups);
+  }
+  AppendGroups(groups, of, lines);
+}
+
+bool IsOnlyIn(const Compared& compared, v1::Incomparable side) {
+  return compared.cell.incomparable() == side;
+}
+
+// All that tells a cell from another, but the axis.
+std::string KeyWithout(const std::string& axis, const v1::Run& subject) {
+  const v1::Run run = WithoutAxis(axis, subject);
+  std::string key = axis == "size" ? "" : SubjectName(run.workload());
+  for (const Trait& trait : Traits()) key += "|" + trait.value(run);
+  return key;
+}
+
+std::set<std::string> KeysWithout(const std::string& axis, v1::Incomparable side,
+                                  const Comparison& comparison) {
+  std::set<std::string> keys;
+  for (const Compared& compared : comparison.cells) {
+    if (IsOnlyIn(compared, side)) keys.insert(KeyWithout(axis, compared.cell.subject()));
+  }
+  return keys;
+}
+
+// The one axis in which the sides differ where they have no cell in common; empty: there is none,
+// or more than one would do.
+std::string AxisOfSides(const Comparison& comparison) {
+  const auto is_in_one = [](const Compared& compared) {
+    return IsOnlyIn(compared, v1::INCOMPARABLE_ONLY_A) ||
+           IsOnlyIn(compared, v1::INCOMPARABLE_ONLY_B);
+  };
+  if (!std::all_of(comparison.cells.begin(), comparison.cells.end(), is_in_one)) return "";
+  std::string found;
+  for (const char* axis :
+       {"precision", "attention", "optimizer", "batch", "context", "size", "timing"}) {
+    const auto of_a = KeysWithout(axis, v1::INCOMPARABLE_ONLY_A, comparison);
+    if (of_a.empty() || of_a != KeysWithout(axis, v1::INCOMPARABLE_ONLY_B, comparison)) continue;
+    if (!found.empty()) return "";
+    found = axis;
+  }
+  return found;
+}
+
+// Labels narrow: two of them select together what has both.
+bool IsLabel(const std::string& selector) { return selector.rfind("label:", 0) == 0; }
+
+void AppendAxis(const Comparison& comparison, Lines* lines) {
+  if (!comparison.by.empty() || comparison.cells.empty()) return;
+  const std::string axis = AxisOfSides(comparison);
+  if (axis.empty()) return;
+  const bool has_labels = IsLabel(comparison.a) || IsLabel(comparison.b);
+  const std::string command =
+      has_labels ? fmt::format("choose the runs of both and compare --by {}", axis)
+                 : fmt::format("torchlap compare {} {} --by {}", ShellWord(comparison.a),
+                               ShellWord(comparison.b), axis);
+  lines->push_back(
+      fmt::format("A and B have no cell in common, they differ in {}: {}", axis, command));
+}
+
+// Of the cell, with so many launches that a comparison can be decided.
+std::string CommandOf(const Compared& compared) {
+  v1::Run again = compared.cell.subject();
+  again.mutable_plan()->set_launches(kUsualLaunches);
+  return RunCommand(again);
+}
+
+bool HasOneLaunch(const Compared& compared) {
+  return compared.cell.a().launches() == 1 || compared.cell.b().launches() == 1;
+}
+
+void AppendMoreLaunches(const Comparison& comparison, Lines* lines) {
+  if (comparison.until_decided) return;
+  std::vector<const Compared*> with_one;
+  bool is_any = false;
+  for (const ComparedRow& row : ComparedRows(comparison)) {
+    if (!IsInconclusive(row)) continue;
+    is_any = true;
+    const bool is_new = with_one.empty() || with_one.back() != row.compared;
+    if (HasOneLaunch(*row.compared) && is_new) with_one.push_back(row.compared);
+  }
+  if (!with_one.empty()) {
+    const std::string others =
+        with_one.size() == 1
+            ? ""
+            : fmt::format(" and {}", Count(with_one.size() - 1, "other", "others"));
+    lines->push_back(fmt::format("{}{}: one launch on a side decides nothing, on both sides: {}",
+                                 CellName(*with_one.front(), comparison), others,
+                                 CommandOf(*with_one.front())));
+  }
+  if (is_any) {
+    lines->push_back(
+        "run both sides again until there is a verdict: the same command with "
+        "--until-decided");
+  }
+}
+
+}  // namespace
+
+Lines ComparisonNotes(const Comparison& comparison, bool short_verdicts) {
+  Lines lines;
+  AppendDifferences(comparison, &lines);
+  AppendLeftOut(comparison, &lines);
+  AppendInconclusive(comparison, short_verdicts, &lines);
+  AppendMinEffects(comparison, &lines);
+  lines.insert(lines.end(), comparison.remarks.begin(), comparison.remarks.end());
+  return lines;
+}
+
+Lines ComparisonHints(const Comparison& comparison) {
+  Lines lines;
+  AppendAxis(comparison, &lines);
+  AppendMoreLaunches(comparison, &lines);
+  return lines;
+}
+
+}  // namespace torchlap::client::format
