@@ -20,6 +20,13 @@ namespace {
 
 constexpr size_t kWidth = 80;
 
+// How much a row says. What it does not is said below, or is in csv.
+enum class Wording {
+  kFull,
+  kBrief,  // no reasons
+  kTerse,  // and ratios as `0.87 ± 0.02`
+};
+
 bool IsWanted(v1::Phase phase, const Comparison& comparison) {
   const auto& wanted = comparison.phases;
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), phase) != wanted.end();
@@ -43,11 +50,13 @@ int RatioDecimals(double half_width) {
   return std::clamp(-static_cast<int>(std::floor(std::log10(half_width))), 2, 4);
 }
 
-std::string RatioText(const v1::ComparedPhase& phase, bool is_short) {
+std::string RatioText(const v1::ComparedPhase& phase, Wording wording) {
   if (!phase.has_low() || !phase.has_high()) return fmt::format("{:.2f}", phase.ratio());
   const double half_width = (phase.high() - phase.low()) / 2;
   const int decimals = RatioDecimals(half_width);
-  if (is_short) return fmt::format("{0:.{2}f} ± {1:.{2}f}", phase.ratio(), half_width, decimals);
+  if (wording == Wording::kTerse) {
+    return fmt::format("{0:.{2}f} ± {1:.{2}f}", phase.ratio(), half_width, decimals);
+  }
   return fmt::format("{0:.{3}f} [{1:.{3}f}, {2:.{3}f}]", phase.ratio(), phase.low(), phase.high(),
                      decimals);
 }
@@ -62,7 +71,13 @@ std::string TimeText(const v1::ComparedPhase& phase, double ns) {
   return ToNoise(ns / 1e6, NoiseMs(phase, ns));
 }
 
-std::string ShortVerdict(const ComparedRow& row) {
+std::string BriefVerdict(const ComparedRow& row) {
+  if (row.phase == nullptr) return IncomparableName(row);
+  if (row.phase->verdict() != v1::COMPARE_VERDICT_INCONCLUSIVE) return VerdictWords(row);
+  return std::string(Word(row.phase->verdict()));
+}
+
+std::string TerseVerdict(const ComparedRow& row) {
   if (row.phase == nullptr) return IncomparableName(row);
   switch (row.phase->verdict()) {
     case v1::COMPARE_VERDICT_FASTER:
@@ -72,6 +87,11 @@ std::string ShortVerdict(const ComparedRow& row) {
     default:
       return std::string(Word(row.phase->verdict()));
   }
+}
+
+std::string VerdictText(const ComparedRow& row, Wording wording) {
+  if (wording == Wording::kFull) return VerdictWords(row);
+  return wording == Wording::kBrief ? BriefVerdict(row) : TerseVerdict(row);
 }
 
 std::string PText(const v1::ComparedPhase& phase) {
@@ -140,7 +160,7 @@ void AddNames(const Comparison& comparison, const std::vector<ComparedRow>& rows
   if (HasPhases(rows)) AddRowColumn("phase", rows, PhaseName, grid);
 }
 
-Grid GridOf(const Comparison& comparison, bool is_short) {
+Grid GridOf(const Comparison& comparison, Wording wording) {
   const std::vector<ComparedRow> rows = ComparedRows(comparison);
   Grid grid;
   grid.rows.resize(rows.size());
@@ -154,8 +174,10 @@ Grid GridOf(const Comparison& comparison, bool is_short) {
       &grid);
   AddPhaseColumn(
       "ratio", rows,
-      [is_short](const v1::ComparedPhase& phase) { return RatioText(phase, is_short); }, &grid);
-  AddRowColumn("verdict", rows, is_short ? ShortVerdict : VerdictWords, &grid);
+      [wording](const v1::ComparedPhase& phase) { return RatioText(phase, wording); }, &grid);
+  AddRowColumn(
+      "verdict", rows, [wording](const ComparedRow& row) { return VerdictText(row, wording); },
+      &grid);
   AddRowColumn(
       "launches", rows,
       [](const ComparedRow& row) {
@@ -180,17 +202,36 @@ size_t LineWidth(const Grid& grid) {
   return width;
 }
 
-// The times go together: one of them alone would tell nothing beside a ratio.
-std::vector<std::string> FitIn80(Grid* grid) {
+// Takes those out that do not fit.
+std::vector<std::string> Drop(const std::vector<std::string>& titles, size_t width, Grid* grid) {
   Narrowing how;
-  how.width = kWidth;
-  how.drop = {"p", "launches"};
-  std::vector<std::string> gone = Narrow(how, grid);
-  if (LineWidth(*grid) <= kWidth) return gone;
-  how.width = 0;
-  how.drop = {"A (ms)", "B (ms)"};
-  for (const std::string& title : Narrow(how, grid)) gone.push_back(title);
-  return gone;
+  how.width = width;
+  how.drop = titles;
+  return Narrow(how, grid);
+}
+
+struct Table {
+  Grid grid;
+  Wording wording = Wording::kFull;
+  std::vector<std::string> gone;  // columns
+};
+
+// In the fullest words with which it fits. The times go together: one of them alone would tell
+// nothing beside a ratio.
+Table TableOf(const Comparison& comparison) {
+  Table table;
+  for (const Wording wording : {Wording::kFull, Wording::kBrief}) {
+    table = {GridOf(comparison, wording), wording, {}};
+    table.gone = Drop({"p"}, kWidth, &table.grid);
+    if (LineWidth(table.grid) <= kWidth) return table;
+  }
+  table = {GridOf(comparison, Wording::kTerse), Wording::kTerse, {}};
+  table.gone = Drop({"p", "launches"}, kWidth, &table.grid);
+  if (LineWidth(table.grid) <= kWidth) return table;
+  for (const std::string& title : Drop({"A (ms)", "B (ms)"}, 0, &table.grid)) {
+    table.gone.push_back(title);
+  }
+  return table;
 }
 
 // `95 %`; of what was run again, where that is anything.
@@ -215,16 +256,13 @@ Lines SideLines(const Comparison& comparison) {
 
 std::vector<Block> BlocksOf(const Comparison& comparison) {
   std::vector<Block> blocks = {SideLines(comparison)};
-  Grid grid = GridOf(comparison, /*is_short=*/false);
-  const bool is_short = LineWidth(grid) > kWidth;
-  std::vector<std::string> gone;
-  if (is_short) {
-    grid = GridOf(comparison, /*is_short=*/true);
-    gone = FitIn80(&grid);
+  Table table = TableOf(comparison);
+  const bool has_reasons = table.wording == Wording::kFull;
+  blocks.emplace_back(std::move(table.grid));
+  if (!table.gone.empty()) {
+    blocks.emplace_back(Wrapped("--format csv also has:", table.gone, kWidth));
   }
-  blocks.emplace_back(std::move(grid));
-  if (!gone.empty()) blocks.emplace_back(Wrapped("--format csv also has:", gone, kWidth));
-  if (Lines notes = ComparisonNotes(comparison, is_short); !notes.empty()) {
+  if (Lines notes = ComparisonNotes(comparison, !has_reasons); !notes.empty()) {
     blocks.emplace_back(std::move(notes));
   }
   return blocks;
@@ -301,7 +339,7 @@ std::string VerdictWords(const ComparedRow& row) {
       return fmt::format("inconclusive: {} launches a side would decide",
                          row.phase->launches_to_decide());
     default:
-      return ShortVerdict(row);
+      return std::string(Word(row.phase->verdict()));
   }
 }
 

@@ -38,6 +38,12 @@ TEST(Help, OfEveryCommandIsAsTheManualHasIt) {
   }
 }
 
+TEST(Help, OfWhatMayFailOnItsResultHasTheExitCode) {
+  for (const char* command : {"compare", "trend"}) {
+    EXPECT_THAT(TextOf({command, "--help"}), HasSubstr("5 --fail-on has")) << command;
+  }
+}
+
 TEST(Help, IsACommandToo) {
   EXPECT_EQ(TextOf({"help"}), TextOf({"--help"}));
   for (const char* command : {"run", "wait", "doctor"}) {

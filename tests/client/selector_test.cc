@@ -29,6 +29,16 @@ TEST(Selectors, NameJobsRunsAndSweeps) {
   EXPECT_FALSE(selection->selector.all());
 }
 
+TEST(Selectors, NameTheBaselineWhereRunsAreMeant) {
+  const auto selection = ParseSelectors({"baseline"});
+  ASSERT_TRUE(selection.ok()) << selection.status();
+  EXPECT_TRUE(selection->selector.baseline());
+  EXPECT_FALSE(ParseSelectors({"last"})->selector.baseline());
+  EXPECT_THAT(MessageOf(ParseJobSelectors({"baseline"}).status()),
+              HasSubstr("selector is baseline, must be a job (17), sweep:3"));
+  EXPECT_THAT(MessageOf(ParseId("baseline").status()), HasSubstr("id is baseline, must be"));
+}
+
 TEST(Selectors, LabelsNarrow) {
   const auto selection = ParseSelectors({"label:card=A100", "label:k=a=b"});
   ASSERT_TRUE(selection.ok()) << selection.status();
@@ -67,6 +77,14 @@ TEST(Filter, WithoutWordsNarrowsNothing) {
   const auto filter = BuildFilter({}, kNow);
   ASSERT_TRUE(filter.ok());
   EXPECT_EQ(filter->ByteSizeLong(), 0u);
+}
+
+TEST(Filter, IncludesInvalidRunsWhereTheyAreAskedFor) {
+  FilterWords words;
+  words.include_invalid = true;
+  const auto filter = BuildFilter(words, kNow);
+  ASSERT_TRUE(filter.ok());
+  EXPECT_TRUE(filter->include_invalid());
 }
 
 TEST(Filter, TakesCommaLists) {

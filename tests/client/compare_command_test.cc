@@ -1,0 +1,424 @@
+// `torchlap compare`: the whole command against a service that the test plays.
+#include <gmock/gmock.h>
+
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "client/commands/until_decided.h"
+#include "tests/client/child_process.h"
+#include "tests/client/commands_fixture.h"
+#include "tests/client/made_up_runs.h"
+
+namespace torchlap::client {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+v1::ComparedSide SideOf(uint64_t job_id, uint32_t launches) {
+  v1::ComparedSide side;
+  side.set_launches(launches);
+  for (uint32_t i = 1; i <= launches; ++i) {
+    side.add_run_ids(std::to_string(job_id) + "." + std::to_string(i));
+  }
+  return side;
+}
+
+v1::ComparedCell CellOf(uint64_t a_job, uint64_t b_job, uint32_t launches,
+                        v1::CompareVerdict verdict) {
+  v1::ComparedCell cell;
+  *cell.mutable_subject() = SmallRun();
+  cell.mutable_subject()->set_run_id(std::to_string(a_job) + ".1");
+  *cell.mutable_a() = SideOf(a_job, launches);
+  *cell.mutable_b() = SideOf(b_job, launches);
+  v1::ComparedPhase* phase = cell.add_phases();
+  phase->set_a_ns(100e6);
+  phase->set_b_ns(104e6);
+  phase->set_ratio(1.04);
+  phase->set_low(1.02);
+  phase->set_high(1.06);
+  phase->set_verdict(verdict);
+  phase->set_p(0.001);
+  phase->set_p_adjusted(0.002);
+  phase->set_min_effect(0.01);
+  return cell;
+}
+
+class CompareCommand : public Commands {
+ protected:
+  using Answer = std::function<std::vector<v1::ComparedCell>(const v1::CompareRunsRequest&)>;
+
+  CompareCommand() {
+    service_.on_get_job = [](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
+      *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_SUCCEEDED);
+      // Devices tell the sides apart.
+      response->mutable_job()->set_device(request.job_id() == 17 ? "cpu0" : "cpu1");
+      return grpc::Status::OK;
+    };
+    // Sweep 1 has jobs 101 on, sweep 2 jobs 201 on.
+    service_.on_submit = [this](const v1::SubmitJobsRequest& request,
+                                v1::SubmitJobsResponse* response) {
+      const std::lock_guard lock(mutex_);
+      response->set_sweep_id(++sweeps_);
+      for (int i = 1; i <= request.jobs_size(); ++i) {
+        response->add_job_ids(sweeps_ * 100 + static_cast<uint64_t>(i));
+      }
+      return grpc::Status::OK;
+    };
+    service_.on_watch = [this](const v1::WatchJobsRequest&, grpc::ServerContext*,
+                               FakeService::WatchWriter* writer) {
+      writer->Write(Snapshot({SmallJob(101, end_)}, 5));
+      return grpc::Status::OK;
+    };
+  }
+
+  void AnswerWith(const Answer& answer) {
+    service_.on_compare_runs = [this, answer](const v1::CompareRunsRequest& request,
+                                              v1::CompareRunsResponse* response) {
+      const std::lock_guard lock(mutex_);
+      requests_.push_back(request);
+      for (const v1::ComparedCell& cell : answer(request)) *response->add_cells() = cell;
+      return grpc::Status::OK;
+    };
+  }
+
+  void AnswerWith(const v1::ComparedCell& cell) {
+    AnswerWith([cell](const v1::CompareRunsRequest&) { return std::vector{cell}; });
+  }
+
+  // The first comparison has `before`; those of new runs have the jobs of sweep 1, and from the
+  // look on whose number it is the verdict.
+  void DecideAtLook(size_t look, const v1::ComparedCell& before, v1::CompareVerdict verdict) {
+    AnswerWith([this, look, before, verdict](const v1::CompareRunsRequest&) {
+      const size_t looks = requests_.size() - 1;
+      if (looks == 0) return std::vector{before};
+      const auto launches = static_cast<uint32_t>(2u << looks);
+      return std::vector{
+          CellOf(101, 102, launches, looks < look ? v1::COMPARE_VERDICT_INCONCLUSIVE : verdict)};
+    });
+  }
+
+  std::mutex mutex_;
+  std::vector<v1::CompareRunsRequest> requests_;
+  uint64_t sweeps_ = 0;
+  v1::JobState end_ = v1::JOB_STATE_SUCCEEDED;
+};
+
+TEST_F(CompareCommand, AsksForBothSidesWithTheSameFilters) {
+  AnswerWith(CellOf(17, 18, 7, v1::COMPARE_VERDICT_SLOWER));
+  EXPECT_EQ(Program({"compare", "baseline", "sweep:4", "--precision", "fp32", "--min-effect", "2%",
+                     "--include-contaminated"}),
+            0)
+      << err_.str();
+  ASSERT_EQ(requests_.size(), 1u);
+  const v1::CompareRunsRequest& request = requests_.front();
+  EXPECT_TRUE(request.a().selector().baseline());
+  EXPECT_THAT(request.b().selector().sweep_ids(), ElementsAre(4));
+  EXPECT_THAT(request.a().precisions(), ElementsAre(v1::PRECISION_FP32));
+  EXPECT_THAT(request.b().precisions(), ElementsAre(v1::PRECISION_FP32));
+  EXPECT_DOUBLE_EQ(request.min_effect(), 0.02);
+  EXPECT_FALSE(request.learn_min_effect());
+  EXPECT_TRUE(request.include_contaminated());
+  EXPECT_THAT(out_.str(), StartsWith("A: baseline, B: sweep:4\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("slower by 4 %"));
+  EXPECT_EQ(err_.str(), "");
+  EXPECT_TRUE(service_.submits().empty());
+}
+
+TEST_F(CompareCommand, WithinOneSelectionByAnAxis) {
+  v1::ComparedCell cell = CellOf(17, 18, 7, v1::COMPARE_VERDICT_SAME);
+  cell.mutable_a()->set_value("fp32");
+  cell.mutable_b()->set_value("bf16");
+  AnswerWith(cell);
+  EXPECT_EQ(Program({"compare", "--by", "precision=fp32", "--min-effect", "learned"}), 0)
+      << err_.str();
+  EXPECT_TRUE(requests_[0].a().selector().last());
+  EXPECT_FALSE(requests_[0].has_b());
+  EXPECT_EQ(requests_[0].by(), "precision");
+  EXPECT_EQ(requests_[0].reference(), "fp32");
+  EXPECT_TRUE(requests_[0].learn_min_effect());
+  EXPECT_THAT(out_.str(), StartsWith("A: precision fp32, B: the others, in last\n"));
+
+  EXPECT_EQ(Program({"compare", "17", "18", "19", "--by", "label:card"}), 0) << err_.str();
+  EXPECT_THAT(requests_[1].a().selector().job_ids(), ElementsAre(17, 18, 19));
+  EXPECT_EQ(requests_[1].by(), "label:card");
+  EXPECT_EQ(requests_[1].reference(), "");
+}
+
+TEST_F(CompareCommand, WrongWordsAreRefusedBeforeItConnects) {
+  service_.Stop();
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{}, "compare needs two selectors, A and B (torchlap compare sweep:3 sweep:4), or --by AXIS"},
+      {{"17"}, "within one selection, got 1 selector\n"},
+      {{"1", "2", "3"}, "got 3 selectors\n"},
+      {{"17", "foo"},
+       "selector is foo, must be a job (17), a run (17.2), sweep:3, sweep:NAME, "
+       "last, baseline, all or label:k=v\n"},
+      {{"--by", "colour"},
+       "--by is colour, must be precision, attention, optimizer, device, "
+       "device-model, batch, context, size, threads, timing, torchlap, torch, "
+       "driver or label:KEY\n"},
+      {{"--by", "label:"}, "--by is label:, must be"},
+      {{"--by", "precision="}, "--by is precision=, must have a value behind the =, or no =\n"},
+      {{"1", "2", "--phase", "build"},
+       "--phase is build, must be step, forward, loss, backward, "
+       "optimizer, or all alone\n"},
+      {{"1", "2", "--phase", "all,step"}, "--phase is all, must be"},
+      {{"1", "2", "--min-effect", "0"},
+       "--min-effect is 0, must be above 0 and at most 100% (1%, "
+       "0.01), or learned\n"},
+      {{"1", "2", "--min-effect", "101%"}, "--min-effect is 101%, must be above 0"},
+      {{"1", "2", "--min-effect", "small"}, "--min-effect is small, must be above 0"},
+      {{"1", "2", "--fail-on", "faster"},
+       "--fail-on is faster, must be one of slower, "
+       "inconclusive, incomparable\n"},
+      {{"1", "2", "--max-launches", "8"},
+       "--max-launches is 8 without --until-decided, which it "
+       "limits\n"},
+      {{"1", "2", "--until-decided", "--max-launches", "1"},
+       "--max-launches is 1, must be 2 to "
+       "1000\n"},
+      {{"1", "2", "--until-decided", "--max-launches", "x"}, "--max-launches is x, must be 2 to"},
+      {{"1", "2", "--format", "writeup"}, "--format is writeup, must be one of"},
+  };
+  for (const auto& [words, message] : wrong) {
+    std::vector<std::string> command = {"compare"};
+    command.insert(command.end(), words.begin(), words.end());
+    EXPECT_EQ(Program(command), 1) << message;
+    EXPECT_THAT(err_.str(), HasSubstr(message));
+  }
+}
+
+TEST_F(CompareCommand, NothingToCompareIsNotFound) {
+  AnswerWith([](const v1::CompareRunsRequest&) { return std::vector<v1::ComparedCell>(); });
+  EXPECT_EQ(Program({"compare", "sweep:3", "sweep:4", "--fail-on", "slower"}), 4);
+  EXPECT_EQ(err_.str(), "torchlap: no run of sweep:3 and sweep:4 matches\n");
+}
+
+TEST_F(CompareCommand, FailOnEndsWith5AndPrintsTheTableAllTheSame) {
+  AnswerWith(CellOf(17, 18, 7, v1::COMPARE_VERDICT_SLOWER));
+  EXPECT_EQ(Program({"compare", "17", "18", "--fail-on", "slower,incomparable"}), 5);
+  EXPECT_THAT(out_.str(), HasSubstr("slower by 4 %"));
+  EXPECT_EQ(err_.str(), "torchlap: --fail-on: small: slower by 4 %\n");
+  EXPECT_EQ(Program({"compare", "17", "18", "--fail-on", "inconclusive,incomparable"}), 0);
+  EXPECT_EQ(err_.str(), "");
+  AnswerWith(CellOf(17, 18, 7, v1::COMPARE_VERDICT_INCONCLUSIVE));
+  EXPECT_EQ(Program({"compare", "17", "18", "--fail-on", "inconclusive"}), 5);
+  EXPECT_EQ(Program({"compare", "17", "18", "--fail-on", "slower"}), 0);
+}
+
+TEST_F(CompareCommand, PrintsInEachFormatOfResults) {
+  AnswerWith(CellOf(17, 18, 7, v1::COMPARE_VERDICT_SLOWER));
+  for (const char* format : {"table", "markdown", "csv", "json", "jsonl"}) {
+    EXPECT_EQ(Program({"compare", "17", "18", "--format", format}), 0) << err_.str();
+    EXPECT_THAT(out_.str(), HasSubstr("slower")) << format;
+  }
+}
+
+TEST(LooksUpTo, DoubleAndEndWithTheLastThatIsAllowed) {
+  EXPECT_THAT(LooksUpTo(32), ElementsAre(4, 8, 16, 32));
+  EXPECT_THAT(LooksUpTo(20), ElementsAre(4, 8, 16, 20));
+  EXPECT_THAT(LooksUpTo(4), ElementsAre(4));
+  EXPECT_THAT(LooksUpTo(2), ElementsAre(2));
+  EXPECT_THAT(LooksUpTo(1000), testing::SizeIs(9));
+}
+
+TEST(FalseAlarmRateOfALook, IsTheWholeForOneAndLessForMore) {
+  EXPECT_DOUBLE_EQ(FalseAlarmRateOfALook(1), 0.05);
+  EXPECT_DOUBLE_EQ(FalseAlarmRateOfALook(4), 0.0160);
+  for (size_t looks = 1; looks < 9; ++looks) {
+    EXPECT_GT(FalseAlarmRateOfALook(looks), FalseAlarmRateOfALook(looks + 1));
+    EXPECT_GT(FalseAlarmRateOfALook(looks), 0.05 / static_cast<double>(looks + 1));
+  }
+}
+
+TEST_F(CompareCommand, UntilDecidedRunsBothSidesTogetherUntilThereIsAVerdict) {
+  DecideAtLook(2, CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE), v1::COMPARE_VERDICT_SLOWER);
+  EXPECT_EQ(Program({"compare", "17", "18", "--until-decided"}), 0) << err_.str();
+  const auto submits = service_.submits();
+  ASSERT_EQ(submits.size(), 2u);
+  for (const v1::SubmitJobsRequest& submit : submits) {
+    EXPECT_TRUE(submit.shuffle());
+    ASSERT_EQ(submit.jobs_size(), 2);
+    EXPECT_EQ(submit.jobs(0).device(), "cpu0");
+    EXPECT_EQ(submit.jobs(1).device(), "cpu1");
+    for (const v1::JobSpec& job : submit.jobs()) EXPECT_EQ(job.plan().launches(), 4u);
+  }
+  ASSERT_EQ(requests_.size(), 3u);
+  EXPECT_DOUBLE_EQ(requests_[0].false_alarm_rate(), 0) << "the daemon's usual one";
+  EXPECT_THAT(requests_[0].a().selector().job_ids(), ElementsAre(17));
+  EXPECT_THAT(requests_[1].a().selector().job_ids(), ElementsAre(101));
+  EXPECT_THAT(requests_[1].b().selector().job_ids(), ElementsAre(102));
+  EXPECT_DOUBLE_EQ(requests_[1].false_alarm_rate(), 0.0160);
+  EXPECT_THAT(requests_[2].a().selector().job_ids(), ElementsAre(101, 201));
+  EXPECT_THAT(requests_[2].b().selector().job_ids(), ElementsAre(102, 202));
+  EXPECT_THAT(out_.str(), HasSubstr("slower by 4 %"));
+  EXPECT_THAT(out_.str(), HasSubstr(" 8/8 "));
+  EXPECT_THAT(err_.str(), HasSubstr("up to 8 launches a side: 1 cell without a verdict\n"));
+}
+
+TEST_F(CompareCommand, UntilDecidedGivesUpAtTheLimitAndSaysSo) {
+  DecideAtLook(9, CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE), v1::COMPARE_VERDICT_SLOWER);
+  EXPECT_EQ(Program({"compare", "17", "18", "--until-decided", "--max-launches", "8", "--fail-on",
+                     "inconclusive"}),
+            5);
+  EXPECT_EQ(service_.submits().size(), 2u);
+  EXPECT_DOUBLE_EQ(requests_.back().false_alarm_rate(), 0.0294);
+  EXPECT_THAT(out_.str(), HasSubstr("undecided after 8 launches a side\n"));
+  EXPECT_THAT(err_.str(), HasSubstr("torchlap: --fail-on: small: inconclusive\n"));
+}
+
+TEST_F(CompareCommand, UntilDecidedRunsDecidedCellsNoMore) {
+  const auto large = [](uint64_t a, uint64_t b, uint32_t launches, v1::CompareVerdict verdict) {
+    v1::ComparedCell cell = CellOf(a, b, launches, verdict);
+    cell.mutable_subject()->mutable_workload()->mutable_transformer_lm()->set_preset("large");
+    return cell;
+  };
+  AnswerWith([this, large](const v1::CompareRunsRequest&) {
+    constexpr v1::CompareVerdict kOpen = v1::COMPARE_VERDICT_INCONCLUSIVE;
+    if (requests_.size() == 1) {
+      return std::vector{CellOf(17, 18, 1, kOpen), large(19, 20, 1, kOpen)};
+    }
+    const bool is_last = requests_.size() == 3;
+    return std::vector{
+        CellOf(101, 102, 4, v1::COMPARE_VERDICT_SAME),
+        large(103, 104, is_last ? 8 : 4, is_last ? v1::COMPARE_VERDICT_SLOWER : kOpen)};
+  });
+  service_.on_get_job = [](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
+    *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_SUCCEEDED);
+    response->mutable_job()->set_device("cpu" + std::to_string(request.job_id()));
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"compare", "17,18", "19"}), 1) << "a selector is one word";
+  EXPECT_EQ(Program({"compare", "sweep:3", "sweep:4", "--until-decided"}), 0) << err_.str();
+  const auto submits = service_.submits();
+  ASSERT_EQ(submits.size(), 2u);
+  EXPECT_EQ(submits[0].jobs_size(), 4);
+  ASSERT_EQ(submits[1].jobs_size(), 2);
+  EXPECT_EQ(submits[1].jobs(0).device(), "cpu19");
+  EXPECT_EQ(submits[1].jobs(1).device(), "cpu20");
+  EXPECT_THAT(requests_.back().a().selector().job_ids(), ElementsAre(101, 103, 201))
+      << "the p of all cells is adjusted together";
+  EXPECT_THAT(out_.str(), HasSubstr("same (within 1 %)"));
+  EXPECT_THAT(out_.str(), HasSubstr("slower by 4 %"));
+}
+
+TEST_F(CompareCommand, UntilDecidedByAnAxisRunsASharedAOnce) {
+  const auto cell_of = [](uint64_t a, uint64_t b, const std::string& value,
+                          v1::CompareVerdict verdict) {
+    v1::ComparedCell cell = CellOf(a, b, 4, verdict);
+    cell.mutable_a()->set_value("fp32");
+    cell.mutable_b()->set_value(value);
+    return cell;
+  };
+  AnswerWith([this, cell_of](const v1::CompareRunsRequest&) {
+    if (requests_.size() == 1) {
+      return std::vector{cell_of(17, 18, "bf16", v1::COMPARE_VERDICT_INCONCLUSIVE),
+                         cell_of(17, 19, "fp16", v1::COMPARE_VERDICT_INCONCLUSIVE)};
+    }
+    return std::vector{cell_of(101, 102, "bf16", v1::COMPARE_VERDICT_SLOWER),
+                       cell_of(101, 103, "fp16", v1::COMPARE_VERDICT_SAME)};
+  });
+  service_.on_get_job = [](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
+    *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_SUCCEEDED);
+    const v1::Precision precision = request.job_id() == 17   ? v1::PRECISION_FP32
+                                    : request.job_id() == 18 ? v1::PRECISION_BF16
+                                                             : v1::PRECISION_FP16;
+    v1::JobSpec* spec = response->mutable_job()->mutable_spec();
+    spec->mutable_workload()->mutable_transformer_lm()->set_precision(precision);
+    // B's own plan does not count.
+    if (request.job_id() != 17) spec->mutable_plan()->set_measure_steps(99);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"compare", "--by", "precision", "--until-decided"}), 0) << err_.str();
+  const auto submits = service_.submits();
+  ASSERT_EQ(submits.size(), 1u);
+  ASSERT_EQ(submits[0].jobs_size(), 3);
+  std::set<v1::Precision> precisions;
+  for (const v1::JobSpec& job : submits[0].jobs()) {
+    precisions.insert(job.workload().transformer_lm().precision());
+    EXPECT_EQ(job.plan().measure_steps(), 10u);
+  }
+  EXPECT_THAT(precisions, ElementsAre(v1::PRECISION_FP32, v1::PRECISION_BF16, v1::PRECISION_FP16));
+  const v1::CompareRunsRequest& last = requests_.back();
+  EXPECT_EQ(last.by(), "precision");
+  EXPECT_EQ(last.reference(), "fp32");
+  EXPECT_THAT(last.a().selector().job_ids(), ElementsAre(101, 102, 103));
+  EXPECT_FALSE(last.a().selector().last());
+  EXPECT_FALSE(last.has_b());
+}
+
+TEST_F(CompareCommand, UntilDecidedRunsACellThatOneSideNeverRan) {
+  v1::ComparedCell only_b = CellOf(18, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE);
+  only_b.clear_a();
+  only_b.clear_phases();
+  only_b.set_incomparable(v1::INCOMPARABLE_ONLY_B);
+  DecideAtLook(1, only_b, v1::COMPARE_VERDICT_SAME);
+  EXPECT_EQ(Program({"compare", "baseline", "last", "--until-decided"}), 0) << err_.str();
+  ASSERT_EQ(service_.submits().size(), 1u);
+  EXPECT_EQ(service_.submits()[0].jobs_size(), 2);
+  EXPECT_THAT(out_.str(), HasSubstr("A and B ask for the same in 1 cell: run again they are one "
+                                    "job, measured twice\n"));
+}
+
+TEST_F(CompareCommand, UntilDecidedRunsNothingWhoseDifferenceIsNotInTheJobs) {
+  v1::ComparedCell cell = CellOf(18, 19, 7, v1::COMPARE_VERDICT_INCONCLUSIVE);
+  v1::EnvironmentChange* change = cell.add_also_differs();
+  change->set_name("driver");
+  change->set_before("580.1");
+  change->set_after("580.9");
+  AnswerWith(cell);
+  EXPECT_EQ(Program({"compare", "18", "19", "--until-decided"}), 4);
+  EXPECT_THAT(err_.str(), StartsWith("torchlap: no cell can be run again as two: both sides ask "
+                                     "for the same"));
+  EXPECT_TRUE(service_.submits().empty());
+  // With a cell beside it that can be run again it keeps its verdict.
+  AnswerWith([this, cell](const v1::CompareRunsRequest&) {
+    if (requests_.size() % 2 == 1) {
+      return std::vector{CellOf(101, 102, 4, v1::COMPARE_VERDICT_SLOWER)};
+    }
+    return std::vector{cell, CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE)};
+  });
+  EXPECT_EQ(Program({"compare", "last", "baseline", "--until-decided"}), 0) << err_.str();
+  EXPECT_EQ(service_.submits().size(), 1u);
+  EXPECT_THAT(out_.str(), HasSubstr("not run again: 1 cell, as what differs between the sides is "
+                                    "not in their jobs\n"));
+  EXPECT_THAT(out_.str(), HasSubstr(" 7/7 "));
+  EXPECT_THAT(out_.str(), HasSubstr(" 4/4 "));
+}
+
+TEST_F(CompareCommand, UntilDecidedEndsWith2WhereAJobFailed) {
+  end_ = v1::JOB_STATE_FAILED;
+  v1::ComparedCell failed = CellOf(101, 102, 4, v1::COMPARE_VERDICT_SLOWER);
+  failed.clear_phases();
+  failed.mutable_b()->Clear();
+  failed.set_incomparable(v1::INCOMPARABLE_B_FAILED);
+  AnswerWith([this, failed](const v1::CompareRunsRequest&) {
+    return std::vector{requests_.size() == 1 ? CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE)
+                                             : failed};
+  });
+  EXPECT_EQ(Program({"compare", "17", "18", "--until-decided"}), 2) << err_.str();
+  EXPECT_EQ(service_.submits().size(), 1u) << "what failed is not tried again";
+  EXPECT_THAT(out_.str(), HasSubstr("not comparable: B failed"));
+}
+
+TEST_F(CompareCommand, UntilDecidedIsDetachedFromByCtrlC) {
+  AnswerWith(CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE));
+  HoldWatches();
+  ChildProcess child({"--address", service_.address(), "compare", "17", "18", "--until-decided"});
+  ASSERT_TRUE(service_.WaitForWatches(1));
+  child.Interrupt();
+  EXPECT_EQ(child.Wait(), 130);
+  EXPECT_THAT(child.err(), HasSubstr("detached: sweep:1 goes on; follow it: torchlap watch "
+                                     "sweep:1; cancel it: torchlap cancel sweep:1"));
+  EXPECT_EQ(child.out(), "");
+  EXPECT_TRUE(service_.cancels().empty());
+}
+
+}  // namespace
+}  // namespace torchlap::client
