@@ -17,6 +17,10 @@ namespace {
 constexpr size_t kMostExact = 60;
 constexpr double kPower = 0.8;
 constexpr uint32_t kSeed = 20261123;
+// Of logarithms of times in nanoseconds: below it is the rounding of equal numbers.
+constexpr double kRounding = 1e-12;
+constexpr double kLargestLog = 700;  // of a double
+constexpr double kLeastLearned = 0.001;
 
 std::vector<double> Logs(std::span<const double> values) {
   std::vector<double> logs;
@@ -39,29 +43,50 @@ LogDifference Difference(std::span<const double> a, std::span<const double> b) {
   const double var_b = *SampleStd(b) * *SampleStd(b) / count_b;
   LogDifference found;
   found.difference = *Mean(b) - *Mean(a);
+  if (std::abs(found.difference) < kRounding) found.difference = 0;
   found.error = std::sqrt(var_a + var_b);
-  if (found.error > 0) {
+  if (found.error < kRounding) {
+    found.error = 0;
+  } else {
     found.freedom = (var_a + var_b) * (var_a + var_b) /
                     (var_a * var_a / (count_a - 1) + var_b * var_b / (count_b - 1));
   }
   return found;
 }
 
-Interval RatioWithin(const LogDifference& found, double level) {
-  // Equal medians on each side: nothing is left to chance.
-  if (found.error == 0) return {std::exp(found.difference), std::exp(found.difference)};
-  const boost::math::students_t student(found.freedom);
-  const double reach = boost::math::quantile(student, (1 + level) / 2) * found.error;
-  return {std::exp(found.difference - reach), std::exp(found.difference + reach)};
+double RatioOf(double log_ratio) {
+  return std::exp(std::clamp(log_ratio, -kLargestLog, kLargestLog));
 }
 
-Verdict Decide(const LogDifference& found, double min_effect) {
-  const double most = 1 + min_effect;
-  const Interval interval95 = RatioWithin(found, 0.95);
-  const Interval interval90 = RatioWithin(found, 0.90);
-  if (interval90.low > 1 / most && interval90.high < most) return Verdict::kSame;
-  if (interval95.high < 1) return Verdict::kFaster;
-  if (interval95.low > 1) return Verdict::kSlower;
+Interval RatioWithin(const LogDifference& found, double level) {
+  // Equal medians on each side: nothing is left to chance.
+  if (found.error == 0) return {RatioOf(found.difference), RatioOf(found.difference)};
+  const boost::math::students_t student(found.freedom);
+  const double reach = boost::math::quantile(student, (1 + level) / 2) * found.error;
+  return {RatioOf(found.difference - reach), RatioOf(found.difference + reach)};
+}
+
+double TwoSidedP(const LogDifference& found) {
+  if (found.error == 0) return found.difference == 0 ? 1 : 0;
+  const double t = std::abs(found.difference) / found.error;
+  return std::min(1.0, 2 * boost::math::cdf(complement(boost::math::students_t(found.freedom), t)));
+}
+
+Interval IntervalOf(const LogDifference& found, const CompareSetting& setting) {
+  return RatioWithin(found, 1 - setting.false_alarm_rate);
+}
+
+Interval EquivalenceIntervalOf(const LogDifference& found, const CompareSetting& setting) {
+  return RatioWithin(found, 1 - 2 * setting.false_alarm_rate);
+}
+
+Verdict Decide(const LogDifference& found, const CompareSetting& setting) {
+  const double most = 1 + setting.min_effect;
+  const Interval equivalence = EquivalenceIntervalOf(found, setting);
+  if (equivalence.low > 1 / most && equivalence.high < most) return Verdict::kSame;
+  const Interval interval = IntervalOf(found, setting);
+  if (interval.high < 1) return Verdict::kFaster;
+  if (interval.low > 1) return Verdict::kSlower;
   return Verdict::kInconclusive;
 }
 
@@ -163,9 +188,41 @@ double PooledStd(std::span<const double> a, std::span<const double> b) {
   return std::sqrt((std_a * std_a + std_b * std_b) / 2);
 }
 
+// Logs of medians of made-up launches. By the quantile: the standard normal distribution differs
+// from library to library.
+class MadeUpLogs {
+ public:
+  explicit MadeUpLogs(double log_std) : log_std_(log_std) {}
+
+  void Fill(double mean, std::vector<double>* logs) {
+    std::generate(logs->begin(), logs->end(), [&] { return Draw(mean); });
+  }
+
+ private:
+  double Draw(double mean) {
+    const double uniform = (generator_() + 0.5) / 4294967296.0;
+    return mean + log_std_ * boost::math::quantile(normal_, uniform);
+  }
+
+  const double log_std_;
+  std::mt19937 generator_{kSeed};
+  const boost::math::normal normal_;
+};
+
+// Of the first look that decides.
+Verdict LookUntilDecided(std::span<const double> a, std::span<const double> b,
+                         const CompareSetting& setting) {
+  for (const uint32_t launches : kLooks) {
+    const Verdict verdict = Decide(Difference(a.first(launches), b.first(launches)), setting);
+    if (verdict != Verdict::kInconclusive) return verdict;
+  }
+  return Verdict::kInconclusive;
+}
+
 }  // namespace
 
-Comparison Compare(std::span<const double> a, std::span<const double> b, double min_effect) {
+Comparison Compare(std::span<const double> a, std::span<const double> b,
+                   const CompareSetting& setting) {
   const std::vector<double> logs_a = Logs(a);
   const std::vector<double> logs_b = Logs(b);
   Comparison comparison;
@@ -173,12 +230,13 @@ Comparison Compare(std::span<const double> a, std::span<const double> b, double 
   comparison.mann_whitney_p = MannWhitneyP(a, b);
   if (a.size() < 2 || b.size() < 2) return comparison;
   const LogDifference found = Difference(logs_a, logs_b);
-  comparison.interval95 = RatioWithin(found, 0.95);
-  comparison.interval90 = RatioWithin(found, 0.90);
-  comparison.verdict = Decide(found, min_effect);
+  comparison.interval = IntervalOf(found, setting);
+  comparison.equivalence_interval = EquivalenceIntervalOf(found, setting);
+  comparison.welch_p = TwoSidedP(found);
+  comparison.verdict = Decide(found, setting);
   if (comparison.verdict == Verdict::kInconclusive) {
     comparison.launches_to_decide =
-        LaunchesToDecide(found.difference, PooledStd(logs_a, logs_b), min_effect);
+        LaunchesToDecide(found.difference, PooledStd(logs_a, logs_b), setting.min_effect);
   }
   return comparison;
 }
@@ -222,22 +280,35 @@ std::optional<uint32_t> LaunchesToDecide(double log_ratio, double log_std, doubl
 VerdictShares SimulateVerdicts(double ratio, double log_std, uint32_t launches, double min_effect,
                                uint32_t trials) {
   if (launches < 2) return {.inconclusive = 1};
-  std::mt19937 generator(kSeed);
-  // By the quantile: the standard normal distribution differs from library to library.
-  const boost::math::normal normal;
-  const auto draw = [&](double mean) {
-    const double uniform = (generator() + 0.5) / 4294967296.0;
-    return mean + log_std * boost::math::quantile(normal, uniform);
-  };
+  MadeUpLogs logs(log_std);
   VerdictShares shares;
   std::vector<double> a(launches);
   std::vector<double> b(launches);
   for (uint32_t trial = 0; trial < trials; ++trial) {
-    std::generate(a.begin(), a.end(), [&] { return draw(0); });
-    std::generate(b.begin(), b.end(), [&] { return draw(std::log(ratio)); });
-    Of(Decide(Difference(a, b), min_effect), &shares) += 1.0 / trials;
+    logs.Fill(0, &a);
+    logs.Fill(std::log(ratio), &b);
+    Of(Decide(Difference(a, b), {.min_effect = min_effect}), &shares) += 1.0 / trials;
   }
   return shares;
+}
+
+double SimulateLooks(double log_std, const CompareSetting& setting, uint32_t sequences) {
+  MadeUpLogs logs(log_std);
+  std::vector<double> a(kLooks.back());
+  std::vector<double> b(kLooks.back());
+  uint32_t alarms = 0;
+  for (uint32_t i = 0; i < sequences; ++i) {
+    logs.Fill(0, &a);
+    logs.Fill(0, &b);
+    const Verdict verdict = LookUntilDecided(a, b, setting);
+    if (verdict == Verdict::kFaster || verdict == Verdict::kSlower) ++alarms;
+  }
+  return static_cast<double>(alarms) / sequences;
+}
+
+std::optional<double> LearnedMinEffect(std::span<const double> medians) {
+  if (medians.size() < kFewestToLearnFrom) return std::nullopt;
+  return std::clamp(2 * *SampleStd(Logs(medians)), kLeastLearned, 1.0);
 }
 
 }  // namespace torchlap::measure

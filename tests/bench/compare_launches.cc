@@ -49,10 +49,11 @@ std::vector<double> Medians(const Json& question, const char* side) {
 }
 
 Json Answer(const Json& question, double min_effect) {
-  const Comparison found = Compare(Medians(question, "a"), Medians(question, "b"), min_effect);
+  const Comparison found =
+      Compare(Medians(question, "a"), Medians(question, "b"), {.min_effect = min_effect});
   Json answer = {{"verdict", Word(found.verdict)}, {"ratio", found.ratio}};
-  answer["low"] = found.interval95 ? Json(found.interval95->low) : Json();
-  answer["high"] = found.interval95 ? Json(found.interval95->high) : Json();
+  answer["low"] = found.interval ? Json(found.interval->low) : Json();
+  answer["high"] = found.interval ? Json(found.interval->high) : Json();
   answer["p"] = found.mann_whitney_p ? Json(*found.mann_whitney_p) : Json();
   return answer;
 }

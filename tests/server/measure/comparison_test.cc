@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/server/measure/made_up_times.h"
@@ -111,9 +112,10 @@ TEST(Compare, GivesWelchsIntervalOfTheRatio) {
   const std::vector<double> b = {2, 2 * std::exp(2 * s)};
   const Comparison comparison = Compare(a, b);
   EXPECT_DOUBLE_EQ(comparison.ratio, 2);
-  EXPECT_NEAR(std::log(comparison.interval95->high / 2), 4.302653 * std::sqrt(2) * s, 1e-8);
-  EXPECT_NEAR(std::log(comparison.interval95->low / 2), -4.302653 * std::sqrt(2) * s, 1e-8);
-  EXPECT_NEAR(std::log(comparison.interval90->high / 2), 2.919986 * std::sqrt(2) * s, 1e-8);
+  EXPECT_NEAR(std::log(comparison.interval->high / 2), 4.302653 * std::sqrt(2) * s, 1e-8);
+  EXPECT_NEAR(std::log(comparison.interval->low / 2), -4.302653 * std::sqrt(2) * s, 1e-8);
+  EXPECT_NEAR(std::log(comparison.equivalence_interval->high / 2), 2.919986 * std::sqrt(2) * s,
+              1e-8);
 }
 
 TEST(Compare, HasFourVerdicts) {
@@ -128,19 +130,71 @@ TEST(Compare, CallsATinyCertainDifferenceTheSame) {
   const std::vector<double> a = {100, 100.01, 99.99};
   const std::vector<double> b = {100.5, 100.51, 100.49};
   EXPECT_EQ(Compare(a, b).verdict, Verdict::kSame);
-  EXPECT_EQ(Compare(a, b, 0.001).verdict, Verdict::kSlower);
+  EXPECT_EQ(Compare(a, b, {.min_effect = 0.001}).verdict, Verdict::kSlower);
 }
 
 TEST(Compare, OfOneLaunchASideIsInconclusive) {
   const Comparison comparison = Compare({{100.0}}, {{200.0, 201.0}});
   EXPECT_EQ(comparison.verdict, Verdict::kInconclusive);
   EXPECT_DOUBLE_EQ(comparison.ratio, std::sqrt(200.0 * 201) / 100);
-  EXPECT_FALSE(comparison.interval95 || comparison.interval90 || comparison.launches_to_decide);
+  EXPECT_FALSE(comparison.interval || comparison.equivalence_interval ||
+               comparison.launches_to_decide || comparison.welch_p);
 }
 
 TEST(Compare, OfEqualLaunchesLeavesNothingToChance) {
   EXPECT_EQ(Compare({{100.0, 100.0}}, {{100.0, 100.0}}).verdict, Verdict::kSame);
   EXPECT_EQ(Compare({{100.0, 100.0}}, {{102.0, 102.0}}).verdict, Verdict::kSlower);
+}
+
+TEST(Compare, OfEqualLaunchesHasNumbersEverywhere) {
+  // The mean of three equal logs is off by its rounding.
+  const std::vector<double> three(3, 123'456'789.1);
+  const std::vector<double> seven(7, 123'456'789.1);
+  const Comparison same = Compare(three, seven);
+  EXPECT_EQ(same.verdict, Verdict::kSame);
+  EXPECT_EQ(same.welch_p, 1);
+  EXPECT_EQ(same.interval->low, 1);
+  EXPECT_EQ(same.interval->high, 1);
+  const Comparison slower = Compare(three, std::vector<double>(7, 200'000'000));
+  EXPECT_EQ(slower.welch_p, 0);
+  EXPECT_EQ(slower.interval->low, slower.ratio);
+}
+
+TEST(Compare, HasWelchsTwoSidedP) {
+  // Logs 0 and 2 s against d and d + 2 s: t = d / (sqrt(2) s) with two degrees of freedom, where
+  // 4.302653 has 0.05 and 9.924843 has 0.01.
+  const double s = 0.001;
+  const std::vector<double> a = {1, std::exp(2 * s)};
+  for (const auto& [t, p] : {std::pair{4.302653, 0.05}, {9.924843, 0.01}, {-9.924843, 0.01}}) {
+    const double d = std::exp(t * std::sqrt(2) * s);
+    EXPECT_NEAR(*Compare(a, {{d, d * std::exp(2 * s)}}).welch_p, p, 1e-7) << t;
+  }
+}
+
+TEST(Compare, TakesTheFalseAlarmRateForItsIntervals) {
+  const double s = 0.001;
+  const std::vector<double> a = {1, std::exp(2 * s)};
+  const std::vector<double> b = {2, 2 * std::exp(2 * s)};
+  // t(0.995, 2) and t(0.99, 2).
+  const Comparison comparison = Compare(a, b, {.false_alarm_rate = 0.01});
+  EXPECT_NEAR(std::log(comparison.interval->high / 2), 9.924843 * std::sqrt(2) * s, 1e-8);
+  EXPECT_NEAR(std::log(comparison.equivalence_interval->high / 2), 6.964557 * std::sqrt(2) * s,
+              1e-8);
+}
+
+TEST(Compare, IsHarderToConvinceAtALowerFalseAlarmRate) {
+  const std::vector<double> a = {100, 103, 97, 100};
+  const std::vector<double> b = {105, 108, 102, 105};
+  EXPECT_EQ(Compare(a, b).verdict, Verdict::kSlower);
+  EXPECT_EQ(Compare(a, b, {.false_alarm_rate = 0.001}).verdict, Verdict::kInconclusive);
+  EXPECT_EQ(Compare(a, {{99.0, 103, 97, 100}}, {.min_effect = 0.04}).verdict, Verdict::kSame);
+  EXPECT_EQ(Compare(a, {{99.0, 103, 97, 100}}, {0.04, 0.001}).verdict, Verdict::kInconclusive);
+}
+
+TEST(Compare, HasFiniteIntervalsAtTheLowestRate) {
+  const Comparison comparison = Compare({{1.0, 1e9}}, {{1.0, 1e9}}, {.false_alarm_rate = 0.0001});
+  EXPECT_TRUE(std::isfinite(comparison.interval->high));
+  EXPECT_GT(comparison.interval->low, 0);
 }
 
 TEST(Compare, SaysHowManyLaunchesWouldDecide) {
@@ -217,6 +271,37 @@ TEST(Compare, RaisesFalseAlarmsNoMoreOftenThanItSays) {
     // launches a side both may land together.
     EXPECT_LE(bimodal, launches == 2 ? 0.16 : 0.08) << launches;
   }
+}
+
+// Of 2000 sequences with a true share of 0.05 more than 0.0651 alarm in one of a thousand cases.
+TEST(SimulateLooks, FourLooksTogetherRaiseFalseAlarmsNoMoreOftenThanOne) {
+  constexpr double kMost = 0.0651;
+  const double decided = SimulateLooks(0.02, {.false_alarm_rate = kLookLevel}, 2000);
+  // No difference is small enough to be called none: every sequence has its four looks.
+  const double undecided = SimulateLooks(0.02, {1e-9, kLookLevel}, 2000);
+  RecordProperty("alarms", std::to_string(decided) + ", " + std::to_string(undecided));
+  EXPECT_LE(decided, kMost);
+  EXPECT_LE(undecided, kMost);
+  EXPECT_GT(undecided, kLookLevel);
+}
+
+TEST(SimulateLooks, LooksAtTheRateOfASingleOneAlarmTwiceAsOften) {
+  EXPECT_GT(SimulateLooks(0.02, {.min_effect = 1e-9}, 2000), 0.09);
+}
+
+TEST(LearnedMinEffect, IsTwiceTheSpreadOfFiveOrMoreLaunches) {
+  // Logs -2 s, -s, 0, s, 2 s have the standard deviation sqrt(2.5) s.
+  const double s = 0.01;
+  std::vector<double> medians;
+  for (int i = -2; i <= 2; ++i) medians.push_back(1e6 * std::exp(i * s));
+  EXPECT_NEAR(*LearnedMinEffect(medians), 2 * std::sqrt(2.5) * s, 1e-12);
+  medians.pop_back();
+  EXPECT_EQ(LearnedMinEffect(medians), std::nullopt);
+}
+
+TEST(LearnedMinEffect, IsNeitherNothingNorMoreThanAll) {
+  EXPECT_EQ(LearnedMinEffect(std::vector<double>(5, 1e6)), 0.001);
+  EXPECT_EQ(LearnedMinEffect(std::vector<double>{1, 100, 1, 100, 1}), 1);
 }
 
 TEST(Compare, SeldomSaysSameOfWhatDiffersByTheLeastEffect) {
