@@ -19,11 +19,11 @@ constexpr char kKinds[] =
     "AND validity <> 4 AND purpose = 1 "
     "AND (?3 = '' OR owner_id IN (SELECT id FROM principal WHERE principal = ?3))";
 
-// The newest of a kind, and those of the series among them.
 constexpr char kOfKind[] =
     "SELECT started_at_ns, step_median_ns, forward_median_ns, loss_median_ns, backward_median_ns, "
-    "optimizer_median_ns FROM (SELECT * FROM run INDEXED BY run_by_kind WHERE kind_id = ? "
-    "AND started_at_ns < ? ORDER BY started_at_ns DESC LIMIT ?) WHERE series = ? LIMIT ?";
+    "optimizer_median_ns, series FROM run INDEXED BY run_by_kind WHERE kind_id = ? "
+    "AND started_at_ns < ? ORDER BY started_at_ns DESC LIMIT ?";
+constexpr int kSeriesColumn = 6;
 
 constexpr std::array<v1::Phase, 5> kInOrder = {v1::PHASE_UNSPECIFIED, v1::PHASE_FORWARD,
                                                v1::PHASE_LOSS, v1::PHASE_BACKWARD,
@@ -61,15 +61,20 @@ std::optional<Series> SeriesOf(SQLite::Database& database, const std::string& ru
   return Series{query.Int(0), query.Int(1), query.Int(2)};
 }
 
+void AppendOfKind(SQLite::Database& database, int64_t kind, const Series& series, int64_t before_ns,
+                  std::vector<PastRun>* runs) {
+  Query query(database, kOfKind, kind, before_ns, kMostOfAKind);
+  const size_t enough = runs->size() + kMostPastLaunches;
+  while (runs->size() < enough && query.Step()) {
+    if (query.Int(kSeriesColumn) == series.id) runs->push_back(RunOf(query));
+  }
+}
+
 std::vector<PastRun> RunsBefore(SQLite::Database& database, const Series& series, int64_t before_ns,
                                 const std::string& only_owner) {
   std::vector<PastRun> runs;
   Query kinds(database, kKinds, series.asked_workload, series.timing, only_owner);
-  while (kinds.Step()) {
-    Query query(database, kOfKind, kinds.Int(0), before_ns, kMostOfAKind, series.id,
-                kMostPastLaunches);
-    while (query.Step()) runs.push_back(RunOf(query));
-  }
+  while (kinds.Step()) AppendOfKind(database, kinds.Int(0), series, before_ns, &runs);
   std::sort(runs.begin(), runs.end(),
             [](const PastRun& a, const PastRun& b) { return a.started_at_ns > b.started_at_ns; });
   if (runs.size() > kMostPastLaunches) runs.resize(kMostPastLaunches);

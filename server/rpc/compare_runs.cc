@@ -1,17 +1,142 @@
 #include "server/rpc/compare_runs.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/rpc/job_choice.h"
+#include "server/rpc/text_check.h"
+#include "storage/environments.h"
+#include "storage/past_medians.h"
+#include "storage/visibility.h"
+
 namespace torchlap::rpc {
+namespace {
+
+using Side = measure::ComparedRuns::Side;
+
+constexpr double kLeastRate = 0.0001;
+constexpr double kMostRate = 0.5;
+
+bool IsWithin(double value, double least, double most) { return value >= least && value <= most; }
+
+absl::Status CheckNumbers(const v1::CompareRunsRequest& request) {
+  if (!IsWithin(request.min_effect(), 0, 1)) {
+    return absl::InvalidArgumentError(
+        fmt::format("min_effect is {}, must be above 0 and at most 1, or 0 for {}",
+                    request.min_effect(), measure::kDefaultMinEffect));
+  }
+  const double rate = request.false_alarm_rate();
+  if (rate != 0 && !IsWithin(rate, kLeastRate, kMostRate)) {
+    return absl::InvalidArgumentError(
+        fmt::format("false_alarm_rate is {}, must be {} to {}, or 0 for {}", rate, kLeastRate,
+                    kMostRate, measure::kDefaultFalseAlarmRate));
+  }
+  return absl::OkStatus();
+}
+
+bool IsEmpty(const v1::RunFilter& filter) { return filter.ByteSizeLong() == 0; }
+
+absl::Status CheckSides(const v1::CompareRunsRequest& request) {
+  if (IsEmpty(request.a())) {
+    return absl::InvalidArgumentError("a is empty, must select or filter runs");
+  }
+  if (request.by().empty() && IsEmpty(request.b())) {
+    return absl::InvalidArgumentError("b is empty, must select or filter runs where by is not set");
+  }
+  if (!request.by().empty() && request.has_b()) {
+    return absl::InvalidArgumentError(
+        fmt::format("by is {} and b is set, must be one of them", Named(request.by())));
+  }
+  if (request.by().empty() && !request.reference().empty()) {
+    return absl::InvalidArgumentError(
+        fmt::format("reference is {} without by, must be a value of what runs are compared by",
+                    Named(request.reference())));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Check(const v1::CompareRunsRequest& request) {
+  absl::Status status = CheckTexts(request);
+  status.Update(CheckSides(request));
+  status.Update(CheckNumbers(request));
+  return status;
+}
+
+// What is left out of the launches is told, so that they are asked for.
+v1::RunFilter FilterOf(const v1::CompareRunsRequest& request, Side side) {
+  v1::RunFilter filter = side == Side::kA ? request.a() : request.b();
+  if (filter.purposes().empty()) filter.add_purposes(v1::PURPOSE_MEASURE);
+  filter.set_since_ns(std::max(filter.since_ns(), request.since_ns()));
+  if (!request.include_contaminated()) filter.clear_exclude_contaminated();
+  return filter;
+}
+
+measure::CellSetting SettingOf(const v1::CompareRunsRequest& request) {
+  measure::CellSetting setting;
+  if (request.min_effect() != 0) setting.compare.min_effect = request.min_effect();
+  if (request.false_alarm_rate() != 0) {
+    setting.compare.false_alarm_rate = request.false_alarm_rate();
+  }
+  setting.include_contaminated = request.include_contaminated();
+  setting.reference = request.reference();
+  return setting;
+}
+
+}  // namespace
+
+absl::Status CompareRuns::Collect(const storage::Caller& caller,
+                                  const v1::CompareRunsRequest& request, Side side,
+                                  measure::ComparedRuns* collected, uint64_t* unreadable) const {
+  const v1::RunFilter filter = FilterOf(request, side);
+  const auto selected = ChosenOrAll(*jobs_, caller, filter.selector());
+  if (!selected.ok()) return selected.status();
+  return runs_->Export(
+      filter, *selected, /*with_unfinished=*/false,
+      [&](const storage::RunRows& runs) {
+        absl::Status status;
+        for (const v1::Run& run : runs) {
+          status.Update(collected->Add(side, run));
+          if (!status.ok()) break;
+        }
+        return status;
+      },
+      unreadable);
+}
 
 absl::Status CompareRuns::Answer(const storage::Caller& caller,
                                  const v1::CompareRunsRequest& request,
                                  v1::CompareRunsResponse* response) const {
-  (void)caller;
-  (void)request;
-  (void)response;
-  (void)database_;
-  (void)jobs_;
-  (void)runs_;
-  return absl::UnimplementedError("CompareRuns");
+  if (absl::Status status = Check(request); !status.ok()) return status;
+  measure::CompareAxis axis;
+  if (!request.by().empty()) {
+    auto parsed = measure::ParseCompareAxis(request.by());
+    if (!parsed.ok()) return parsed.status();
+    axis = *std::move(parsed);
+  }
+  measure::ComparedRuns collected(axis);
+  uint64_t unreadable = 0;
+  absl::Status status = Collect(caller, request, Side::kA, &collected, &unreadable);
+  if (status.ok() && request.by().empty()) {
+    status = Collect(caller, request, Side::kB, &collected, &unreadable);
+  }
+  if (!status.ok()) return status;
+  const auto environments = storage::ReadEnvironments(*database_, collected.EnvironmentHashes());
+  if (!environments.ok()) return environments.status();
+  measure::CellSetting setting = SettingOf(request);
+  if (request.learn_min_effect()) {
+    setting.past = [&](const std::string& run_id, int64_t before_ns) {
+      return storage::ReadPastMedians(*database_, run_id, before_ns, storage::OnlyOwner(caller));
+    };
+  }
+  auto cells = collected.Compare(*environments, setting);
+  if (!cells.ok()) return cells.status();
+  for (v1::ComparedCell& cell : *cells) *response->add_cells() = std::move(cell);
+  response->set_unreadable_runs(unreadable);
+  return absl::OkStatus();
 }
 
 }  // namespace torchlap::rpc
