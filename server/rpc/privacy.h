@@ -7,6 +7,7 @@
 //   GetJob, GetRun, ReadTrace, ReadLog, CompareWarmups: another's is PERMISSION_DENIED
 //   ListRuns, ExportRuns, ListSweeps: one's own alone; another's by its id is PERMISSION_DENIED
 //   WatchJobs, CancelJobs, LabelRuns, NoteRuns, InvalidateRuns: the same
+//   CompareRuns: the same; differences are learned from one's own runs
 //   SubmitJobs, ListPresets, Doctor: nothing of jobs
 //
 // What is shown is bound to the owner where it is read (storage/visibility.h), so that pages and

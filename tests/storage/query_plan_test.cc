@@ -5,6 +5,8 @@
 
 #include <functional>
 
+#include "storage/environments.h"
+#include "storage/past_medians.h"
 #include "storage/sqlite_connection.h"
 #include "tests/storage/store_fixture.h"
 
@@ -108,6 +110,27 @@ TEST_F(QueryPlan, RunsOfAKindAreFoundByIt) {
   EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING COVERING INDEX run_by_kind (kind_id=?")));
   EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
   EXPECT_THAT(plan, Not(Contains(testing::StartsWith("SCAN run"))));
+}
+
+TEST_F(QueryPlan, ThePastOfASeriesIsFoundByItsKindsNewestFirst) {
+  RunToEnd(MakeJob());
+  const std::vector<std::string> plan = PlanOf(
+      [&] { EXPECT_TRUE(ReadPastMedians(*database_, "1.1", now_ns_, ann_.principal).ok()); });
+  EXPECT_THAT(plan,
+              Contains(HasSubstr("SEARCH run USING INDEX run_by_job (job_id=? AND number=?)")));
+  EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run_kind USING COVERING INDEX "
+                                       "sqlite_autoindex_run_kind_1 (asked_workload_id=?")));
+  EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING INDEX run_by_kind (kind_id=? AND "
+                                       "started_at_ns<?)")));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("SCAN"))));
+}
+
+TEST_F(QueryPlan, EnvironmentsAreFoundByTheirHashes) {
+  const std::vector<std::string> plan =
+      PlanOf([&] { EXPECT_TRUE(ReadEnvironments(*database_, {"one"}).ok()); });
+  EXPECT_THAT(plan, Contains(HasSubstr("(environment_hash=?)")));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("SCAN"))));
 }
 
 TEST_F(QueryPlan, RunsOfATimeAreAnsweredFromTheIndexAlone) {

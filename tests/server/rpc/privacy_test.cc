@@ -192,6 +192,7 @@ class EveryCallTest : public PrivacyTest {
   void AddSelected(std::vector<Question>* questions);
   void AddOthers(std::vector<Question>* questions);
   void AddHistoryWords(std::vector<Question>* questions);
+  void AddHistoryComparisons(std::vector<Question>* questions);
 };
 
 void EveryCallTest::AddLists(std::vector<Question>* questions) {
@@ -381,6 +382,36 @@ void EveryCallTest::AddHistoryWords(std::vector<Question>* questions) {
        }});
 }
 
+void EveryCallTest::AddHistoryComparisons(std::vector<Question>* questions) {
+  using storage::Caller;
+  questions->push_back(
+      {"CompareRuns", "everything", Rule::kOwnAlone, [this](const Caller& caller, const Left&) {
+         v1::CompareRunsRequest request;
+         request.set_learn_min_effect(true);
+         request.mutable_a()->mutable_selector()->set_all(true);
+         request.mutable_b()->mutable_selector()->set_all(true);
+         return Ask<v1::CompareRunsResponse>(&calls_->compare_runs, caller, request);
+       }});
+  const auto add_named = [this, questions](const std::string& what, auto select) {
+    questions->push_back({"CompareRuns", what, Rule::kRefused,
+                          [this, select](const Caller& caller, const Left& whose) {
+                            v1::CompareRunsRequest request;
+                            request.mutable_a()->mutable_selector()->set_all(true);
+                            select(whose, request.mutable_b()->mutable_selector());
+                            return Ask<v1::CompareRunsResponse>(&calls_->compare_runs, caller,
+                                                                request);
+                          }});
+  };
+  add_named("a job", [](const Left& whose, v1::Selector* selector) {
+    selector->add_job_ids(whose.finished_job_id);
+  });
+  add_named("a sweep", [](const Left& whose, v1::Selector* selector) {
+    selector->add_sweep_ids(whose.sweep_id);
+  });
+  add_named("a run",
+            [](const Left& whose, v1::Selector* selector) { selector->add_run_ids(whose.run_id); });
+}
+
 std::vector<Question> EveryCallTest::Questions() {
   std::vector<Question> questions;
   AddLists(&questions);
@@ -388,6 +419,7 @@ std::vector<Question> EveryCallTest::Questions() {
   AddSelected(&questions);
   AddOthers(&questions);
   AddHistoryWords(&questions);
+  AddHistoryComparisons(&questions);
   return questions;
 }
 
