@@ -376,7 +376,22 @@ absl::StatusOr<JobFilter> ResolveNames(SQLite::Database& database, const v1::Sel
     if (!id.ok()) return id.status();
     filter.sweep_ids.push_back(*id);
   }
+  if (selector.baseline()) filter.baseline_of = caller.principal;
   return filter;
+}
+
+bool HasBaseline(SQLite::Database& database, const Caller& caller) {
+  return SelectInt(database,
+                   "SELECT 1 FROM baseline WHERE owner_id = "
+                   "(SELECT id FROM principal WHERE principal = ?) LIMIT 1",
+                   caller.principal)
+      .has_value();
+}
+
+bool NamesOnlyBaseline(const v1::Selector& selector) {
+  v1::Selector others = selector;
+  others.clear_baseline();
+  return selector.baseline() && others.ByteSizeLong() == 0;
 }
 
 // Finished ones.
@@ -514,6 +529,9 @@ absl::StatusOr<JobFilter> JobStore::Resolve(const v1::Selector& selector,
   absl::StatusOr<JobFilter> filter = JobFilter();
   absl::Status status = database_->Read([&](SQLite::Database& database) {
     if (absl::Status ids = CheckIds(database, selector, caller); !ids.ok()) return ids;
+    if (NamesOnlyBaseline(selector) && !HasBaseline(database, caller)) {
+      return absl::NotFoundError("you have no baseline, set one with torchlap baseline set");
+    }
     filter = ResolveNames(database, selector, caller);
     return filter.status();
   });

@@ -74,6 +74,7 @@ class JobStore {
   // selector are checked too. INVALID_ARGUMENT: more ids than filter_limits.h allows, a name that
   // several sweeps have. Of a caller who may not see all (visibility.h) others' sweeps have no
   // names, and `all` is his own jobs; PERMISSION_DENIED: a job, run or sweep by id is another's.
+  // `baseline` is the caller's; where nothing else is named and he has none: NOT_FOUND.
   absl::StatusOr<JobFilter> Resolve(const v1::Selector& selector, const Caller& caller) const;
 
   // Heads of the queue for a device that matches any of `device_keys`.

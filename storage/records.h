@@ -127,6 +127,9 @@ struct JobFilter {
   // page of a long list costs no more than itself.
   std::vector<uint64_t> job_ids;
   std::vector<uint64_t> sweep_ids;
+  // Principal whose baseline's runs are chosen too (Selector.baseline); empty: nobody's. Of lists
+  // of runs alone.
+  std::string baseline_of;
   std::vector<v1::JobState> states;  // empty: all
   std::string user;                  // account name or principal; empty: everyone
   // Principal whose jobs alone the caller may see (OnlyOwner); empty: everyone's. With

@@ -44,6 +44,18 @@ std::vector<RunPlace> RunsNamed(SQLite::Database& database, const v1::Selector& 
   return places;
 }
 
+// Of the principal.
+std::vector<RunPlace> RunsOfBaseline(SQLite::Database& database, const std::string& owner) {
+  std::vector<RunPlace> places;
+  if (owner.empty()) return places;
+  Query query(database,
+              "SELECT run.id, run.job_id FROM baseline CROSS JOIN run ON run.id = baseline.run_id "
+              "WHERE baseline.owner_id = (SELECT id FROM principal WHERE principal = ?)",
+              owner);
+  while (query.Step()) places.push_back({.id = query.Int(0), .job_id = query.Uint(1)});
+  return places;
+}
+
 // The numbers of jobs that are listed, or are of a sweep that is listed: two parameters.
 std::string SelectedJobs() {
   return absl::StrCat(kListed, " UNION SELECT id FROM job WHERE ", In("sweep_id"));
@@ -123,7 +135,8 @@ RunQuery::RunQuery(SQLite::Database& database, const v1::RunFilter& filter,
 
 // Any of the jobs, sweeps and runs; all of the labels.
 void RunQuery::AddSelection(const v1::RunFilter& filter, const JobFilter& selected) {
-  const bool names_runs = filter.selector().run_ids_size() > 0 && !filter.selector().all();
+  const bool names_runs = (filter.selector().run_ids_size() > 0 && !filter.selector().all()) ||
+                          !selected.baseline_of.empty();
   const std::string jobs = IdList(selected.job_ids);
   const std::string sweeps = IdList(selected.sweep_ids);
   if (names_runs) {
@@ -131,6 +144,10 @@ void RunQuery::AddSelection(const v1::RunFilter& filter, const JobFilter& select
     std::vector<int64_t> ids;
     for (const RunPlace& run : RunsNamed(database_, filter.selector())) {
       named_runs_.push_back(run.id);
+      jobs_of_runs.push_back(run.job_id);
+      ids.push_back(run.id);
+    }
+    for (const RunPlace& run : RunsOfBaseline(database_, selected.baseline_of)) {
       jobs_of_runs.push_back(run.job_id);
       ids.push_back(run.id);
     }

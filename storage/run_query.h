@@ -28,10 +28,10 @@ struct RunPlace {
 // parameters of its statements, so that a large filter is no large statement.
 class RunQuery {
  public:
-  // `selected` and the run ids of filter.selector are a union; both empty: every run. Of all of
-  // these the runs of selected.only_owner alone, if there is one. Runs that were declared invalid
-  // are left out, unless the filter includes them or the selector names them by run id. `labels`
-  // are the filter's as they are stored (shown_label.h).
+  // `selected`, its baseline too, and the run ids of filter.selector are a union; all empty: every
+  // run. Of all of these the runs of selected.only_owner alone, if there is one. Runs that were
+  // declared invalid are left out, unless the filter includes them or the selector names them by
+  // run id. `labels` are the filter's as they are stored (shown_label.h).
   RunQuery(SQLite::Database& database, const v1::RunFilter& filter, const JobFilter& selected,
            std::vector<Label> labels);
 

@@ -9,6 +9,11 @@ namespace torchlap::rpc {
 
 bool NamesSomething(const v1::Selector& selector) { return selector.ByteSizeLong() > 0; }
 
+absl::Status CheckNoBaseline(const v1::Selector& selector) {
+  if (!selector.baseline()) return absl::OkStatus();
+  return absl::InvalidArgumentError("`baseline` is runs, must be a job or a sweep");
+}
+
 storage::JobFilter EveryJob(const storage::Caller& caller) {
   storage::JobFilter filter;
   filter.only_owner = storage::OnlyOwner(caller);
@@ -31,6 +36,7 @@ absl::StatusOr<storage::JobFilter> ChosenJobs(const storage::JobStore& jobs,
     return absl::InvalidArgumentError(
         fmt::format("`{}` is a run, must be a job or a sweep", selector.run_ids(0)));
   }
+  if (absl::Status jobs_alone = CheckNoBaseline(selector); !jobs_alone.ok()) return jobs_alone;
   if (!NamesSomething(selector)) {
     return absl::InvalidArgumentError("selector is empty, must name jobs or sweeps");
   }

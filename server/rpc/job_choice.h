@@ -10,6 +10,9 @@ namespace torchlap::rpc {
 
 bool NamesSomething(const v1::Selector& selector);
 
+// INVALID_ARGUMENT: it names the caller's baseline, which is runs, to a call that is about jobs.
+absl::Status CheckNoBaseline(const v1::Selector& selector);
+
 // Every job that the caller may see.
 storage::JobFilter EveryJob(const storage::Caller& caller);
 
@@ -20,7 +23,8 @@ absl::StatusOr<storage::JobFilter> ChosenOrAll(const storage::JobStore& jobs,
                                                const v1::Selector& selector);
 
 // The selector's jobs, for calls that are about jobs and must name some. INVALID_ARGUMENT: it names
-// a run, or nothing at all; NOT_FOUND as above. What is returned may still match no job.
+// a run, a baseline, or nothing at all; NOT_FOUND as above. What is returned may still match no
+// job.
 absl::StatusOr<storage::JobFilter> ChosenJobs(const storage::JobStore& jobs,
                                               const storage::Caller& caller,
                                               const v1::Selector& selector);

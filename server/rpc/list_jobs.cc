@@ -51,6 +51,8 @@ absl::Status ListJobs::Answer(const storage::Caller& caller, const v1::ListJobsR
   if (absl::Status user = CheckText("user", request.user()); !user.ok()) return user;
   absl::Status few = storage::CheckLimit("states", request.states_size(), storage::kMostNames);
   if (!few.ok()) return few;
+  absl::Status jobs_alone = CheckNoBaseline(request.selector());
+  if (!jobs_alone.ok()) return jobs_alone;
   auto filter = ChosenOrAll(*jobs_, caller, request.selector());
   if (!filter.ok()) return filter.status();
   const auto size = PageSize(request.page_size(), kDefaultPage);

@@ -8,6 +8,8 @@
 //   ListRuns, ExportRuns, ListSweeps: one's own alone; another's by its id is PERMISSION_DENIED
 //   WatchJobs, CancelJobs, LabelRuns, NoteRuns, InvalidateRuns: the same
 //   CompareRuns: the same; differences are learned from one's own runs
+//   GetTrend, SetBaseline, ClearBaseline: the same; of a baseline the caller's own runs
+//   ListBaselines: the caller's; another user's is PERMISSION_DENIED
 //   SubmitJobs, ListPresets, Doctor: nothing of jobs
 //
 // What is shown is bound to the owner where it is read (storage/visibility.h), so that pages and

@@ -7,6 +7,7 @@
 
 #include "storage/environments.h"
 #include "storage/past_medians.h"
+#include "storage/series_points.h"
 #include "storage/sqlite_connection.h"
 #include "tests/storage/store_fixture.h"
 
@@ -181,6 +182,25 @@ TEST_F(QueryPlan, RunsOfASelectionOrLabelAreFoundByTheirJob) {
     EXPECT_THAT(plan, Not(Contains(testing::StartsWith("SCAN run"))));
     EXPECT_THAT(plan, Not(Contains(testing::StartsWith("SCAN job"))));
   }
+}
+
+TEST_F(QueryPlan, RunsOfABaselineAreFoundByTheirJob) {
+  RunToEnd(MakeJob());
+  JobFilter selected;
+  selected.baseline_of = ann_.principal;
+  const std::vector<std::string> plan = PlanOfRuns({}, selected);
+  EXPECT_THAT(plan, Contains(HasSubstr("SEARCH baseline USING PRIMARY KEY (owner_id=?)")));
+  EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING INDEX run_by_job (job_id=?")));
+  EXPECT_THAT(plan, Not(Contains(testing::StartsWith("SCAN run"))));
+}
+
+TEST_F(QueryPlan, PointsOfSeriesAreFoundByKindAndReadByTheirRow) {
+  RunToEnd(MakeJob());
+  const std::vector<std::string> plan = PlanOf(
+      [&] { EXPECT_TRUE(ReadSeriesPoints(*database_, {}, {}, v1::PHASE_UNSPECIFIED).ok()); });
+  EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING COVERING INDEX run_by_kind (kind_id=?")));
+  EXPECT_THAT(plan, Contains("SEARCH run USING INTEGER PRIMARY KEY (rowid=?)"));
+  EXPECT_THAT(plan, Not(Contains(testing::StartsWith("SCAN run"))));
 }
 
 TEST_F(QueryPlan, AnExportGoesOnBehindItsLastRun) {
