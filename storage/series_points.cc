@@ -34,7 +34,9 @@ std::string MedianColumn(v1::Phase phase) {
 
 std::string SelectPoints(v1::Phase phase) {
   return absl::StrCat("SELECT id, series, job_id || '.' || number, started_at_ns, ",
-                      MedianColumn(phase), ", validity, environment FROM run WHERE id IN (",
+                      MedianColumn(phase),
+                      ", validity, (SELECT environment_hash FROM environment "
+                      "WHERE environment.id = run.environment) FROM run WHERE id IN (",
                       kListed, ")");
 }
 
@@ -46,7 +48,7 @@ SeriesPoint PointOf(const Query& row) {
   point.started_at_ns = row.Int(3);
   point.median_ns = row.Real(4);
   point.validity = static_cast<v1::Validity>(row.Int(5));
-  point.environment = row.Int(6);
+  point.environment_hash = row.Text(6);
   return point;
 }
 
@@ -108,23 +110,6 @@ absl::StatusOr<SeriesPoints> ReadSeriesPoints(const Database& database, const v1
     const std::vector<RunPlace> places = query.ByStart(true, std::nullopt, kMostPoints + 1);
     if (places.size() > kMostPoints) return TooManyPoints();
     read = PointsOf(connection, places, phase);
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  return read;
-}
-
-absl::StatusOr<std::map<int64_t, v1::Environment>> ReadEnvironments(
-    const Database& database, const std::vector<int64_t>& environments) {
-  std::map<int64_t, v1::Environment> read;
-  absl::Status status = database.Read([&](SQLite::Database& connection) {
-    Query row(connection,
-              absl::StrCat("SELECT id, message FROM environment WHERE id IN (", kListed, ")"),
-              IdList(environments));
-    while (row.Step()) {
-      v1::Environment environment;
-      if (environment.ParseFromString(row.Text(1))) read[row.Int(0)] = std::move(environment);
-    }
     return absl::OkStatus();
   });
   if (!status.ok()) return status;

@@ -5,7 +5,6 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -25,7 +24,7 @@ struct SeriesPoint {
   int64_t started_at_ns = 0;
   double median_ns = 0;  // of the phase
   v1::Validity validity = v1::VALIDITY_UNSPECIFIED;
-  int64_t environment = 0;  // 0: not known
+  std::string environment_hash;  // empty: not known
 };
 
 struct SeriesPoints {
@@ -52,10 +51,5 @@ OkRuns OkRunsOf(const v1::RunFilter& filter);
 // Within a transaction: the points of these runs, in their order. Throws SQLite::Exception.
 SeriesPoints PointsOf(SQLite::Database& database, const std::vector<RunPlace>& places,
                       v1::Phase phase);
-
-// Environments by the number of their row, each once; one that is not there, or damaged, is left
-// out.
-absl::StatusOr<std::map<int64_t, v1::Environment>> ReadEnvironments(
-    const Database& database, const std::vector<int64_t>& environments);
 
 }  // namespace torchlap::storage

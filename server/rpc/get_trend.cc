@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <span>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -20,6 +20,7 @@
 #include "server/rpc/series_subject.h"
 #include "server/rpc/text_check.h"
 #include "storage/baseline_store.h"
+#include "storage/environments.h"
 #include "storage/visibility.h"
 
 namespace torchlap::rpc {
@@ -158,13 +159,13 @@ absl::StatusOr<Baselines> BaselinesOf(storage::Database* database, const storage
   return by_series;
 }
 
-std::vector<int64_t> EnvironmentsAt(const v1::TrendSeries& series, const Points& points) {
-  std::vector<int64_t> environments;
+std::set<std::string> EnvironmentsAt(const v1::TrendSeries& series, const Points& points) {
+  std::set<std::string> hashes;
   for (const v1::TrendStep& step : series.steps()) {
-    environments.push_back(points[step.point() - 1].environment);
-    environments.push_back(points[step.point()].environment);
+    hashes.insert(points[step.point() - 1].environment_hash);
+    hashes.insert(points[step.point()].environment_hash);
   }
-  return environments;
+  return hashes;
 }
 
 }  // namespace
@@ -175,7 +176,7 @@ absl::Status GetTrend::AddEnvironmentChanges(const Points& points, v1::TrendSeri
   if (!environments.ok()) return environments.status();
   const auto of_point = [&](size_t point) {
     std::vector<const v1::Environment*> known;
-    const auto found = environments->find(points[point].environment);
+    const auto found = environments->find(points[point].environment_hash);
     if (found != environments->end()) known.push_back(&found->second);
     return known;
   };

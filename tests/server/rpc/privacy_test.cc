@@ -103,7 +103,11 @@ class PrivacyTest : public CallsTest {
   void End(uint64_t job_id, const std::string& word, v1::Outcome outcome = v1::OUTCOME_OK) {
     storage::FinishedRun finished = storage::Ended(Start(job_id), outcome);
     const bool is_ok = outcome == v1::OUTCOME_OK;
-    if (is_ok && word == kSecrets[0]) finished.run.mutable_step()->set_mean_ns(kMeanNs);
+    if (is_ok) {
+      const double mean_ns = word == kSecrets[0] ? kMeanNs : finished.run.step().mean_ns();
+      finished.run.mutable_step()->set_mean_ns(mean_ns);
+      finished.run.mutable_step()->set_median_ns(mean_ns);
+    }
     if (!is_ok) finished.run.mutable_failure()->set_detail(word + " went wrong");
     Finish(finished, is_ok ? storage::LaunchDone() : storage::JobFailed(word + " went wrong"));
   }
@@ -193,6 +197,8 @@ class EveryCallTest : public PrivacyTest {
   void AddOthers(std::vector<Question>* questions);
   void AddHistoryWords(std::vector<Question>* questions);
   void AddHistoryComparisons(std::vector<Question>* questions);
+  void AddHistoryTrends(std::vector<Question>* questions);
+  void AddHistoryBaselines(std::vector<Question>* questions);
 };
 
 void EveryCallTest::AddLists(std::vector<Question>* questions) {
@@ -412,6 +418,57 @@ void EveryCallTest::AddHistoryComparisons(std::vector<Question>* questions) {
             [](const Left& whose, v1::Selector* selector) { selector->add_run_ids(whose.run_id); });
 }
 
+void EveryCallTest::AddHistoryTrends(std::vector<Question>* questions) {
+  using storage::Caller;
+  questions->push_back(
+      {"GetTrend", "everything", Rule::kOwnAlone, [this](const Caller& caller, const Left&) {
+         return Ask<v1::GetTrendResponse>(&calls_->get_trend, caller, v1::GetTrendRequest());
+       }});
+  using Select = std::function<void(const Left&, v1::Selector*)>;
+  const Select by_job = [](const Left& whose, v1::Selector* selector) {
+    selector->add_job_ids(whose.finished_job_id);
+  };
+  const Select by_sweep = [](const Left& whose, v1::Selector* selector) {
+    selector->add_sweep_ids(whose.sweep_id);
+  };
+  const Select by_run = [](const Left& whose, v1::Selector* selector) {
+    selector->add_run_ids(whose.run_id);
+  };
+  for (const Select& select : {by_job, by_sweep, by_run}) {
+    questions->push_back({"GetTrend", "selected", Rule::kRefused,
+                          [this, select](const Caller& caller, const Left& whose) {
+                            v1::GetTrendRequest request;
+                            select(whose, request.mutable_filter()->mutable_selector());
+                            return Ask<v1::GetTrendResponse>(&calls_->get_trend, caller, request);
+                          }});
+  }
+}
+
+void EveryCallTest::AddHistoryBaselines(std::vector<Question>* questions) {
+  using storage::Caller;
+  const auto set = [this](const Caller& caller, const Left& whose) {
+    v1::SetBaselineRequest request;
+    request.mutable_filter()->mutable_selector()->add_run_ids(whose.run_id);
+    request.set_reason("a reason");
+    return Ask<v1::SetBaselineResponse>(&calls_->set_baseline, caller, request);
+  };
+  questions->push_back({"SetBaseline", "of a run", Rule::kNothingOfJobs, set});
+  questions->push_back(
+      {"ListBaselines", "of ann", Rule::kRefused, [this, set](const Caller& caller, const Left&) {
+         EXPECT_TRUE(set(ann_, anns_).status.ok());
+         v1::ListBaselinesRequest request;
+         request.set_user("ann");
+         return Ask<v1::ListBaselinesResponse>(&calls_->list_baselines, caller, request);
+       }});
+  questions->push_back({"ClearBaseline", "of a run", Rule::kNothingOfJobs,
+                        [this](const Caller& caller, const Left& whose) {
+                          v1::ClearBaselineRequest request;
+                          request.mutable_filter()->mutable_selector()->add_run_ids(whose.run_id);
+                          return Ask<v1::ClearBaselineResponse>(&calls_->clear_baseline, caller,
+                                                                request);
+                        }});
+}
+
 std::vector<Question> EveryCallTest::Questions() {
   std::vector<Question> questions;
   AddLists(&questions);
@@ -420,6 +477,8 @@ std::vector<Question> EveryCallTest::Questions() {
   AddOthers(&questions);
   AddHistoryWords(&questions);
   AddHistoryComparisons(&questions);
+  AddHistoryTrends(&questions);
+  AddHistoryBaselines(&questions);
   return questions;
 }
 
