@@ -52,31 +52,41 @@ class LevelWalk {
 
   // Takes the next point. Returns where the last segment of the best segmentation up to it begins.
   size_t Take(double point) {
-    const auto index = static_cast<uint32_t>(points_);
-    // A segment that began at the point before has its second one now.
-    const double entry = entry_;
-    const double last = last_;
+    double best = std::numeric_limits<double>::infinity();
+    size_t best_level = 0;
     for (size_t k = 0; k < levels_.size(); ++k) {
-      const double begun = entry + std::abs(last - levels_[k]);
-      const bool is_younger = begun < costs_[k];
-      starts_[k] = is_younger ? index - 1 : starts_[k];
-      costs_[k] = (is_younger ? begun : costs_[k]) + std::abs(point - levels_[k]);
+      // A segment that began at the point before has its second one now.
+      const double begun = entry_ + std::abs(last_ - levels_[k]);
+      if (begun < costs_[k]) {
+        costs_[k] = begun;
+        starts_[k] = last_index_;
+      }
+      costs_[k] += std::abs(point - levels_[k]);
+      if (costs_[k] < best) {
+        best = costs_[k];
+        best_level = k;
+      }
     }
-    const auto best = std::min_element(costs_.begin(), costs_.end());
-    // The next segment begins at this point, after the best of what was before it.
-    entry_ = points_ == 0 ? 0 : best_before_ + penalty_;
-    best_before_ = *best;
-    last_ = point;
-    ++points_;
-    return starts_[static_cast<size_t>(best - costs_.begin())];
+    BeginAt(point, best);
+    return starts_[best_level];
   }
 
  private:
+  // The next segment may begin at this point, after the best of what was before it: nothing before
+  // the first point, and never a single one.
+  void BeginAt(double point, double best) {
+    last_index_ = points_++;
+    last_ = point;
+    entry_ = last_index_ == 0 ? 0 : best_before_ + penalty_;
+    best_before_ = best;
+  }
+
   const std::vector<double> levels_;
   const double penalty_;
   std::vector<double> costs_;
   std::vector<uint32_t> starts_;
-  size_t points_ = 0;
+  uint32_t points_ = 0;
+  uint32_t last_index_ = 0;
   double last_ = 0;
   // What a segment that begins at the last point starts from; infinity: none can.
   double entry_ = std::numeric_limits<double>::infinity();

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "proto/words.h"
-#include "server/measure/cell_comparison.h"
 #include "server/measure/change_points.h"
 #include "server/measure/comparison.h"
 #include "server/measure/environment_changes.h"
