@@ -54,14 +54,22 @@ PointsBySeries QuietPoints(std::vector<SeriesPoint> points) {
   return by_series;
 }
 
+bool TakesMeasurements(const v1::RunFilter& filter) {
+  const auto& purposes = filter.purposes();
+  return std::find(purposes.begin(), purposes.end(), v1::PURPOSE_MEASURE) != purposes.end();
+}
+
 absl::StatusOr<std::vector<SeriesPoint>> ChosenPoints(SQLite::Database& database,
                                                       const v1::RunFilter& filter,
                                                       const JobFilter& selected) {
   const OkRuns runs = OkRunsOf(filter);
-  if (runs.nothing) return NoRunsToHoldAgainst();
+  if (runs.nothing || !TakesMeasurements(runs.filter)) return NoRunsToHoldAgainst();
   auto labels = StoredLabels(database, runs.filter, selected.only_owner);
   if (!labels.ok()) return labels.status();
-  const RunQuery query(database, runs.filter, selected, *std::move(labels));
+  v1::RunFilter measured = runs.filter;
+  measured.clear_purposes();
+  measured.add_purposes(v1::PURPOSE_MEASURE);
+  const RunQuery query(database, measured, selected, *std::move(labels));
   const auto places = query.ByStart(true, std::nullopt, kMostBaselineRuns + 1);
   if (places.size() > kMostBaselineRuns) return TooManyRuns();
   SeriesPoints read = PointsOf(database, places, v1::PHASE_UNSPECIFIED);

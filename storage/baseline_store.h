@@ -37,9 +37,9 @@ class BaselineStore {
     uint32_t replaced_series = 0;  // of these, had a baseline before
   };
   // Replaces the caller's baseline of each series that the chosen runs have: the OK runs that
-  // ReadSeriesPoints finds, without contaminated ones where a series has others. Baselines of other
-  // series stay. FAILED_PRECONDITION: there are no such runs; INVALID_ARGUMENT: more than
-  // kMostBaselineRuns, or as RunStore::List. Nothing is changed then.
+  // ReadSeriesPoints finds, of purpose `measure` alone, without contaminated ones where a series
+  // has others. Baselines of other series stay. FAILED_PRECONDITION: there are no such runs;
+  // INVALID_ARGUMENT: more than kMostBaselineRuns, or as RunStore::List. Nothing is changed then.
   absl::StatusOr<Set> Replace(const Caller& caller, const v1::RunFilter& filter,
                               const JobFilter& selected, const std::string& reason, int64_t now_ns);
 

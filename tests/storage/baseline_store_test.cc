@@ -113,6 +113,13 @@ TEST_F(BaselineStoreTest, WhatCannotBeABaselineChangesNothing) {
   crashed.add_outcomes(v1::OUTCOME_CRASHED);
   EXPECT_TRUE(absl::IsFailedPrecondition(
       baselines_->Replace(ann_, crashed, {}, "because", ++now_ns_).status()));
+  NewJob warmup = MakeJob();
+  warmup.spec.set_purpose(v1::PURPOSE_WARMUP);
+  Run(warmup, 31e6);
+  v1::RunFilter warmups;
+  warmups.add_purposes(v1::PURPOSE_WARMUP);
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      baselines_->Replace(ann_, warmups, {}, "because", ++now_ns_).status()));
   v1::RunFilter too_large;
   for (int i = 0; i < 101; ++i) too_large.add_users("ann");
   EXPECT_TRUE(absl::IsInvalidArgument(
