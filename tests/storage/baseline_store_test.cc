@@ -187,6 +187,16 @@ TEST_F(BaselineStoreTest, WhoHasNoneIsToldHowToSetIt) {
   EXPECT_EQ(jobs_->Resolve(Baseline(), ann_)->baseline_of, "uid:1000");
 }
 
+TEST_F(BaselineStoreTest, ARunThatWasDeclaredInvalidIsNotHeldAgainstAnyMore) {
+  const std::string first = Run(MakeJob(), 31e6);
+  const std::string second = Run(MakeJob(), 32e6);
+  Replace(ann_, {});
+  Break("UPDATE run SET invalid_reason = 'wrong clock' WHERE id = 1");
+  EXPECT_THAT(Ids("ann"), ElementsAre(second));
+  const JobFilter selected = *jobs_->Resolve(Baseline(), ann_);
+  EXPECT_EQ(runs_->List({}, selected, true, 10, "")->runs.size(), 1);
+}
+
 TEST_F(BaselineStoreTest, ItIsStillThereWhenTheFileIsOpenedAgain) {
   const std::string run = Run(MakeJob(), 31e6);
   Replace(ann_, OfRuns({run}));
