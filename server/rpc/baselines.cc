@@ -23,13 +23,20 @@ namespace {
 
 constexpr size_t kMostReason = 500;
 
+// Of UTF-8.
+size_t CharsOf(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
+    return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
+  }));
+}
+
 absl::Status CheckReason(const std::string& reason) {
-  if (reason.find_first_not_of(' ') != std::string::npos && reason.size() <= kMostReason) {
-    return absl::OkStatus();
-  }
+  const size_t chars = CharsOf(reason);
+  const bool is_blank = reason.find_first_not_of(' ') == std::string::npos;
+  if (!is_blank && chars <= kMostReason) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("reason has {} characters, must say in 1 to {} why these runs are the baseline",
-                  reason.size(), kMostReason));
+                  chars, kMostReason));
 }
 
 // Whose baseline is asked for.

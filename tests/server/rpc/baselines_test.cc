@@ -96,7 +96,7 @@ TEST_F(BaselinesTest, AReasonMustBeGiven) {
   }
   const absl::Status unseen = Refused(ann_, Request({run}, "a\nb"));
   EXPECT_THAT(std::string(unseen.message()), HasSubstr("visible characters only"));
-  EXPECT_EQ(Set(ann_, Request({run}, std::string(500, 'x'))).runs(), 1U);
+  EXPECT_EQ(Set(ann_, Request({run}, "ä" + std::string(499, 'x'))).runs(), 1U);
 }
 
 TEST_F(BaselinesTest, RunsThatDidNotEndWellCannotBeOne) {
