@@ -22,7 +22,7 @@ constexpr char kKinds[] =
 constexpr char kOfKind[] =
     "SELECT started_at_ns, step_median_ns, forward_median_ns, loss_median_ns, backward_median_ns, "
     "optimizer_median_ns, series FROM run INDEXED BY run_by_kind WHERE kind_id = ? "
-    "AND started_at_ns < ? ORDER BY started_at_ns DESC LIMIT ?";
+    "AND started_at_ns < ? AND invalid_reason IS NULL ORDER BY started_at_ns DESC LIMIT ?";
 constexpr int kSeriesColumn = 6;
 
 constexpr std::array<v1::Phase, 5> kInOrder = {v1::PHASE_UNSPECIFIED, v1::PHASE_FORWARD,

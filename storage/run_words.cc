@@ -71,17 +71,21 @@ absl::StatusOr<std::vector<uint64_t>> JobsOf(SQLite::Database& database,
                                              const JobFilter& selected) {
   const bool names_runs = filter.selector().run_ids_size() > 0 && !filter.selector().all();
   const bool names_jobs = !selected.job_ids.empty() || !selected.sweep_ids.empty();
+  const bool names_baseline = !selected.baseline_of.empty();
   std::vector<uint64_t> jobs;
-  if (names_runs) {
+  if (names_runs || names_baseline) {
     JobFilter none;
     none.only_owner = selected.only_owner;
+    none.baseline_of = selected.baseline_of;
     absl::Status status = AppendJobs(database, filter, none, &jobs);
     if (!status.ok()) return status;
   }
-  if (names_jobs || !names_runs) {
+  if (names_jobs || !(names_runs || names_baseline)) {
     v1::RunFilter of_jobs = filter;
     of_jobs.mutable_selector()->clear_run_ids();
-    absl::Status status = AppendJobs(database, of_jobs, selected, &jobs);
+    JobFilter named = selected;
+    named.baseline_of.clear();
+    absl::Status status = AppendJobs(database, of_jobs, named, &jobs);
     if (!status.ok()) return status;
   }
   std::sort(jobs.begin(), jobs.end());
