@@ -122,7 +122,7 @@ class ComparedRuns {
   void Follow(uint32_t launch, const Place& place);
   Attempt& At(const Place& place) { return groups_[place.group].attempts[place.attempt]; }
 
-  const CompareAxis axis_;
+  CompareAxis axis_;
   std::vector<Group> groups_;
   std::map<std::string, size_t> group_by_key_;
   size_t runs_ = 0;

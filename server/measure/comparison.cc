@@ -124,9 +124,14 @@ std::vector<double> CountSums(const std::vector<size_t>& ranks, size_t chosen) {
   const size_t most = std::accumulate(ranks.begin(), ranks.end(), size_t{0});
   std::vector<std::vector<double>> ways(chosen + 1, std::vector<double>(most + 1, 0));
   ways[0][0] = 1;
+  size_t seen = 0;
+  size_t largest = 0;  // sum so far
   for (const size_t rank : ranks) {
-    for (size_t taken = chosen; taken >= 1; --taken) {
-      for (size_t sum = most; sum >= rank; --sum) ways[taken][sum] += ways[taken - 1][sum - rank];
+    largest += rank;
+    for (size_t taken = std::min(chosen, ++seen); taken >= 1; --taken) {
+      for (size_t sum = largest; sum >= rank; --sum) {
+        ways[taken][sum] += ways[taken - 1][sum - rank];
+      }
     }
   }
   return ways[chosen];

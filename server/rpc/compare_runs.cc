@@ -107,24 +107,30 @@ absl::Status CompareRuns::Collect(const storage::Caller& caller,
       unreadable);
 }
 
+absl::StatusOr<measure::ComparedRuns> CompareRuns::CollectAll(const storage::Caller& caller,
+                                                              const v1::CompareRunsRequest& request,
+                                                              uint64_t* unreadable) const {
+  const bool is_by_axis = !request.by().empty();
+  absl::StatusOr<measure::CompareAxis> axis = measure::CompareAxis();
+  if (is_by_axis) axis = measure::ParseCompareAxis(request.by());
+  if (!axis.ok()) return axis.status();
+  measure::ComparedRuns collected(*std::move(axis));
+  absl::Status status = Collect(caller, request, Side::kA, &collected, unreadable);
+  if (status.ok() && !is_by_axis) {
+    status = Collect(caller, request, Side::kB, &collected, unreadable);
+  }
+  if (!status.ok()) return status;
+  return collected;
+}
+
 absl::Status CompareRuns::Answer(const storage::Caller& caller,
                                  const v1::CompareRunsRequest& request,
                                  v1::CompareRunsResponse* response) const {
   if (absl::Status status = Check(request); !status.ok()) return status;
-  measure::CompareAxis axis;
-  if (!request.by().empty()) {
-    auto parsed = measure::ParseCompareAxis(request.by());
-    if (!parsed.ok()) return parsed.status();
-    axis = *std::move(parsed);
-  }
-  measure::ComparedRuns collected(axis);
   uint64_t unreadable = 0;
-  absl::Status status = Collect(caller, request, Side::kA, &collected, &unreadable);
-  if (status.ok() && request.by().empty()) {
-    status = Collect(caller, request, Side::kB, &collected, &unreadable);
-  }
-  if (!status.ok()) return status;
-  const auto environments = storage::ReadEnvironments(*database_, collected.EnvironmentHashes());
+  const auto collected = CollectAll(caller, request, &unreadable);
+  if (!collected.ok()) return collected.status();
+  const auto environments = storage::ReadEnvironments(*database_, collected->EnvironmentHashes());
   if (!environments.ok()) return environments.status();
   measure::CellSetting setting = SettingOf(request);
   if (request.learn_min_effect()) {
@@ -132,7 +138,7 @@ absl::Status CompareRuns::Answer(const storage::Caller& caller,
       return storage::ReadPastMedians(*database_, run_id, before_ns, storage::OnlyOwner(caller));
     };
   }
-  auto cells = collected.Compare(*environments, setting);
+  auto cells = collected->Compare(*environments, setting);
   if (!cells.ok()) return cells.status();
   for (v1::ComparedCell& cell : *cells) *response->add_cells() = std::move(cell);
   response->set_unreadable_runs(unreadable);

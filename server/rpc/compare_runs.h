@@ -31,6 +31,9 @@ class CompareRuns {
   absl::Status Collect(const storage::Caller& caller, const v1::CompareRunsRequest& request,
                        measure::ComparedRuns::Side side, measure::ComparedRuns* collected,
                        uint64_t* unreadable) const;
+  absl::StatusOr<measure::ComparedRuns> CollectAll(const storage::Caller& caller,
+                                                   const v1::CompareRunsRequest& request,
+                                                   uint64_t* unreadable) const;
 
   const storage::Database* const database_;
   const storage::JobStore* const jobs_;
