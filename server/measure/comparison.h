@@ -21,10 +21,10 @@ inline constexpr double kDefaultMinEffect = 0.01;
 // Chance that sides which are equal come out faster or slower.
 inline constexpr double kDefaultFalseAlarmRate = 0.05;
 
-// Launches a side at which a comparison that goes on until it is decided is looked at, and the false
-// alarm rate of each look. Every look is another chance of a false alarm: four at 0.05 have 15 %
-// together. Pocock's nominal level of four looks (1977) holds 5 % where they are evenly spaced;
-// these double, have less in common, and come to 5.6 % (SimulateLooks).
+// Launches a side at which a comparison that goes on until it is decided is looked at, and the
+// false alarm rate of each look. Every look is another chance of a false alarm: four at 0.05 have
+// 15 % together. Pocock's nominal level of four looks (1977) holds 5 % where they are evenly
+// spaced; these double, have less in common, and come to 5.6 % (SimulateLooks).
 inline constexpr std::array<uint32_t, 4> kLooks = {4, 8, 16, 32};
 inline constexpr double kLookLevel = 0.0182;
 
