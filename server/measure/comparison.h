@@ -23,10 +23,11 @@ inline constexpr double kDefaultFalseAlarmRate = 0.05;
 
 // Launches a side at which a comparison that goes on until it is decided is looked at, and the
 // false alarm rate of each look. Every look is another chance of a false alarm: four at 0.05 have
-// 15 % together. Pocock's nominal level of four looks (1977) holds 5 % where they are evenly
-// spaced; these double, have less in common, and come to 5.6 % (SimulateLooks).
+// 15 % together. Pocock (1977) has 0.0182 for four looks that are evenly spaced; these double, have
+// less in common, and with that come to 5.6 %, with 0.016 to 5 % (SimulateLooks). The client's
+// `--until-decided` asks for it.
 inline constexpr std::array<uint32_t, 4> kLooks = {4, 8, 16, 32};
-inline constexpr double kLookLevel = 0.0182;
+inline constexpr double kLookLevel = 0.016;
 
 struct CompareSetting {
   // Above 0, a share.
