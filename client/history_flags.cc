@@ -67,7 +67,9 @@ void AddCompareFlags(CLI::App* app, CompareOptions* options) {
 }
 
 void AddTrendFlags(CLI::App* app, TrendOptions* options) {
-  AddRunSelectors(app, &options->filter.selectors);
+  AddSelectors(app, &options->filter.selectors,
+               std::string(kRunSelectors) +
+                   "; only what is chosen is in the series: --model-size small --since 30d");
   AddWord(app, "--phase", &options->phase, "step (default), forward, loss, backward, optimizer",
           "PHASE");
   AddWord(app, "--min-effect", &options->min_effect, kMinEffect, "SHARE");
@@ -75,7 +77,7 @@ void AddTrendFlags(CLI::App* app, TrendOptions* options) {
   AddSwitch(app, "--include-contaminated", &options->include_contaminated,
             "keep runs that other work disturbed");
   AddFilter(app, &options->filter);
-  AddOutput(app, &options->output, format::Content::kResult);
+  AddOutput(app, &options->output, format::Content::kList);
 }
 
 void AddBaselineFlags(CLI::App* app, BaselineOptions* options) {

@@ -51,7 +51,14 @@ struct Checklist {
   std::string summary;  // one line
 };
 
-using Block = std::variant<Grid, Lines, Fields, Checklist>;
+// Lines whose blanks count: a plot. A writer that has no way of its own for it takes it as lines.
+struct Drawing {
+  Lines lines;
+
+  operator const Lines&() const { return lines; }
+};
+
+using Block = std::variant<Grid, Lines, Fields, Checklist, Drawing>;
 
 // Rows for programs, handed out one after another: neither who has them nor who writes them need
 // hold them all.

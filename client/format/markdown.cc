@@ -54,6 +54,15 @@ class BlockWriter {
     for (const std::string& line : lines) out_ << AsText(line) << '\n';
   }
 
+  // Fenced: nothing in it is markdown.
+  void operator()(const Drawing& drawing) {
+    if (drawing.lines.empty()) return;
+    BeginBlock();
+    out_ << "```\n";
+    for (const std::string& line : drawing.lines) out_ << Visible(line) << '\n';
+    out_ << "```\n";
+  }
+
   void operator()(const Fields& fields) { (*this)(AsGrid(fields)); }
   void operator()(const Checklist& list) { (*this)(AsGrid(list)); }
 

@@ -1,0 +1,120 @@
+#include "client/format/baselines.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+#include "client/format/numbers.h"
+#include "client/format/sheet.h"
+#include "client/format/subject.h"
+#include "client/format/width.h"
+#include "client/time_words.h"
+
+namespace torchlap::client::format {
+namespace {
+
+constexpr double kMillisecondNs = 1e6;
+
+// `1 series`, `6 series`; `1 run`, `18 runs`.
+std::string Runs(uint32_t count) { return fmt::format("{} run{}", count, count == 1 ? "" : "s"); }
+
+std::string SetLine(const v1::SetBaselineResponse& response) {
+  std::string counts = Runs(response.runs());
+  if (response.replaced_series() > 0) {
+    counts += fmt::format("; {} had one before", response.replaced_series());
+  }
+  return fmt::format("baseline of {} series ({}) set; compare with: torchlap compare baseline last",
+                     response.series(), counts);
+}
+
+std::string ClearedLine(const v1::ClearBaselineResponse& response) {
+  if (response.series() == 0) return "no series had a baseline";
+  return fmt::format("baseline of {} series cleared", response.series());
+}
+
+// One line for people, one row for programs.
+Document OneThing(std::string line, std::vector<std::string> names, std::vector<Value> values) {
+  Sheet sheet;
+  sheet.names = std::move(names);
+  sheet.rows.push_back(std::move(values));
+  Document document;
+  document.blocks = [line = std::move(line)] { return std::vector<Block>{Lines{line}}; };
+  document.rows = RowsOf(std::move(sheet));
+  document.rows.is_single = true;
+  return document;
+}
+
+// `2026-01-31 12:00`, UTC.
+std::string Minute(int64_t unix_ns) {
+  const std::string stamp = Rfc3339(unix_ns);
+  return stamp.substr(0, 10) + " " + stamp.substr(11, 5);
+}
+
+std::string RunIds(const v1::BaselineSeries& series) {
+  return fmt::format("{}", fmt::join(series.run_ids(), " "));
+}
+
+std::vector<std::string> GridRow(const v1::BaselineSeries& series) {
+  const Subject subject = SubjectOf(series.subject());
+  return {WorkloadWords(series.subject().workload()),
+          subject.precision,
+          subject.attention,
+          series.subject().device(),
+          Significant(series.step_median_ns() / kMillisecondNs, 4),
+          std::to_string(series.run_ids_size()),
+          Minute(series.set_at_ns()),
+          series.reason()};
+}
+
+std::vector<Block> Blocks(const v1::ListBaselinesResponse& response, bool in_short) {
+  Grid grid;
+  grid.titles = {"series",    "precision", "attention", "device",
+                 "step (ms)", "runs",      "set (UTC)", "reason"};
+  for (const v1::BaselineSeries& series : response.series()) grid.rows.push_back(GridRow(series));
+  const Narrowing how = {.above = {"precision", "attention", "device", "reason", "set (UTC)"},
+                         .drop = {"attention", "precision", "runs"},
+                         .shorten = {"reason", "series"}};
+  std::vector<Block> blocks;
+  const std::vector<std::string> constants = TakeConstants(how, &grid);
+  if (!constants.empty()) blocks.emplace_back(Wrapped("", constants, how.width));
+  const std::vector<std::string> gone = in_short ? Narrow(how, &grid) : std::vector<std::string>();
+  blocks.emplace_back(std::move(grid));
+  if (!gone.empty()) blocks.emplace_back(Wrapped("--format csv also has:", gone, how.width));
+  return blocks;
+}
+
+Sheet SeriesSheet(const v1::ListBaselinesResponse& response) {
+  Sheet sheet;
+  sheet.names = {"series_key",     "workload", "precision", "attention", "device",
+                 "step_median_ms", "run_ids",  "reason",    "set_at"};
+  for (const v1::BaselineSeries& series : response.series()) {
+    const v1::Run& run = series.subject();
+    const Subject subject = SubjectOf(run);
+    sheet.rows.push_back({run.series_key(), WorkloadWords(run.workload()), subject.precision,
+                          subject.attention, run.device(), series.step_median_ns() / kMillisecondNs,
+                          RunIds(series), series.reason(), Rfc3339(series.set_at_ns())});
+  }
+  return sheet;
+}
+
+}  // namespace
+
+Document ShowBaselineSet(const v1::SetBaselineResponse& response) {
+  return OneThing(SetLine(response), {"series", "runs", "replaced_series"},
+                  {uint64_t{response.series()}, uint64_t{response.runs()},
+                   uint64_t{response.replaced_series()}});
+}
+
+Document ShowBaselineCleared(const v1::ClearBaselineResponse& response) {
+  return OneThing(ClearedLine(response), {"series"}, {uint64_t{response.series()}});
+}
+
+Document ListBaselines(const v1::ListBaselinesResponse& response, bool in_short) {
+  Document document;
+  document.blocks = [response, in_short] { return Blocks(response, in_short); };
+  document.rows = RowsOf(SeriesSheet(response));
+  return document;
+}
+
+}  // namespace torchlap::client::format
