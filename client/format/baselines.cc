@@ -72,7 +72,7 @@ std::vector<Block> Blocks(const v1::ListBaselinesResponse& response, bool in_sho
   grid.titles = {"series",    "precision", "attention", "device",
                  "step (ms)", "runs",      "set (UTC)", "reason"};
   for (const v1::BaselineSeries& series : response.series()) grid.rows.push_back(GridRow(series));
-  const Narrowing how = {.above = {"precision", "attention", "device", "reason", "set (UTC)"},
+  const Narrowing how = {.above = {"precision", "attention", "device", "set (UTC)"},
                          .drop = {"attention", "precision", "runs"},
                          .shorten = {"reason", "series"}};
   std::vector<Block> blocks;

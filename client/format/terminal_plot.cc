@@ -473,10 +473,11 @@ std::vector<Tick> Within(Range range, std::vector<Tick> ticks) {
   return ticks;
 }
 
-std::vector<Tick> XTicks(const PlotAxis& axis, Range range) {
-  std::vector<Tick> ticks = axis.ticks.empty()
-                                ? Within(range, RoundTicks(range.low, range.high, axis.is_log))
-                                : axis.ticks;
+// Of the x axis, whose values are `range` and which shows `shown`. A single value is its own tick.
+std::vector<Tick> XTicks(const PlotAxis& axis, Range range, Range shown) {
+  std::vector<Tick> ticks = axis.ticks;
+  if (ticks.empty() && IsEmpty(range)) ticks = {{range.low, fmt::format("{:g}", range.low)}};
+  if (ticks.empty()) ticks = Within(shown, RoundTicks(shown.low, shown.high, axis.is_log));
   DropUnplaceable(axis, &ticks);
   std::sort(ticks.begin(), ticks.end(), [](const Tick& a, const Tick& b) { return a.at < b.at; });
   return ticks;
@@ -511,8 +512,9 @@ Lines DrawPlot(const Plot& given, const PlotArea& area) {
   const std::vector<Tick> y_ticks = YTicks(plot.y, values);
   const size_t indent = WidestLabel(y_ticks) + 1;
   const size_t columns = std::max(area.width, indent + 1 + kLeastColumns) - indent - 1;
-  const size_t rows = std::max<size_t>(area.height, 2);
-  const Range x_range = WithMargins(XRange(plot), plot.x.is_log);
+  const size_t rows = std::max(area.height, kMostTicks);
+  const Range x_values = XRange(plot);
+  const Range x_range = WithMargins(x_values, plot.x.is_log);
   const Field field{plot,
                     glyphs,
                     Scale(x_range, plot.x.is_log, columns),
@@ -524,7 +526,7 @@ Lines DrawPlot(const Plot& given, const PlotArea& area) {
     if (!title.empty()) lines.push_back(title);
   }
   AddRows(field, y_ticks, &lines);
-  AddXAxis(field, XTicks(plot.x, x_range), indent, &lines);
+  AddXAxis(field, XTicks(plot.x, x_values, x_range), indent, &lines);
   AddLegend(field, area.width, &lines);
   return lines;
 }

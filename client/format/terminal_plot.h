@@ -11,7 +11,7 @@ namespace torchlap::client::format {
 
 struct PlotArea {
   size_t width = 80;   // of a line, labels included
-  size_t height = 16;  // rows between the topmost and the lowest value
+  size_t height = 16;  // rows from the topmost value to the lowest; 5 at least
   bool is_ascii = false;
 };
 
