@@ -75,10 +75,9 @@ std::string GnuplotScript(const Plot& plot) {
   AddTitle("title", plot.title, " font ',9'", &script);
   AddAxis('x', plot.x, &script);
   AddAxis('y', plot.y, &script);
-  script +=
-      "set key outside bottom center horizontal noenhanced\n"
-      "set grid ytics\n"
-      "set offsets graph 0.05, graph 0.05, graph 0.05, graph 0.05\n";
+  script += "set key outside top center horizontal noenhanced\nset grid ytics\n";
+  const PlotRange x = WithMargins(XValues(plot), plot.x.is_log);
+  if (x.low < x.high) script += fmt::format("set xrange [{}:{}]\n", x.low, x.high);
   std::string drawings;
   for (size_t i = 0; i < plot.lines.size(); ++i) {
     if (!IsDrawn(plot.lines[i])) continue;

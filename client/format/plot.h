@@ -50,4 +50,22 @@ struct Plot {
   std::vector<PlotLine> lines;
 };
 
+struct PlotRange {
+  double low = 0;
+  double high = 0;
+};
+
+// Its ends are the same to twelve digits.
+bool IsEmpty(PlotRange range);
+
+// A tenth of the value to each side.
+PlotRange Around(double value);
+
+// What points and ticks have on the x axis; `low` is above `high` where there is none.
+PlotRange XValues(const Plot& plot);
+
+// A little room at both ends, so that no mark stands on the frame; an empty range becomes one that
+// has its value in the middle.
+PlotRange WithMargins(PlotRange range, bool is_log);
+
 }  // namespace torchlap::client::format

@@ -16,12 +16,12 @@ namespace torchlap::client::format {
 
 // As typed.
 struct PlotWords {
-  std::optional<std::string> x;   // an axis, or a column with numbers
-  std::optional<std::string> y;   // a column with numbers
-  std::optional<std::string> by;  // an axis
+  std::optional<std::string> x = {};   // an axis, or a column with numbers
+  std::optional<std::string> y = {};   // a column with numbers
+  std::optional<std::string> by = {};  // an axis
   bool log_x = false;
   bool log_y = false;
-  std::optional<std::string> title;
+  std::optional<std::string> title = {};
 };
 
 // INVALID_ARGUMENT: a word that is none of those, or `by` is `x`.

@@ -51,11 +51,6 @@ constexpr Glyphs kAscii = {{"o", "x", "*", "#", "@", "%", "&", "$"},
                            "+",
                            "~"};
 
-struct Range {
-  double low = 0;
-  double high = 0;
-};
-
 double Scaled(double value, bool is_log) { return is_log ? std::log10(value) : value; }
 
 bool IsOn(const PlotAxis& axis, double value) {
@@ -83,18 +78,6 @@ Plot Drawable(Plot plot) {
   return plot;
 }
 
-// Values that are the same to twelve digits are.
-bool IsEmpty(Range range) {
-  const double size = std::max(std::abs(range.low), std::abs(range.high));
-  return range.high - range.low <= size * 1e-12;
-}
-
-// A tenth of the value to each side.
-Range Around(double value) {
-  const double margin = value == 0 ? 1 : std::abs(value) / 10;
-  return {value - margin, value + margin};
-}
-
 // Few enough digits to tell multiples of `step` apart.
 std::string Label(double value, double step) {
   const int decimals = std::clamp(static_cast<int>(-std::floor(std::log10(step) + 1e-9)), 0, 12);
@@ -102,7 +85,7 @@ std::string Label(double value, double step) {
 }
 
 // Multiples of a step that enclose the range.
-std::vector<Tick> Multiples(Range range, double step) {
+std::vector<Tick> Multiples(PlotRange range, double step) {
   const double first = std::floor(range.low / step + 1e-9);
   const double last = std::ceil(range.high / step - 1e-9);
   std::vector<Tick> ticks;
@@ -113,7 +96,7 @@ std::vector<Tick> Multiples(Range range, double step) {
   return ticks;
 }
 
-std::vector<Tick> LinearTicks(Range range) {
+std::vector<Tick> LinearTicks(PlotRange range) {
   double power = std::pow(10.0, std::floor(std::log10(range.high - range.low)) - 1);
   for (;; power *= 10) {
     for (const int digit : {1, 2, 5}) {
@@ -124,7 +107,7 @@ std::vector<Tick> LinearTicks(Range range) {
 }
 
 // Powers of ten that enclose the range, every `stride`th.
-std::vector<Tick> Decades(Range range, int stride) {
+std::vector<Tick> Decades(PlotRange range, int stride) {
   const auto first = static_cast<int>(std::floor(std::log10(range.low) / stride + 1e-9));
   const auto last = static_cast<int>(std::ceil(std::log10(range.high) / stride - 1e-9));
   std::vector<Tick> ticks;
@@ -138,7 +121,7 @@ std::vector<Tick> Decades(Range range, int stride) {
 }
 
 // 1, 2 and 5 times powers of ten that enclose the range.
-std::vector<Tick> Preferred(Range range) {
+std::vector<Tick> Preferred(PlotRange range) {
   std::vector<Tick> ticks;
   const auto first = static_cast<int>(std::floor(std::log10(range.low) + 1e-9));
   for (int exponent = first; ticks.size() <= kMostTicks; ++exponent) {
@@ -154,7 +137,7 @@ std::vector<Tick> Preferred(Range range) {
   return ticks;
 }
 
-std::vector<Tick> LogTicks(Range range) {
+std::vector<Tick> LogTicks(PlotRange range) {
   if (range.high / range.low < 3) return LinearTicks(range);
   std::vector<Tick> ticks = Preferred(range);
   for (int stride = 1; ticks.size() > kMostTicks; ++stride) ticks = Decades(range, stride);
@@ -171,7 +154,7 @@ void DropUnplaceable(const PlotAxis& axis, std::vector<Tick>* ticks) {
 // A scale from values to cells.
 class Scale {
  public:
-  Scale(Range range, bool is_log, size_t cells)
+  Scale(PlotRange range, bool is_log, size_t cells)
       : low_(Scaled(range.low, is_log)),
         span_(Scaled(range.high, is_log) - low_),
         is_log_(is_log),
@@ -224,47 +207,21 @@ class Canvas {
   std::vector<std::vector<std::string_view>> rows_;
 };
 
-// Of what the lines have on an axis.
-template <typename Visit>
-Range RangeOf(const Plot& plot, const Visit& visit) {
-  Range range{kLargest, -kLargest};
+// Intervals included; vertical lines have no value.
+PlotRange YValues(const Plot& plot) {
+  PlotRange range{kLargest, -kLargest};
   const auto widen = [&range](double value) {
     range = {std::min(range.low, value), std::max(range.high, value)};
   };
   for (const PlotLine& line : plot.lines) {
-    for (const PlotPoint& point : line.points) visit(line, point, widen);
+    if (line.pen == Pen::kVertical) continue;
+    for (const PlotPoint& point : line.points) {
+      widen(point.y);
+      widen(point.low.value_or(point.y));
+      widen(point.high.value_or(point.y));
+    }
   }
   return range;
-}
-
-Range XRange(const Plot& plot) {
-  Range range = RangeOf(
-      plot, [](const PlotLine&, const PlotPoint& point, const auto& widen) { widen(point.x); });
-  for (const Tick& tick : plot.x.ticks) {
-    range = {std::min(range.low, tick.at), std::max(range.high, tick.at)};
-  }
-  return range;
-}
-
-Range YRange(const Plot& plot) {
-  return RangeOf(plot, [](const PlotLine& line, const PlotPoint& point, const auto& widen) {
-    if (line.pen == Pen::kVertical) return;
-    widen(point.y);
-    if (point.low) widen(*point.low);
-    if (point.high) widen(*point.high);
-  });
-}
-
-// A little room at both ends, so that no mark stands on the axis.
-Range WithMargins(Range range, bool is_log) {
-  constexpr double kShare = 0.05;
-  if (IsEmpty(range)) return Around(range.low);
-  if (is_log) {
-    const double factor = std::pow(range.high / range.low, kShare);
-    return {range.low / factor, range.high * factor};
-  }
-  const double margin = (range.high - range.low) * kShare;
-  return {range.low - margin, range.high + margin};
 }
 
 std::string_view MarkOf(size_t line, const Glyphs& glyphs) {
@@ -464,7 +421,7 @@ Plot VisibleWords(Plot plot) {
 }
 
 // Inside the range: an axis whose range is not widened to its ticks.
-std::vector<Tick> Within(Range range, std::vector<Tick> ticks) {
+std::vector<Tick> Within(PlotRange range, std::vector<Tick> ticks) {
   ticks.erase(std::remove_if(ticks.begin(), ticks.end(),
                              [range](const Tick& tick) {
                                return tick.at < range.low || tick.at > range.high;
@@ -474,7 +431,7 @@ std::vector<Tick> Within(Range range, std::vector<Tick> ticks) {
 }
 
 // Of the x axis, whose values are `range` and which shows `shown`. A single value is its own tick.
-std::vector<Tick> XTicks(const PlotAxis& axis, Range range, Range shown) {
+std::vector<Tick> XTicks(const PlotAxis& axis, PlotRange range, PlotRange shown) {
   std::vector<Tick> ticks = axis.ticks;
   if (ticks.empty() && IsEmpty(range)) ticks = {{range.low, fmt::format("{:g}", range.low)}};
   if (ticks.empty()) ticks = Within(shown, RoundTicks(shown.low, shown.high, axis.is_log));
@@ -483,14 +440,14 @@ std::vector<Tick> XTicks(const PlotAxis& axis, Range range, Range shown) {
   return ticks;
 }
 
-std::vector<Tick> YTicks(const PlotAxis& axis, Range range) {
+std::vector<Tick> YTicks(const PlotAxis& axis, PlotRange range) {
   std::vector<Tick> ticks =
       axis.ticks.empty() ? RoundTicks(range.low, range.high, axis.is_log) : axis.ticks;
   DropUnplaceable(axis, &ticks);
   return ticks;
 }
 
-Range Widened(Range range, const std::vector<Tick>& ticks) {
+PlotRange Widened(PlotRange range, const std::vector<Tick>& ticks) {
   for (const Tick& tick : ticks) {
     range = {std::min(range.low, tick.at), std::max(range.high, tick.at)};
   }
@@ -500,21 +457,21 @@ Range Widened(Range range, const std::vector<Tick>& ticks) {
 }  // namespace
 
 std::vector<Tick> RoundTicks(double low, double high, bool is_log) {
-  const Range range = IsEmpty({low, high}) ? Around(low) : Range{low, high};
+  const PlotRange range = IsEmpty({low, high}) ? Around(low) : PlotRange{low, high};
   return is_log ? LogTicks(range) : LinearTicks(range);
 }
 
 Lines DrawPlot(const Plot& given, const PlotArea& area) {
   const Plot plot = Drawable(VisibleWords(given));
-  const Range values = YRange(plot);
+  const PlotRange values = YValues(plot);
   if (values.low > values.high) return {};
   const Glyphs& glyphs = area.is_ascii ? kAscii : kUnicode;
   const std::vector<Tick> y_ticks = YTicks(plot.y, values);
   const size_t indent = WidestLabel(y_ticks) + 1;
   const size_t columns = std::max(area.width, indent + 1 + kLeastColumns) - indent - 1;
   const size_t rows = std::max(area.height, kMostTicks);
-  const Range x_values = XRange(plot);
-  const Range x_range = WithMargins(x_values, plot.x.is_log);
+  const PlotRange x_values = XValues(plot);
+  const PlotRange x_range = WithMargins(x_values, plot.x.is_log);
   const Field field{plot,
                     glyphs,
                     Scale(x_range, plot.x.is_log, columns),

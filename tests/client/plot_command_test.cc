@@ -83,15 +83,15 @@ TEST(RunPlot, DrawsALineForEachValueOfWhatElseVaries) {
   EXPECT_EQ(Text(Plotted(Cells(), words)), R"(
 speed
 step median (ms)
-400 +                                    o
-    |                                  ..
+400 +                                  ..o
     |                              ....
-    |                          ....      x
-    |                      ....     .....
-200 +                   o..    .....
-    |           ........  x....
-    |  o........  ........
-    |  x..........
+300 +                          ....
+    |                      ....        ..x
+200 +               ....o..      ......
+    |       ........       ......
+100 +  o....    ........x..
+    |  x........
+  0 +
     +--+----------------+----------------+--
       128              256              512
              context length (tokens)
@@ -250,9 +250,9 @@ set xlabel 'context length (tokens)' noenhanced
 set xtics ('128' 128, '256' 256, '512' 512) noenhanced
 set ylabel 'step median (ms)' noenhanced
 set logscale y
-set key outside bottom center horizontal noenhanced
+set key outside top center horizontal noenhanced
 set grid ytics
-set offsets graph 0.05, graph 0.05, graph 0.05, graph 0.05
+set xrange [108.8:531.2]
 $line0 << END
 128 100 95 112
 256 200 200 200

@@ -229,10 +229,10 @@ TEST_F(TrendCommand, IsARowAPointForPrograms) {
   EXPECT_EQ(Program({"trend", "all", "--format", "csv"}), 0) << err_.str();
   const std::string key = SmallRun().series_key();
   EXPECT_EQ(out_.str(), "series_key,run_id,started_at,median_ms,segment,is_step\n" +  //
-                            key + ",17.1,2026-10-01T12:00:00.000000Z,10.0,1,false\n" + key +
+                            key + ",17.1,2026-10-01T12:00:00.000000Z,10,1,false\n" + key +
                             ",18.1,2026-10-02T12:00:00.000000Z,10.2,1,false\n" + key +
                             ",19.1,2026-10-03T12:00:00.000000Z,9.8,1,false\n" + key +
-                            ",20.1,2026-10-04T12:00:00.000000Z,12.0,2,true\n" + key +
+                            ",20.1,2026-10-04T12:00:00.000000Z,12,2,true\n" + key +
                             ",21.1,2026-10-05T12:00:00.000000Z,12.2,2,false\n" + key +
                             ",22.1,2026-10-06T12:00:00.000000Z,11.8,2,false\n");
   EXPECT_EQ(Program({"trend", "all", "--format", "jsonl"}), 0) << err_.str();
