@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "client/min_effect.h"
 #include "client/parse_words.h"
 #include "client/value_list.h"
 #include "proto/words.h"
@@ -78,20 +79,11 @@ absl::Status SetSides(const CompareOptions& options, int64_t now_ns, CompareWord
 }
 
 absl::Status SetMinEffect(const std::optional<std::string>& text, CompareWords* words) {
-  if (!text) return absl::OkStatus();
-  if (*text == "learned") {
-    words->request.set_learn_min_effect(true);
-    return absl::OkStatus();
-  }
-  const auto share = ParseRatio("--min-effect", *text);
-  if (share.ok() && *share > 0 && *share <= 1) {
-    words->request.set_min_effect(*share);
-    return absl::OkStatus();
-  }
-  return Invalid(
-      fmt::format("--min-effect is {}, must be above 0 and at most 100% (1%, 0.01), or "
-                  "learned",
-                  text->empty() ? "''" : *text));
+  const auto effect = ParseMinEffect(text);
+  if (!effect.ok()) return effect.status();
+  words->request.set_learn_min_effect(effect->learned);
+  words->request.set_min_effect(effect->share);
+  return absl::OkStatus();
 }
 
 std::optional<v1::Phase> PhaseOf(const std::string& word) {

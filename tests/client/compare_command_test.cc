@@ -170,10 +170,10 @@ TEST_F(CompareCommand, WrongWordsAreRefusedBeforeItConnects) {
        "optimizer, or all alone\n"},
       {{"1", "2", "--phase", "all,step"}, "--phase is all, must be"},
       {{"1", "2", "--min-effect", "0"},
-       "--min-effect is 0, must be above 0 and at most 100% (1%, "
+       "--min-effect is 0, must be a share above 0 and at most 1 (1%, "
        "0.01), or learned\n"},
-      {{"1", "2", "--min-effect", "101%"}, "--min-effect is 101%, must be above 0"},
-      {{"1", "2", "--min-effect", "small"}, "--min-effect is small, must be above 0"},
+      {{"1", "2", "--min-effect", "101%"}, "--min-effect is 101%, must be a share above 0"},
+      {{"1", "2", "--min-effect", "small"}, "--min-effect is small, must be a share above 0"},
       {{"1", "2", "--fail-on", "faster"},
        "--fail-on is faster, must be one of slower, "
        "inconclusive, incomparable\n"},
