@@ -29,6 +29,9 @@ namespace {
 // Idle readers that are kept; more are opened when more read at once.
 constexpr size_t kIdleReaders = 4;
 
+// As SqliteConnection has it.
+constexpr int kBusyTimeoutMs = 10'000;
+
 // A start is not to wait longer for what a full check would find.
 constexpr int64_t kCheckNs = 1'000'000'000;
 
@@ -171,11 +174,29 @@ absl::Status Migrate(SQLite::Database& database, const std::filesystem::path& fi
   return absl::OkStatus();
 }
 
+// First, as it is of a file that has no page yet; of others at their next VACUUM (Shrink).
 void SetUpWriter(SQLite::Database& database) {
+  database.exec("PRAGMA auto_vacuum = INCREMENTAL");
   database.exec("PRAGMA synchronous = FULL");
   database.exec("PRAGMA foreign_keys = ON");
   database.exec("PRAGMA journal_mode = WAL");
   database.exec("PRAGMA wal_autocheckpoint = 1000");
+}
+
+constexpr int kPagesAtOnce = 1000;
+constexpr int kPatienceWithReadersMs = 1000;
+
+bool IsIncremental(SQLite::Database& database) {
+  constexpr int64_t kIncremental = 2;
+  return SelectOne(database, "PRAGMA auto_vacuum") == kIncremental;
+}
+
+// The WAL becomes empty, and the file as long as what is in it. Readers may be in the way.
+void Truncate(SQLite::Database& database) {
+  sqlite3_busy_timeout(database.getHandle(), kPatienceWithReadersMs);
+  sqlite3_wal_checkpoint_v2(database.getHandle(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr,
+                            nullptr);
+  sqlite3_busy_timeout(database.getHandle(), kBusyTimeoutMs);
 }
 
 uint64_t FileSize(const std::filesystem::path& file) {
@@ -234,6 +255,18 @@ class Database::Connections {
     });
   }
 
+  absl::Status Shrink() {
+    for (bool is_done = false; !is_done;) {
+      absl::Status status;
+      {
+        const MutexLock lock(&writer_mutex_);
+        status = ShrinkOn(writer_, &is_done);
+      }
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
   const std::filesystem::path& file() const { return file_; }
   uint32_t version() const { return version_; }
 
@@ -255,6 +288,21 @@ class Database::Connections {
       absl::Status status = body(writer);
       if (status.ok()) transaction.commit();
       return status;
+    });
+  }
+
+  // A step, outside of transactions.
+  absl::Status ShrinkOn(SqliteConnection& writer, bool* is_done) const {
+    return Guarded(file_, writer.getHandle(), [&] {
+      if (!IsIncremental(writer)) {
+        writer.exec("VACUUM");
+        *is_done = true;
+      } else {
+        Execute(writer, absl::StrCat("PRAGMA incremental_vacuum(", kPagesAtOnce, ")"));
+        *is_done = SelectOne(writer, "PRAGMA freelist_count") == 0;
+      }
+      if (*is_done) Truncate(writer);
+      return absl::OkStatus();
     });
   }
 
@@ -348,6 +396,8 @@ absl::Status Database::Write(const std::function<absl::Status(SQLite::Database&)
 absl::Status Database::Read(const std::function<absl::Status(SQLite::Database&)>& body) const {
   return connections_->Read(body);
 }
+
+absl::Status Database::Shrink() { return connections_->Shrink(); }
 
 const std::vector<std::string>& Database::damage() const { return damage_; }
 

@@ -119,6 +119,17 @@ View Phases() {
   return {"phases", absl::StrCat("CREATE VIEW phases AS ", absl::StrJoin(parts, " UNION ALL "))};
 }
 
+// One whose owner is lost is shown all the same.
+constexpr char kSweeps[] =
+    "CREATE VIEW sweeps AS SELECT sweep.id AS sweep_id, sweep.name AS name, "
+    "ifnull(principal.name, 'unknown (lost)') AS user, sweep.submitted_at_ns AS submitted_at_ns, "
+    "(SELECT count(*) FROM job WHERE job.sweep_id = sweep.id) AS jobs, "
+    "(SELECT count(*) FROM job WHERE job.sweep_id = sweep.id AND job.state = 3) AS succeeded, "
+    "(SELECT count(*) FROM job WHERE job.sweep_id = sweep.id AND job.state = 4) AS failed "
+    "FROM sweep LEFT JOIN principal ON principal.id = sweep.owner_id";
+
+View Sweeps() { return {"sweeps", kSweeps}; }
+
 std::string SqlOf(SQLite::Database& database, const std::string& view) {
   Query query(database, "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?", view);
   return query.Step() ? query.Text(0) : "";
@@ -127,7 +138,7 @@ std::string SqlOf(SQLite::Database& database, const std::string& view) {
 }  // namespace
 
 std::vector<View> MakeViews(SqliteConnection& database) {
-  return {RunRow(database), Runs(), Phases()};
+  return {RunRow(database), Runs(), Phases(), Sweeps()};
 }
 
 void RenewViews(SqliteConnection& database) {

@@ -1,4 +1,5 @@
-// The views: `run_row`, which the program reads, and `runs` and `phases` for people. They are made
+// The views: `run_row`, which the program reads, and `runs`, `phases` and `sweeps` for people (what
+// these have is listed in proto/sql_views.h). They are made
 // from the contract's columns (proto/columns.h), not by migrations, so that a new column, or a new
 // word of an enum, needs no view to be written.
 #pragma once

@@ -1,11 +1,143 @@
+#include "client/format/sql.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "client/commands/commands.h"
+#include "client/commands/sql_result.h"
+#include "client/exit_code.h"
+#include "client/value_list.h"
 
 namespace torchlap::client {
+namespace {
+
+constexpr uint32_t kUsualLimit = 100'000;
+
+absl::StatusOr<std::string> QueryOf(const SqlOptions& options) {
+  const std::string query = options.query.value_or("");
+  if (query.empty()) {
+    return absl::InvalidArgumentError(
+        "sql needs a query: torchlap sql \"select run_id, step_mean_ns from runs\", or - to read "
+        "it; --schema shows the views");
+  }
+  if (query != "-") return query;
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
+// The parts of a result, of which the first is there already.
+class Answer {
+ public:
+  Answer(SqlResult* result, v1::QuerySqlResponse first)
+      : result_(result), names_(first.columns().begin(), first.columns().end()) {
+    part_ = std::move(first);
+  }
+
+  const std::vector<std::string>& names() const { return names_; }
+  bool is_cut() const { return is_cut_; }
+  // Of the parts behind the first.
+  const absl::Status& status() const { return status_; }
+
+  // Calls `take` for each row until it returns false. Once.
+  template <typename Take>
+  absl::Status Each(const Take& take) {
+    while (part_) {
+      for (const v1::SqlRow& row : part_->rows()) {
+        ++rows_;
+        if (!take(row)) return absl::OkStatus();
+      }
+      is_cut_ = part_->is_cut();
+      auto next = result_->Next();
+      status_ = next.status();
+      if (!next.ok()) return status_;
+      part_ = *std::move(next);
+    }
+    return absl::OkStatus();
+  }
+
+  uint64_t rows() const { return rows_; }
+
+ private:
+  SqlResult* const result_;
+  const std::vector<std::string> names_;
+  std::optional<v1::QuerySqlResponse> part_;
+  uint64_t rows_ = 0;
+  bool is_cut_ = false;
+  absl::Status status_;
+};
+
+std::vector<format::Block> BlocksOf(Answer* answer) {
+  std::vector<v1::SqlRow> rows;
+  const absl::Status status = answer->Each([&rows](const v1::SqlRow& row) {
+    rows.push_back(row);
+    return true;
+  });
+  if (!status.ok()) return {};
+  if (rows.empty()) return {format::Lines{"no rows"}};
+  return {format::ResultGrid(answer->names(), rows)};
+}
+
+absl::Status EachRow(Answer* answer, const format::Rows::Take& take) {
+  std::vector<format::Value> values;
+  return answer->Each([&](const v1::SqlRow& row) {
+    values.clear();
+    for (const v1::SqlValue& value : row.values()) values.push_back(format::ValueOf(value));
+    values.resize(answer->names().size());
+    return take(values);
+  });
+}
+
+format::Document DocumentOf(Answer* answer) {
+  format::Document document;
+  document.blocks = [answer] { return BlocksOf(answer); };
+  document.rows.names = answer->names();
+  document.rows.each = [answer](const format::Rows::Take& take) { return EachRow(answer, take); };
+  return document;
+}
+
+absl::Status Write(SqlResult* result, const Output& output, const Console& console) {
+  auto first = result->Next();
+  if (!first.ok()) return first.status();
+  if (!*first) return absl::InternalError("the daemon ended the answer before it began");
+  Answer answer(result, **std::move(first));
+  const absl::Status written = WriteOutput(output, console, DocumentOf(&answer));
+  if (!answer.status().ok()) return answer.status();
+  if (!written.ok()) return written;
+  if (answer.is_cut()) {
+    SayLine(console, fmt::format("{} rows are shown, there are more; --limit {} shows more",
+                                 answer.rows(), 10 * answer.rows()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 absl::StatusOr<int> Execute(const SqlOptions& options, const Invocation& invocation) {
-  (void)options;
-  (void)invocation;
-  return absl::UnimplementedError("sql");
+  auto limit = ParseLimit(options.limit, kUsualLimit);
+  if (!limit.ok()) return limit.status();
+  auto output = ChooseOutput(options.output, format::Content::kList);
+  if (!output.ok()) return output.status();
+  if (options.schema) {
+    const absl::Status shown = WriteOutput(*output, invocation.console, format::ListSqlViews());
+    return shown.ok() ? absl::StatusOr<int>(kExitOk) : shown;
+  }
+  auto query = QueryOf(options);
+  if (!query.ok()) return query.status();
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+
+  v1::QuerySqlRequest request;
+  request.set_sql(*std::move(query));
+  request.set_max_rows(*limit);
+  SqlResult result(channel->get(), std::move(request));
+  const absl::Status written = Write(&result, *output, invocation.console);
+  if (!written.ok()) return written;
+  return kExitOk;
 }
 
 }  // namespace torchlap::client

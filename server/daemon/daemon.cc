@@ -43,6 +43,7 @@
 #include "server/run/device_fleet.h"
 #include "server/run/event_hub.h"
 #include "server/run/local_device.h"
+#include "storage/backup.h"
 #include "storage/database.h"
 #include "storage/job_store.h"
 #include "storage/run_store.h"
@@ -278,6 +279,7 @@ absl::Status Daemon::Parts::OpenDatabase() {
   if (!opened.ok()) return opened.status();
   database = *std::move(opened);
   const std::filesystem::path file = configuration.state_folder / kDatabaseName;
+  storage::RemoveUnfinishedCopies(file);
   state_files.emplace(std::vector<std::filesystem::path>{file, file.string() + ".lock"});
   jobs.emplace(database.get(), facts.boot_id, configuration.max_interruptions,
                LimitsOf(configuration));

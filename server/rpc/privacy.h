@@ -11,6 +11,8 @@
 //   GetTrend, SetBaseline, ClearBaseline: the same; of a baseline the caller's own runs
 //   ListBaselines: the caller's; another user's is PERMISSION_DENIED
 //   SubmitJobs, ListPresets, Doctor: nothing of jobs
+//   QuerySql          nothing: PERMISSION_DENIED, as its views have everyone's runs
+//   BackupDatabase, PruneRuns: nothing: an admin's alone in any daemon
 //
 // What is shown is bound to the owner where it is read (storage/visibility.h), so that pages and
 // counts are those of what is shown. A run is compared with its owner's runs
