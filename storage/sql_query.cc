@@ -232,8 +232,10 @@ class SqlRun {
     connection_.exec("PRAGMA query_only = ON");
     connection_.exec("PRAGMA trusted_schema = OFF");
     AddStepsTable(&connection_, authorizer_.own_reads());
-    // The views are in the file before anything of the user's is.
-    SelectOne(connection_, "SELECT count(*) FROM sqlite_schema");
+    // SQLite makes its tables without a file when they are first named, which looks like writing to
+    // an authorizer.
+    const Query known(connection_,
+                      Once{"SELECT 1 FROM runs, steps, json_each('[]'), json_tree('[]')"});
     for (const Limit& limit : kLimits) sqlite3_limit(handle(), limit.what, limit.most);
     sqlite3_progress_handler(handle(), kOperationsBetweenLooks, Watch::Ask, &watch_);
   }
@@ -385,7 +387,7 @@ class SqlRun {
       case SQLITE_RANGE:
         return absl::InvalidArgumentError(SqlitesWords());
       default:
-        return StatusOf(SQLite::Exception(handle(), code), file_, handle());
+        return StatusOf(SQLite::Exception(handle(), code & 0xff), file_, handle());
     }
   }
 
