@@ -109,7 +109,7 @@ TEST_F(Prune, ARunGoesWithAllThatIsStoredOfItItsJobAndItsSweep) {
   for (const uint64_t job : sweep.job_ids) {
     FinishedRun finished = Ended(Start(job));
     finished.readings.set_load_average(1);
-    finished.run.mutable_assessment()->add_reasons();
+    finished.run.mutable_assessment()->add_evidence();
     Finish(finished, LaunchDone());
   }
   EXPECT_EQ(Delete(Named({"1.1"}), Pruning::kCount).runs, 1U);

@@ -33,6 +33,7 @@ enum class Rule {
   kOutlines,       // that they are there
   kOwnAlone,       // others' are not in the list
   kRefused,        // it is named, and another's
+  kForAdmins,      // it is of everyone's jobs, and refused
 };
 
 struct Told {
@@ -199,6 +200,7 @@ class EveryCallTest : public PrivacyTest {
   void AddHistoryComparisons(std::vector<Question>* questions);
   void AddHistoryTrends(std::vector<Question>* questions);
   void AddHistoryBaselines(std::vector<Question>* questions);
+  void AddHistoryOfEveryone(std::vector<Question>* questions);
 };
 
 void EveryCallTest::AddLists(std::vector<Question>* questions) {
@@ -469,6 +471,31 @@ void EveryCallTest::AddHistoryBaselines(std::vector<Question>* questions) {
                         }});
 }
 
+// Of the whole database.
+void EveryCallTest::AddHistoryOfEveryone(std::vector<Question>* questions) {
+  using storage::Caller;
+  const auto add = [questions](const std::string& method, auto ask) {
+    questions->push_back({method, "everything", Rule::kForAdmins, ask});
+  };
+  for (const char* sql : {"SELECT labels, step_mean_ns, batch_size FROM runs", "SELECT 1"}) {
+    add("QuerySql", [this, sql](const Caller& caller, const Left&) {
+      v1::QuerySqlRequest request;
+      request.set_sql(sql);
+      return AskStream<v1::QuerySqlResponse>(calls_->query_sql, caller, request);
+    });
+  }
+  add("BackupDatabase", [this](const Caller& caller, const Left&) {
+    return AskStream<v1::BackupDatabaseResponse>(calls_->backup_database, caller,
+                                                 v1::BackupDatabaseRequest());
+  });
+  add("PruneRuns", [this](const Caller& caller, const Left& whose) {
+    v1::PruneRunsRequest request;
+    request.mutable_runs()->mutable_selector()->add_job_ids(whose.finished_job_id);
+    request.set_dry_run(true);
+    return Ask<v1::PruneRunsResponse>(&calls_->prune_runs, caller, request);
+  });
+}
+
 std::vector<Question> EveryCallTest::Questions() {
   std::vector<Question> questions;
   AddLists(&questions);
@@ -479,6 +506,7 @@ std::vector<Question> EveryCallTest::Questions() {
   AddHistoryComparisons(&questions);
   AddHistoryTrends(&questions);
   AddHistoryBaselines(&questions);
+  AddHistoryOfEveryone(&questions);
   return questions;
 }
 
@@ -505,6 +533,10 @@ void ExpectWhatAStrangerIsTold(Rule rule, const Told& told) {
     case Rule::kRefused:
       EXPECT_TRUE(absl::IsPermissionDenied(told.status)) << told.status;
       EXPECT_THAT(message, HasSubstr("belongs to ann; only its owner or an admin may see it"));
+      EXPECT_EQ(told.text, "");
+      return;
+    case Rule::kForAdmins:
+      EXPECT_TRUE(absl::IsPermissionDenied(told.status)) << told.status;
       EXPECT_EQ(told.text, "");
   }
 }
@@ -535,7 +567,7 @@ TEST_F(EveryCallTest, TellsOwnersAdminsAndEverybodyElsewhereAll) {
   admin.name = "eve";
   admin.is_admin = true;
   for (const Question& question : Questions()) {
-    if (question.rule == Rule::kNothingOfJobs) continue;
+    if (question.rule == Rule::kNothingOfJobs || question.rule == Rule::kForAdmins) continue;
     // Bob, as he is by default: the daemon is not private.
     for (const storage::Caller& caller : {owner_, admin, root_, bob_}) {
       SCOPED_TRACE(question.method + " of " + question.what + " by " + caller.name);
@@ -543,6 +575,18 @@ TEST_F(EveryCallTest, TellsOwnersAdminsAndEverybodyElsewhereAll) {
       EXPECT_TRUE(told.status.ok()) << told.status;
       EXPECT_THAT(told.text, HasSubstr("annsword"));
     }
+  }
+}
+
+// Also the owner of some of it has no right to the whole.
+TEST_F(EveryCallTest, AdminsAloneMayAskOfTheWholeDatabaseInAPrivateDaemon) {
+  for (const Question& question : Questions()) {
+    if (question.rule != Rule::kForAdmins) continue;
+    SCOPED_TRACE(question.method);
+    EXPECT_TRUE(absl::IsPermissionDenied(question.ask(owner_, anns_).status));
+    const Told told = question.ask(root_, anns_);
+    EXPECT_TRUE(told.status.ok()) << told.status;
+    EXPECT_NE(told.text, "");
   }
 }
 
