@@ -13,6 +13,7 @@
 #include "client/commands/sql_result.h"
 #include "client/exit_code.h"
 #include "client/value_list.h"
+#include "proto/base/visible_text.h"
 
 namespace torchlap::client {
 namespace {
@@ -30,11 +31,18 @@ absl::StatusOr<std::string> QueryOf(const SqlOptions& options) {
   return std::string(std::istreambuf_iterator<char>(std::cin), {});
 }
 
+// A query names its columns as it likes.
+std::vector<std::string> VisibleNames(const v1::QuerySqlResponse& first) {
+  std::vector<std::string> names;
+  for (const std::string& name : first.columns()) names.push_back(Visible(name));
+  return names;
+}
+
 // The parts of a result, of which the first is there already.
 class Answer {
  public:
   Answer(SqlResult* result, v1::QuerySqlResponse first)
-      : result_(result), names_(first.columns().begin(), first.columns().end()) {
+      : result_(result), names_(VisibleNames(first)) {
     part_ = std::move(first);
   }
 

@@ -3,10 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -121,23 +122,34 @@ TEST_F(QuerySqlTest, AReaderThatIsSlowHoldsNobodyUp) {
   EXPECT_TRUE(database_->Shrink().ok());
 }
 
-// A clock on which the time of a query is over when the test says so.
+// A clock on which the time of a query is over when the test says so, and that knows how many
+// queries there are.
 class HeldClock final : public Clock {
  public:
   int64_t WallNs() const override { return 0; }
   int64_t MonotonicNs() const override {
-    asked_.fetch_add(1);
+    const std::lock_guard lock(mutex_);
+    threads_.insert(std::this_thread::get_id());
     return over_ ? kNever : 0;
   }
   int Poll(pollfd* /*descriptors*/, size_t /*count*/, int64_t /*deadline_ns*/) const override {
     return 0;
   }
-  void End() { over_ = true; }
-  int asked() const { return asked_; }
+  void End() {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  void WaitForThreads(size_t count) const {
+    for (;;) {
+      const std::lock_guard lock(mutex_);
+      if (threads_.size() >= count) return;
+    }
+  }
 
  private:
-  std::atomic<bool> over_ = false;
-  mutable std::atomic<int> asked_ = 0;
+  mutable std::mutex mutex_;
+  mutable std::set<std::thread::id> threads_;
+  bool over_ = false;
 };
 
 TEST_F(QuerySqlTest, AThirdQueryAtATimeIsRefused) {
@@ -147,12 +159,9 @@ TEST_F(QuerySqlTest, AThirdQueryAtATimeIsRefused) {
     return call.Stream(ann_, Query(sql), [](const v1::QuerySqlResponse&) { return true; });
   };
   auto first = std::async(std::launch::async, ask, kEndless);
-  while (clock.asked() < 3) std::this_thread::yield();
   auto second = std::async(std::launch::async, ask, kEndless);
-  absl::Status third;
-  do {
-    third = ask("SELECT 1");
-  } while (third.ok());
+  clock.WaitForThreads(2);
+  const absl::Status third = ask("SELECT 1");
   EXPECT_TRUE(absl::IsResourceExhausted(third)) << third;
   EXPECT_THAT(std::string(third.message()), HasSubstr("2 queries run already"));
   clock.End();
