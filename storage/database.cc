@@ -174,9 +174,11 @@ absl::Status Migrate(SQLite::Database& database, const std::filesystem::path& fi
   return absl::OkStatus();
 }
 
-// First, as it is of a file that has no page yet; of others at their next VACUUM (Shrink).
+constexpr char kShrinksInSteps[] = "PRAGMA auto_vacuum = INCREMENTAL";
+
 void SetUpWriter(SQLite::Database& database) {
-  database.exec("PRAGMA auto_vacuum = INCREMENTAL");
+  // Of a file without a page; one that has some keeps its kind until a VACUUM (Shrink).
+  if (SelectOne(database, "PRAGMA page_count") == 0) database.exec(kShrinksInSteps);
   database.exec("PRAGMA synchronous = FULL");
   database.exec("PRAGMA foreign_keys = ON");
   database.exec("PRAGMA journal_mode = WAL");
@@ -295,6 +297,7 @@ class Database::Connections {
   absl::Status ShrinkOn(SqliteConnection& writer, bool* is_done) const {
     return Guarded(file_, writer.getHandle(), [&] {
       if (!IsIncremental(writer)) {
+        writer.exec(kShrinksInSteps);
         writer.exec("VACUUM");
         *is_done = true;
       } else {

@@ -2,11 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <string>
+#include <vector>
 
 #include "tests/e2e/programs.h"
 
@@ -23,7 +22,7 @@ class SqlTest : public testing::Test {
   SqlTest() : world_(World::FakeWorker()) {}
   void SetUp() override {
     ASSERT_TRUE(world_.Start()) << world_.daemon_log();
-    std::vector<std::string> words = Tiny({"--name", "two", "--batch", "2", "4"});
+    std::vector<std::string> words = Tiny({"--name", "two", "--warmup-steps", "1", "2"});
     words.insert(words.begin(), "run");
     const Finished ran = world_.Client(words);
     ASSERT_EQ(ran.status, 0) << ran.err;
