@@ -55,10 +55,10 @@ class Database {
   absl::Status Read(const std::function<absl::Status(SQLite::Database&)>& body) const;
 
   // Gives pages that nothing uses back to the disk: in steps of 4 MiB, between which others write.
-  // A file that was made before there was this call is written anew instead, once (VACUUM), and is of
-  // the new kind afterwards: that takes some 10 s a GB, in which every writer waits, and room for
-  // two more of its size (RESOURCE_EXHAUSTED; nothing was changed). Where a reader holds on to the
-  // WAL, the file becomes smaller at a later write.
+  // A file that was made before there was this call is written anew instead, once (VACUUM), and is
+  // of the new kind afterwards: that takes some 10 s a GB, in which every writer waits, and room
+  // for two more of its size (RESOURCE_EXHAUSTED; nothing was changed). Where a reader holds on to
+  // the WAL, the file becomes smaller at a later write.
   absl::Status Shrink();
 
   // What Open found that does not keep the rest from being used, a line each: rows that refer to

@@ -66,14 +66,11 @@ class ReadsOfItsOwn {
   const int length_;
 };
 
-// SQLite casts both back and forth, so its structure comes first.
-struct Table {
-  sqlite3_vtab base = {};
+struct Table : sqlite3_vtab {
   Module module = {};
 };
 
-struct Cursor {
-  sqlite3_vtab_cursor base = {};
+struct Cursor : sqlite3_vtab_cursor {
   std::unique_ptr<Query> blocks;
   std::string run_id;
   v1::SampleBlock block;
@@ -81,8 +78,8 @@ struct Cursor {
   bool is_over = true;
 };
 
-Table* TableOf(sqlite3_vtab* base) { return reinterpret_cast<Table*>(base); }
-Cursor* CursorOf(sqlite3_vtab_cursor* base) { return reinterpret_cast<Cursor*>(base); }
+Table* TableOf(sqlite3_vtab* base) { return static_cast<Table*>(base); }
+Cursor* CursorOf(sqlite3_vtab_cursor* base) { return static_cast<Cursor*>(base); }
 
 int Fail(sqlite3_vtab* table, int code, const std::string& message) {
   sqlite3_free(table->zErrMsg);
@@ -114,10 +111,10 @@ int Connect(sqlite3* database, void* module, int /*count*/, const char* const* /
             sqlite3_vtab** table, char** /*error*/) {
   const int declared = sqlite3_declare_vtab(database, Declaration().c_str());
   if (declared != SQLITE_OK) return declared;
-  auto made = std::unique_ptr<Table>(new (std::nothrow) Table);
+  auto made = std::unique_ptr<Table>(new (std::nothrow) Table());
   if (made == nullptr) return SQLITE_NOMEM;
   made->module = *static_cast<const Module*>(module);
-  *table = &made.release()->base;
+  *table = made.release();
   return SQLITE_OK;
 }
 
@@ -146,9 +143,9 @@ int BestIndex(sqlite3_vtab* /*table*/, sqlite3_index_info* info) {
 }
 
 int Open(sqlite3_vtab* /*table*/, sqlite3_vtab_cursor** cursor) {
-  auto* const made = new (std::nothrow) Cursor;
+  auto* const made = new (std::nothrow) Cursor();
   if (made == nullptr) return SQLITE_NOMEM;
-  *cursor = &made->base;
+  *cursor = made;
   return SQLITE_OK;
 }
 
@@ -165,7 +162,7 @@ int NextBlock(Cursor* cursor) {
     const bool is_known =
         cursor->blocks->Int(1) == 1 && cursor->block.ParseFromString(cursor->blocks->Text(2));
     if (!is_known) {
-      return Fail(cursor->base.pVtab, SQLITE_CORRUPT_VTAB,
+      return Fail(cursor->pVtab, SQLITE_CORRUPT_VTAB,
                   absl::StrCat("the samples of run ", cursor->run_id, " cannot be read"));
     }
     if (cursor->block.step_ns_size() > 0) return SQLITE_OK;

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <iostream>
 #include <iterator>
-#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +21,7 @@ namespace torchlap::client {
 namespace {
 
 constexpr uint32_t kUsualLimit = 100'000;
+constexpr uint64_t kMostRows = 10'000'000;  // of QuerySqlRequest.max_rows
 
 absl::StatusOr<std::string> QueryOf(const SqlOptions& options) {
   const std::string query = options.query.value_or("");
@@ -118,7 +121,7 @@ absl::Status Write(SqlResult* result, const Output& output, const Console& conso
   if (!written.ok()) return written;
   if (answer.is_cut()) {
     SayLine(console, fmt::format("{} rows are shown, there are more; --limit {} shows more",
-                                 answer.rows(), 10 * answer.rows()));
+                                 answer.rows(), std::min(10 * answer.rows(), kMostRows)));
   }
   return absl::OkStatus();
 }
