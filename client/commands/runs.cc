@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
+#include "client/column_list.h"
 #include "client/commands/commands.h"
 #include "client/commands/unreadable.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "client/time_words.h"
 #include "client/value_list.h"
-#include "proto/columns.h"
 
 namespace torchlap::client {
 namespace {
@@ -22,27 +22,6 @@ absl::StatusOr<bool> ParseAscending(const std::optional<std::string>& text) {
   if (!text || *text == "newest") return false;
   if (*text == "oldest") return true;
   return absl::InvalidArgumentError(fmt::format("--order is {}, must be newest or oldest", *text));
-}
-
-// Empty: the usual list.
-absl::StatusOr<std::vector<RunColumn>> ParseColumns(const std::optional<std::string>& text) {
-  std::vector<RunColumn> columns;
-  if (!text) return columns;
-  auto names = ParseList("--columns", {*text});
-  if (!names.ok()) return names.status();
-  for (const std::string& name : *names) {
-    const auto& all = RunColumns();
-    const auto place = std::find_if(
-        all.begin(), all.end(), [&](const RunColumn& column) { return column.shown_name == name; });
-    if (place == all.end()) {
-      return absl::InvalidArgumentError(fmt::format(
-          "--columns has {}, must be names such as run_id,model_size,step_mean_ms (--format csv "
-          "shows all)",
-          name));
-    }
-    columns.push_back(*place);
-  }
-  return columns;
 }
 
 absl::StatusOr<std::vector<v1::Run>> List(const v1::RunFilter& filter, bool ascending,

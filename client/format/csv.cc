@@ -98,7 +98,7 @@ absl::Status Write(const Document& document, std::ostream& out) {
 constinit const Format kCsv = {
     "csv",
     "csv",
-    {Content::kRuns, Content::kList, Content::kResult, Content::kSamples},
+    {Content::kRuns, Content::kList, Content::kResult, Content::kSamples, Content::kTable},
     v1::ROW_KIND_RUN,
     Write};
 

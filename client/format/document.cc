@@ -4,6 +4,22 @@
 
 namespace torchlap::client::format {
 
+Grid AsGrid(const Fields& fields) {
+  Grid grid{fields.heading, {"name", "value"}, {}};
+  for (const auto& [name, value] : fields.values) grid.rows.push_back({name, value});
+  return grid;
+}
+
+Grid AsGrid(const Checklist& list) {
+  Grid grid;
+  grid.titles = {"severity", "device", "finding", "do"};
+  for (const auto& item : list.items) {
+    grid.rows.push_back(
+        {item.severity, item.subject, item.finding, item.remedy.empty() ? "-" : item.remedy});
+  }
+  return grid;
+}
+
 Rows RowsOf(Sheet sheet) {
   const auto kept = std::make_shared<const Sheet>(std::move(sheet));
   Rows rows;

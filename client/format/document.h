@@ -24,6 +24,8 @@ struct Grid {
   std::vector<std::vector<std::string>> rows;  // as many cells as titles
   // One line that a terminal is shown instead of very many rows; may be empty.
   std::string in_short = {};
+  // What a text calls the table, `tab:speed`, where it can refer to it; may be empty.
+  std::string reference = {};
 };
 
 using Lines = std::vector<std::string>;
@@ -50,6 +52,10 @@ struct Checklist {
   std::vector<Item> items;
   std::string summary;  // one line
 };
+
+// A row a value, and a row a finding, for formats that have no other form for them.
+Grid AsGrid(const Fields& fields);
+Grid AsGrid(const Checklist& list);
 
 // Lines whose blanks count: a plot. A writer that has no way of its own for it takes it as lines.
 struct Drawing {
@@ -90,6 +96,8 @@ struct Document {
   std::function<std::vector<Lines>()> paragraphs;
   // What to do next; below the rest.
   std::function<Lines()> hints;
+  // Where the numbers come from, a line each: comments of a text that can have them.
+  std::function<Lines()> sources;
   // For programs.
   Rows rows;
   // For programs that read one object rather than rows.

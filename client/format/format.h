@@ -16,8 +16,16 @@
 namespace torchlap::client::format {
 
 // What a command prints: runs, things that are no runs (queue, devices), the result of one
-// experiment, one thing in detail, or the steps of runs.
-enum class Content : unsigned { kRuns = 1, kList = 2, kResult = 4, kDetails = 8, kSamples = 16 };
+// experiment, one thing in detail, the steps of runs, or a table whose rows and columns were
+// chosen.
+enum class Content : unsigned {
+  kRuns = 1,
+  kList = 2,
+  kResult = 4,
+  kDetails = 8,
+  kSamples = 16,
+  kTable = 32
+};
 
 // Several of them.
 class Contents {
@@ -46,12 +54,15 @@ struct Format {
   // Errors are those of the document's rows.
   absl::Status (*write)(const Document& document, std::ostream& out);
   Advice advice = Advice::kNone;
+  bool has_references = false;  // a text can refer to its tables (Grid::reference)
 };
 
 // One declaration for each file.
 extern const Format kTable;
 extern const Format kMarkdown;
 extern const Format kWriteup;
+extern const Format kLatex;
+extern const Format kTypst;
 extern const Format kCsv;
 extern const Format kJson;
 extern const Format kJsonLines;
@@ -60,8 +71,8 @@ using FormatList = std::span<const Format* const>;
 
 // The list: in this order they stand in help and messages. The first is the one that is meant where
 // none is named.
-inline constexpr std::array<const Format*, 6> kFormats = {&kTable, &kMarkdown, &kWriteup,
-                                                          &kCsv,   &kJson,     &kJsonLines};
+inline constexpr std::array<const Format*, 8> kFormats = {
+    &kTable, &kMarkdown, &kWriteup, &kLatex, &kTypst, &kCsv, &kJson, &kJsonLines};
 
 // Null: there is none.
 const Format* FormatByName(std::string_view name, FormatList formats = kFormats);

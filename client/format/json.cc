@@ -45,7 +45,7 @@ absl::Status Write(const Document& document, std::ostream& out) {
 constinit const Format kJson = {
     "json",
     "json",
-    {Content::kRuns, Content::kList, Content::kResult, Content::kDetails},
+    {Content::kRuns, Content::kList, Content::kResult, Content::kDetails, Content::kTable},
     v1::ROW_KIND_RUN,
     Write};
 

@@ -22,7 +22,7 @@ absl::Status Write(const Document& document, std::ostream& out) {
 constinit const Format kJsonLines = {
     "jsonl",
     "jsonl",
-    {Content::kRuns, Content::kList, Content::kResult, Content::kSamples},
+    {Content::kRuns, Content::kList, Content::kResult, Content::kSamples, Content::kTable},
     v1::ROW_KIND_RUN,
     Write};
 

@@ -21,22 +21,6 @@ std::string AsText(std::string_view text) {
   return escaped;
 }
 
-Grid AsGrid(const Checklist& list) {
-  Grid grid;
-  grid.titles = {"severity", "device", "finding", "do"};
-  for (const auto& item : list.items) {
-    grid.rows.push_back(
-        {item.severity, item.subject, item.finding, item.remedy.empty() ? "-" : item.remedy});
-  }
-  return grid;
-}
-
-Grid AsGrid(const Fields& fields) {
-  Grid grid{fields.heading, {"name", "value"}, {}};
-  for (const auto& [name, value] : fields.values) grid.rows.push_back({name, value});
-  return grid;
-}
-
 class BlockWriter {
  public:
   explicit BlockWriter(std::ostream& out) : out_(out) {}
@@ -85,7 +69,7 @@ absl::Status Write(const Document& document, std::ostream& out) {
 }  // namespace
 
 constinit const Format kMarkdown = {
-    "markdown",        "md",  {Content::kRuns, Content::kList, Content::kResult},
+    "markdown",        "md",  {Content::kRuns, Content::kList, Content::kResult, Content::kTable},
     v1::ROW_KIND_CELL, Write, Advice::kAside};
 
 }  // namespace torchlap::client::format

@@ -74,7 +74,11 @@ absl::Status Write(const Document& document, std::ostream& out) {
 }  // namespace
 
 constinit const Format kTable = {
-    "table",           "txt", {Content::kRuns, Content::kList, Content::kResult, Content::kDetails},
-    v1::ROW_KIND_CELL, Write, Advice::kBelow};
+    "table",
+    "txt",
+    {Content::kRuns, Content::kList, Content::kResult, Content::kDetails, Content::kTable},
+    v1::ROW_KIND_CELL,
+    Write,
+    Advice::kBelow};
 
 }  // namespace torchlap::client::format

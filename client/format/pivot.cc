@@ -1,0 +1,390 @@
+#include "client/format/pivot.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "client/format/cell_axes.h"
+#include "client/format/pivot_cells.h"
+#include "client/format/run_columns.h"
+#include "client/format/subject.h"
+#include "client/format/traits.h"
+#include "client/parse_words.h"
+
+namespace torchlap::client::format {
+namespace {
+
+using Names = std::vector<std::string>;
+using Key = std::vector<std::string>;         // a value an axis
+using Ranks = std::map<std::string, double>;  // of an axis' values
+
+Key KeyOf(const Names& axes, const v1::Run& cell) {
+  Key key;
+  for (const std::string& axis : axes) key.push_back(AxisValue(axis, cell));
+  return key;
+}
+
+// Numbers by their size, before words by their first cell.
+Ranks RanksOf(const std::string& axis, const std::vector<v1::Run>& cells) {
+  constexpr double kBehindNumbers = 1e12;
+  Ranks ranks;
+  for (const v1::Run& cell : cells) {
+    const std::string value = AxisValue(axis, cell);
+    const auto number = ReadNumber<uint32_t>(value);
+    ranks.emplace(value, number ? *number : kBehindNumbers + static_cast<double>(ranks.size()));
+  }
+  return ranks;
+}
+
+std::vector<Key> SortedKeys(const Names& axes, const std::vector<v1::Run>& cells) {
+  std::vector<Ranks> ranks;
+  for (const std::string& axis : axes) ranks.push_back(RanksOf(axis, cells));
+  std::map<std::vector<double>, Key> sorted;
+  for (const v1::Run& cell : cells) {
+    const Key key = KeyOf(axes, cell);
+    std::vector<double> place;
+    for (size_t i = 0; i < key.size(); ++i) place.push_back(ranks[i].at(key[i]));
+    sorted.emplace(place, key);
+  }
+  std::vector<Key> keys;
+  for (auto& [place, key] : sorted) keys.push_back(std::move(key));
+  return keys;
+}
+
+// `small, context 256`
+std::string KeyWords(const Names& axes, const Key& key) {
+  Names words;
+  for (size_t i = 0; i < key.size(); ++i) words.push_back(AxisWords(axes[i], key[i]));
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+// `context=256 precision=fp32`, for programs.
+std::string KeyName(const Names& axes, const Key& key) {
+  Names words;
+  for (size_t i = 0; i < key.size(); ++i) words.push_back(axes[i] + "=" + key[i]);
+  return fmt::format("{}", fmt::join(words, " "));
+}
+
+std::string AndWords(const Names& words) {
+  if (words.size() < 2) return words.empty() ? "" : words.front();
+  return fmt::format("{} and {}", fmt::join(words.begin(), words.end() - 1, ", "), words.back());
+}
+
+// `a`, `b` ... `z`, `aa`
+std::string Letters(size_t number) {
+  const std::string last(1, static_cast<char>('a' + number % 26));
+  return number < 26 ? last : Letters(number / 26 - 1) + last;
+}
+
+// What is to be known of cells, once each.
+class Notes {
+ public:
+  explicit Notes(const std::vector<v1::Run>& cells) {
+    std::set<std::string> all;
+    for (const v1::Run& cell : cells) {
+      if (cell.outcome() != v1::OUTCOME_OK) continue;
+      const std::string note = CellNote(cell);
+      all.insert(note);
+      const bool is_new = std::find(notes_.begin(), notes_.end(), note) == notes_.end();
+      if (!note.empty() && is_new) notes_.push_back(note);
+    }
+    is_of_all_ = all.size() == 1 && notes_.size() == 1;
+  }
+
+  // ` (a)`
+  std::string MarkOf(const v1::Run& cell) const {
+    const auto place = std::find(notes_.begin(), notes_.end(), CellNote(cell));
+    if (is_of_all_ || place == notes_.end()) return "";
+    return fmt::format(" ({})", Letters(static_cast<size_t>(place - notes_.begin())));
+  }
+
+  // `(a) batch 4 -> 2 (OOM)`; what is so of all cells has no mark.
+  Lines Explained() const {
+    if (is_of_all_) return {"all cells: " + notes_.front()};
+    Lines lines;
+    for (size_t i = 0; i < notes_.size(); ++i) {
+      lines.push_back(fmt::format("({}) {}", Letters(i), notes_[i]));
+    }
+    return lines;
+  }
+
+ private:
+  Names notes_;
+  bool is_of_all_ = false;
+};
+
+class Table {
+ public:
+  Table(std::vector<v1::Run> cells, Pivot pivot)
+      : pivot_(std::move(pivot)), cells_(std::move(cells)), notes_(cells_) {
+    rows_ = SortedKeys(pivot_.rows, cells_);
+    columns_ = SortedKeys(pivot_.columns, cells_);
+    for (const v1::Run& cell : cells_) places_[PlaceOf(cell)].push_back(&cell);
+  }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  absl::Status Check() const {
+    for (const auto& [place, cells] : places_) {
+      if (cells.size() > 1) return SharedPlace(place, cells);
+    }
+    return CheckBase();
+  }
+
+  std::vector<Block> Blocks(const FindDevices& find_devices) const {
+    std::vector<Block> blocks = {Block(MakeGrid())};
+    Lines lines = notes_.Explained();
+    for (const std::string& line : {RatioNote(), UnseenNote(), Legend(find_devices)}) {
+      if (!line.empty()) lines.push_back(line);
+    }
+    if (!lines.empty()) blocks.emplace_back(lines);
+    return blocks;
+  }
+
+  Sheet MakeSheet() const {
+    Sheet sheet;
+    sheet.names = pivot_.rows;
+    for (const Key& column : columns_) {
+      for (const PivotValue& value : pivot_.values) AddNames(column, value, &sheet.names);
+    }
+    for (const Key& row : rows_) sheet.rows.push_back(SheetRow(row));
+    return sheet;
+  }
+
+ private:
+  using Place = std::pair<Key, Key>;
+
+  Place PlaceOf(const v1::Run& cell) const {
+    return {KeyOf(pivot_.rows, cell), KeyOf(pivot_.columns, cell)};
+  }
+
+  // Null: there is none.
+  const v1::Run* CellAt(const Place& place) const {
+    const auto found = places_.find(place);
+    return found == places_.end() ? nullptr : found->second.front();
+  }
+
+  std::string PlaceWords(const Place& place) const {
+    const std::string row = KeyWords(pivot_.rows, place.first);
+    const std::string column = KeyWords(pivot_.columns, place.second);
+    return row + (column.empty() ? "" : ", ") + column;
+  }
+
+  absl::Status SharedPlace(const Place& place, const std::vector<const v1::Run*>& cells) const {
+    std::vector<v1::Run> runs;
+    Names jobs;
+    for (const v1::Run* cell : cells) {
+      runs.push_back(*cell);
+      jobs.push_back(std::to_string(cell->job_id()));
+    }
+    const std::string what =
+        fmt::format("{} cells fall into {}: they ", cells.size(), PlaceWords(place));
+    const Names axes = AxesThatDiffer(runs);
+    if (axes.empty()) {
+      return absl::InvalidArgumentError(fmt::format(
+          "{}differ in no setting (jobs {}); choose one of them, as sweep:N or by --since", what,
+          AndWords(jobs)));
+    }
+    return absl::InvalidArgumentError(
+        fmt::format("{}differ in {}; add {} to rows or columns, or narrow with a filter", what,
+                    AndWords(axes), axes.size() == 1 ? "it" : "them"));
+  }
+
+  absl::Status CheckBase() const {
+    if (!pivot_.relative_to) return absl::OkStatus();
+    const auto& [axis, wanted] = *pivot_.relative_to;
+    Names values;
+    for (const Key& key : SortedKeys({axis}, cells_)) values.push_back(key.front());
+    if (std::find(values.begin(), values.end(), wanted) != values.end()) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        fmt::format("--relative-to is {}={}, which no cell has, must be one of {}", axis, wanted,
+                    fmt::join(values, ", ")));
+  }
+
+  // The cell that this one is set against; null: there is none.
+  const v1::Run* BaseOf(const v1::Run& cell) const {
+    Place place = PlaceOf(cell);
+    const auto replace = [this](const Names& axes, Key* key) {
+      for (size_t i = 0; i < axes.size(); ++i) {
+        if (axes[i] == pivot_.relative_to->axis) (*key)[i] = pivot_.relative_to->value;
+      }
+    };
+    replace(pivot_.rows, &place.first);
+    replace(pivot_.columns, &place.second);
+    return CellAt(place);
+  }
+
+  std::string RatioCell(const PivotValue& value, const v1::Run& cell) const {
+    if (cell.outcome() != v1::OUTCOME_OK) return WhyNoNumber(cell);
+    const v1::Run* base = BaseOf(cell);
+    if (base == nullptr || base->outcome() != v1::OUTCOME_OK) return "no base";
+    // Its interval would be that of a comparison with itself.
+    if (base == &cell) return RatioOf(value, cell, cell) ? "1.00x" : kNotApplicable;
+    if (!HaveSameSizes(cell, *base)) return "other sizes";
+    const auto ratio = RatioOf(value, cell, *base);
+    return ratio ? RatioText(*ratio) : kNotApplicable;
+  }
+
+  std::string CellText(const Place& place, const PivotValue& value) const {
+    const v1::Run* cell = CellAt(place);
+    if (cell == nullptr) return kNotApplicable;
+    const std::string text =
+        pivot_.relative_to ? RatioCell(value, *cell) : NumberText(value, *cell);
+    return text + notes_.MarkOf(*cell);
+  }
+
+  std::string TitleOf(const PivotValue& value) const {
+    if (!pivot_.relative_to) return ValueTitle(value);
+    const std::string over = AxisWords(pivot_.relative_to->axis, pivot_.relative_to->value);
+    const std::string title = ValueTitle(value);
+    const std::string bare = title.substr(0, title.find(" ("));
+    return IsTime(value) ? fmt::format("speed-up over {}, {}", over, bare)
+                         : fmt::format("{}, times that of {}", bare, over);
+  }
+
+  // One value goes without saying in each column: it is in the caption.
+  std::string ColumnTitle(const Key& column, const PivotValue& value) const {
+    const std::string words = KeyWords(pivot_.columns, column);
+    if (words.empty()) return TitleOf(value);
+    return pivot_.values.size() == 1 ? words : fmt::format("{}: {}", words, TitleOf(value));
+  }
+
+  std::string CaptionText() const {
+    const Names differing = AxesThatDiffer(cells_);
+    const bool has_one_size =
+        std::find(differing.begin(), differing.end(), "size") == differing.end();
+    const std::string caption = has_one_size ? CaptionWithModel(cells_) : Caption(cells_);
+    const bool is_named = pivot_.values.size() > 1 || pivot_.columns.empty();
+    return is_named ? caption : TitleOf(pivot_.values.front()) + "; " + caption;
+  }
+
+  Grid MakeGrid() const {
+    Grid grid;
+    grid.caption = CaptionText();
+    grid.titles = pivot_.rows;
+    for (const Key& column : columns_) {
+      for (const PivotValue& value : pivot_.values) {
+        grid.titles.push_back(ColumnTitle(column, value));
+      }
+    }
+    for (const Key& row : rows_) {
+      std::vector<std::string>& cells = grid.rows.emplace_back(row);
+      for (const Key& column : columns_) {
+        for (const PivotValue& value : pivot_.values) {
+          cells.push_back(CellText({row, column}, value));
+        }
+      }
+    }
+    return grid;
+  }
+
+  std::string RatioNote() const {
+    if (!pivot_.relative_to) return "";
+    const bool has_interval = std::any_of(pivot_.values.begin(), pivot_.values.end(), IsMedian);
+    if (!has_interval) return "";
+    return "speed-ups are of medians; [ ] is the 95 % interval of the ratio, from those of both "
+           "medians (relative half widths, in quadrature)";
+  }
+
+  // What would be read as an effect of rows or columns.
+  std::string UnseenNote() const {
+    Names unseen;
+    for (const std::string& axis : AxesThatDiffer(cells_)) {
+      const bool is_label = axis.rfind("label:", 0) == 0;
+      const auto has = [&axis](const Names& axes) {
+        return std::find(axes.begin(), axes.end(), axis) != axes.end();
+      };
+      if (!is_label && !has(pivot_.rows) && !has(pivot_.columns)) unseen.push_back(axis);
+    }
+    if (unseen.empty()) return "";
+    return fmt::format("the cells also differ in {}, which neither rows nor columns show",
+                       AndWords(unseen));
+  }
+
+  std::string Legend(const FindDevices& find_devices) const {
+    const auto devices = find_devices ? find_devices() : NotesOf(RowOfEachDevice(cells_));
+    const bool has_noise =
+        !pivot_.relative_to && std::any_of(pivot_.values.begin(), pivot_.values.end(),
+                                           [](const PivotValue& value) { return value.is_phase; });
+    return LegendLine(has_noise ? cells_ : std::vector<v1::Run>(), devices, CvKind::kNone);
+  }
+
+  void AddNames(const Key& column, const PivotValue& value, Names* names) const {
+    Names of_value = ValueNames(value);
+    if (pivot_.relative_to) {
+      const std::string& name = value.name;
+      of_value = {name + "_ratio", name + "_ratio_low", name + "_ratio_high"};
+    }
+    const std::string key = KeyName(pivot_.columns, column);
+    for (const std::string& name : of_value) {
+      names->push_back(key.empty() ? name : fmt::format("{}[{}]", name, key));
+    }
+  }
+
+  std::vector<Value> RatioValues(const PivotValue& value, const v1::Run& cell) const {
+    std::vector<Value> numbers(3);
+    const v1::Run* base = BaseOf(cell);
+    const auto ratio = base == nullptr ? std::nullopt : RatioOf(value, cell, *base);
+    if (!ratio) return numbers;
+    numbers[0] = base == &cell ? 1.0 : ratio->ratio;
+    if (base == &cell || !ratio->low || !ratio->high) return numbers;
+    numbers[1] = *ratio->low;
+    numbers[2] = *ratio->high;
+    return numbers;
+  }
+
+  std::vector<Value> ValuesAt(const Place& place, const PivotValue& value) const {
+    const v1::Run* cell = CellAt(place);
+    if (cell == nullptr) {
+      return std::vector<Value>(pivot_.relative_to ? 3 : ValueNames(value).size());
+    }
+    return pivot_.relative_to ? RatioValues(value, *cell) : Numbers(value, *cell);
+  }
+
+  std::vector<Value> SheetRow(const Key& row) const {
+    std::vector<Value> values;
+    for (const std::string& part : row) {
+      const auto number = ReadNumber<uint64_t>(part);
+      values.push_back(number ? Value(*number) : Value(part));
+    }
+    for (const Key& column : columns_) {
+      for (const PivotValue& value : pivot_.values) {
+        for (Value& number : ValuesAt({row, column}, value)) values.push_back(std::move(number));
+      }
+    }
+    return values;
+  }
+
+  const Pivot pivot_;
+  const std::vector<v1::Run> cells_;
+  const Notes notes_;
+  std::vector<Key> rows_;
+  std::vector<Key> columns_;
+  std::map<Place, std::vector<const v1::Run*>> places_;
+};
+
+}  // namespace
+
+absl::StatusOr<Document> ShowPivot(const std::vector<v1::Run>& cells, const Pivot& pivot,
+                                   const FindDevices& find_devices) {
+  std::vector<v1::Run> of_models;
+  for (const v1::Run& cell : cells) {
+    if (SubjectOf(cell).has_parameters) of_models.push_back(cell);
+  }
+  if (of_models.empty()) {
+    return absl::NotFoundError("--pivot found no cell of a model, only calibrations");
+  }
+  const auto table = std::make_shared<const Table>(std::move(of_models), pivot);
+  if (absl::Status checked = table->Check(); !checked.ok()) return checked;
+  Document document;
+  document.blocks = [table, find_devices] { return table->Blocks(find_devices); };
+  document.rows = RowsOf(table->MakeSheet());
+  return document;
+}
+
+}  // namespace torchlap::client::format
