@@ -1,5 +1,7 @@
 #include "client/program.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -12,10 +14,19 @@
 namespace torchlap::client {
 namespace {
 
-absl::StatusOr<int> Carry(const Arguments& arguments, const Console& console) {
+// What somebody else types for the same: the daemon is where it is.
+std::vector<std::string> WithoutAddress(std::vector<std::string> words) {
+  const auto flag = std::find(words.begin(), words.end(), "--address");
+  if (flag != words.end())
+    words.erase(flag, flag + std::min<std::ptrdiff_t>(2, words.end() - flag));
+  return words;
+}
+
+absl::StatusOr<int> Carry(const Arguments& arguments, const std::vector<std::string>& words,
+                          const Console& console) {
   auto address = ChooseAddress(SourcesOfProcess(arguments.address));
   if (!address.ok()) return address.status();
-  const Invocation invocation{*address, console};
+  const Invocation invocation{*address, console, WithoutAddress(words)};
   return std::visit([&](const auto& options) { return Execute(options, invocation); },
                     arguments.command);
 }
@@ -32,7 +43,7 @@ absl::StatusOr<int> ParseAndCarry(const std::vector<std::string>& words, const C
     *console.out << information->text;
     return kExitOk;
   }
-  return Carry(std::get<Arguments>(*parsed), console);
+  return Carry(std::get<Arguments>(*parsed), words, console);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ namespace torchlap::client {
 struct Invocation {
   std::string address;
   Console console;
+  std::vector<std::string> words = {};  // as typed, without the program's name and --address
 };
 
 // Submits, follows, prints the result table. Ctrl-C detaches, a second one within 3 s cancels.

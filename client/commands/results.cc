@@ -12,8 +12,10 @@
 
 #include "client/commands/chosen_results.h"
 #include "client/commands/unreadable.h"
+#include "client/format/pivot.h"
 #include "client/format/runs.h"
 #include "client/format/samples.h"
+#include "client/format/width.h"
 #include "proto/columns.h"
 #include "proto/words.h"
 
@@ -96,11 +98,12 @@ absl::Status NothingMatches(const v1::RunFilter& filter, DaemonChannel* channel)
 }
 
 // Rows that are asked for when the format takes them.
-format::Rows RowsAsTheyCome(const v1::RunFilter& filter, DaemonChannel* channel) {
+format::Rows RowsAsTheyCome(const v1::RunFilter& filter, const std::vector<RunColumn>& columns,
+                            DaemonChannel* channel) {
   format::Rows rows;
-  for (const RunColumn& column : RunColumns()) rows.names.push_back(column.shown_name);
-  rows.each = [filter, channel](const format::Rows::Take& take) {
-    format::RunValues values(RunColumns());
+  for (const RunColumn& column : columns) rows.names.push_back(column.shown_name);
+  rows.each = [filter, columns, channel](const format::Rows::Take& take) {
+    format::RunValues values(columns);
     bool is_empty = true;
     const auto take_part = [&](const v1::ExportRunsResponse& part) {
       is_empty = is_empty && part.rows().empty();
@@ -114,6 +117,8 @@ format::Rows RowsAsTheyCome(const v1::RunFilter& filter, DaemonChannel* channel)
   };
   return rows;
 }
+
+bool IsForPeople(const Output& output) { return output.format->rows == v1::ROW_KIND_CELL; }
 
 bool IsExperiment(v1::Purpose purpose) {
   return purpose == v1::PURPOSE_WARMUP || purpose == v1::PURPOSE_FIT ||
@@ -131,20 +136,46 @@ bool BeginsWithExperiment(const v1::RunFilter& filter, DaemonChannel* channel) {
   return jobs.ok() && jobs->jobs_size() > 0 && IsExperiment(jobs->jobs(0).spec().purpose());
 }
 
+// NOT_FOUND where there is none.
+absl::StatusOr<std::vector<v1::Run>> FetchCells(const v1::RunFilter& filter,
+                                                DaemonChannel* channel) {
+  auto cells = FetchRows(Request(filter, v1::ROW_KIND_CELL), channel);
+  if (cells.ok() && cells->empty()) return NothingMatches(filter, channel);
+  return cells;
+}
+
+// `17.1`, `17.7 (of 7 launches)`
+std::string SourceOf(const v1::Run& cell) {
+  if (cell.pooled_launches() <= 1) return cell.run_id();
+  return fmt::format("{} (of {} launches)", cell.run_id(), cell.pooled_launches());
+}
+
+// Where each number of a text can be looked up again.
+std::function<format::Lines()> SourcesOf(const std::vector<v1::Run>& cells) {
+  constexpr size_t kWidth = 98;
+  std::vector<std::string> sources;
+  for (const v1::Run& cell : cells) {
+    if (!cell.run_id().empty()) sources.push_back(SourceOf(cell));
+  }
+  return [sources] { return format::Wrapped("runs:", sources, kWidth); };
+}
+
 absl::StatusOr<format::Document> Gathered(const v1::RunFilter& filter, DaemonChannel* channel) {
-  const auto rows = FetchRows(Request(filter, v1::ROW_KIND_CELL), channel);
+  const auto rows = FetchCells(filter, channel);
   if (!rows.ok()) return rows.status();
-  if (rows->empty()) return NothingMatches(filter, channel);
   auto results = SortResults(*rows, channel);
   if (!results.ok()) return results.status();
   results->find_devices = [channel](const std::vector<v1::Run>& table) {
     return FetchDeviceNotes(table, channel);
   };
-  return format::ShowResults(*results);
+  format::Document document = format::ShowResults(*results);
+  document.sources = SourcesOf(*rows);
+  return document;
 }
 
-absl::Status WriteAndSay(const Output& output, const Console& console,
-                         const format::Document& document, const DaemonChannel& channel) {
+absl::Status WriteAndSay(const Output& output, const Console& console, format::Document document,
+                         const DaemonChannel& channel, const Adapt& adapt = nullptr) {
+  if (adapt) document = adapt(std::move(document));
   const absl::Status written = WriteOutput(output, console, document);
   if (written.ok()) SayUnreadable(channel, console);
   return written;
@@ -179,16 +210,15 @@ std::vector<format::DeviceNote> FetchDeviceNotes(const std::vector<v1::Run>& row
 
 // A long history goes through as it comes; what people read is gathered.
 absl::Status PrintResults(const v1::RunFilter& filter, const Output& output, const Console& console,
-                          DaemonChannel* channel) {
+                          DaemonChannel* channel, const Adapt& adapt) {
   format::Document document;
-  const bool is_for_people = output.format->rows == v1::ROW_KIND_CELL;
-  if (is_for_people || BeginsWithExperiment(filter, channel)) {
+  if (IsForPeople(output) || BeginsWithExperiment(filter, channel)) {
     auto gathered = Gathered(filter, channel);
     if (!gathered.ok()) return gathered.status();
     document = *std::move(gathered);
   }
-  document.rows = RowsAsTheyCome(filter, channel);
-  return WriteAndSay(output, console, document, *channel);
+  document.rows = RowsAsTheyCome(filter, RunColumns(), channel);
+  return WriteAndSay(output, console, std::move(document), *channel, adapt);
 }
 
 absl::Status PrintResultsAndTable(const v1::RunFilter& filter, const Output& output,
@@ -196,6 +226,33 @@ absl::Status PrintResultsAndTable(const v1::RunFilter& filter, const Output& out
   if (!ShowsTableToo(output, console)) return PrintResults(filter, output, console, channel);
   const absl::Status printed = PrintResults(filter, WithoutAdvice(output), console, channel);
   return printed.ok() ? PrintResults(filter, Output{}, console, channel) : printed;
+}
+
+absl::Status PrintColumns(const v1::RunFilter& filter, const std::vector<RunColumn>& columns,
+                          const Output& output, const Console& console, DaemonChannel* channel,
+                          const Adapt& adapt) {
+  format::Document document;
+  if (IsForPeople(output)) {
+    auto cells = FetchCells(filter, channel);
+    if (!cells.ok()) return cells.status();
+    document.sources = SourcesOf(*cells);
+    document.blocks = [cells = *std::move(cells), columns] {
+      return std::vector<format::Block>{format::ColumnGrid(cells, columns)};
+    };
+  }
+  document.rows = RowsAsTheyCome(filter, columns, channel);
+  return WriteAndSay(output, console, std::move(document), *channel, adapt);
+}
+
+absl::Status PrintPivot(const v1::RunFilter& filter, const Pivot& pivot, const Output& output,
+                        const Console& console, DaemonChannel* channel, const Adapt& adapt) {
+  const auto cells = FetchCells(filter, channel);
+  if (!cells.ok()) return cells.status();
+  auto document = format::ShowPivot(
+      *cells, pivot, [cells = *cells, channel] { return FetchDeviceNotes(cells, channel); });
+  if (!document.ok()) return document.status();
+  document->sources = SourcesOf(*cells);
+  return WriteAndSay(output, console, *std::move(document), *channel, adapt);
 }
 
 absl::Status PrintSamples(const v1::RunFilter& filter, const Output& output, const Console& console,
@@ -214,7 +271,7 @@ absl::Status PrintSamples(const v1::RunFilter& filter, const Output& output, con
     return absl::NotFoundError(fmt::format("no steps were measured in the {} run{} chosen",
                                            rows.runs(), rows.runs() == 1 ? "" : "s"));
   };
-  return WriteAndSay(output, console, document, *channel);
+  return WriteAndSay(output, console, std::move(document), *channel);
 }
 
 }  // namespace torchlap::client
