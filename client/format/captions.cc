@@ -36,6 +36,13 @@ Document WithCaption(Document document, const std::string& caption, const std::s
   document.blocks = [blocks = std::move(document.blocks), caption, reference] {
     return Captioned(blocks(), caption, reference);
   };
+  if (document.paragraphs && !caption.empty()) {
+    document.paragraphs = [paragraphs = std::move(document.paragraphs), caption] {
+      std::vector<Lines> all = paragraphs();
+      all.insert(all.begin(), Lines{caption});
+      return all;
+    };
+  }
   return document;
 }
 

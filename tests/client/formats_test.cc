@@ -89,6 +89,8 @@ TEST(Table, OfASweepOfSizesSaysWhyCellsHaveNoNumbers) {
   ExpectGolden("sizes.table", Written(kTable, MixedCells()));
   ExpectGolden("sizes.md", Written(kMarkdown, MixedCells()));
   ExpectGolden("sizes.writeup", Written(kWriteup, MixedCells()));
+  ExpectGolden("sizes.tex", Written(kLatex, MixedCells()));
+  ExpectGolden("sizes.typ", Written(kTypst, MixedCells()));
 }
 
 TEST(Table, MovesASizeThatIsTheSameEverywhereToTheCaption) {
@@ -242,6 +244,8 @@ TEST(Table, OfNothingIsEmpty) {
   EXPECT_EQ(Written(kTable, {}), "");
   EXPECT_EQ(Written(kMarkdown, {}), "");
   EXPECT_EQ(Written(kWriteup, {}), "");
+  EXPECT_EQ(Written(kLatex, {}), "");
+  EXPECT_EQ(Written(kTypst, {}), "");
 }
 
 TEST(Calibration, IsCalledByItsNameAmongCellsAndHasNoPasses) {
@@ -278,7 +282,7 @@ v1::Run HostileRun() {
 }
 
 TEST(Formats, NeverSteerATerminal) {
-  for (const Format* format : {&kTable, &kMarkdown, &kWriteup, &kCsv}) {
+  for (const Format* format : {&kTable, &kMarkdown, &kWriteup, &kLatex, &kTypst, &kCsv}) {
     const std::string written = Written(*format, {HostileRun(), SmallRun()});
     for (const char* unseen : {"\x1b", "\x07", "\u202e", "\u009b"}) {
       EXPECT_THAT(written, Not(HasSubstr(unseen))) << format->name;

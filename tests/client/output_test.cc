@@ -129,6 +129,8 @@ TEST(Choice, FollowsTheFilesEndingUnlessAFormatIsNamed) {
   EXPECT_EQ(format_of("a.jsonl", {}), "jsonl");
   EXPECT_EQ(format_of("a.md", {}), "markdown");
   EXPECT_EQ(format_of("a.txt", {}), "table");
+  EXPECT_EQ(format_of("a.tex", {}), "latex");
+  EXPECT_EQ(format_of("a.typ", {}), "typst");
   EXPECT_EQ(format_of("a.csv", "writeup"), "writeup");
 }
 
@@ -155,8 +157,8 @@ TEST(Choice, TakesAnEndingHoweverItIsWrittenAndRefusesAnotherOne) {
   const std::string path = folder.path() / "a.xlsx";
   EXPECT_EQ(MessageOf(of("a.xlsx").status()),
             "-o " + path +
-                " ends in .xlsx, must end in one of .txt, .md, .csv, .json, .jsonl, or "
-                "--format be one of table, markdown, writeup, csv, json, jsonl");
+                " ends in .xlsx, must end in one of .txt, .md, .tex, .typ, .csv, .json, .jsonl, or "
+                "--format be one of table, markdown, writeup, latex, typst, csv, json, jsonl");
 }
 
 // What is written is not gathered first, and what breaks off leaves no file.
@@ -180,10 +182,11 @@ TEST(Files, TakeMoreThanABufferAndNothingOfWhatBreaksOff) {
 }
 
 TEST(Choice, OfAFormatThatIsNotThereIsRefused) {
-  EXPECT_EQ(MessageOf(ChooseOutput({"latex", ""}, Content::kRuns).status()),
-            "--format is latex, must be one of table, markdown, writeup, csv, json, jsonl");
+  EXPECT_EQ(MessageOf(ChooseOutput({"pdf", ""}, Content::kRuns).status()),
+            "--format is pdf, must be one of table, markdown, writeup, latex, typst, csv, json, "
+            "jsonl");
   EXPECT_THAT(MessageOf(ChooseOutput({"writeup", ""}, Content::kList).status()),
-              HasSubstr("--format is writeup, must be one of table, markdown, csv"));
+              HasSubstr("--format is writeup, must be one of table, markdown, latex, typst, csv"));
   EXPECT_EQ(MessageOf(ChooseOutput({{}, "x.csv"}, Content::kDetails).status()),
             "-o x.csv asks for csv, must be one of table, json");
 }
