@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "client/help_topics.h"
 #include "client/history_flags.h"
 #include "client/sweep_flags.h"
 
@@ -222,16 +223,37 @@ CommandOptions Chosen(const std::string& name, const AllOptions& all) {
 
 // For the list of commands; the words behind it are read by HelpOf.
 void AddHelp(CLI::App* app) {
-  auto* help = app->add_subcommand("help", "what --help prints of a command, or of all");
+  auto* help = app->add_subcommand("help", "what --help prints of a command, or of all; a topic");
   help->add_option("COMMAND")->type_name("");
+  app->footer(
+      fmt::format("Topics, as in torchlap help selectors: {}", fmt::join(HelpTopics(), ", ")));
+}
+
+// Where the command stands, if it is not behind other flags.
+Words::const_iterator CommandPlace(const Words& words) {
+  const bool has_address = words.size() > 2 && words.front() == "--address";
+  return words.begin() + (has_address ? 2 : 0);
 }
 
 // The words behind `help`; nothing for another command.
 std::optional<Words> AskedHelp(const Words& words) {
-  const bool has_address = words.size() > 2 && words.front() == "--address";
-  const auto place = words.begin() + (has_address ? 2 : 0);
+  const auto place = CommandPlace(words);
   if (place == words.end() || *place != "help") return std::nullopt;
   return Words(place + 1, words.end());
+}
+
+// The words of a line that a shell asks about, which are no flags of this one.
+std::optional<Arguments> AskedWords(const Words& words) {
+  auto place = CommandPlace(words);
+  const auto next_is = [&](const char* word) { return place != words.end() && *place == word; };
+  for (const char* word : {"completion", "words", "--"}) {
+    if (!next_is(word)) return std::nullopt;
+    ++place;
+  }
+  Arguments asked;
+  if (words.front() == "--address") asked.address = words[1];
+  asked.command = CompletionOptions{"words", Words(place, words.end())};
+  return asked;
 }
 
 absl::StatusOr<InformationText> HelpOf(const Words& commands, const CLI::App& app) {
@@ -241,6 +263,7 @@ absl::StatusOr<InformationText> HelpOf(const Words& commands, const CLI::App& ap
         fmt::format("help takes one command, got {}", fmt::join(commands, " and ")));
   }
   const std::string name = commands.front() == "--help" ? "help" : commands.front();
+  if (auto topic = HelpOnTopic(name)) return InformationText{*std::move(topic)};
   const auto found =
       app.get_subcommands([&name](const CLI::App* one) { return one->get_name() == name; });
   if (found.empty()) {
@@ -258,6 +281,40 @@ void AddGlobals(CLI::App* app, AllOptions* all) {
   app->set_version_flag("--version", "torchlap " TORCHLAP_VERSION);
   app->require_subcommand(0, 1);
   app->fallthrough();
+}
+
+void AddAll(CLI::App* app, AllOptions* all) {
+  AddGlobals(app, all);
+  AddMeasuring(app, all);
+  AddFollowing(app, all);
+  AddRunQueries(app, all);
+  AddHistory(app, all);
+  AddKeeping(app, all);
+  AddServiceQueries(app, all);
+  AddHelp(app);
+}
+
+FlagWords FlagOf(const CLI::Option& option) {
+  FlagWords flag;
+  if (option.get_positional()) flag.names.push_back(option.get_name(/*positional=*/true));
+  for (const std::string& name : option.get_lnames()) flag.names.push_back("--" + name);
+  for (const std::string& name : option.get_snames()) flag.names.push_back("-" + name);
+  if (option.get_items_expected_max() > 0) flag.type = option.get_type_name();
+  flag.help = option.get_description();
+  return flag;
+}
+
+CommandWords CommandOf(const std::string& name, const CLI::App& app) {
+  CommandWords command{name, {}, std::nullopt};
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group().empty()) continue;  // help does not show it
+    if (option->get_positional()) {
+      command.positional = FlagOf(*option);
+    } else {
+      command.flags.push_back(FlagOf(*option));
+    }
+  }
+  return command;
 }
 
 // The word that CLI11 could not place, in the words of this program.
@@ -288,7 +345,7 @@ std::string WrongCount(const std::string& message, const Words& words) {
                    : fmt::format("{} has no value, must have one", flag);
 }
 
-std::string CommandOf(const CLI::App& app) {
+std::string ChosenCommand(const CLI::App& app) {
   const auto chosen = app.get_subcommands();
   return chosen.empty() ? "" : chosen.front()->get_name();
 }
@@ -297,7 +354,7 @@ absl::Status UsageError(const CLI::ParseError& error, const CLI::App& app, const
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
     const Words extras = app.remaining(/*recurse=*/true);
     if (!extras.empty()) {
-      return absl::InvalidArgumentError(ExtraWord(extras.front(), words, CommandOf(app)));
+      return absl::InvalidArgumentError(ExtraWord(extras.front(), words, ChosenCommand(app)));
     }
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
@@ -309,17 +366,11 @@ absl::Status UsageError(const CLI::ParseError& error, const CLI::App& app, const
 }  // namespace
 
 absl::StatusOr<std::variant<InformationText, Arguments>> ParseArguments(const Words& words) {
+  if (auto asked = AskedWords(words)) return *std::move(asked);
   AllOptions all;
   CLI::App app("torchlap: benchmarks of Transformer language models on a shared machine",
                "torchlap");
-  AddGlobals(&app, &all);
-  AddMeasuring(&app, &all);
-  AddFollowing(&app, &all);
-  AddRunQueries(&app, &all);
-  AddHistory(&app, &all);
-  AddKeeping(&app, &all);
-  AddServiceQueries(&app, &all);
-  AddHelp(&app);
+  AddAll(&app, &all);
   if (const std::optional<Words> commands = AskedHelp(words)) return HelpOf(*commands, app);
   try {
     app.parse(Words(words.rbegin(), words.rend()));  // CLI11 takes them from the back
@@ -330,11 +381,22 @@ absl::StatusOr<std::variant<InformationText, Arguments>> ParseArguments(const Wo
   } catch (const CLI::ParseError& error) {
     return UsageError(error, app, words);
   }
-  const std::string command = CommandOf(app);
+  const std::string command = ChosenCommand(app);
   if (command.empty()) {
     return absl::InvalidArgumentError("no command is given, see torchlap --help");
   }
   return Arguments{all.address, Chosen(command, all)};
+}
+
+std::vector<CommandWords> AllCommands() {
+  AllOptions all;
+  CLI::App app("", "torchlap");
+  AddAll(&app, &all);
+  std::vector<CommandWords> commands = {CommandOf("", app)};
+  for (const CLI::App* command : app.get_subcommands({})) {
+    commands.push_back(CommandOf(command->get_name(), *command));
+  }
+  return commands;
 }
 
 }  // namespace torchlap::client

@@ -27,4 +27,20 @@ struct Arguments {
 absl::StatusOr<std::variant<InformationText, Arguments>> ParseArguments(
     const std::vector<std::string>& words);
 
+// A flag, or the words behind a command, as they can be completed.
+struct FlagWords {
+  std::vector<std::string> names;  // `--output`, `-o`; of the words behind a command `SELECTOR`
+  std::string type;                // of its value, as help has it; empty: it takes none
+  std::string help;
+};
+
+struct CommandWords {
+  std::string name;
+  std::vector<FlagWords> flags;
+  std::optional<FlagWords> positional;
+};
+
+// What stands before a command (its name is empty), then every command in the order of the help.
+std::vector<CommandWords> AllCommands();
+
 }  // namespace torchlap::client

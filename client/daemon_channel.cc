@@ -22,9 +22,6 @@ namespace {
 using Clock = std::chrono::system_clock;
 using Stub = v1::Torchlap::Stub;
 
-// No call that answers with one message takes long; a daemon that hangs must not hang the user.
-constexpr std::chrono::seconds kCallPatience{60};
-
 constexpr char kFailed[] = "connection failed";
 
 void IgnoreLog(gpr_log_func_args*) {}
@@ -85,8 +82,11 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const std::string& ad
 class GrpcDaemonChannel : public DaemonChannel {
  public:
   GrpcDaemonChannel(std::string address, std::chrono::milliseconds patience,
-                    std::shared_ptr<grpc::Channel> channel)
-      : address_(std::move(address)), patience_(patience), stub_(v1::Torchlap::NewStub(channel)) {}
+                    std::chrono::milliseconds call_patience, std::shared_ptr<grpc::Channel> channel)
+      : address_(std::move(address)),
+        patience_(patience),
+        call_patience_(call_patience),
+        stub_(v1::Torchlap::NewStub(channel)) {}
 
   absl::Status Reopen() override {
     auto channel = OpenChannel(address_, patience_);
@@ -253,7 +253,7 @@ class GrpcDaemonChannel : public DaemonChannel {
       return absl::InvalidArgumentError(line);
     }
     grpc::ClientContext context;
-    context.set_deadline(Clock::now() + kCallPatience);
+    context.set_deadline(Clock::now() + call_patience_);
     Response response;
     const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
     if (!status.ok()) return Translated(status);
@@ -299,6 +299,7 @@ class GrpcDaemonChannel : public DaemonChannel {
 
   const std::string address_;
   const std::chrono::milliseconds patience_;
+  const std::chrono::milliseconds call_patience_;
   std::unique_ptr<Stub> stub_;
   uint64_t unreadable_in_lists_ = 0;
   uint64_t unreadable_in_a_stream_ = 0;  // that had most
@@ -307,10 +308,11 @@ class GrpcDaemonChannel : public DaemonChannel {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DaemonChannel>> DaemonChannel::Open(
-    const std::string& address, std::chrono::milliseconds patience) {
+    const std::string& address, std::chrono::milliseconds patience,
+    std::chrono::milliseconds call_patience) {
   auto channel = OpenChannel(address, patience);
   if (!channel.ok()) return channel.status();
-  return std::make_unique<GrpcDaemonChannel>(address, patience, *channel);
+  return std::make_unique<GrpcDaemonChannel>(address, patience, call_patience, *channel);
 }
 
 }  // namespace torchlap::client

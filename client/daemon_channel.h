@@ -23,9 +23,11 @@ using Deadline = std::optional<std::chrono::system_clock::time_point>;
 class DaemonChannel {
  public:
   // Connects, or fails at the first refusal: a socket whose daemon is gone is an error at once.
-  // UNAVAILABLE: nobody there, or no answer within `patience`.
+  // UNAVAILABLE: nobody there, or no answer within `patience`. A call that answers with one message
+  // is given up after `call_patience`: a daemon that hangs must not hang the user.
   static absl::StatusOr<std::unique_ptr<DaemonChannel>> Open(
-      const std::string& address, std::chrono::milliseconds patience = std::chrono::seconds(5));
+      const std::string& address, std::chrono::milliseconds patience = std::chrono::seconds(5),
+      std::chrono::milliseconds call_patience = std::chrono::seconds(60));
 
   virtual ~DaemonChannel() = default;
 

@@ -1,0 +1,66 @@
+#include "client/commands/known_words.h"
+
+#include <fmt/format.h>
+
+#include "client/daemon_channel.h"
+#include "client/run_command.h"
+
+namespace torchlap::client {
+namespace {
+
+using Words = std::vector<std::string>;
+
+void AddPlain(const std::string& word, Words* words) {
+  if (!word.empty() && ShellWord(word) == word) words->push_back(word);
+}
+
+Words Presets(DaemonChannel* channel) {
+  Words words;
+  const auto response = channel->ListPresets();
+  if (!response.ok()) return words;
+  for (const v1::Preset& preset : response->presets()) {
+    AddPlain(preset.is_default() ? preset.name() : preset.edition() + "/" + preset.name(), &words);
+  }
+  return words;
+}
+
+Words Devices(DaemonChannel* channel) {
+  Words words;
+  const auto response = channel->ListDevices();
+  if (!response.ok()) return words;
+  for (const v1::Device& device : response->devices()) AddPlain(device.name(), &words);
+  return words;
+}
+
+Words Selectors(DaemonChannel* channel) {
+  constexpr uint32_t kSweeps = 20;
+  v1::ListSweepsRequest request;
+  request.set_page_size(kSweeps);
+  Words words;
+  const auto response = channel->ListSweeps(request);
+  if (!response.ok()) return words;
+  for (const v1::Sweep& sweep : response->sweeps()) {
+    words.push_back(fmt::format("sweep:{}", sweep.sweep_id()));
+    if (!sweep.name().empty()) AddPlain("sweep:" + sweep.name(), &words);
+  }
+  return words;
+}
+
+}  // namespace
+
+Words AskDaemon(const std::string& address, Known known, std::chrono::milliseconds patience) {
+  // Half of it for either: to connect, and to be answered.
+  const auto channel = DaemonChannel::Open(address, patience / 2, patience / 2);
+  if (!channel.ok()) return {};
+  switch (known) {
+    case Known::kPresets:
+      return Presets(channel->get());
+    case Known::kDevices:
+      return Devices(channel->get());
+    case Known::kSelectors:
+      return Selectors(channel->get());
+  }
+  return {};
+}
+
+}  // namespace torchlap::client

@@ -1,0 +1,266 @@
+#include "client/completion.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+#include "client/arguments.h"
+#include "client/help_topics.h"
+#include "client/value_list.h"
+
+namespace torchlap::client {
+namespace {
+
+using Words = std::vector<std::string>;
+
+bool IsFlag(const std::string& word) { return word.size() > 1 && word.front() == '-'; }
+
+bool IsPlain(const std::string& word) {
+  const bool has_letter =
+      std::any_of(word.begin(), word.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
+  return has_letter && std::all_of(word.begin(), word.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+         });
+}
+
+// `newest (default)` -> `newest`
+std::string WithoutRemark(std::string text) {
+  const size_t remark = text.rfind(" (");
+  if (remark != std::string::npos && text.back() == ')') text.resize(remark);
+  return text;
+}
+
+// `fp32, tf32, bf16`, also behind `what it is: ` and before ` (remark)`: the parts. A remark that
+// has commas itself is gone with them.
+Words ListOf(const std::string& help) {
+  const size_t colon = help.rfind(": ");
+  std::string text = colon == std::string::npos ? help : help.substr(colon + 2);
+  text = WithoutRemark(std::move(text));
+  Words parts;
+  for (std::string part : SplitAt(',', text)) {
+    if (!part.empty() && part.front() == ' ') part.erase(0, 1);
+    parts.push_back(WithoutRemark(std::move(part)));
+  }
+  return parts;
+}
+
+// The words that a flag takes, where its help is the list of them.
+Words ListedValues(const std::string& help) {
+  Words values = ListOf(help);
+  const bool is_list = values.size() > 1 && std::all_of(values.begin(), values.end(), IsPlain);
+  return is_list ? values : Words();
+}
+
+Words SelectorWords(const std::string& help, const AskKnown& ask) {
+  Words words = ask(Known::kSelectors);
+  for (const std::string& part : ListOf(help)) {
+    const bool is_word =
+        std::all_of(part.begin(), part.end(), [](unsigned char c) { return std::islower(c) != 0; });
+    if (is_word && !part.empty()) words.push_back(part);
+  }
+  return words;
+}
+
+bool HasName(const FlagWords& flag, const std::string& name) {
+  return std::find(flag.names.begin(), flag.names.end(), name) != flag.names.end();
+}
+
+Words ValuesOf(const FlagWords& flag, const AskKnown& ask) {
+  if (HasName(flag, "--model-size")) return ask(Known::kPresets);
+  if (flag.type == "SELECTOR") return SelectorWords("last", ask);
+  Words values = ListedValues(flag.help);
+  if (HasName(flag, "--device")) {
+    values = ask(Known::kDevices);
+    values.insert(values.end(), {"cpu", "cuda", "any"});
+  }
+  return values;
+}
+
+// The name of a positional word tells what it may be.
+Words PositionalValues(const CommandWords& command, const AskKnown& ask) {
+  if (!command.positional) return {};
+  const auto& [names, type, help] = *command.positional;
+  const std::string& name = names.front();
+  const bool is_selector =
+      name.rfind("SELECTOR", 0) == 0 || name == "ID" || name == "A B" || name.rfind("A ", 0) == 0;
+  return is_selector ? SelectorWords(help, ask) : ListedValues(help);
+}
+
+const FlagWords* FlagOf(const CommandWords& command, const std::string& name) {
+  const auto place = std::find_if(command.flags.begin(), command.flags.end(),
+                                  [&name](const FlagWords& flag) { return HasName(flag, name); });
+  return place == command.flags.end() ? nullptr : &*place;
+}
+
+// Those that begin with the word; of a comma list with its last part.
+Words Begun(const Words& candidates, const std::string& word) {
+  const size_t comma = word.rfind(',');
+  const size_t kept = comma == std::string::npos ? 0 : comma + 1;
+  Words begun;
+  for (const std::string& candidate : candidates) {
+    if (candidate.rfind(word.substr(kept), 0) == 0) {
+      begun.push_back(word.substr(0, kept) + candidate);
+    }
+  }
+  return begun;
+}
+
+// The flag whose value the last word is: the one before it, or, of a flag that takes several, the
+// last one before it. Null: none.
+const FlagWords* FlagInForce(const CommandWords& command, const Words& words) {
+  for (size_t i = words.size() - 1; i-- > 0;) {
+    if (!IsFlag(words[i])) continue;
+    const FlagWords* flag = FlagOf(command, words[i]);
+    if (flag == nullptr || flag->type.empty()) return nullptr;
+    const bool is_next = i + 2 == words.size();
+    return is_next || flag->type == "VALUE..." ? flag : nullptr;
+  }
+  return nullptr;
+}
+
+Words FlagNames(const CommandWords& command) {
+  Words names;
+  for (const FlagWords& flag : command.flags) {
+    names.insert(names.end(), flag.names.begin(), flag.names.end());
+  }
+  return names;
+}
+
+// `--format=c`
+Words CompleteAssignment(const CommandWords& command, const std::string& word,
+                         const AskKnown& ask) {
+  const size_t equals = word.find('=');
+  const FlagWords* flag = FlagOf(command, word.substr(0, equals));
+  if (flag == nullptr) return {};
+  Words words = Begun(ValuesOf(*flag, ask), word.substr(equals + 1));
+  for (std::string& value : words) value = word.substr(0, equals + 1) + value;
+  return words;
+}
+
+Words CompleteOf(const CommandWords& command, const Words& words, const AskKnown& ask) {
+  const std::string& word = words.back();
+  const FlagWords* flag = FlagInForce(command, words);
+  const bool is_flag = !word.empty() && word.front() == '-';
+  if (is_flag && (flag == nullptr || flag->type == "VALUE...")) {
+    return word.find('=') == std::string::npos ? Begun(FlagNames(command), word)
+                                               : CompleteAssignment(command, word, ask);
+  }
+  return Begun(flag == nullptr ? PositionalValues(command, ask) : ValuesOf(*flag, ask), word);
+}
+
+// Where the command stands, or would: behind the words that are there, one further where a flag
+// still waits for its value.
+size_t CommandPlace(const CommandWords& globals, const Words& words) {
+  size_t place = 0;
+  while (place < words.size() && IsFlag(words[place])) {
+    const FlagWords* flag = FlagOf(globals, words[place]);
+    place += flag != nullptr && !flag->type.empty() ? 2 : 1;
+  }
+  return place;
+}
+
+Words NamesOf(const std::vector<CommandWords>& commands) {
+  Words names;
+  for (const CommandWords& command : commands) {
+    if (!command.name.empty()) names.push_back(command.name);
+  }
+  return names;
+}
+
+Words HelpWords(const std::vector<CommandWords>& commands) {
+  Words names = NamesOf(commands);
+  const Words topics = HelpTopics();
+  names.insert(names.end(), topics.begin(), topics.end());
+  return names;
+}
+
+constexpr char kBash[] = R"(# The words of torchlap for bash.
+#   once:    source <(torchlap completion bash)
+#   always:  torchlap completion bash > ~/.local/share/bash-completion/completions/torchlap
+#            (made by: mkdir -p ~/.local/share/bash-completion/completions)
+_torchlap() {
+  local line="${COMP_LINE:0:COMP_POINT}" word current before="" sign
+  local -a words
+  # COMP_WORDS is split at `:` and `=` too, which are parts of words here.
+  read -r -a words <<< "$line"
+  if [[ $line == *[[:space:]] ]]; then words+=(""); fi
+  current="${words[${#words[@]}-1]}"
+  # readline replaces only what follows such a sign.
+  for sign in : =; do
+    if [[ $COMP_WORDBREAKS == *"$sign"* && ${current#"$before"} == *"$sign"* ]]; then
+      before="${current%"${current##*"$sign"}"}"
+    fi
+  done
+  COMPREPLY=()
+  while IFS= read -r word; do
+    COMPREPLY+=("${word#"$before"}")
+  done < <(torchlap completion words -- "${words[@]:1}" 2>/dev/null)
+}
+complete -o default -o nosort -F _torchlap torchlap
+)";
+
+constexpr char kZsh[] = R"(#compdef torchlap
+# The words of torchlap for zsh.
+#   once:    source <(torchlap completion zsh)
+#   always:  torchlap completion zsh > "${fpath[1]}/_torchlap", and start a new shell
+_torchlap() {
+  local -a found
+  found=("${(@f)$(torchlap completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  found=("${(@)found:#}")
+  if (( ${#found} )); then
+    compadd -V torchlap -- "${found[@]}"
+  else
+    _files
+  fi
+}
+if [[ ${funcstack[1]} == _torchlap ]]; then
+  _torchlap "$@"
+else
+  compdef _torchlap torchlap
+fi
+)";
+
+constexpr char kFish[] = R"(# The words of torchlap for fish.
+#   once:    torchlap completion fish | source
+#   always:  torchlap completion fish > ~/.config/fish/completions/torchlap.fish
+function __torchlap_words
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    torchlap completion words -- $words[2..-1] "$current" 2>/dev/null
+end
+complete -c torchlap -f -k -a '(__torchlap_words)'
+complete -c torchlap -s o -l output -r -F
+)";
+
+}  // namespace
+
+std::vector<std::string> CompleteWords(const Words& words, const AskKnown& ask) {
+  if (words.empty()) return {};
+  const std::vector<CommandWords> commands = AllCommands();
+  const CommandWords& globals = commands.front();
+  const std::string& word = words.back();
+  const Words before(words.begin(), words.end() - 1);
+  const size_t place = CommandPlace(globals, before);
+  if (place >= before.size()) {
+    const bool is_of_flag = place > before.size() || (!word.empty() && word.front() == '-');
+    return is_of_flag ? CompleteOf(globals, words, ask) : Begun(NamesOf(commands), word);
+  }
+  if (before[place] == "help") return Begun(HelpWords(commands), word);
+  const auto command = std::find_if(commands.begin(), commands.end(), [&](const CommandWords& one) {
+    return one.name == before[place];
+  });
+  if (command == commands.end()) return {};
+  const auto first = words.begin() + static_cast<std::ptrdiff_t>(place) + 1;
+  return CompleteOf(*command, Words(first, words.end()), ask);
+}
+
+std::optional<std::string> CompletionScript(const std::string& shell) {
+  if (shell == "bash") return kBash;
+  if (shell == "zsh") return kZsh;
+  if (shell == "fish") return kFish;
+  return std::nullopt;
+}
+
+}  // namespace torchlap::client
