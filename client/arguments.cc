@@ -305,14 +305,10 @@ FlagWords FlagOf(const CLI::Option& option) {
 }
 
 CommandWords CommandOf(const std::string& name, const CLI::App& app) {
-  CommandWords command{name, {}, std::nullopt};
+  CommandWords command{name, {}, {}};
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group().empty()) continue;  // help does not show it
-    if (option->get_positional()) {
-      command.positional = FlagOf(*option);
-    } else {
-      command.flags.push_back(FlagOf(*option));
-    }
+    (option->get_positional() ? command.positionals : command.flags).push_back(FlagOf(*option));
   }
   return command;
 }

@@ -37,7 +37,7 @@ struct FlagWords {
 struct CommandWords {
   std::string name;
   std::vector<FlagWords> flags;
-  std::optional<FlagWords> positional;
+  std::vector<FlagWords> positionals;
 };
 
 // What stands before a command (its name is empty), then every command in the order of the help.

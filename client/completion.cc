@@ -79,13 +79,18 @@ Words ValuesOf(const FlagWords& flag, const AskKnown& ask) {
 }
 
 // The name of a positional word tells what it may be.
+bool IsSelector(const std::string& name) {
+  return name.rfind("SELECTOR", 0) == 0 || name == "ID" || name.rfind("A ", 0) == 0;
+}
+
 Words PositionalValues(const CommandWords& command, const AskKnown& ask) {
-  if (!command.positional) return {};
-  const auto& [names, type, help] = *command.positional;
-  const std::string& name = names.front();
-  const bool is_selector =
-      name.rfind("SELECTOR", 0) == 0 || name == "ID" || name == "A B" || name.rfind("A ", 0) == 0;
-  return is_selector ? SelectorWords(help, ask) : ListedValues(help);
+  Words values;
+  for (const FlagWords& one : command.positionals) {
+    const Words some =
+        IsSelector(one.names.front()) ? SelectorWords(one.help, ask) : ListedValues(one.help);
+    values.insert(values.end(), some.begin(), some.end());
+  }
+  return values;
 }
 
 const FlagWords* FlagOf(const CommandWords& command, const std::string& name) {
@@ -179,7 +184,7 @@ Words HelpWords(const std::vector<CommandWords>& commands) {
 constexpr char kBash[] = R"(# The words of torchlap for bash.
 #   once:    source <(torchlap completion bash)
 #   always:  torchlap completion bash > ~/.local/share/bash-completion/completions/torchlap
-#            (made by: mkdir -p ~/.local/share/bash-completion/completions)
+#            (the folder is made by mkdir -p)
 _torchlap() {
   local line="${COMP_LINE:0:COMP_POINT}" word current before="" sign
   local -a words

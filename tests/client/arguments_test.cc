@@ -55,6 +55,14 @@ TEST(Help, IsACommandToo) {
   EXPECT_EQ(Refusal({"help", "run", "fit"}), "help takes one command, got run and fit");
 }
 
+TEST(Help, HasTopicsBesideTheCommands) {
+  EXPECT_THAT(TextOf({"help", "selectors"}), HasSubstr("sweep:NAME"));
+  EXPECT_THAT(TextOf({"help", "filters"}), HasSubstr("OK, OUT_OF_MEMORY"));
+  EXPECT_THAT(TextOf({"help", "formats"}), HasSubstr("  latex     .tex    runs, lists, "));
+  EXPECT_THAT(TextOf({"help", "exit-codes"}), HasSubstr("  124  wait --timeout passed\n"));
+  EXPECT_THAT(TextOf({"help"}), HasSubstr("selectors, filters, formats, exit-codes"));
+}
+
 TEST(Version, IsTheProjects) {
   EXPECT_EQ(TextOf({"--version"}), "torchlap " TORCHLAP_VERSION "\n");
 }

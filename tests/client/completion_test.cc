@@ -1,0 +1,189 @@
+// Words that may follow, and the scripts that ask for them.
+#include "client/completion.h"
+
+#include <gmock/gmock.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include "client/arguments.h"
+#include "client/commands/known_words.h"
+#include "tests/client/commands_fixture.h"
+#include "tests/client/temporary_folder.h"
+
+namespace torchlap::client {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+std::vector<std::string> Completed(const std::vector<std::string>& words) {
+  return CompleteWords(words, [](Known known) -> std::vector<std::string> {
+    switch (known) {
+      case Known::kPresets:
+        return {"small", "medium", "cs336-2026/xl"};
+      case Known::kDevices:
+        return {"cpu0"};
+      default:
+        return {"sweep:3", "sweep:lr"};
+    }
+  });
+}
+
+TEST(Completion, KnowsTheCommands) {
+  EXPECT_THAT(Completed({""}), testing::IsSupersetOf({"run", "export", "completion", "help"}));
+  EXPECT_THAT(Completed({"exp"}), ElementsAre("export"));
+  EXPECT_THAT(Completed({"frob", ""}), IsEmpty());
+  EXPECT_THAT(Completed({}), IsEmpty());
+}
+
+TEST(Completion, KnowsWhatStandsBeforeTheCommand) {
+  EXPECT_THAT(Completed({"--a"}), ElementsAre("--address"));
+  EXPECT_THAT(Completed({"--address", ""}), IsEmpty());
+  EXPECT_THAT(Completed({"--address", "unix:/x", "exp"}), ElementsAre("export"));
+  EXPECT_THAT(Completed({"--address", "unix:/x", "export", "--capt"}), ElementsAre("--caption"));
+}
+
+TEST(Completion, KnowsTheFlagsOfACommand) {
+  EXPECT_THAT(Completed({"export", "--pi"}), ElementsAre("--pivot"));
+  EXPECT_THAT(Completed({"export", "--"}), testing::IsSupersetOf({"--format", "--output"}));
+  EXPECT_THAT(Completed({"wait", "--"}), Not(Contains("--format")));
+  EXPECT_THAT(Completed({"run", "--no-o"}), ElementsAre("--no-oom-retry"));
+}
+
+TEST(Completion, KnowsTheValuesThatHelpLists) {
+  EXPECT_THAT(Completed({"export", "--format", "t"}), ElementsAre("table", "typst"));
+  EXPECT_THAT(Completed({"export", "--format=js"}), ElementsAre("--format=json", "--format=jsonl"));
+  EXPECT_THAT(Completed({"devices", "--format", "w"}), IsEmpty()) << "a list is no writeup";
+  EXPECT_THAT(Completed({"runs", "--order", ""}), ElementsAre("newest", "oldest"));
+  EXPECT_THAT(Completed({"runs", "--precision", "fp32,bf"}),
+              ElementsAre("fp32,bf16", "fp32,bf16-weights"));
+  EXPECT_THAT(Completed({"run", "--plan", ""}), ElementsAre("course", "paper"));
+  EXPECT_THAT(Completed({"run", "--if-busy", ""}), ElementsAre("wait", "run", "fail"));
+  EXPECT_THAT(Completed({"fit", "--axis", ""}), ElementsAre("batch", "context"));
+  EXPECT_THAT(Completed({"completion", "z"}), ElementsAre("zsh"));
+  EXPECT_THAT(Completed({"baseline", "s"}), ElementsAre("set", "show", "sweep:3", "sweep:lr"));
+}
+
+TEST(Completion, LeavesFilesAndFreeTextToTheShell) {
+  EXPECT_THAT(Completed({"export", "-o", ""}), IsEmpty());
+  EXPECT_THAT(Completed({"run", "--trace", ""}), IsEmpty());
+  EXPECT_THAT(Completed({"export", "--caption", ""}), IsEmpty());
+  EXPECT_THAT(Completed({"run", "--name", "--"}), IsEmpty());
+}
+
+TEST(Completion, GoesOnWithTheValuesOfAnAxis) {
+  EXPECT_THAT(Completed({"run", "--precision", "fp32", "tf"}), ElementsAre("tf32"));
+  EXPECT_THAT(Completed({"run", "--precision", "fp32", "--timi"}), ElementsAre("--timing"));
+  EXPECT_THAT(Completed({"run", "--timing", "combined", "se"}), IsEmpty());
+}
+
+TEST(Completion, AsksTheDaemonForNames) {
+  EXPECT_THAT(Completed({"run", "--model-sizes", ""}),
+              ElementsAre("small", "medium", "cs336-2026/xl"));
+  EXPECT_THAT(Completed({"runs", "--model-size", "small,m"}), ElementsAre("small,medium"));
+  EXPECT_THAT(Completed({"run", "--device", ""}), ElementsAre("cpu0", "cpu", "cuda", "any"));
+  EXPECT_THAT(Completed({"wait", "sweep:l"}), ElementsAre("sweep:lr"));
+  EXPECT_THAT(Completed({"export", ""}),
+              ElementsAre("sweep:3", "sweep:lr", "last", "baseline", "all"));
+  EXPECT_THAT(Completed({"wait", "17", "a"}), IsEmpty()) << "not of jobs";
+  EXPECT_THAT(Completed({"prune", "--runs", "la"}), ElementsAre("last"));
+}
+
+TEST(Completion, OfHelpKnowsCommandsAndTopics) {
+  EXPECT_THAT(Completed({"help", "ex"}), ElementsAre("export", "exit-codes"));
+}
+
+TEST_F(Commands, CompletionTakesTheWordsAsTheyAre) {
+  EXPECT_EQ(Program({"completion", "words", "--", "export", "--capt"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "--caption\n");
+  EXPECT_EQ(Program({"completion", "words", "--", "help"}), 0);
+  EXPECT_EQ(out_.str(), "help\n");
+  EXPECT_EQ(Program({"completion", "words", "--"}), 0);
+  EXPECT_EQ(out_.str() + err_.str(), "");
+}
+
+TEST_F(Commands, CompletionIsSilentWithoutADaemon) {
+  service_.Stop();
+  EXPECT_EQ(Program({"completion", "words", "--", "wait", "sw"}), 0);
+  EXPECT_EQ(out_.str() + err_.str(), "");
+  EXPECT_EQ(Program({"completion", "words", "--", "--address", "unix:/nobody", "run",
+                     "--model-size", ""}),
+            0);
+  EXPECT_EQ(out_.str() + err_.str(), "");
+}
+
+TEST_F(Commands, CompletionAsksForTheLatestSweeps) {
+  service_.on_list_sweeps = [](const v1::ListSweepsRequest& request,
+                               v1::ListSweepsResponse* response) {
+    EXPECT_EQ(request.page_size(), 20U);
+    response->add_sweeps()->set_sweep_id(9);
+    v1::Sweep* named = response->add_sweeps();
+    named->set_sweep_id(8);
+    named->set_name("lr");
+    v1::Sweep* odd = response->add_sweeps();
+    odd->set_sweep_id(7);
+    odd->set_name("two words; rm");
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(AskDaemon(service_.address(), Known::kSelectors, std::chrono::minutes(2)),
+              ElementsAre("sweep:9", "sweep:8", "sweep:lr", "sweep:7"));
+  EXPECT_THAT(AskDaemon(service_.address(), Known::kPresets, std::chrono::minutes(2)), IsEmpty())
+      << "an error is no answer";
+}
+
+TEST_F(Commands, CompletionHasAScriptForEachShell) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    EXPECT_EQ(Program({"completion", shell}), 0) << err_.str();
+    EXPECT_THAT(out_.str(), HasSubstr("torchlap completion words -- ")) << shell;
+    EXPECT_THAT(out_.str(), HasSubstr(std::string("torchlap completion ") + shell)) << shell;
+  }
+  EXPECT_EQ(Program({"completion", "tcsh"}), 1);
+  EXPECT_EQ(err_.str(), "torchlap: shell is tcsh, must be bash, zsh or fish\n");
+  EXPECT_EQ(Program({"completion"}), 1);
+  EXPECT_EQ(err_.str(), "torchlap: completion needs a shell: bash, zsh or fish\n");
+}
+
+// What bash makes of the script, with a `torchlap` that repeats its words behind those of the line.
+class InBash : public testing::Test {
+ protected:
+  // COMPREPLY for a line whose end the cursor is at, a word in brackets each.
+  std::string Replies(const std::string& line) {
+    const std::string script = folder_.path() / "complete.sh";
+    std::ofstream(script) << "torchlap() { shift 3; printf '%s\\n' \"${*: -1}x\" \"$*\"; }\n"
+                          << *CompletionScript("bash") << "COMP_LINE='" << line << "'\n"
+                          << "COMP_POINT=${#COMP_LINE}\n_torchlap\n"
+                          << "printf '[%s]' \"${COMPREPLY[@]}\"\n";
+    std::string output;
+    FILE* pipe = popen(("bash " + script + " 2>&1").c_str(), "r");
+    if (pipe == nullptr) return "no bash";
+    std::array<char, 256> piece{};
+    while (fgets(piece.data(), piece.size(), pipe) != nullptr) output += piece.data();
+    pclose(pipe);
+    return output;
+  }
+
+  const TemporaryFolder folder_;
+};
+
+TEST_F(InBash, TheWordsOfTheLineAreHandedOn) {
+  EXPECT_EQ(Replies("torchlap export la"), "[lax][export la]");
+  EXPECT_EQ(Replies("torchlap export "), "[x][export ]");
+  EXPECT_EQ(Replies("torchlap "), "[x][]");
+}
+
+// readline takes `sweep:` and `--format=` for words of their own.
+TEST_F(InBash, WhatReadlineDoesNotReplaceIsTakenOffTheReply) {
+  EXPECT_EQ(Replies("torchlap wait sweep:l"), "[lx][wait sweep:l]");
+  EXPECT_EQ(Replies("torchlap export --format=c"), "[cx][export --format=c]");
+  EXPECT_EQ(Replies("torchlap export --label=a:b"), "[bx][export --label=a:b]");
+}
+
+}  // namespace
+}  // namespace torchlap::client
