@@ -82,7 +82,8 @@ std::string TargetOf(const std::string& path) {
   return real.empty() ? path : real.native();
 }
 
-// Said before hours of measuring, not after.
+}  // namespace
+
 absl::Status CheckWritable(const std::string& path) {
   if (IsSpecialFile(path)) return absl::OkStatus();
   std::error_code error;
@@ -102,6 +103,8 @@ absl::Status CheckWritable(const std::string& path) {
   }
   return absl::OkStatus();
 }
+
+namespace {
 
 absl::StatusOr<const Format*> ChooseFormat(const OutputWords& words, format::Content content,
                                            format::FormatList formats) {

@@ -33,6 +33,10 @@ struct Output {
 absl::StatusOr<Output> ChooseOutput(const OutputWords& words, format::Content content,
                                     format::FormatList formats = format::kFormats);
 
+// An output error if a file of this name could not be written, which is tried; its folder is made.
+// What is said before hours of measuring is not said after them.
+absl::Status CheckWritable(const std::string& path);
+
 // Writes the document to stdout or as the file's new content. A file appears, or is replaced, only
 // when all of it is on the disk; otherwise it is left as it was. Says on stderr which file was
 // written. What to do next stands below a table on stdout; beside a file, and beside the formats

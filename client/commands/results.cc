@@ -76,7 +76,8 @@ std::string NoneWords(const v1::RunFilter& filter) {
                      labels.size() == 1 ? "" : "s", fmt::join(labels, ", "));
 }
 
-// The line of an export that would be empty: what its selector has without the filters beside it.
+}  // namespace
+
 absl::Status NothingMatches(const v1::RunFilter& filter, DaemonChannel* channel) {
   // Something does, and cannot be shown.
   if (absl::Status damaged = CheckUnreadable(*channel); !damaged.ok()) return damaged;
@@ -96,6 +97,8 @@ absl::Status NothingMatches(const v1::RunFilter& filter, DaemonChannel* channel)
   return absl::NotFoundError(
       fmt::format("no run matches; without the filters there are: {}", Counted(counts)));
 }
+
+namespace {
 
 // Rows that are asked for when the format takes them.
 format::Rows RowsAsTheyCome(const v1::RunFilter& filter, const std::vector<RunColumn>& columns,

@@ -21,6 +21,10 @@ namespace torchlap::client {
 absl::StatusOr<std::vector<v1::Run>> FetchRows(const v1::ExportRunsRequest& request,
                                                DaemonChannel* channel);
 
+// The error of a result that would be empty: NOT_FOUND with what the selector has without the
+// filters beside it, DATA_LOSS where something matches and cannot be shown.
+absl::Status NothingMatches(const v1::RunFilter& filter, DaemonChannel* channel);
+
 // What ran the rows, asked once for each of their devices. An answer that does not come leaves its
 // environment out: a table is shown all the same.
 std::vector<format::DeviceNote> FetchDeviceNotes(const std::vector<v1::Run>& rows,

@@ -10,6 +10,9 @@
 
 namespace torchlap::client::format {
 
+// What was stable around a run, by name: `torch`, `driver`, `cores` ...
+Fields EnvironmentFields(const v1::Environment& environment);
+
 // A run with all that is kept about it. Blocks in the order of their steps.
 struct RunDetails {
   v1::RunDetail detail;

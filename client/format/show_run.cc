@@ -58,6 +58,8 @@ std::string PcieText(const v1::Environment& environment) {
   return text;
 }
 
+}  // namespace
+
 Fields EnvironmentFields(const v1::Environment& environment) {
   Fields fields;
   fields.heading = "environment";
@@ -78,6 +80,8 @@ Fields EnvironmentFields(const v1::Environment& environment) {
   fields.Add("variables", LabelText(environment.variables()));
   return fields;
 }
+
+namespace {
 
 void AddMemory(const v1::Run& run, Fields* fields) {
   const v1::MemoryUse& memory = run.memory();

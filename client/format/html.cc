@@ -1,0 +1,169 @@
+#include "client/format/html.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "proto/base/visible_text.h"
+
+namespace torchlap::client::format {
+namespace {
+
+struct Mark {
+  const char* word;
+  const char* kind;  // a class of the style sheet
+  const char* sign;
+};
+
+constexpr std::array kMarks = {
+    Mark{"clean", "good", "✓"},       Mark{"faster", "good", "▼"},
+    Mark{"OK", "good", "✓"},          Mark{"same", "plain", "="},
+    Mark{"unverified", "plain", "○"}, Mark{"inconclusive", "plain", "?"},
+    Mark{"suspect", "warn", "▲"},     Mark{"contaminated", "bad", "■"},
+    Mark{"slower", "bad", "▲"},       Mark{"not comparable", "plain", "○"},
+    Mark{"QUEUED", "plain", "…"},     Mark{"RUNNING", "plain", "…"},
+    Mark{"unfinished", "plain", "…"},
+};
+
+// What is none of these did not end OK.
+Mark MarkOf(const std::string& word) {
+  const auto* const mark = std::find_if(kMarks.begin(), kMarks.end(),
+                                        [&word](const Mark& known) { return word == known.word; });
+  return mark == kMarks.end() ? Mark{"", "bad", "✕"} : *mark;
+}
+
+const char* Entity(char c) {
+  switch (c) {
+    case '&':
+      return "&amp;";
+    case '<':
+      return "&lt;";
+    case '>':
+      return "&gt;";
+    case '"':
+      return "&quot;";
+    case '\'':
+      return "&#39;";
+    default:
+      return nullptr;
+  }
+}
+
+bool BeginsLikeANumber(const std::string& cell) {
+  if (cell.empty() || cell == "-") return true;
+  if (std::isdigit(static_cast<unsigned char>(cell.front())) != 0) return true;
+  const bool has_sign = cell.front() == '+' || cell.front() == '-' || cell.rfind("±", 0) == 0;
+  return has_sign && cell.find_first_of("0123456789") != std::string::npos;
+}
+
+bool IsOfNumbers(const Grid& grid, size_t column) {
+  return grid.titles[column] != "verdict" && grid.titles[column] != "note" &&
+         std::all_of(grid.rows.begin(), grid.rows.end(),
+                     [column](const auto& row) { return BeginsLikeANumber(row[column]); });
+}
+
+std::string CellContent(const std::string& title, const std::string& cell) {
+  if (cell == "-") return "<span class=\"none\" aria-label=\"no value\">–</span>";
+  return title == "verdict" && !cell.empty() ? HtmlBadge(cell) : Html(cell);
+}
+
+std::string CellClass(const Grid& grid, size_t column, bool is_number) {
+  if (grid.titles[column] == "note") return " class=\"note\"";
+  return is_number ? " class=\"number\"" : "";
+}
+
+std::string TableHead(const Grid& grid, const std::vector<bool>& is_number) {
+  std::string html = "<thead><tr>";
+  for (size_t i = 0; i < grid.titles.size(); ++i) {
+    html += fmt::format("<th scope=\"col\"{}>{}</th>", CellClass(grid, i, is_number[i]),
+                        Html(grid.titles[i]));
+  }
+  return html + "</tr></thead>\n";
+}
+
+std::string TableRow(const Grid& grid, const std::vector<std::string>& row,
+                     const std::vector<bool>& is_number) {
+  std::string html = "<tr>";
+  for (size_t i = 0; i < row.size(); ++i) {
+    const std::string content = CellContent(grid.titles[i], row[i]);
+    html += i == 0 ? fmt::format("<th scope=\"row\">{}</th>", content)
+                   : fmt::format("<td{}>{}</td>", CellClass(grid, i, is_number[i]), content);
+  }
+  return html + "</tr>\n";
+}
+
+std::string Paragraphs(const Lines& lines) {
+  std::string html;
+  for (const std::string& line : lines) html += fmt::format("<p>{}</p>\n", Html(line));
+  return html;
+}
+
+std::string FieldTable(const Fields& fields) {
+  Grid grid;
+  grid.caption = fields.heading;
+  grid.titles = {"", ""};
+  std::string html = fmt::format(
+      "<div class=\"scroll\" tabindex=\"0\"><table class=\"fields\">"
+      "<caption>{}</caption>\n<tbody>",
+      Html(fields.heading));
+  for (const auto& [name, value] : fields.values) {
+    html += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", Html(name), Html(value));
+  }
+  return html + "</tbody></table></div>\n";
+}
+
+std::string FindingList(const Checklist& list) {
+  std::string html = "<ul>\n";
+  for (const Checklist::Item& item : list.items) {
+    html += fmt::format("<li>{} {}: {} {}</li>\n", Html(item.severity), Html(item.subject),
+                        Html(item.finding), Html(item.remedy));
+  }
+  return html + fmt::format("</ul>\n<p>{}</p>\n", Html(list.summary));
+}
+
+}  // namespace
+
+std::string Html(std::string_view text) {
+  std::string html;
+  for (const char c : Visible(text)) {
+    if (const char* entity = Entity(c); entity != nullptr) {
+      html += entity;
+    } else {
+      html += c;
+    }
+  }
+  return html;
+}
+
+std::string HtmlBadge(const std::string& word) {
+  const Mark mark = MarkOf(word);
+  return fmt::format("<span class=\"badge {}\"><span aria-hidden=\"true\">{}</span> {}</span>",
+                     mark.kind, mark.sign, Html(word));
+}
+
+std::string HtmlTable(const Grid& grid) {
+  if (grid.rows.empty()) return "";
+  std::vector<bool> is_number;
+  for (size_t i = 0; i < grid.titles.size(); ++i) is_number.push_back(IsOfNumbers(grid, i));
+  std::string html = "<div class=\"scroll\" tabindex=\"0\"><table>\n";
+  if (!grid.caption.empty()) html += fmt::format("<caption>{}</caption>\n", Html(grid.caption));
+  html += TableHead(grid, is_number) + "<tbody>\n";
+  for (const auto& row : grid.rows) html += TableRow(grid, row, is_number);
+  return html + "</tbody></table></div>\n";
+}
+
+std::string HtmlBlock(const Block& block) {
+  if (const Grid* grid = std::get_if<Grid>(&block)) return HtmlTable(*grid);
+  if (const Lines* lines = std::get_if<Lines>(&block)) return Paragraphs(*lines);
+  if (const Fields* fields = std::get_if<Fields>(&block)) return FieldTable(*fields);
+  return FindingList(std::get<Checklist>(block));
+}
+
+std::string HtmlDetails(const std::string& summary, const std::string& content) {
+  if (content.empty()) return "";
+  return fmt::format("<details><summary>{}</summary>\n{}</details>\n", Html(summary), content);
+}
+
+}  // namespace torchlap::client::format
