@@ -7,6 +7,8 @@
 #include <cctype>
 
 #include "proto/base/visible_text.h"
+#include "proto/words.h"
+#include "torchlap/v1/run.pb.h"
 
 namespace torchlap::client::format {
 namespace {
@@ -58,19 +60,28 @@ bool BeginsLikeANumber(const std::string& cell) {
   return has_sign && cell.find_first_of("0123456789") != std::string::npos;
 }
 
+// Of a run that has no numbers, in place of them.
+bool IsState(const std::string& cell) {
+  return ParseWord<v1::Outcome>(cell).has_value() || ParseWord<v1::JobState>(cell).has_value();
+}
+
 bool IsOfNumbers(const Grid& grid, size_t column) {
   return grid.titles[column] != "verdict" && grid.titles[column] != "note" &&
-         std::all_of(grid.rows.begin(), grid.rows.end(),
-                     [column](const auto& row) { return BeginsLikeANumber(row[column]); });
+         std::all_of(grid.rows.begin(), grid.rows.end(), [column](const auto& row) {
+           return BeginsLikeANumber(row[column]) || IsState(row[column]);
+         });
 }
 
 std::string CellContent(const std::string& title, const std::string& cell) {
   if (cell == "-") return "<span class=\"none\" aria-label=\"no value\">–</span>";
-  return title == "verdict" && !cell.empty() ? HtmlBadge(cell) : Html(cell);
+  if (title != "verdict" || cell.empty()) return Html(cell);
+  const size_t space = cell.find('\n');
+  if (space == std::string::npos) return HtmlBadge(cell);
+  return HtmlBadge(cell.substr(0, space)) + "<br>" + Html(cell.substr(space + 1));
 }
 
 std::string CellClass(const Grid& grid, size_t column, bool is_number) {
-  if (grid.titles[column] == "note") return " class=\"note\"";
+  if (grid.titles[column] == "note" || grid.titles[column] == "verdict") return " class=\"note\"";
   return is_number ? " class=\"number\"" : "";
 }
 
@@ -83,13 +94,24 @@ std::string TableHead(const Grid& grid, const std::vector<bool>& is_number) {
   return html + "</tr></thead>\n";
 }
 
+// How many cells from this one on are one cell: a state that is said for several numbers.
+size_t Span(const std::vector<std::string>& row, size_t column) {
+  size_t end = column + 1;
+  while (end < row.size() && row[end] == row[column] && IsState(row[column])) ++end;
+  return end - column;
+}
+
 std::string TableRow(const Grid& grid, const std::vector<std::string>& row,
                      const std::vector<bool>& is_number) {
-  std::string html = "<tr>";
-  for (size_t i = 0; i < row.size(); ++i) {
-    const std::string content = CellContent(grid.titles[i], row[i]);
-    html += i == 0 ? fmt::format("<th scope=\"row\">{}</th>", content)
-                   : fmt::format("<td{}>{}</td>", CellClass(grid, i, is_number[i]), content);
+  std::string html =
+      fmt::format("<tr><th scope=\"row\">{}</th>", CellContent(grid.titles.front(), row.front()));
+  for (size_t i = 1; i < row.size();) {
+    const size_t span = Span(row, i);
+    const bool stands_right = is_number[i] && !IsState(row[i]);
+    html += fmt::format("<td{}{}>{}</td>", CellClass(grid, i, stands_right),
+                        span > 1 ? fmt::format(" colspan=\"{}\"", span) : "",
+                        CellContent(grid.titles[i], row[i]));
+    i += span;
   }
   return html + "</tr>\n";
 }
@@ -101,9 +123,6 @@ std::string Paragraphs(const Lines& lines) {
 }
 
 std::string FieldTable(const Fields& fields) {
-  Grid grid;
-  grid.caption = fields.heading;
-  grid.titles = {"", ""};
   std::string html = fmt::format(
       "<div class=\"scroll\" tabindex=\"0\"><table class=\"fields\">"
       "<caption>{}</caption>\n<tbody>",

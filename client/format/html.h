@@ -16,8 +16,9 @@ std::string Html(std::string_view text);
 std::string HtmlBadge(const std::string& word);
 
 // A table in a box that scrolls sideways where the page is narrow. The first cell of a row is its
-// heading; columns of numbers stand to the right; a column `verdict` has badges; `-` is said to be
-// no value. Empty for a grid without rows.
+// heading; columns of numbers stand to the right; a state in place of several numbers is one cell;
+// `-` is said to be no value. A column `verdict` has badges of the first line of its cells, with
+// the second line below. Empty for a grid without rows.
 std::string HtmlTable(const Grid& grid);
 
 // Any block of a document.

@@ -525,10 +525,7 @@ std::string StepChart(const ReportRun& run) {
   for (const Step& step : drawn) chart.points.push_back(PointOf(run.run, step));
   SetRange(steps, &chart);
   AddBands(run.run, steps, &chart);
-  if (run.run.step().has_median_ns()) {
-    const double median = Ms(run.run.step().median_ns());
-    chart.rule = ChartRule{median, fmt::format("median {}", Significant(median, 5))};
-  }
+  if (run.run.step().has_median_ns()) chart.rule = ChartRule{Ms(run.run.step().median_ns()), ""};
   return Figure(SvgLines(chart), Html(StepCaption(run.run, drawn.size() < steps.size())),
                 fmt::format("The {} steps", steps.size()), HtmlTable(StepTable(run)));
 }

@@ -158,16 +158,33 @@ std::string MetaLine(const Report& report) {
 
 // ---- sections
 
-// The result table with a verdict of its own column, before the notes.
+// The words of a note without those at its beginning that the badge above it says.
+std::string Behind(const std::string& word, const std::string& note) {
+  if (note.rfind(word, 0) != 0) return note;
+  const size_t begin = note.find_first_not_of(": ", word.size());
+  return begin == std::string::npos ? "" : note.substr(begin);
+}
+
+// The verdict, or why there is none, and below it what the row has to say.
+std::string VerdictCell(const v1::Run& cell) {
+  std::string word(IsOk(cell) ? Word(cell.validity()) : "");
+  if (word.empty()) word = StateName(cell);
+  const std::string note = Behind(word, NoteWords(cell));
+  return note.empty() ? word : word + "\n" + note;
+}
+
+// The result table, with verdicts and notes in one column: narrow, and beside each other.
 Grid VerdictGrid(const std::vector<v1::Run>& cells) {
   Grid grid = CellGrid(cells);
   const bool has_notes = !grid.titles.empty() && grid.titles.back() == "note";
-  const auto before_notes = [has_notes](auto* row) { return row->end() - (has_notes ? 1 : 0); };
-  grid.titles.insert(before_notes(&grid.titles), "verdict");
+  if (has_notes) {
+    grid.titles.back() = "verdict";
+  } else {
+    grid.titles.emplace_back("verdict");
+  }
   for (size_t i = 0; i < cells.size(); ++i) {
-    std::string word(IsOk(cells[i]) ? Word(cells[i].validity()) : StateName(cells[i]));
-    if (word.empty()) word = kNotApplicable;
-    grid.rows[i].insert(before_notes(&grid.rows[i]), std::move(word));
+    grid.rows[i].resize(grid.titles.size());
+    grid.rows[i].back() = VerdictCell(cells[i]);
   }
   return grid;
 }
@@ -222,13 +239,20 @@ std::vector<std::string> NamesOf(const std::vector<ReportRun>& runs) {
   return CellNames(bare);
 }
 
+// `median 482.3 ms, CV 2.9 %`
+std::string StepsSummary(const v1::Run& run) {
+  const v1::PhaseSummary& step = run.step();
+  if (!step.has_median_ns()) return "";
+  const std::string median = "median " + Significant(step.median_ns() / 1e6, 5) + " ms";
+  return step.has_cv() ? median + ", CV " + Percent(step.cv()) : median;
+}
+
 std::string StepsCard(const ReportRun& run, const std::string& name) {
   const std::string chart = StepChart(run);
   if (chart.empty()) return "";
   std::string verdict(Word(run.run.validity()));
   if (!IsOk(run.run)) verdict = StateName(run.run);
-  std::string aside;
-  if (run.run.step().has_cv()) aside = "CV " + Percent(run.run.step().cv());
+  const std::string aside = StepsSummary(run.run);
   return fmt::format("<article><h3>{} {}</h3>\n<p class=\"aside\">{}{}{}</p>\n{}</article>\n",
                      Html(run.run.run_id()), Html(name), verdict.empty() ? "" : HtmlBadge(verdict),
                      aside.empty() ? "" : " ", Html(aside), chart);

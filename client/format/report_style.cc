@@ -33,7 +33,7 @@ nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;margin:1.2rem 0 0;padding:.6
 border-top:1px solid var(--line);border-bottom:1px solid var(--line);font-size:.9rem}
 nav a{text-decoration:none}
 nav a:hover{text-decoration:underline}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,200px),1fr));gap:12px;margin:1.6rem 0 0;padding:0}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,160px),1fr));gap:12px;margin:1.6rem 0 0;padding:0}
 .facts div{padding:14px 16px;background:var(--raised);border:1px solid var(--line);border-radius:10px;display:flex;flex-direction:column}
 .facts dt{color:var(--quiet);font-size:.8rem}
 .facts dd{margin:0;font-size:1.55rem;font-weight:650;line-height:1.25;letter-spacing:-.015em;font-variant-numeric:tabular-nums}
@@ -42,14 +42,14 @@ section{margin:2.8rem 0 0}
 .scroll{overflow-x:auto;margin:.8rem 0;-webkit-overflow-scrolling:touch}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;min-width:100%}
 caption{text-align:left;color:var(--quiet);font-size:.85rem;padding:0 0 .5rem;caption-side:top}
-th,td{padding:.42rem .8rem .42rem 0;text-align:left;vertical-align:top;white-space:nowrap}
+th,td{padding:.42rem .75rem .42rem 0;text-align:left;vertical-align:top;white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-weight:600;color:var(--quiet);font-size:.8rem;border-bottom:1.5px solid var(--ink);vertical-align:bottom}
 tbody th{font-weight:600}
 tbody tr{border-bottom:1px solid var(--line)}
 tbody tr:hover{background:var(--raised)}
 .number{text-align:right}
-td.note{white-space:normal;min-width:12rem;max-width:26rem;overflow-wrap:anywhere}
+td.note{white-space:normal;min-width:9.5rem;max-width:26rem;overflow-wrap:anywhere}
 table.fields{min-width:0}
 table.fields td{white-space:normal;overflow-wrap:anywhere}
 .none{color:var(--quiet)}

@@ -447,7 +447,7 @@ std::vector<double> RoundTicks(double low, double high) {
   std::vector<double> ticks;
   const double slack = step * 1e-6;
   for (double n = std::ceil((low - slack) / step); n * step <= high + slack; ++n) {
-    ticks.push_back(n * step);
+    ticks.push_back(n * step + 0.0);  // no -0
   }
   return ticks;
 }
