@@ -204,9 +204,16 @@ std::vector<Step> Thinned(const std::vector<Step>& steps) {
   return kept;
 }
 
-// The measured steps fill the plot, but noise below a twentieth of the time is not made to look
-// large. Warm-up steps far from them are arrows at the edge.
-void SetRange(const std::vector<Step>& steps, LineChart* chart) {
+// The values fill the plot, but noise below `least_share` of them is not made to look large.
+void SetRange(double low, double high, double least_share, LineChart* chart) {
+  const double span = std::max(high - low, least_share * high);
+  const double middle = (low + high) / 2;
+  chart->low = std::max(0.0, middle - 0.7 * span);
+  chart->high = middle + 0.7 * span;
+}
+
+// Of the measured steps: warm-up steps far from them are arrows at the edge.
+void SetRangeOfMeasured(const std::vector<Step>& steps, LineChart* chart) {
   double low = INFINITY;
   double high = -INFINITY;
   for (const Step& step : steps) {
@@ -214,11 +221,7 @@ void SetRange(const std::vector<Step>& steps, LineChart* chart) {
     low = std::min(low, step.ms);
     high = std::max(high, step.ms);
   }
-  if (!std::isfinite(low) || !std::isfinite(high)) return;
-  const double span = std::max(high - low, 0.05 * high);
-  const double middle = (low + high) / 2;
-  chart->low = std::max(0.0, middle - 0.7 * span);
-  chart->high = middle + 0.7 * span;
+  if (std::isfinite(low) && std::isfinite(high)) SetRange(low, high, 0.05, chart);
 }
 
 void AddBands(const v1::Run& run, const std::vector<Step>& steps, LineChart* chart) {
@@ -448,6 +451,13 @@ std::string TrendName(const v1::TrendSeries& series) {
   return WorkloadWords(series.subject().workload()) + ", " + series.subject().device();
 }
 
+void SetRangeOfPoints(LineChart* chart) {
+  const auto [low, high] =
+      std::minmax_element(chart->points.begin(), chart->points.end(),
+                          [](const LinePoint& a, const LinePoint& b) { return a.y < b.y; });
+  SetRange(low->y, high->y, 0.03, chart);
+}
+
 LineChart TrendLine(const v1::TrendSeries& series) {
   LineChart chart;
   chart.label = "Median step time of each run, oldest first: " + TrendName(series);
@@ -467,6 +477,7 @@ LineChart TrendLine(const v1::TrendSeries& series) {
         {step.point() + 0.5, SignedPercent(step.after_ns() / step.before_ns() - 1)});
   }
   if (series.has_baseline_ns()) chart.rule = ChartRule{Ms(series.baseline_ns()), "baseline"};
+  SetRangeOfPoints(&chart);
   chart.with_marks = chart.points.size() <= kMostPointsWithMarks;
   return chart;
 }
@@ -523,7 +534,7 @@ std::string StepChart(const ReportRun& run) {
   chart.y_title = "step (ms)";
   chart.with_marks = drawn.size() <= kMostPointsWithMarks;
   for (const Step& step : drawn) chart.points.push_back(PointOf(run.run, step));
-  SetRange(steps, &chart);
+  SetRangeOfMeasured(steps, &chart);
   AddBands(run.run, steps, &chart);
   if (run.run.step().has_median_ns()) chart.rule = ChartRule{Ms(run.run.step().median_ns()), ""};
   return Figure(SvgLines(chart), Html(StepCaption(run.run, drawn.size() < steps.size())),

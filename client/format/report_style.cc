@@ -40,11 +40,11 @@ nav a:hover{text-decoration:underline}
 .facts dd.aside{font-size:.8rem;font-weight:400;letter-spacing:0;margin-top:.15rem}
 section{margin:2.8rem 0 0}
 .scroll{overflow-x:auto;margin:.8rem 0;-webkit-overflow-scrolling:touch}
-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;min-width:100%}
+table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums;min-width:100%}
 caption{text-align:left;color:var(--quiet);font-size:.85rem;padding:0 0 .5rem;caption-side:top}
-th,td{padding:.42rem .75rem .42rem 0;text-align:left;vertical-align:top;white-space:nowrap}
+th,td{padding:.42rem .62rem .42rem 0;text-align:left;vertical-align:top;white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
-thead th{font-weight:600;color:var(--quiet);font-size:.8rem;border-bottom:1.5px solid var(--ink);vertical-align:bottom}
+thead th{font-weight:600;color:var(--quiet);font-size:.78rem;border-bottom:1.5px solid var(--ink);vertical-align:bottom}
 tbody th{font-weight:600}
 tbody tr{border-bottom:1px solid var(--line)}
 tbody tr:hover{background:var(--raised)}
@@ -55,7 +55,7 @@ table.fields td{white-space:normal;overflow-wrap:anywhere}
 .none{color:var(--quiet)}
 tr.differs th::after{content:" ≠";color:var(--warn)}
 tr.differs td{font-weight:600}
-.badge{display:inline-block;padding:0 .5em;border:1px solid currentColor;border-radius:99px;font-size:.8rem;font-weight:600;line-height:1.5;white-space:nowrap}
+.badge{display:inline-block;padding:0 .45em;border:1px solid currentColor;border-radius:99px;font-size:.8rem;font-weight:600;line-height:1.5;white-space:nowrap}
 .badge.good{color:var(--good)}.badge.warn{color:var(--warn)}.badge.bad{color:var(--bad)}.badge.plain{color:var(--quiet)}
 figure{margin:1rem 0 0}
 figcaption{margin-top:.5rem;max-width:80ch}

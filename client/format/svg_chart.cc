@@ -17,7 +17,7 @@ constexpr double kBarHeight = 13;
 constexpr double kBarPitch = 19;
 constexpr double kGroupHead = 24;
 constexpr double kGroupGap = 12;
-constexpr double kRowPitch = 44;
+constexpr double kRowPitch = 50;
 constexpr size_t kLongestNameBytes = 60;
 constexpr size_t kForms = 5;
 constexpr size_t kColours = 7;
@@ -430,7 +430,7 @@ Scale IntervalScale(const std::vector<IntervalRow>& rows) {
 
 std::string OneInterval(const IntervalRow& row, const Scale& scale, double middle) {
   std::string svg = "<g>" + Titled(row.title);
-  svg += Text(fmt::format("x=\"0\" y=\"{}\"", Number(middle - 12)), "group",
+  svg += Text(fmt::format("x=\"0\" y=\"{}\"", Number(middle - 17)), "group",
               CutText(Visible(row.name), kLongestNameBytes));
   if (row.low && row.high)
     svg += Whisker(scale.Percent(*row.low), scale.Percent(*row.high), middle);
@@ -508,7 +508,7 @@ std::string SvgIntervals(const IntervalChart& chart) {
   const double height = kRowPitch * static_cast<double>(chart.rows.size());
   std::string svg = UprightTicks(scale, height, chart.x_title);
   svg += Upright(scale.Percent(1), 0, height, "reference");
-  double middle = kRowPitch - 14;
+  double middle = kRowPitch - 15;
   for (const IntervalRow& row : chart.rows) {
     svg += OneInterval(row, scale, middle);
     middle += kRowPitch;
