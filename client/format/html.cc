@@ -125,7 +125,7 @@ std::string Paragraphs(const Lines& lines) {
 std::string FieldTable(const Fields& fields) {
   std::string html = fmt::format(
       "<div class=\"scroll\" tabindex=\"0\"><table class=\"fields\">"
-      "<caption>{}</caption>\n<tbody>",
+      "<caption><span>{}</span></caption>\n<tbody>",
       Html(fields.heading));
   for (const auto& [name, value] : fields.values) {
     html += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", Html(name), Html(value));
@@ -167,7 +167,8 @@ std::string HtmlTable(const Grid& grid) {
   std::vector<bool> is_number;
   for (size_t i = 0; i < grid.titles.size(); ++i) is_number.push_back(IsOfNumbers(grid, i));
   std::string html = "<div class=\"scroll\" tabindex=\"0\"><table>\n";
-  if (!grid.caption.empty()) html += fmt::format("<caption>{}</caption>\n", Html(grid.caption));
+  if (!grid.caption.empty())
+    html += fmt::format("<caption><span>{}</span></caption>\n", Html(grid.caption));
   html += TableHead(grid, is_number) + "<tbody>\n";
   for (const auto& row : grid.rows) html += TableRow(grid, row, is_number);
   return html + "</tbody></table></div>\n";

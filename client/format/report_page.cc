@@ -370,8 +370,9 @@ std::string EnvironmentBody(const Report& report) {
   std::string rows;
   for (const std::string& name : FieldNames(all)) rows += EnvironmentRow(all, name);
   return fmt::format(
-      "<div class=\"scroll\" tabindex=\"0\"><table class=\"fields\">\n<caption>What was stable "
-      "around the runs{}</caption>\n<thead><tr><th "
+      "<div class=\"scroll\" tabindex=\"0\"><table class=\"fields\">\n<caption><span>What was "
+      "stable "
+      "around the runs{}</span></caption>\n<thead><tr><th "
       "scope=\"col\">what</th>{}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n",
       all.size() > 1 ? "; ≠: it differs between them" : "", heads, rows);
 }

@@ -42,10 +42,12 @@ section{margin:2.8rem 0 0}
 .scroll{overflow-x:auto;margin:.8rem 0;-webkit-overflow-scrolling:touch}
 table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums;min-width:100%}
 caption{text-align:left;color:var(--quiet);font-size:.85rem;padding:0 0 .5rem;caption-side:top}
+caption span{display:inline-block;position:sticky;left:0;max-width:min(calc(100vw - 40px),1060px);white-space:normal}
 th,td{padding:.42rem .62rem .42rem 0;text-align:left;vertical-align:top;white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-weight:600;color:var(--quiet);font-size:.78rem;border-bottom:1.5px solid var(--ink);vertical-align:bottom}
-tbody th{font-weight:600}
+tbody th{font-weight:600;position:sticky;left:0;background:var(--paper)}
+tbody tr:hover th{background:var(--raised)}
 tbody tr{border-bottom:1px solid var(--line)}
 tbody tr:hover{background:var(--raised)}
 .number{text-align:right}

@@ -169,7 +169,7 @@ TEST(ReportPage, NeedsNoNetworkAndNoScript) {
   EXPECT_THAT(page, HasSubstr("content=\"default-src 'none'; style-src 'unsafe-inline'; img-src "
                               "data:\""));
   // What begins with `on` in a tag would run.
-  EXPECT_THAT(page, Not(ContainsRegex("<[a-z]+ [^>]*on[a-z]+=")));
+  EXPECT_THAT(page, Not(ContainsRegex("<[a-z][^>]* on[a-z]+=")));
 }
 
 TEST(ReportPage, WordsOfUsersStayWords) {
@@ -200,7 +200,7 @@ TEST(ReportPage, HasTheCellsOfTheResultTable) {
   const Report report = SmallReport();
   const std::string page = ReportPage(report);
   const Grid grid = CellGrid(report.cells);
-  EXPECT_THAT(page, HasSubstr("<caption>" + Html(grid.caption)));
+  EXPECT_THAT(page, HasSubstr("<caption><span>" + Html(grid.caption)));
   for (size_t column = 0; column + 1 < grid.titles.size(); ++column) {
     EXPECT_THAT(page, HasSubstr(">" + Html(grid.titles[column]) + "</th>"));
     for (const auto& row : grid.rows) {
@@ -274,7 +274,7 @@ TEST(ReportPage, PhasesAreBarsWithWhiskersWhereTheIntervalIsKnown) {
   step->set_median_high_ns(466e6);
   const std::string page = ReportPage(report);
   EXPECT_EQ(Count(page, "class=\"whisker\""), 3U);
-  EXPECT_THAT(page, HasSubstr("step: median 458.2 [450.0, 466.0] ms, 95 % interval"));
+  EXPECT_THAT(page, HasSubstr("step: median 458.3 [450.0, 466.0] ms, 95 % interval"));
   EXPECT_THAT(page, HasSubstr("forward: median 152.30 ms"));
 }
 
@@ -305,7 +305,7 @@ TEST(ReportPage, OfVeryManyStepsTheLongestIsDrawn) {
   EXPECT_THAT(page, HasSubstr("not every step is drawn"));
   EXPECT_THAT(page, HasSubstr("the first 200 of 5000 steps; all of them: torchlap export 17.1"));
   // The plot reaches up to it.
-  EXPECT_THAT(page, HasSubstr(">8000</text>"));
+  EXPECT_THAT(page, HasSubstr(">10000</text>"));
 }
 
 TEST(ReportPage, MemoryStandsAgainstTheSizesThatDiffer) {

@@ -123,7 +123,7 @@ TEST(SvgLines, PointsBeyondTheRangeAreArrowsAtItsEdge) {
   EXPECT_THAT(svg,
               HasSubstr("y=\"168\" overflow=\"visible\"><path d=\"M-4.5 -8 L0 -1 L4.5 -8 Z\""));
   EXPECT_EQ(Count(svg, "class=\"point "), 2U);
-  EXPECT_THAT(svg, HasSubstr("points=\"166.67,0 500,84 833.33,168\""));
+  EXPECT_THAT(svg, HasSubstr("points=\"125,0 500,84 875,168\""));
 }
 
 TEST(SvgLines, OnePointAndEqualPointsAreDrawn) {
