@@ -153,11 +153,20 @@ std::vector<Step> StepsOf(const ReportRun& run) {
   return steps;
 }
 
-// Only what happened at some time; other evidence is about the times themselves.
+// What came from outside of the program, at some time; other evidence is about the times
+// themselves.
 bool IsDisturbance(const v1::Evidence& evidence) {
-  return evidence.has_first_step() && !StepWords(evidence).empty() &&
-         evidence.reason() != v1::REASON_DRIFT && evidence.reason() != v1::REASON_TWO_MODES &&
-         evidence.reason() != v1::REASON_NOISE;
+  switch (evidence.reason()) {
+    case v1::REASON_FOREIGN_CPU:
+    case v1::REASON_FOREIGN_GPU:
+    case v1::REASON_THERMAL:
+    case v1::REASON_POWER_BRAKE:
+    case v1::REASON_HARDWARE_SLOWDOWN:
+    case v1::REASON_CLOCK_DROP:
+      return evidence.has_first_step();
+    default:
+      return false;
+  }
 }
 
 const v1::Evidence* DisturbanceAt(const v1::Run& run, uint32_t step) {

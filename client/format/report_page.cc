@@ -150,7 +150,7 @@ std::string MetaLine(const Report& report) {
   };
   add("", MeasuredText(report.cells));
   add("on ", report.host);
-  add("for ", report.user);
+  add("by ", report.user);
   add("torchlap ", report.daemon_version);
   add("", report.selection);
   return "<p class=\"meta\">" + line + "</p>\n";

@@ -99,7 +99,7 @@ TEST_F(ReportCommand, HasWhatTheDaemonTellsOfItselfAndOfTheEnvironment) {
   };
   const std::string page = Page();
   EXPECT_THAT(page, HasSubstr("<span>torchlap 0.9.9</span>"));
-  EXPECT_THAT(page, HasSubstr("<span>for ann</span>"));
+  EXPECT_THAT(page, HasSubstr("<span>by ann</span>"));
   EXPECT_THAT(page, HasSubstr("<td>2.11.0</td>"));
 }
 

@@ -223,7 +223,7 @@ TEST(ReportPage, SaysWhereAndWhenAndForWhom) {
   const std::string page = ReportPage(SmallReport());
   for (const char* words :
        {"<title>Sizes</title>", "<h1>Sizes</h1>", "measured 2026-01-31 12:00 UTC", "on bench-01",
-        "for ann", "torchlap 0.9.9", "sweep:3", "2026-01-31 13:00 UTC"}) {
+        "by ann", "torchlap 0.9.9", "sweep:3", "2026-01-31 13:00 UTC"}) {
     EXPECT_THAT(page, HasSubstr(words));
   }
 }
@@ -285,6 +285,15 @@ TEST(ReportPage, StepsAreDrawnWithWarmupAndWhatDisturbedThem) {
   EXPECT_EQ(Count(page, "class=\"point disturbed\"><title>"), 5U);
   EXPECT_THAT(page, HasSubstr("step 11: 469.250 ms"));
   EXPECT_EQ(Count(page, ">469.250</td>"), 2U);
+}
+
+TEST(ReportPage, WhatIsAboutTheTimesThemselvesIsNoDisturbance) {
+  Report report = SmallReport();
+  v1::Run drifting = SmallRun();
+  AddEvidence(v1::REASON_DRIFT, 0.06, 0.05, &drifting);
+  AddEvidence(v1::REASON_COLD_START, 0.2, 0.1, &drifting);
+  report.runs = {WithSteps(drifting, 12)};
+  EXPECT_EQ(Count(ReportPage(report), "class=\"band disturbed\"><title>"), 0U);
 }
 
 TEST(ReportPage, SaysHowManyRunsItDoesNotDraw) {
