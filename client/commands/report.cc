@@ -99,47 +99,61 @@ std::vector<format::Block> ExperimentsOf(format::Results results) {
   return format::ShowResults(results).blocks();
 }
 
-// Gathers runs with their steps, no more of them than are drawn; the others are counted.
+// Gathers runs with their steps, no more of them than are drawn.
 class StepRuns {
  public:
-  explicit StepRuns(format::Report* report) : report_(report) {}
+  explicit StepRuns(std::vector<format::ReportRun>* runs) : runs_(runs) {}
 
-  void Take(const v1::ExportRunsResponse& part) {
+  // False: another run would be one too many.
+  bool Take(const v1::ExportRunsResponse& part) {
     for (const v1::Run& run : part.rows()) {
       current_ = run;
       is_new_ = true;
     }
-    if (part.samples().step_ns().empty()) return;
-    if (std::exchange(is_new_, false)) Begin();
-    if (is_kept_) report_->runs.back().samples.push_back(part.samples());
+    if (part.samples().step_ns().empty()) return true;
+    if (is_new_ && runs_->size() >= format::kMostStepCharts) {
+      is_full_ = true;
+      return false;
+    }
+    if (std::exchange(is_new_, false)) runs_->push_back({current_, {}});
+    runs_->back().samples.push_back(part.samples());
+    return true;
   }
+
+  bool is_full() const { return is_full_; }
 
  private:
-  void Begin() {
-    is_kept_ = report_->runs.size() < format::kMostStepCharts;
-    if (is_kept_) {
-      report_->runs.push_back({current_, {}});
-    } else {
-      ++report_->more_runs;
-    }
-  }
-
-  format::Report* const report_;
+  std::vector<format::ReportRun>* const runs_;
   v1::Run current_;
   bool is_new_ = false;
-  bool is_kept_ = false;
+  bool is_full_ = false;
 };
+
+bool HasSteps(const v1::Run& run) {
+  return run.actual_warmup_steps() + run.actual_measure_steps() > 0;
+}
+
+// Without the steps themselves, which may be many.
+absl::StatusOr<uint64_t> CountRunsWithSteps(v1::ExportRunsRequest request, DaemonChannel* channel) {
+  request.set_with_samples(false);
+  const auto rows = FetchRows(request, channel);
+  if (!rows.ok()) return rows.status();
+  return static_cast<uint64_t>(std::count_if(rows->begin(), rows->end(), HasSteps));
+}
 
 absl::Status AddSteps(const v1::RunFilter& filter, DaemonChannel* channel, format::Report* report) {
   v1::ExportRunsRequest request;
   *request.mutable_filter() = filter;
   request.set_rows(v1::ROW_KIND_RUN);
   request.set_with_samples(true);
-  StepRuns runs(report);
-  return channel->ExportRuns(request, [&runs](const v1::ExportRunsResponse& part) {
-    runs.Take(part);
-    return true;
-  });
+  StepRuns runs(&report->runs);
+  const absl::Status status = channel->ExportRuns(
+      request, [&runs](const v1::ExportRunsResponse& part) { return runs.Take(part); });
+  if (!status.ok() || !runs.is_full()) return status;
+  const auto count = CountRunsWithSteps(request, channel);
+  if (!count.ok()) return count.status();
+  report->more_runs = *count - std::min<uint64_t>(*count, report->runs.size());
+  return absl::OkStatus();
 }
 
 // Without a baseline there is nothing to say; neither is there by a daemon that has none.

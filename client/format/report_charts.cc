@@ -460,11 +460,13 @@ std::string TrendName(const v1::TrendSeries& series) {
   return WorkloadWords(series.subject().workload()) + ", " + series.subject().device();
 }
 
-void SetRangeOfPoints(LineChart* chart) {
-  const auto [low, high] =
+void SetRangeOfAll(LineChart* chart) {
+  const auto [lowest, highest] =
       std::minmax_element(chart->points.begin(), chart->points.end(),
                           [](const LinePoint& a, const LinePoint& b) { return a.y < b.y; });
-  SetRange(low->y, high->y, 0.03, chart);
+  const double low = chart->rule ? std::min(lowest->y, chart->rule->at) : lowest->y;
+  const double high = chart->rule ? std::max(highest->y, chart->rule->at) : highest->y;
+  SetRange(low, high, 0.03, chart);
 }
 
 LineChart TrendLine(const v1::TrendSeries& series) {
@@ -486,7 +488,7 @@ LineChart TrendLine(const v1::TrendSeries& series) {
         {step.point() + 0.5, SignedPercent(step.after_ns() / step.before_ns() - 1)});
   }
   if (series.has_baseline_ns()) chart.rule = ChartRule{Ms(series.baseline_ns()), "baseline"};
-  SetRangeOfPoints(&chart);
+  SetRangeOfAll(&chart);
   chart.with_marks = chart.points.size() <= kMostPointsWithMarks;
   return chart;
 }

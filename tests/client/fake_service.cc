@@ -124,20 +124,24 @@ grpc::Status FakeService::ExportRuns(grpc::ServerContext*, const v1::ExportRunsR
                                      grpc::ServerWriter<v1::ExportRunsResponse>* writer) {
   Record(*request, &exports_);
   if (!on_export) return NoHook();
+  const auto write_samples = [&] {
+    for (const v1::SampleBlock& block : exported_samples) {
+      v1::ExportRunsResponse response;
+      *response.mutable_samples() = block;
+      writer->Write(response);
+    }
+  };
   // One row a message: the client must put several together.
   const std::vector<v1::Run> runs = on_export(*request);
   for (size_t i = 0; i < runs.size() * export_times; ++i) {
     v1::ExportRunsResponse response;
     *response.add_rows() = runs[i % runs.size()];
     if (!writer->Write(response)) return {grpc::StatusCode::CANCELLED, "the client is gone"};
+    if (samples_behind_each_row) write_samples();
     const std::lock_guard lock(mutex_);
     ++exported_rows_;
   }
-  for (const v1::SampleBlock& block : exported_samples) {
-    v1::ExportRunsResponse response;
-    *response.mutable_samples() = block;
-    writer->Write(response);
-  }
+  if (!samples_behind_each_row) write_samples();
   return grpc::Status::OK;
 }
 

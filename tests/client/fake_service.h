@@ -47,6 +47,8 @@ class FakeService : public v1::Torchlap::Service {
   size_t export_times = 1;
   // Behind the rows of on_export, a message each.
   std::vector<v1::SampleBlock> exported_samples;
+  // Behind each of its rows instead.
+  bool samples_behind_each_row = false;
   std::function<std::vector<v1::GetRunResponse>(const v1::GetRunRequest&)> on_get_run;
   std::function<std::vector<std::string>(const v1::ReadTraceRequest&)> on_read_trace;
   std::function<v1::CompareWarmupsResponse(const v1::CompareWarmupsRequest&)> on_compare_warmups;

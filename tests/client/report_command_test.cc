@@ -74,6 +74,21 @@ TEST_F(ReportCommand, AsksForCellsAndForStepsOfTheSameRuns) {
   }
 }
 
+TEST_F(ReportCommand, OfVeryManyRunsTheRestIsCountedAndNotFetched) {
+  service_.samples_behind_each_row = true;
+  service_.on_export = [](const v1::ExportRunsRequest& request) {
+    v1::Run run = SmallRun();
+    run.set_actual_measure_steps(2);
+    const bool is_of_cells = request.rows() == v1::ROW_KIND_CELL;
+    std::vector<v1::Run> rows(is_of_cells ? 1 : 43, run);
+    if (!is_of_cells) rows.push_back(SkippedRun());
+    return rows;
+  };
+  EXPECT_THAT(Page(), HasSubstr("3 more runs with steps"));
+  ASSERT_EQ(service_.exports().size(), 3U);
+  EXPECT_FALSE(service_.exports()[2].with_samples());
+}
+
 TEST_F(ReportCommand, TheTitleIsTheUsersOrTheSweeps) {
   EXPECT_THAT(Page({"--title", "Me & <mine>"}), HasSubstr("<h1>Me &amp; &lt;mine&gt;</h1>"));
   service_.on_export = [](const v1::ExportRunsRequest&) {

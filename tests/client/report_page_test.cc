@@ -347,6 +347,14 @@ TEST(ReportPage, ShowsTheBaselineAndTheTrendWhereTheyAreKnown) {
   EXPECT_THAT(page, Not(HasSubstr("2 runs,")));
 }
 
+TEST(ReportPage, ABaselineFarFromTheRunsIsWithinThePlot) {
+  Report report = SmallReport();
+  report.trends = {Trend(6)};
+  report.trends.front().set_baseline_ns(50e6);
+  // 50 to 110 ms and a fifth of that on both sides, 168 pixels.
+  EXPECT_THAT(ReportPage(report), HasSubstr("y1=\"144\" y2=\"144\" class=\"rule\""));
+}
+
 TEST(ReportPage, CellsWithoutAVerdictSayWhy) {
   Report report = SmallReport();
   v1::ComparedCell cell = Compared();
