@@ -156,12 +156,24 @@ absl::Status AddSteps(const v1::RunFilter& filter, DaemonChannel* channel, forma
   return absl::OkStatus();
 }
 
+// Experiments have no baseline and no trend: of several purposes that of measurements.
+v1::RunFilter Measurements(v1::RunFilter filter) {
+  const bool has_others = filter.purposes_size() > 1;
+  const bool has_them =
+      std::count(filter.purposes().begin(), filter.purposes().end(), v1::PURPOSE_MEASURE) > 0;
+  if (has_others && has_them) {
+    filter.clear_purposes();
+    filter.add_purposes(v1::PURPOSE_MEASURE);
+  }
+  return filter;
+}
+
 // Without a baseline there is nothing to say; neither is there by a daemon that has none.
 void AddComparison(const v1::RunFilter& filter, DaemonChannel* channel, const Console& console,
                    format::Report* report) {
   v1::CompareRunsRequest request;
   request.mutable_a()->mutable_selector()->set_baseline(true);
-  *request.mutable_b() = filter;
+  *request.mutable_b() = Measurements(filter);
   const auto answer = channel->CompareRuns(request);
   if (answer.ok()) {
     report->compared.assign(answer->cells().begin(), answer->cells().end());
@@ -172,7 +184,7 @@ void AddComparison(const v1::RunFilter& filter, DaemonChannel* channel, const Co
 
 void AddTrends(const v1::RunFilter& filter, DaemonChannel* channel, format::Report* report) {
   v1::GetTrendRequest request;
-  *request.mutable_filter() = filter;
+  *request.mutable_filter() = Measurements(filter);
   const auto answer = channel->GetTrend(request);
   if (answer.ok()) report->trends.assign(answer->series().begin(), answer->series().end());
 }

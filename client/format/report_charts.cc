@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <optional>
 #include <set>
-#include <string_view>
+#include <utility>
 
 #include "client/format/evidence.h"
 #include "client/format/fields.h"

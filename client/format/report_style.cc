@@ -84,7 +84,7 @@ td.note{min-width:17rem}}
 --good:#00744f;--warn:#8f5f00;--bad:#b3400a;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#cc79a7;--c4:#e69f00;--c5:#56b4e9;--c6:#8a7d00;--step:#767b84}
 body{font-size:10pt}nav,.skip,summary{display:none}header,main,footer{max-width:none;padding-left:0;padding-right:0}
 .scroll{overflow:visible}.scroll,.cards .scroll{max-height:none}table{font-size:8pt}th,td{white-space:normal;padding-right:.5rem}
-pre{white-space:pre-wrap;overflow-wrap:anywhere}
+pre{white-space:pre-wrap;overflow-wrap:anywhere}tbody th,caption span{position:static}
 .cards{grid-template-columns:repeat(2,1fr)}.cards>*,figure,tr{break-inside:avoid}h2,h3{break-after:avoid}}
 )";
 }

@@ -123,6 +123,7 @@ TEST_F(ReportCommand, ComparesWithTheBaselineWhereThereIsOne) {
                                 v1::CompareRunsResponse* answer) {
     EXPECT_TRUE(request.a().selector().baseline());
     EXPECT_TRUE(request.b().selector().last());
+    EXPECT_THAT(request.b().purposes(), ElementsAre(v1::PURPOSE_MEASURE));
     v1::ComparedCell* cell = answer->add_cells();
     *cell->mutable_subject() = SmallRun();
     v1::ComparedPhase* step = cell->add_phases();
