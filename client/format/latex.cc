@@ -191,15 +191,23 @@ bool LooksLikeANumber(const std::string& cell) {
          cell.rfind("±", 0) == 0;
 }
 
+// The first column names the rows: to the left, unless it has nothing but numbers.
 Column ColumnOf(const Grid& grid, size_t index) {
   std::vector<Measure> measures;
-  bool is_right = true;
+  size_t numbers = 0;
   for (const auto& row : grid.rows) {
     if (const auto measure = ReadMeasure(row[index])) measures.push_back(*measure);
-    is_right = is_right && LooksLikeANumber(row[index]);
+    numbers += LooksLikeANumber(row[index]) ? 1 : 0;
   }
   if (!measures.empty()) return {true, NumberColumn(measures)};
+  const bool is_right = index == 0 ? numbers == grid.rows.size() : numbers > 0;
   return {false, is_right ? "r" : "l"};
+}
+
+// ` (a)`, raised: beside a number there is no room for more.
+std::string MarkText(std::string_view mark) {
+  if (mark.empty()) return "";
+  return fmt::format("{{\\textsuperscript{{{}}}}}", std::string(mark.substr(2, mark.size() - 3)));
 }
 
 std::string CellText(const std::string& cell, const Column& column) {
@@ -208,7 +216,7 @@ std::string CellText(const std::string& cell, const Column& column) {
   if (!measure) return "{" + AsText(cell) + "}";
   std::string text(measure->number.text);
   if (measure->noise) text += " \\pm " + std::string(measure->noise->text);
-  return measure->mark.empty() ? text : text + "{" + AsText(measure->mark) + "}";
+  return text + MarkText(measure->mark);
 }
 
 std::string RowText(const std::vector<std::string>& cells, const std::vector<Column>& columns) {

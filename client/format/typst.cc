@@ -29,13 +29,15 @@ bool LooksLikeANumber(const std::string& cell) {
   return begins_with_digit || cell == kNotApplicable || cell.rfind("±", 0) == 0;
 }
 
-// Why a cell has no number does not change where the others stand.
+// Why a cell has no number does not change where the others stand. The first column names the rows:
+// to the left, unless it has nothing but numbers.
 const char* AlignmentOf(const Grid& grid, size_t column) {
-  const bool has_numbers =
-      std::any_of(grid.rows.begin(), grid.rows.end(), [column](const auto& row) {
-        return LooksLikeANumber(row[column]) && row[column] != kNotApplicable;
-      });
-  return has_numbers ? "right" : "left";
+  const auto numbers =
+      static_cast<size_t>(std::count_if(grid.rows.begin(), grid.rows.end(), [&](const auto& row) {
+        return LooksLikeANumber(row[column]);
+      }));
+  const bool is_right = column == 0 ? numbers == grid.rows.size() : numbers > 0;
+  return is_right ? "right" : "left";
 }
 
 std::string RowText(const std::vector<std::string>& cells) {

@@ -72,11 +72,17 @@ TEST(Latex, MakesRoomForTheLongestNumberOfAColumn) {
 }
 
 TEST(Latex, KeepsAMarkBehindItsNumberAndWordsBetweenNumbersInBraces) {
-  EXPECT_THAT(Cell("4810 (a)"), HasSubstr("    4810{ (a)} \\\\\n"));
-  EXPECT_THAT(Cell("12 ± 3 (ab)"), HasSubstr("    12 \\pm 3{ (ab)} \\\\\n"));
+  EXPECT_THAT(Cell("4810 (a)"), HasSubstr("    4810{\\textsuperscript{a}} \\\\\n"));
+  EXPECT_THAT(Cell("12 ± 3 (ab)"), HasSubstr("    12 \\pm 3{\\textsuperscript{ab}} \\\\\n"));
   const std::string mixed = Written({Grid{"", {"t"}, {{"1.5"}, {"12 (of 3)"}, {"1 ± -2"}}}});
   EXPECT_THAT(mixed, HasSubstr("    {12 (of 3)} \\\\\n"));
   EXPECT_THAT(mixed, HasSubstr("    {1 \\ensuremath{\\pm} -2} \\\\\n"));
+}
+
+TEST(Latex, SetsNamesToTheLeftAndNumbersToTheRight) {
+  const Grid grid{
+      "", {"size", "speed-up", "note"}, {{"small", "1.87x", "x"}, {"2.7B", "no base", "y"}}};
+  EXPECT_THAT(Written({grid}), HasSubstr("\\begin{tabular}{l r l}\n"));
 }
 
 TEST(Latex, IsTextWhateverItIsMadeOf) {
