@@ -8,8 +8,8 @@
 namespace torchlap::client::format {
 
 // The same document with this caption over each of its tables; what stood there, the conditions of
-// the numbers, stands below. Of paragraphs it is the first one. An empty caption leaves them. `reference` is what a text calls the
-// first table; the others have `-2`, `-3` behind it.
+// the numbers, stands below. Of paragraphs it is the first one. An empty caption leaves them.
+// `reference` is what a text calls the first table; the others have `-2`, `-3` behind it.
 Document WithCaption(Document document, const std::string& caption, const std::string& reference);
 
 }  // namespace torchlap::client::format

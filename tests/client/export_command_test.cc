@@ -49,7 +49,8 @@ TEST_F(Commands, ExportOfNothingWritesNothingAndSaysWhatIsThere) {
     return std::vector<v1::Run>{SmallRun(), queued, SmallRun(), OutOfMemoryRun()};
   };
   const TemporaryFolder folder;
-  for (const char* format : {"table", "markdown", "writeup", "latex", "typst", "csv", "json", "jsonl"}) {
+  for (const char* format :
+       {"table", "markdown", "writeup", "latex", "typst", "csv", "json", "jsonl"}) {
     const std::string file = folder.path() / "results";
     EXPECT_EQ(Program({"export", "17", "--purpose", "fit", "--format", format}), 4) << format;
     EXPECT_EQ(out_.str(), "") << format;
@@ -101,7 +102,8 @@ TEST_F(Commands, CellsThatHaveNotEndedAreRowsInEveryFormat) {
     }
     return rows;
   };
-  for (const std::string format : {"table", "markdown", "writeup", "latex", "typst", "csv", "json", "jsonl"}) {
+  for (const std::string format :
+       {"table", "markdown", "writeup", "latex", "typst", "csv", "json", "jsonl"}) {
     EXPECT_EQ(Program({"export", "sweep:3", "--format", format}), 0) << err_.str();
     for (const char* word : {"QUEUED", "RUNNING", "CANCELLED", "cancelled by bob"}) {
       EXPECT_THAT(out_.str(), HasSubstr(word)) << format;
