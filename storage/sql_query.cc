@@ -230,7 +230,6 @@ class SqlRun {
     connection_.exec("PRAGMA temp_store = FILE");
     connection_.exec("PRAGMA cache_size = -8192");
     connection_.exec("PRAGMA query_only = ON");
-    connection_.exec("PRAGMA trusted_schema = OFF");
     AddStepsTable(&connection_, authorizer_.own_reads());
     // SQLite makes its tables without a file when they are first named, which looks like writing to
     // an authorizer.
