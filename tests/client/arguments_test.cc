@@ -33,7 +33,9 @@ TEST(Help, OfEveryCommandIsAsTheManualHasIt) {
   ExpectGolden("help.txt", TextOf({"--help"}));
   for (const char* command :
        {"run", "submit", "warmup", "fit", "calibrate", "wait", "watch", "cancel", "queue", "show",
-        "runs", "export", "sweeps", "presets", "devices", "status", "doctor"}) {
+        "runs", "export", "compare", "trend", "baseline", "rerun", "plot", "report", "sql", "label",
+        "note", "invalidate", "logs", "backup", "prune", "completion", "sweeps", "presets",
+        "devices", "status", "doctor"}) {
     ExpectGolden(std::string("help_") + command + ".txt", TextOf({command, "--help"}));
   }
 }
