@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "proto/words.h"
+#include "server/measure/change_points.h"
 #include "server/measure/environment_changes.h"
 #include "server/measure/identity.h"
 
@@ -98,8 +99,8 @@ std::string KeyOf(Side side, const Group& group, const std::string& environment_
   for (const std::string& part :
        {group.workload, std::to_string(conditions.timing), conditions.device_model,
         std::to_string(conditions.execution), std::to_string(conditions.warmup_steps),
-        std::to_string(conditions.warmup_until_settled), conditions.memory_fraction, group.value,
-        environment_hash}) {
+        std::to_string(conditions.warmup_until_settled), conditions.memory_fraction,
+        std::to_string(conditions.threads), group.value, environment_hash}) {
     key += std::to_string(part.size()) + ":" + part;
   }
   return key;
@@ -114,14 +115,23 @@ struct SideCell {
   Attempts attempts;
 };
 
+// A run that failed early does not know its threads, and is of the launches around it.
+bool IsOneCell(const SideCell& cell, const Group& group) {
+  Conditions conditions = group.conditions;
+  if (conditions.threads == 0 || cell.conditions.threads == 0) {
+    conditions.threads = cell.conditions.threads;
+  }
+  return cell.workload == group.workload && cell.conditions == conditions;
+}
+
 void TakeGroup(const Group& group, const std::string& value, std::vector<SideCell>* cells) {
-  auto found = std::find_if(cells->begin(), cells->end(), [&](const SideCell& cell) {
-    return cell.workload == group.workload && cell.conditions == group.conditions;
-  });
+  auto found = std::find_if(cells->begin(), cells->end(),
+                            [&](const SideCell& cell) { return IsOneCell(cell, group); });
   if (found == cells->end()) {
     cells->push_back({group.workload, group.conditions, value, group.newest, {}});
     found = std::prev(cells->end());
   }
+  if (found->conditions.threads == 0) found->conditions.threads = group.conditions.threads;
   if (group.newest.started_at_ns() > found->newest.started_at_ns()) found->newest = group.newest;
   for (const Attempt& attempt : group.attempts) found->attempts.push_back(&attempt);
 }
@@ -133,6 +143,7 @@ int Distance(const Conditions& a, const Conditions& b) {
   if (a.device_model != b.device_model) distance += 10;
   if (a.execution != b.execution) distance += 2;
   if (a.memory_fraction != b.memory_fraction) distance += 2;
+  if (a.threads != b.threads) distance += 2;
   if (std::tie(a.warmup_steps, a.warmup_until_settled) !=
       std::tie(b.warmup_steps, b.warmup_until_settled)) {
     distance += 1;
@@ -299,18 +310,28 @@ v1::ComparedPhase PhaseOf(v1::Phase phase, const std::vector<double>& a,
   return compared;
 }
 
+// Phases are looked at beside steps, so that theirs are adjusted over both. A step is not among
+// more because its phases were timed: a table of steps would miss what it shows.
 void AdjustForTheWholeTable(std::vector<v1::ComparedCell>* cells) {
+  std::vector<v1::ComparedPhase*> steps;
   std::vector<v1::ComparedPhase*> phases;
-  std::vector<double> p;
   for (v1::ComparedCell& cell : *cells) {
     for (v1::ComparedPhase& phase : *cell.mutable_phases()) {
       if (!phase.has_p_adjusted()) continue;
-      phases.push_back(&phase);
-      p.push_back(phase.p_adjusted());
+      (phase.phase() == v1::PHASE_UNSPECIFIED ? steps : phases).push_back(&phase);
     }
   }
-  const std::vector<double> adjusted = HolmAdjust(p);
-  for (size_t i = 0; i < phases.size(); ++i) phases[i]->set_p_adjusted(adjusted[i]);
+  const auto adjusted = [](const std::vector<v1::ComparedPhase*>& family) {
+    std::vector<double> p;
+    for (const v1::ComparedPhase* phase : family) p.push_back(phase->p_adjusted());
+    return HolmAdjust(p);
+  };
+  std::vector<v1::ComparedPhase*> all = phases;
+  all.insert(all.end(), steps.begin(), steps.end());
+  const std::vector<double> of_all = adjusted(all);
+  const std::vector<double> of_steps = adjusted(steps);
+  for (size_t i = 0; i < phases.size(); ++i) phases[i]->set_p_adjusted(of_all[i]);
+  for (size_t i = 0; i < steps.size(); ++i) steps[i]->set_p_adjusted(of_steps[i]);
 }
 
 std::string WarmupWords(const Conditions& conditions) {
@@ -438,7 +459,7 @@ class Table {
       const std::vector<double> medians_b = MediansOf(b, phase);
       if (medians_a.empty() || medians_b.empty()) continue;
       CompareSetting compare = setting_.compare;
-      const std::optional<double> learned = LearnedMinEffect((*past)[phase]);
+      const std::optional<double> learned = LearnedMinEffect(OverTheirLevels((*past)[phase]));
       if (learned) compare.min_effect = *learned;
       v1::ComparedPhase compared = PhaseOf(phase, medians_a, medians_b, compare);
       if (learned) {
@@ -554,6 +575,7 @@ Conditions ComparedRuns::ConditionsOf(const v1::Run& run) const {
   if (plan.has_memory_fraction()) {
     conditions.memory_fraction = std::to_string(plan.memory_fraction());
   }
+  if (axis_.kind != Kind::kThreads) conditions.threads = run.threads();
   return conditions;
 }
 

@@ -40,7 +40,7 @@ struct CellSetting {
   // With an axis: the value that is A. Empty: that of the oldest run.
   std::string reference;
   // Set: min_effect is learned from it (LearnedMinEffect), for each phase of each cell from the
-  // launches of A's series before the first of B.
+  // launches of A's series before the first of B, each over its level (OverTheirLevels).
   PastLaunches past;
 };
 
@@ -63,7 +63,8 @@ class ComparedRuns {
   // A row for each computation under one plan, as B has it too; the order is A's, then B's. Of each
   // launch the last OK run counts (launch_runs.h). Sides that are timed alike on the same device
   // model belong together; where each has one that does not, they are a row that says so. Warm-up,
-  // execution and share of the memory, where they differ, are told like an environment. A size at
+  // execution, share of the memory and threads, where they differ, are told like an environment;
+  // launches of one side that differ in them are in rows of their own. A size at
   // which memory ran out and nothing was measured has a row only if a job stopped there, or the
   // other side was measured at it.
   //
@@ -86,7 +87,7 @@ class ComparedRuns {
     bool is_last_ok = false;   // of its launch
     bool is_followed = false;  // by another run of its launch
   };
-  // What must be alike for two sides to be comparable, but for the last four fields.
+  // What must be alike for two sides to be comparable, but for the last five fields.
   struct Conditions {
     v1::Timing timing = v1::TIMING_UNSPECIFIED;
     std::string device_model;
@@ -94,6 +95,7 @@ class ComparedRuns {
     uint32_t warmup_steps = 0;
     bool warmup_until_settled = false;
     std::string memory_fraction;
+    uint32_t threads = 0;  // 0: not known
 
     auto operator<=>(const Conditions&) const = default;
   };

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "server/measure/comparison.h"
 #include "server/measure/statistics.h"
 
 namespace torchlap::measure {
@@ -161,6 +162,17 @@ std::vector<ChangePoint> FindChangePoints(std::span<const double> times, double 
   Segments segments(times, BestSegments(logs, Penalty(logs, log_min_effect)));
   segments.MergeBelow(log_min_effect);
   return segments.Steps();
+}
+
+std::vector<double> OverTheirLevels(std::vector<double> times) {
+  const std::vector<ChangePoint> steps = FindChangePoints(times, kLeastLearnedMinEffect);
+  if (steps.empty()) return times;
+  size_t passed = 0;
+  for (size_t i = 0; i < times.size(); ++i) {
+    while (passed < steps.size() && steps[passed].point <= i) ++passed;
+    times[i] /= passed == 0 ? steps.front().before : steps[passed - 1].after;
+  }
+  return times;
 }
 
 }  // namespace torchlap::measure

@@ -45,4 +45,9 @@ struct ChangePoint {
 // four points have no step.
 std::vector<ChangePoint> FindChangePoints(std::span<const double> times, double min_effect);
 
+// Each time as a multiple of its level, so that the steps are no part of what launches scatter by:
+// min_effect is learned from that (LearnedMinEffect). Steps are looked for down to the least that
+// it can be.
+std::vector<double> OverTheirLevels(std::vector<double> times);
+
 }  // namespace torchlap::measure

@@ -20,7 +20,6 @@ constexpr uint32_t kSeed = 20261123;
 // Of logarithms of times in nanoseconds: below it is the rounding of equal numbers.
 constexpr double kRounding = 1e-12;
 constexpr double kLargestLog = 700;  // of a double
-constexpr double kLeastLearned = 0.001;
 
 std::vector<double> Logs(std::span<const double> values) {
   std::vector<double> logs;
@@ -313,7 +312,7 @@ double SimulateLooks(double log_std, const CompareSetting& setting, uint32_t seq
 
 std::optional<double> LearnedMinEffect(std::span<const double> medians) {
   if (medians.size() < kFewestToLearnFrom) return std::nullopt;
-  return std::clamp(2 * *SampleStd(Logs(medians)), kLeastLearned, 1.0);
+  return std::clamp(2 * *SampleStd(Logs(medians)), kLeastLearnedMinEffect, 1.0);
 }
 
 }  // namespace torchlap::measure

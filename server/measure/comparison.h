@@ -99,6 +99,7 @@ double SimulateLooks(double log_std, const CompareSetting& setting, uint32_t seq
 // above 0: twice the standard deviation of their logarithms, so that 95 % of single launches lie
 // within, from 0.001 to 1. Nothing: fewer than 5 are known.
 inline constexpr size_t kFewestToLearnFrom = 5;
+inline constexpr double kLeastLearnedMinEffect = 0.001;
 std::optional<double> LearnedMinEffect(std::span<const double> medians);
 
 }  // namespace torchlap::measure

@@ -26,8 +26,6 @@ namespace torchlap::rpc {
 namespace {
 
 constexpr size_t kMostSeries = 200;
-// The least that LearnedMinEffect says: smaller steps are noise of the series when it is learned.
-constexpr double kLeastMinEffect = 0.001;
 
 using Points = std::vector<storage::SeriesPoint>;
 using Baselines = std::map<int64_t, std::vector<storage::BaselineRun>>;
@@ -106,24 +104,12 @@ void AddPoints(const Points& points, v1::TrendSeries* series) {
   }
 }
 
-// Each as a multiple of its level: the steps are not what launches of one level scatter by.
-std::vector<double> OverTheirLevel(std::vector<double> medians) {
-  const auto steps = measure::FindChangePoints(medians, kLeastMinEffect);
-  if (steps.empty()) return medians;
-  size_t passed = 0;
-  for (size_t i = 0; i < medians.size(); ++i) {
-    while (passed < steps.size() && steps[passed].point <= i) ++passed;
-    medians[i] /= passed == 0 ? steps.front().before : steps[passed - 1].after;
-  }
-  return medians;
-}
-
 void SetMinEffect(const v1::GetTrendRequest& request, const std::vector<double>& medians,
                   v1::TrendSeries* series) {
   series->set_min_effect(request.min_effect() > 0 ? request.min_effect()
                                                   : measure::kDefaultMinEffect);
   if (!request.learn_min_effect()) return;
-  const auto learned = measure::LearnedMinEffect(OverTheirLevel(medians));
+  const auto learned = measure::LearnedMinEffect(measure::OverTheirLevels(medians));
   if (!learned) return;
   series->set_min_effect(*learned);
   series->set_min_effect_launches(static_cast<uint32_t>(medians.size()));

@@ -458,6 +458,65 @@ TEST_F(CellComparison, PValuesAreAdjustedOverTheWholeTable) {
   EXPECT_EQ(cells[1].phases(0).p_adjusted(), 1);
 }
 
+TEST_F(CellComparison, StepsAreAdjustedAmongStepsHoweverManyPhasesWereTimed) {
+  std::vector<v1::Run> a = Launches(100);
+  std::vector<v1::Run> b = Launches(101);
+  const double alone = Compared(a, b)[0].phases(0).p_adjusted();
+  for (std::vector<v1::Run>* side : {&a, &b}) {
+    for (v1::Run& run : *side) {
+      run.mutable_forward()->set_median_ns(run.step().median_ns());
+      run.mutable_backward()->set_median_ns(run.step().median_ns());
+    }
+  }
+  const Cells cells = Compared(a, b);
+  ASSERT_THAT(cells[0].phases(), SizeIs(3));
+  EXPECT_EQ(cells[0].phases(0).p_adjusted(), alone);
+  EXPECT_NEAR(cells[0].phases(1).p_adjusted(), 3 * alone, 1e-12) << "two phases and a step";
+  EXPECT_NEAR(cells[0].phases(2).p_adjusted(), 3 * alone, 1e-12);
+}
+
+TEST_F(CellComparison, LaunchesWithOtherThreadsAreNotPooled) {
+  const auto with = [](std::vector<v1::Run> runs, uint32_t threads) {
+    for (v1::Run& run : runs) run.set_threads(threads);
+    return runs;
+  };
+  const std::vector<v1::Run> a = with(Launches(100), 8) + with(Launches(400), 1);
+  const Cells cells = Compared(a, with(Launches(200), 1) + with(Launches(100), 8));
+  EXPECT_THAT(Outcomes(cells), ElementsAre("same", "faster"));
+  EXPECT_NEAR(cells[1].phases(0).ratio(), 0.5, 1e-9);
+  EXPECT_THAT(Outcomes(Compared(with(Launches(100), 8), with(Launches(400), 1))),
+              ElementsAre("slower"))
+      << "alone they meet, as with another driver";
+}
+
+TEST_F(CellComparison, ARunThatFailedBeforeItsThreadsWereKnownIsOfTheSameCell) {
+  std::vector<v1::Run> a = {Failed(v1::OUTCOME_CRASHED)};
+  for (const v1::Run& run : Launches(100)) {
+    a.push_back(run);
+    a.back().set_threads(8);
+  }
+  a.push_back(Failed(v1::OUTCOME_CRASHED));
+  std::vector<v1::Run> b = Launches(100);
+  for (v1::Run& run : b) run.set_threads(8);
+  const Cells cells = Compared(a, b);
+  EXPECT_THAT(Outcomes(cells), ElementsAre("same"));
+  EXPECT_EQ(cells[0].a().failed_runs(), 2U);
+}
+
+// Else a change of the past would hide one of today.
+TEST_F(CellComparison, AStepInThePastIsNoPartOfTheLearnedEffect) {
+  setting_.past = [](const std::string&, int64_t) {
+    MediansByPhase past;
+    for (int i = 0; i < 20; ++i) {
+      past[v1::PHASE_UNSPECIFIED].push_back((i < 10 ? 1e8 : 1.4e8) * (i % 2 == 0 ? 0.99 : 1.01));
+    }
+    return absl::StatusOr<MediansByPhase>(past);
+  };
+  const Cells cells = Compared(Launches(100), Launches(110));
+  EXPECT_NEAR(cells[0].phases(0).min_effect(), 0.02, 0.002);
+  EXPECT_THAT(Outcomes(cells), ElementsAre("slower"));
+}
+
 TEST_F(CellComparison, LearnsTheLeastEffectFromLaunchesBeforeThoseOfB) {
   std::string asked_run;
   int64_t asked_before_ns = 0;

@@ -134,6 +134,16 @@ TEST(ChangePoints, AStairOfSmallStepsIsOneStep) {
   EXPECT_EQ(steps[0].after, 1.014e6);
 }
 
+TEST(OverTheirLevels, LeavesTheScatterAndTakesTheStepsAway) {
+  std::vector<double> times(30, 1e6);
+  for (size_t i = 10; i < 30; ++i) times[i] = 1.2e6;
+  for (size_t i = 20; i < 30; ++i) times[i] = 0.9e6;
+  times[3] = 1.01e6;
+  const std::vector<double> over = OverTheirLevels(times);
+  ASSERT_EQ(over.size(), times.size());
+  for (size_t i = 0; i < over.size(); ++i) EXPECT_NEAR(over[i], i == 3 ? 1.01 : 1, 1e-12) << i;
+}
+
 TEST(ChangePoints, FewerThanFourPointsHaveNone) {
   EXPECT_THAT(Points({}), IsEmpty());
   EXPECT_THAT(Points({1}), IsEmpty());
