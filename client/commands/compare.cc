@@ -26,6 +26,11 @@ absl::Status NothingToCompare(const CompareWords& words, const DaemonChannel& ch
 
 // The table stands whatever is said of it.
 int Judge(const format::Comparison& comparison, const CompareWords& words, const Console& console) {
+  const std::string passed_over = format::PassedOverWords(comparison, words.fail_on);
+  if (!passed_over.empty()) {
+    SayLine(console,
+            "--fail-on slower passes over what may be chance among so many rows: " + passed_over);
+  }
   const std::string failed = format::FailWords(comparison, words.fail_on);
   if (failed.empty()) return kExitOk;
   SayLine(console, "torchlap: --fail-on: " + failed);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <set>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "client/commands/unreadable.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
+#include "client/format/compare.h"
 #include "client/format/format.h"
 #include "client/format/report_page.h"
 #include "client/format/runs.h"
@@ -168,6 +170,13 @@ v1::RunFilter Measurements(v1::RunFilter filter) {
   return filter;
 }
 
+// What the daemon takes for launches unless the user says otherwise: measurements. A warm-up
+// comparison or a search for a size is shown, and is nothing to hold against a baseline.
+v1::RunFilter Launches(const ReportOptions& options, v1::RunFilter filter) {
+  if (!options.filter.purpose) filter.clear_purposes();
+  return filter;
+}
+
 // Without a baseline there is nothing to say; neither is there by a daemon that has none.
 void AddComparison(const v1::RunFilter& filter, DaemonChannel* channel, const Console& console,
                    format::Report* report) {
@@ -176,7 +185,10 @@ void AddComparison(const v1::RunFilter& filter, DaemonChannel* channel, const Co
   *request.mutable_b() = Measurements(filter);
   const auto answer = channel->CompareRuns(request);
   if (answer.ok()) {
-    report->compared.assign(answer->cells().begin(), answer->cells().end());
+    // What the baseline was set from is not held against itself.
+    std::copy_if(answer->cells().begin(), answer->cells().end(),
+                 std::back_inserter(report->compared),
+                 [](const v1::ComparedCell& cell) { return format::SharedRuns(cell) == 0; });
   } else if (!absl::IsNotFound(answer.status()) && !absl::IsUnimplemented(answer.status())) {
     SayLine(console, "left out, the comparison with the baseline: " + OneLine(answer.status()));
   }
@@ -220,8 +232,9 @@ absl::StatusOr<format::Report> Gather(const ReportOptions& options, const v1::Ru
   report.experiments = ExperimentsOf(*results);
   if (absl::Status status = AddSteps(filter, channel, &report); !status.ok()) return status;
   AddPlace(channel, &report);
-  AddComparison(filter, channel, console, &report);
-  AddTrends(filter, channel, &report);
+  const v1::RunFilter launches = Launches(options, filter);
+  AddComparison(launches, channel, console, &report);
+  AddTrends(launches, channel, &report);
   AddEnvironments(channel, &report);
   return report;
 }

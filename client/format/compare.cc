@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -234,13 +235,22 @@ Table TableOf(const Comparison& comparison) {
   return table;
 }
 
-// `95 %`; of what was run again, where that is anything.
+std::string ConfidenceText(double false_alarm_rate) {
+  return fmt::format("{:.3g} %", (1 - false_alarm_rate) * 100);
+}
+
+// `95 %`; of looks at new runs `98.4 %`, and where rows have either `95 % (of new runs 98.4 %)`.
 std::string ConfidenceWords(const Comparison& comparison) {
-  double rate = 0.05;
+  double most = 0;
+  double least = 1;
   for (const Compared& compared : comparison.cells) {
-    if (compared.false_alarm_rate < rate) rate = compared.false_alarm_rate;
+    if (compared.cell.phases().empty()) continue;
+    most = std::max(most, compared.false_alarm_rate);
+    least = std::min(least, compared.false_alarm_rate);
   }
-  return fmt::format("{:.3g} %", (1 - rate) * 100);
+  if (most == 0) return ConfidenceText(Compared{}.false_alarm_rate);
+  if (most == least) return ConfidenceText(most);
+  return fmt::format("{} (of new runs {})", ConfidenceText(most), ConfidenceText(least));
 }
 
 Lines SideLines(const Comparison& comparison) {
@@ -268,17 +278,33 @@ std::vector<Block> BlocksOf(const Comparison& comparison) {
   return blocks;
 }
 
+// Whatever else the table compares.
+bool IsBeyondChance(const ComparedRow& row) {
+  return row.phase->has_p_adjusted() && row.phase->p_adjusted() <= row.compared->false_alarm_rate;
+}
+
 bool FailsOn(const ComparedRow& row, const FailOn& fail_on) {
   if (row.phase == nullptr) return fail_on.incomparable;
   switch (row.phase->verdict()) {
     case v1::COMPARE_VERDICT_SLOWER:
-      return fail_on.slower && row.phase->has_p_adjusted() &&
-             row.phase->p_adjusted() <= row.compared->false_alarm_rate;
+      return fail_on.slower && IsBeyondChance(row);
     case v1::COMPARE_VERDICT_INCONCLUSIVE:
       return fail_on.inconclusive;
     default:
       return false;
   }
+}
+
+// `small, context 256: slower by 4 %; ...`
+std::string RowsWords(const Comparison& comparison,
+                      const std::function<bool(const ComparedRow&)>& is_meant) {
+  std::string words;
+  for (const ComparedRow& row : ComparedRows(comparison)) {
+    if (!is_meant(row)) continue;
+    words += fmt::format("{}{}: {}", words.empty() ? "" : "; ", RowName(row, comparison),
+                         VerdictWords(row));
+  }
+  return words;
 }
 
 }  // namespace
@@ -344,13 +370,15 @@ std::string VerdictWords(const ComparedRow& row) {
 }
 
 std::string FailWords(const Comparison& comparison, const FailOn& fail_on) {
-  std::string words;
-  for (const ComparedRow& row : ComparedRows(comparison)) {
-    if (!FailsOn(row, fail_on)) continue;
-    words += fmt::format("{}{}: {}", words.empty() ? "" : "; ", RowName(row, comparison),
-                         VerdictWords(row));
-  }
-  return words;
+  return RowsWords(comparison, [&](const ComparedRow& row) { return FailsOn(row, fail_on); });
+}
+
+std::string PassedOverWords(const Comparison& comparison, const FailOn& fail_on) {
+  if (!fail_on.slower) return "";
+  return RowsWords(comparison, [](const ComparedRow& row) {
+    return row.phase != nullptr && row.phase->verdict() == v1::COMPARE_VERDICT_SLOWER &&
+           !IsBeyondChance(row);
+  });
 }
 
 Document ShowComparison(const Comparison& comparison) {

@@ -58,6 +58,13 @@ struct FailOn {
 // `small, context 256: slower by 4 %; ...`: the rows that it is about; empty: none.
 std::string FailWords(const Comparison& comparison, const FailOn& fail_on);
 
+// As FailWords: the rows that are called slower, and that --fail-on slower passes over all the
+// same, as among so many comparisons one may come out slower by chance.
+std::string PassedOverWords(const Comparison& comparison, const FailOn& fail_on);
+
+// Runs that stand on both sides, of those that are named.
+size_t SharedRuns(const v1::ComparedCell& cell);
+
 // For people which side is which, the table in 80 columns, and notes; what to do next as hints. For
 // programs a row a cell and phase.
 Document ShowComparison(const Comparison& comparison);

@@ -58,15 +58,15 @@ std::string CellName(const Compared& compared, const Comparison& comparison) {
 
 void AppendDifferences(const Comparison& comparison, Lines* lines) {
   Grouped groups;
-  size_t comparable = 0;
+  size_t with_both_sides = 0;
   for (const Compared& compared : comparison.cells) {
-    comparable += compared.cell.phases_size() > 0 ? 1 : 0;
     const std::string words = DifferenceWords(compared);
+    with_both_sides += compared.cell.phases_size() > 0 || !words.empty() ? 1 : 0;
     if (!words.empty()) {
       AddTo("also differs: " + words, CellName(compared, comparison), &groups);
     }
   }
-  AppendGroups(groups, comparable, lines);
+  AppendGroups(groups, with_both_sides, lines);
 }
 
 struct SideCounts {
@@ -102,6 +102,21 @@ void AppendLeftOut(const Comparison& comparison, Lines* lines) {
   }
   const SideCounts failed = CountSides(comparison, &v1::ComparedSide::failed_runs);
   if (failed.a + failed.b > 0) lines->push_back("runs that did not end OK: " + failed.Words());
+}
+
+// What was measured once and stands on both sides says nothing about a difference.
+void AppendShared(const Comparison& comparison, Lines* lines) {
+  Grouped groups;
+  size_t comparable = 0;
+  for (const Compared& compared : comparison.cells) {
+    comparable += compared.cell.phases_size() > 0 ? 1 : 0;
+    if (const size_t shared = SharedRuns(compared.cell); shared > 0) {
+      AddTo(fmt::format("{} of the launches {} on both sides: choose sides that share none", shared,
+                        shared == 1 ? "stands" : "stand"),
+            CellName(compared, comparison), &groups);
+    }
+  }
+  AppendGroups(groups, comparable, lines);
 }
 
 bool IsInconclusive(const ComparedRow& row) {
@@ -244,9 +259,17 @@ void AppendMoreLaunches(const Comparison& comparison, Lines* lines) {
 
 }  // namespace
 
+size_t SharedRuns(const v1::ComparedCell& cell) {
+  const std::set<std::string> of_a(cell.a().run_ids().begin(), cell.a().run_ids().end());
+  return static_cast<size_t>(
+      std::count_if(cell.b().run_ids().begin(), cell.b().run_ids().end(),
+                    [&of_a](const std::string& run_id) { return of_a.count(run_id) > 0; }));
+}
+
 Lines ComparisonNotes(const Comparison& comparison, bool short_verdicts) {
   Lines lines;
   AppendDifferences(comparison, &lines);
+  AppendShared(comparison, &lines);
   AppendLeftOut(comparison, &lines);
   AppendInconclusive(comparison, short_verdicts, &lines);
   AppendMinEffects(comparison, &lines);

@@ -212,6 +212,15 @@ TEST_F(CompareCommand, FailOnEndsWith5AndPrintsTheTableAllTheSame) {
   EXPECT_EQ(Program({"compare", "17", "18", "--fail-on", "slower"}), 0);
 }
 
+TEST_F(CompareCommand, FailOnSaysWhatIsSlowerAndMayBeChance) {
+  v1::ComparedCell cell = CellOf(17, 18, 7, v1::COMPARE_VERDICT_SLOWER);
+  cell.mutable_phases(0)->set_p_adjusted(0.2);
+  AnswerWith(cell);
+  EXPECT_EQ(Program({"compare", "17", "18", "--fail-on", "slower"}), 0);
+  EXPECT_THAT(err_.str(), HasSubstr("--fail-on slower passes over what may be chance among so many "
+                                    "rows: small: slower by 4 %\n"));
+}
+
 TEST_F(CompareCommand, PrintsInEachFormatOfResults) {
   AnswerWith(CellOf(17, 18, 7, v1::COMPARE_VERDICT_SLOWER));
   for (const char* format : {"table", "markdown", "csv", "json", "jsonl"}) {

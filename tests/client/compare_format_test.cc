@@ -249,6 +249,27 @@ TEST(CompareNotes, SayOnceWhatDiffersInAllCells) {
                           "context 256)"));
 }
 
+TEST(CompareNotes, DoNotSayOfAComparableCellWhatDiffersInAnother) {
+  v1::ComparedCell other = CellWithout(512, v1::INCOMPARABLE_DEVICE_MODEL);
+  Differ("driver", "580.1", "580.9", &other);
+  EXPECT_THAT(
+      format::ComparisonNotes(Of({CellWith(256, v1::COMPARE_VERDICT_SAME, 1), other}), false),
+      ElementsAre("also differs: driver 580.1 -> 580.9 (small, context 512)"));
+}
+
+TEST(CompareNotes, SayWhichLaunchesAreComparedWithThemselves) {
+  v1::ComparedCell cell = CellWith(256, v1::COMPARE_VERDICT_SAME, 1);
+  cell.mutable_b()->add_run_ids("17.2");
+  EXPECT_EQ(format::SharedRuns(cell), 1U);
+  EXPECT_THAT(format::ComparisonNotes(Of({cell}), false),
+              ElementsAre("1 of the launches stands on both sides: choose sides that share none"));
+  cell.mutable_b()->add_run_ids("17.1");
+  EXPECT_THAT(
+      format::ComparisonNotes(Of({cell, CellWith(512, v1::COMPARE_VERDICT_SAME, 1)}), false),
+      ElementsAre("2 of the launches stand on both sides: choose sides that share none (small, "
+                  "context 256)"));
+}
+
 TEST(CompareNotes, CountWhatWasLeftOut) {
   v1::ComparedCell cell = CellWith(256, v1::COMPARE_VERDICT_SAME, 1);
   EXPECT_THAT(format::ComparisonNotes(Of({cell}), false), IsEmpty());
@@ -295,6 +316,11 @@ TEST(CompareNotes, NameWhatStaysUndecidedAfterNewRuns) {
               ElementsAre("undecided after 6 launches a side, 57 would decide", "a remark"));
   EXPECT_THAT(format::ComparisonHints(comparison), IsEmpty());
   EXPECT_THAT(Table(comparison), HasSubstr("ratio is B/A with its 98.4 % interval;"));
+  comparison.cells.push_back({CellWithout(512, v1::INCOMPARABLE_ONLY_A)});
+  EXPECT_THAT(Table(comparison), HasSubstr("with its 98.4 % interval;")) << "it has no interval";
+  comparison.cells.push_back({CellWith(1024, v1::COMPARE_VERDICT_SAME, 1)});
+  EXPECT_THAT(Table(comparison),
+              HasSubstr("ratio is B/A with its 95 % (of new runs 98.4 %) interval;"));
 }
 
 v1::ComparedCell OnlyIn(v1::Incomparable side, uint32_t context, v1::Precision precision) {
@@ -383,6 +409,16 @@ TEST(FailOn, SlowerNeedsAnAdjustedPBelowTheRate) {
   comparison.cells[0].false_alarm_rate = 0.016;
   EXPECT_EQ(FailWords(comparison, slower), "");
   EXPECT_EQ(Failing(CellWith(256, v1::COMPARE_VERDICT_FASTER, 0.9), slower), "");
+}
+
+TEST(FailOn, NamesWhatIsSlowerAndPassedOver) {
+  v1::ComparedCell cell = CellWith(256, v1::COMPARE_VERDICT_SLOWER, 1.04);
+  EXPECT_EQ(PassedOverWords(Of({cell}), {true, false, false}), "");
+  cell.mutable_phases(0)->set_p_adjusted(0.06);
+  EXPECT_EQ(PassedOverWords(Of({cell}), {true, false, false}), "small: slower by 4 %");
+  EXPECT_EQ(PassedOverWords(Of({cell}), {false, true, true}), "");
+  EXPECT_EQ(PassedOverWords(Of({CellWithout(256, v1::INCOMPARABLE_ONLY_A)}), {true, true, true}),
+            "");
 }
 
 TEST(FailOn, NamesEachRowThatItIsAbout) {

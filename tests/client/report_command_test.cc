@@ -146,6 +146,44 @@ TEST_F(ReportCommand, ComparesWithTheBaselineWhereThereIsOne) {
                 "\n");
 }
 
+TEST_F(ReportCommand, TheBaselineIsNotHeldAgainstItself) {
+  service_.on_compare_runs = [](const v1::CompareRunsRequest&, v1::CompareRunsResponse* answer) {
+    v1::ComparedCell* cell = answer->add_cells();
+    *cell->mutable_subject() = SmallRun();
+    cell->mutable_a()->add_run_ids("17.1");
+    cell->mutable_b()->add_run_ids("17.1");
+    cell->add_phases()->set_ratio(1);
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(Page(), Not(HasSubstr("Against your baseline")));
+}
+
+// Warm-up comparisons and searches are on the page, but are no launches of a series.
+TEST_F(ReportCommand, OnlyMeasurementsAreHeldAgainstTheBaselineAndDrawnOverTime) {
+  std::vector<v1::RunFilter> asked;
+  service_.on_compare_runs = [&asked](const v1::CompareRunsRequest& request,
+                                      v1::CompareRunsResponse*) {
+    asked.push_back(request.b());
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "no baseline");
+  };
+  service_.on_get_trend = [&asked](const v1::GetTrendRequest& request, v1::GetTrendResponse*) {
+    asked.push_back(request.filter());
+    return grpc::Status::OK;
+  };
+  Page();
+  ASSERT_EQ(asked.size(), 2U);
+  for (const v1::RunFilter& filter : asked) {
+    EXPECT_TRUE(filter.selector().last());
+    EXPECT_TRUE(filter.purposes().empty()) << "the daemon takes measure";
+  }
+  asked.clear();
+  Page({"--purpose", "warmup"});
+  ASSERT_EQ(asked.size(), 2U);
+  for (const v1::RunFilter& filter : asked) {
+    EXPECT_THAT(filter.purposes(), ElementsAre(v1::PURPOSE_WARMUP));
+  }
+}
+
 TEST_F(ReportCommand, WithoutRunsThereIsNoPage) {
   service_.on_export = [](const v1::ExportRunsRequest&) { return std::vector<v1::Run>(); };
   service_.exported_samples.clear();
