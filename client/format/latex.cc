@@ -42,7 +42,7 @@ const char* EscapeOf(char c) {
       {'>', "\\textgreater{}"},
       {'|', "\\textbar{}"},
       {'`', "\\textasciigrave{}"},
-      {'"', "\\textquotedbl{}"},
+      {'"', "\\symbol{34}"},
       {'[', "{[}"},
       {']', "{]}"},
       {'*', "{*}"},

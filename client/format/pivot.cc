@@ -44,15 +44,16 @@ Ranks RanksOf(const std::string& axis, const std::vector<v1::Run>& cells) {
 std::vector<Key> SortedKeys(const Names& axes, const std::vector<v1::Run>& cells) {
   std::vector<Ranks> ranks;
   for (const std::string& axis : axes) ranks.push_back(RanksOf(axis, cells));
-  std::map<std::vector<double>, Key> sorted;
+  // Labels may be equal as numbers, `1` and `01`, and are two all the same.
+  std::set<std::pair<std::vector<double>, Key>> sorted;
   for (const v1::Run& cell : cells) {
-    const Key key = KeyOf(axes, cell);
+    Key key = KeyOf(axes, cell);
     std::vector<double> place;
     for (size_t i = 0; i < key.size(); ++i) place.push_back(ranks[i].at(key[i]));
-    sorted.emplace(place, key);
+    sorted.emplace(std::move(place), std::move(key));
   }
   std::vector<Key> keys;
-  for (auto& [place, key] : sorted) keys.push_back(std::move(key));
+  for (const auto& [place, key] : sorted) keys.push_back(key);
   return keys;
 }
 
@@ -317,8 +318,9 @@ class Table {
   void AddNames(const Key& column, const PivotValue& value, Names* names) const {
     Names of_value = ValueNames(value);
     if (pivot_.relative_to) {
-      const std::string& name = value.name;
-      of_value = {name + "_ratio", name + "_ratio_low", name + "_ratio_high"};
+      // Of times the base is over the cell: a ratio would be read the other way round.
+      const std::string name = value.name + (IsTime(value) ? "_speedup" : "_ratio");
+      of_value = {name, name + "_low", name + "_high"};
     }
     const std::string key = KeyName(pivot_.columns, column);
     for (const std::string& name : of_value) {
@@ -350,7 +352,8 @@ class Table {
     std::vector<Value> values;
     for (const std::string& part : row) {
       const auto number = ReadNumber<uint64_t>(part);
-      values.push_back(number ? Value(*number) : Value(part));
+      const bool is_as_written = number && std::to_string(*number) == part;
+      values.push_back(is_as_written ? Value(*number) : Value(part));
     }
     for (const Key& column : columns_) {
       for (const PivotValue& value : pivot_.values) {

@@ -44,6 +44,11 @@ std::string Attention(const v1::Run& run) { return SubjectOf(run).attention; }
 std::string Optimizer(const v1::Run& run) { return SubjectOf(run).optimizer; }
 std::string Device(const v1::Run& run) { return run.device(); }
 std::string Timing(const v1::Run& run) { return std::string(Word(run.plan().timing())); }
+std::string ExecutionWord(const v1::Run& run) {
+  const v1::Execution execution = run.plan().execution();
+  return std::string(
+      Word(execution == v1::EXECUTION_UNSPECIFIED ? v1::EXECUTION_EAGER : execution));
+}
 std::string Warmup(const v1::Run& run) { return std::to_string(run.plan().warmup_steps()); }
 
 // Of axes with equally many values the first becomes x.
@@ -57,6 +62,7 @@ constexpr Axis kAxes[] = {
     {"optimizer", "optimizer", "", false, Optimizer},
     {"pass", "pass", "", false, Pass},
     {"timing", "timing", "", false, Timing},
+    {"execution", "execution", "", false, ExecutionWord},
     {"device", "device", "", false, Device},
 };
 
@@ -373,6 +379,9 @@ class Builder {
     for (PlotLine& line : result_.plot.lines) {
       std::stable_sort(line.points.begin(), line.points.end(),
                        [](const PlotPoint& a, const PlotPoint& b) { return a.x < b.x; });
+      for (size_t i = 1; i < line.points.size(); ++i) {
+        if (line.points[i].x == line.points[i - 1].x) ++above_another_;
+      }
     }
   }
 
@@ -394,8 +403,19 @@ class Builder {
     return is_one_size ? CaptionWithModel(drawn) : Caption(drawn);
   }
 
+  // Jobs that were run twice, or differ in a label alone.
+  std::string OverlapNote() const {
+    if (above_another_ == 0) return "";
+    return fmt::format(
+        "{} stand{} on a line above or below another with the same x: nothing that "
+        "is drawn tells them apart; narrow with a filter",
+        above_another_ == 1 ? "1 mark" : fmt::format("{} marks", above_another_),
+        above_another_ == 1 ? "s" : "");
+  }
+
   void AddNotes() {
     Lines notes;
+    if (std::string overlap = OverlapNote(); !overlap.empty()) notes.push_back(std::move(overlap));
     for (const std::string& row : missing_) notes.push_back("not drawn: " + row);
     for (const size_t row : drawn_) {
       const std::string name = NameOf(rows_[row], varying_traits_);
@@ -424,6 +444,7 @@ class Builder {
   Bars bars_;
   std::vector<size_t> drawn_;  // of the rows
   Lines missing_;
+  size_t above_another_ = 0;
   RunPlot result_;
 };
 

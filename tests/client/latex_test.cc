@@ -94,7 +94,8 @@ TEST(Latex, IsTextWhateverItIsMadeOf) {
       {"a < b > c | d", "a \\textless{} b \\textgreater{} c \\textbar{} d"},
       {"[1] *", "{[}1{]} {*}"},
       {"a -- b --- c ''", "a -{}- b -{}-{}- c '{}'"},
-      {"?`\"", "?\\textasciigrave{}\\textquotedbl{}"},
+      // \textquotedbl would be an error in OT1, the usual encoding.
+      {"?`\"", "?\\textasciigrave{}\\symbol{34}"},
       {"a\n%b", "a\\textbackslash{}n\\%b"},
       {"5 µs × 2 °C …",
        "5 \\ensuremath{\\mu}s \\ensuremath{\\times} 2 \\ensuremath{^\\circ}C \\ldots{}"},

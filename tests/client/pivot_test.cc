@@ -293,7 +293,20 @@ TEST(PivotRows, ArePlainNumbersForPrograms) {
               HasSubstr("\"size\":\"medium\",\"step_median_ms[precision=fp32]\":null"));
   EXPECT_THAT(
       TableOf(cells, "rows=size,columns=precision", "precision=fp32", format::kCsv),
-      HasSubstr("step_median_ratio[precision=bf16],step_median_ratio_low[precision=bf16],"));
+      HasSubstr("step_median_speedup[precision=bf16],step_median_speedup_low[precision=bf16],"));
+  EXPECT_THAT(
+      TableOf(cells, "rows=size,columns=precision,value=tokens", "precision=fp32", format::kCsv),
+      HasSubstr("tokens_ratio[precision=bf16],tokens_ratio_low[precision=bf16],"));
+}
+
+TEST(PivotRows, AreOneForEachLabelHoweverItIsWritten) {
+  std::vector<v1::Run> cells;
+  for (const char* seed : {"1", "01", "2"}) {
+    v1::Run& cell = cells.emplace_back(Cell(cells.size() + 1, "small", 64, 100 + cells.size()));
+    (*cell.mutable_labels())["seed"] = seed;
+  }
+  EXPECT_EQ(TableOf(cells, "rows=label:seed", {}, format::kCsv),
+            "label:seed,step_median_ms\n01,101\n1,100\n2,102\n");
 }
 
 }  // namespace

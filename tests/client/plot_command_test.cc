@@ -76,6 +76,29 @@ std::vector<std::string> TickLabels(const RunPlot& drawing) {
   return labels;
 }
 
+TEST(PlotLines, OfEagerAndOfReplayedStepsAreTwo) {
+  std::vector<v1::Run> cells = Cells();
+  cells.resize(3);
+  for (int i = 0; i < 3; ++i) {
+    v1::Run replayed = cells[static_cast<size_t>(i)];
+    replayed.mutable_plan()->set_execution(v1::EXECUTION_CUDA_GRAPH);
+    cells.push_back(replayed);
+  }
+  const RunPlot drawing = Plotted(cells);
+  ASSERT_EQ(drawing.plot.lines.size(), 2U);
+  EXPECT_EQ(drawing.plot.lines[0].name, "eager");
+  EXPECT_EQ(drawing.plot.lines[1].points.size(), 3U);
+  EXPECT_THAT(drawing.notes, IsEmpty());
+}
+
+TEST(PlotNotes, SayThatMarksAreOfTheSamePlace) {
+  std::vector<v1::Run> cells = Cells();
+  cells.push_back(cells.front());
+  SetPhase(300, 30, cells.back().mutable_step());
+  EXPECT_THAT(Plotted(cells).notes,
+              ElementsAre(StartsWith("1 mark stands on a line above or below another")));
+}
+
 TEST(RunPlot, DrawsALineForEachValueOfWhatElseVaries) {
   PlotWords words;
   words.title = "speed";
@@ -227,12 +250,13 @@ TEST(RunPlot, RefusesOtherWords) {
             "--y is colour, must be a column with numbers, such as step_median, tokens_per_s, "
             "peak_allocated (export --format csv shows all)");
   EXPECT_THAT(error_of({.y = "device"}), StartsWith("--y is device, must be"));
-  EXPECT_EQ(error_of({.x = "colour"}),
-            "--x is colour, must be one of context, batch, warmup, size, precision, attention, "
-            "optimizer, pass, timing, device, or a column with numbers, such as parameters");
+  EXPECT_EQ(
+      error_of({.x = "colour"}),
+      "--x is colour, must be one of context, batch, warmup, size, precision, attention, "
+      "optimizer, pass, timing, execution, device, or a column with numbers, such as parameters");
   EXPECT_EQ(error_of({.by = "step_median"}),
             "--by is step_median, must be one of context, batch, warmup, size, precision, "
-            "attention, optimizer, pass, timing, device");
+            "attention, optimizer, pass, timing, execution, device");
   EXPECT_EQ(error_of({.x = "size", .by = "size"}), "--by is size, as --x, must be another axis");
   EXPECT_EQ(error_of({.x = "parameters", .y = "mfu", .by = "device"}), "");
 }
