@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "client/address.h"
@@ -16,9 +17,13 @@ namespace {
 
 // What somebody else types for the same: the daemon is where it is.
 std::vector<std::string> WithoutAddress(std::vector<std::string> words) {
-  const auto flag = std::find(words.begin(), words.end(), "--address");
-  if (flag != words.end())
-    words.erase(flag, flag + std::min<std::ptrdiff_t>(2, words.end() - flag));
+  constexpr std::string_view kFlag = "--address";
+  for (auto word = words.begin(); word != words.end(); ++word) {
+    const bool is_joined = word->rfind(std::string(kFlag) + "=", 0) == 0;
+    if (*word != kFlag && !is_joined) continue;
+    words.erase(word, word + std::min<std::ptrdiff_t>(is_joined ? 1 : 2, words.end() - word));
+    break;
+  }
   return words;
 }
 

@@ -68,11 +68,16 @@ v1::JobSpec Again(const v1::Job& job) {
   return spec;
 }
 
-// The plan is A's, unless the timing is what is compared.
+// How long it is measured is as for A. How the steps run is what is compared, and B's own; so is
+// the timing where it is the axis.
 void TakePlan(const v1::JobSpec& a, const std::string& by, v1::JobSpec* b) {
-  const v1::Timing timing = b->plan().timing();
-  *b->mutable_plan() = a.plan();
-  if (by == "timing") b->mutable_plan()->set_timing(timing);
+  const v1::Plan own = b->plan();
+  v1::Plan& plan = *b->mutable_plan();
+  plan = a.plan();
+  plan.set_execution(own.execution());
+  plan.clear_memory_fraction();
+  if (own.has_memory_fraction()) plan.set_memory_fraction(own.memory_fraction());
+  if (by == "timing") plan.set_timing(own.timing());
 }
 
 template <typename Enum>

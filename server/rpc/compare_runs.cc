@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "server/measure/launch_runs.h"
 #include "server/rpc/job_choice.h"
 #include "server/rpc/text_check.h"
 #include "storage/environments.h"
@@ -75,6 +77,39 @@ v1::RunFilter FilterOf(const v1::CompareRunsRequest& request, Side side) {
   return filter;
 }
 
+// Runs come by job: adds those of one job when the next one begins, without what was declared
+// invalid and what such a result leaves of its launch.
+class ByJob {
+ public:
+  ByJob(const v1::RunFilter& filter, Side side, measure::ComparedRuns* collected)
+      : keeps_all_(filter.include_invalid()), side_(side), collected_(collected) {
+    if (filter.selector().all()) return;
+    named_.insert(filter.selector().run_ids().begin(), filter.selector().run_ids().end());
+  }
+
+  absl::Status Take(const v1::Run& run) {
+    absl::Status status;
+    if (!runs_.empty() && runs_.back().job_id() != run.job_id()) status = Flush();
+    runs_.push_back(run);
+    return status;
+  }
+  absl::Status Flush() {
+    std::vector<v1::Run> runs = std::exchange(runs_, {});
+    if (!keeps_all_) runs = measure::ValidRuns(std::move(runs), named_);
+    for (const v1::Run& run : runs) {
+      if (absl::Status added = collected_->Add(side_, run); !added.ok()) return added;
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const bool keeps_all_;
+  std::set<std::string> named_;
+  const Side side_;
+  measure::ComparedRuns* const collected_;
+  std::vector<v1::Run> runs_;
+};
+
 measure::CellSetting SettingOf(const v1::CompareRunsRequest& request) {
   measure::CellSetting setting;
   if (request.min_effect() != 0) setting.compare.min_effect = request.min_effect();
@@ -91,20 +126,22 @@ measure::CellSetting SettingOf(const v1::CompareRunsRequest& request) {
 absl::Status CompareRuns::Collect(const storage::Caller& caller,
                                   const v1::CompareRunsRequest& request, Side side,
                                   measure::ComparedRuns* collected, uint64_t* unreadable) const {
-  const v1::RunFilter filter = FilterOf(request, side);
+  v1::RunFilter filter = FilterOf(request, side);
   const auto selected = ChosenOrAll(*jobs_, caller, filter.selector());
   if (!selected.ok()) return selected.status();
-  return runs_->Export(
+  ByJob by_job(filter, side, collected);
+  // As in a cell of an export: else a try before the invalid result would be the launch.
+  filter.set_include_invalid(true);
+  absl::Status status = runs_->Export(
       filter, *selected, /*with_unfinished=*/false,
       [&](const storage::RunRows& runs) {
-        absl::Status status;
         for (const v1::Run& run : runs) {
-          status.Update(collected->Add(side, run));
-          if (!status.ok()) break;
+          if (absl::Status taken = by_job.Take(run); !taken.ok()) return taken;
         }
-        return status;
+        return absl::OkStatus();
       },
       unreadable);
+  return status.ok() ? by_job.Flush() : status;
 }
 
 absl::StatusOr<measure::ComparedRuns> CompareRuns::CollectAll(const storage::Caller& caller,

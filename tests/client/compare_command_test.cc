@@ -362,6 +362,34 @@ TEST_F(CompareCommand, UntilDecidedByAnAxisRunsASharedAOnce) {
   EXPECT_FALSE(last.has_b());
 }
 
+TEST_F(CompareCommand, UntilDecidedKeepsHowTheStepsOfBRun) {
+  v1::ComparedCell cell = CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE);
+  v1::EnvironmentChange* change = cell.add_also_differs();
+  change->set_name("execution");
+  change->set_before("eager");
+  change->set_after("cuda-graph");
+  DecideAtLook(1, cell, v1::COMPARE_VERDICT_FASTER);
+  service_.on_get_job = [](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
+    *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_SUCCEEDED);
+    response->mutable_job()->set_device("gpu0");
+    if (request.job_id() == 17) return grpc::Status::OK;
+    v1::Plan* plan = response->mutable_job()->mutable_spec()->mutable_plan();
+    plan->set_execution(v1::EXECUTION_CUDA_GRAPH);
+    plan->set_memory_fraction(0.5);
+    plan->set_measure_steps(99);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"compare", "17", "18", "--until-decided"}), 0) << err_.str();
+  ASSERT_EQ(service_.submits().size(), 1u);
+  const v1::SubmitJobsRequest submit = service_.submits()[0];
+  ASSERT_EQ(submit.jobs_size(), 2);
+  EXPECT_NE(submit.jobs(0).plan().execution(), v1::EXECUTION_CUDA_GRAPH);
+  EXPECT_FALSE(submit.jobs(0).plan().has_memory_fraction());
+  EXPECT_EQ(submit.jobs(1).plan().execution(), v1::EXECUTION_CUDA_GRAPH);
+  EXPECT_EQ(submit.jobs(1).plan().memory_fraction(), 0.5);
+  EXPECT_EQ(submit.jobs(1).plan().measure_steps(), submit.jobs(0).plan().measure_steps());
+}
+
 TEST_F(CompareCommand, UntilDecidedRunsACellThatOneSideNeverRan) {
   v1::ComparedCell only_b = CellOf(18, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE);
   only_b.clear_a();

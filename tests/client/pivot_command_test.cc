@@ -1,6 +1,7 @@
 // What `export` does with chosen settings, columns and captions.
 #include <gmock/gmock.h>
 
+#include "client/program.h"
 #include "tests/client/commands_fixture.h"
 #include "tests/client/made_up_runs.h"
 
@@ -39,6 +40,11 @@ TEST_F(Commands, ExportSaysInAPaperWhatTheNumbersComeFrom) {
   EXPECT_EQ(Program({"export", "--format", "typst"}), 0) << err_.str();
   EXPECT_THAT(out_.str(),
               StartsWith("// runs: 17.1, 18.1\n// made by: torchlap export --format typst\n"));
+  out_.str("");
+  EXPECT_EQ(
+      RunProgram({"export", "--format", "typst", "--address=" + service_.address()}, console_), 0)
+      << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("// made by: torchlap export --format typst\n"));
 }
 
 TEST_F(Commands, ExportOfCellsThatShareAPlaceIsRefusedOnOneLine) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proto/words.h"
+#include "storage/run_words.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::rpc {
@@ -43,7 +44,8 @@ class CompareRunsTest : public storage::StoreTest {
     return job;
   }
   void Measure(uint64_t job_id, uint32_t launch, double median_ns,
-               v1::Validity validity = v1::VALIDITY_CLEAN) {
+               v1::Validity validity = v1::VALIDITY_CLEAN,
+               const storage::AfterRun& after = storage::LaunchDone()) {
     storage::FinishedRun finished = storage::Ended(Start(job_id, launch));
     const v1::Precision precision = finished.run.workload().transformer_lm().precision();
     finished.run.set_workload_hash(finished.run.workload_hash() + "-" +
@@ -55,7 +57,7 @@ class CompareRunsTest : public storage::StoreTest {
     finished.environment.emplace();
     finished.environment->set_environment_hash(driver_);
     finished.environment->set_driver_version(driver_);
-    Finish(finished, storage::LaunchDone());
+    Finish(finished, after);
   }
 
   v1::CompareRunsResponse Ask(const v1::CompareRunsRequest& request) {
@@ -159,6 +161,28 @@ TEST_F(CompareRunsTest, ContaminatedLaunchesAreCountedAlsoWhereTheFilterLeavesTh
   request.mutable_b()->clear_exclude_contaminated();
   request.set_include_contaminated(true);
   EXPECT_EQ(Ask(request).cells(0).b().launches(), 2U);
+}
+
+// The contaminated try before it was not good enough to stay.
+TEST_F(CompareRunsTest, OfALaunchWhoseResultIsInvalidNothingIsCompared) {
+  const uint64_t a = Sweep({{v1::PRECISION_FP32, 1e8}});
+  const storage::Submitted b = Submit({JobOf(v1::PRECISION_FP32, 2)});
+  Measure(b.job_ids[0], 0, 5e8, v1::VALIDITY_CONTAMINATED, storage::TryAgain(4, 256));
+  Measure(b.job_ids[0], 0, 1e8);
+  Measure(b.job_ids[0], 1, 1e8);
+  v1::CompareRunsRequest request = Sweeps(a, b.sweep_id);
+  request.set_include_contaminated(true);
+  EXPECT_THAT(Ask(request).cells(0).b().run_ids(), ElementsAre("2.2", "2.3"));
+  v1::RunFilter result;
+  result.mutable_selector()->add_run_ids("2.2");
+  ASSERT_TRUE(storage::RunWords(database_.get()).Invalidate(result, {}, "fan", ann_).ok());
+  EXPECT_THAT(Ask(request).cells(0).b().run_ids(), ElementsAre("2.3"));
+  request.mutable_b()->set_include_invalid(true);
+  EXPECT_THAT(Ask(request).cells(0).b().run_ids(), ElementsAre("2.2", "2.3"));
+  request.mutable_b()->clear_include_invalid();
+  request.mutable_b()->mutable_selector()->Clear();
+  request.mutable_b()->mutable_selector()->add_run_ids("2.2");
+  EXPECT_THAT(Ask(request).cells(0).b().run_ids(), ElementsAre("2.2")) << "by its own name";
 }
 
 TEST_F(CompareRunsTest, LaunchesBeforeATimeAreLeftOut) {
