@@ -268,6 +268,7 @@ std::vector<Block> BlocksOf(const Comparison& comparison) {
   std::vector<Block> blocks = {SideLines(comparison)};
   Table table = TableOf(comparison);
   const bool has_reasons = table.wording == Wording::kFull;
+  table.grid.key = SideLines(comparison);
   blocks.emplace_back(std::move(table.grid));
   if (!table.gone.empty()) {
     blocks.emplace_back(Wrapped("--format csv also has:", table.gone, kWidth));

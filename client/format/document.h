@@ -26,6 +26,8 @@ struct Grid {
   std::string in_short = {};
   // What a text calls the table, `tab:speed`, where it can refer to it; may be empty.
   std::string reference = {};
+  // What its titles mean, for texts that show the table without the lines above it.
+  std::vector<std::string> key = {};
 };
 
 using Lines = std::vector<std::string>;

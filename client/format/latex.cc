@@ -264,6 +264,7 @@ class BlockWriter {
     if (!grid.reference.empty()) *text_ += "  \\label{" + grid.reference + "}\n";
     *text_ += TabularText(grid);
     is_open_ = true;
+    (*this)(grid.key);
   }
 
   void operator()(const Lines& lines) {

@@ -483,6 +483,7 @@ LineChart TrendLine(const v1::TrendSeries& series) {
     chart.points.push_back(place);
   }
   for (const v1::TrendStep& step : series.steps()) {
+    if (step.before_ns() <= 0) continue;
     chart.steps.push_back(
         {step.point() + 0.5, SignedPercent(step.after_ns() / step.before_ns() - 1)});
   }

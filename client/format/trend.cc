@@ -99,7 +99,11 @@ std::vector<Block> SeriesBlocks(const v1::TrendSeries& series, uint32_t method_v
                                 const TrendView& view) {
   std::vector<Block> blocks = {Lines{CaptionWithModel({series.subject()})}};
   if (view.plot) blocks.emplace_back(Drawing{DrawPlot(TrendPlot(series, view), *view.plot)});
-  if (!series.steps().empty()) blocks.emplace_back(StepGrid(series));
+  if (!series.steps().empty()) {
+    Grid steps = StepGrid(series);
+    steps.key = {CaptionWithModel({series.subject()})};
+    blocks.emplace_back(std::move(steps));
+  }
   Lines lines = {SummaryLine(series, method_version)};
   if (std::string baseline = BaselineLine(series); !baseline.empty()) lines.push_back(baseline);
   blocks.emplace_back(std::move(lines));

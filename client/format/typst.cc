@@ -73,6 +73,7 @@ class BlockWriter {
     end_ = "  ),\n  kind: table,\n";
     if (!grid.caption.empty()) end_ += "  caption: " + AsLiteral(grid.caption) + ",\n";
     end_ += grid.reference.empty() ? ")\n" : fmt::format(") <{}>\n", grid.reference);
+    (*this)(grid.key);
   }
 
   void operator()(const Lines& lines) {

@@ -391,6 +391,17 @@ TEST(CompareMarkdown, HasTheTableAndTheNotesApart) {
   EXPECT_THAT(text, HasSubstr("\n\nalso differs: driver 580.1 -> 580.9\n"));
 }
 
+TEST(CompareInAPaper, SaysBelowTheTableWhichSideIsWhich) {
+  const format::Document document =
+      format::ShowComparison(Of({CellWith(256, v1::COMPARE_VERDICT_FASTER, 0.87)}));
+  const std::string latex = Printed(format::kLatex, document);
+  EXPECT_THAT(latex.substr(latex.find("\\end{tabular}")),
+              HasSubstr("A: sweep:3, B: sweep:4\\par}\n"));
+  EXPECT_THAT(latex, HasSubstr("\\footnotesize ratio is B/A with its 95 \\% interval;"));
+  EXPECT_THAT(Printed(format::kTypst, document),
+              HasSubstr("    text(size: 0.8em, \"A: sweep:3, B: sweep:4\"),\n"));
+}
+
 std::string Failing(const v1::ComparedCell& cell, const format::FailOn& fail_on) {
   return FailWords(Of({cell}), fail_on);
 }
