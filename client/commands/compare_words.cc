@@ -156,6 +156,10 @@ absl::StatusOr<CompareWords> ParseCompare(const CompareOptions& options, int64_t
        SetMinEffect(options.min_effect, &words), SetPhases(options.phase, &words),
        SetFailOn(options.fail_on, &words.fail_on), SetMaxLaunches(options, &words)});
   if (!status.ok()) return status;
+  if (options.include_contaminated && options.filter.exclude_contaminated) {
+    return Invalid(
+        "--include-contaminated and --exclude-contaminated are both given, must be one of them");
+  }
   words.request.set_include_contaminated(options.include_contaminated);
   return words;
 }

@@ -57,6 +57,10 @@ absl::StatusOr<v1::GetTrendRequest> BuildRequest(const TrendOptions& options) {
         "trend needs a selection or filters, such as: torchlap trend --model-size small --since "
         "30d (all: everything)");
   }
+  if (options.include_contaminated && options.filter.exclude_contaminated) {
+    return Invalid(
+        "--include-contaminated and --exclude-contaminated are both given, must be one of them");
+  }
   request.set_phase(phase);
   request.set_min_effect(min_effect.share);
   request.set_learn_min_effect(min_effect.learned);

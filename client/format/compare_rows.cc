@@ -34,7 +34,7 @@ constexpr std::array<std::string_view, 18> kCellColumns = {"device",
                                                            "workload_hash",
                                                            "series_key"};
 
-constexpr std::array<const char*, 22> kOwnColumns = {"by",
+constexpr std::array<const char*, 23> kOwnColumns = {"by",
                                                      "a_value",
                                                      "b_value",
                                                      "phase",
@@ -55,7 +55,8 @@ constexpr std::array<const char*, 22> kOwnColumns = {"by",
                                                      "min_effect",
                                                      "a_run_ids",
                                                      "b_run_ids",
-                                                     "also_differs"};
+                                                     "also_differs",
+                                                     "interval_confidence"};
 
 std::vector<RunColumn> CellColumns() {
   std::vector<RunColumn> columns;
@@ -113,28 +114,30 @@ void AppendOwn(const ComparedRow& row, const std::string& by, std::vector<Value>
   const v1::ComparedPhase& phase = is_known ? *row.phase : v1::ComparedPhase::default_instance();
   Value to_decide;
   if (phase.has_launches_to_decide()) to_decide = uint64_t{phase.launches_to_decide()};
-  for (Value& value : std::vector<Value>{TextValue(by),
-                                         TextValue(cell.a().value()),
-                                         TextValue(cell.b().value()),
-                                         PhaseValue(row.phase),
-                                         NumberIf(is_known, phase.a_ns() / 1e6),
-                                         NumberIf(is_known, phase.b_ns() / 1e6),
-                                         NumberIf(is_known, phase.ratio()),
-                                         NumberIf(phase.has_low(), phase.low()),
-                                         NumberIf(phase.has_high(), phase.high()),
-                                         VerdictValue(row.phase),
-                                         ReasonValue(row),
-                                         NumberIf(phase.has_p(), phase.p()),
-                                         NumberIf(phase.has_p_adjusted(), phase.p_adjusted()),
-                                         uint64_t{cell.a().launches()},
-                                         uint64_t{cell.b().launches()},
-                                         uint64_t{cell.a().contaminated_launches()},
-                                         uint64_t{cell.b().contaminated_launches()},
-                                         to_decide,
-                                         NumberIf(is_known, phase.min_effect()),
-                                         IdsValue(cell.a()),
-                                         IdsValue(cell.b()),
-                                         DifferencesValue(cell)}) {
+  for (Value& value :
+       std::vector<Value>{TextValue(by),
+                          TextValue(cell.a().value()),
+                          TextValue(cell.b().value()),
+                          PhaseValue(row.phase),
+                          NumberIf(is_known, phase.a_ns() / 1e6),
+                          NumberIf(is_known, phase.b_ns() / 1e6),
+                          NumberIf(is_known, phase.ratio()),
+                          NumberIf(phase.has_low(), phase.low()),
+                          NumberIf(phase.has_high(), phase.high()),
+                          VerdictValue(row.phase),
+                          ReasonValue(row),
+                          NumberIf(phase.has_p(), phase.p()),
+                          NumberIf(phase.has_p_adjusted(), phase.p_adjusted()),
+                          uint64_t{cell.a().launches()},
+                          uint64_t{cell.b().launches()},
+                          uint64_t{cell.a().contaminated_launches()},
+                          uint64_t{cell.b().contaminated_launches()},
+                          to_decide,
+                          NumberIf(is_known, phase.min_effect()),
+                          IdsValue(cell.a()),
+                          IdsValue(cell.b()),
+                          DifferencesValue(cell),
+                          NumberIf(phase.has_low(), 1 - row.compared->false_alarm_rate)}) {
     values->push_back(std::move(value));
   }
 }

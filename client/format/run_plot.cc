@@ -305,7 +305,7 @@ class Builder {
     } else {
       ReadXCategories();
     }
-    DropWhere(words_.log_x, x_, "has no place on the x axis");
+    DropWhere(result_.plot.x.is_log, x_, "has no place on the x axis");
   }
 
   void ReadXColumn() {
@@ -415,6 +415,10 @@ class Builder {
 
   void AddNotes() {
     Lines notes;
+    if (words_.log_x && !result_.plot.x.is_log) {
+      notes.push_back(
+          fmt::format("not logarithmic: x is {}, whose values are no numbers", x_axis_->name));
+    }
     if (std::string overlap = OverlapNote(); !overlap.empty()) notes.push_back(std::move(overlap));
     for (const std::string& row : missing_) notes.push_back("not drawn: " + row);
     for (const size_t row : drawn_) {
@@ -461,6 +465,11 @@ absl::Status CheckPlotWords(const PlotWords& words) {
     return absl::InvalidArgumentError(
         fmt::format("--x is {}, must be one of {}, or a column with numbers, such as parameters",
                     *words.x, AxisNames()));
+  }
+  const Axis* x = words.x ? FindAxis(*words.x) : nullptr;
+  if (words.log_x && x != nullptr && !x->is_number) {
+    return absl::InvalidArgumentError(
+        fmt::format("--log-x is given and --x is {}, must be numbers, such as context", *words.x));
   }
   if (words.by && FindAxis(*words.by) == nullptr) {
     return absl::InvalidArgumentError(

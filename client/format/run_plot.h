@@ -24,7 +24,7 @@ struct PlotWords {
   std::optional<std::string> title = {};
 };
 
-// INVALID_ARGUMENT: a word that is none of those, or `by` is `x`.
+// INVALID_ARGUMENT: a word that is none of those, `by` is `x`, or log_x where `x` has no numbers.
 absl::Status CheckPlotWords(const PlotWords& words);
 
 struct RunPlot {

@@ -184,6 +184,8 @@ TEST_F(CompareCommand, WrongWordsAreRefusedBeforeItConnects) {
        "--max-launches is 1, must be 2 to "
        "1000\n"},
       {{"1", "2", "--until-decided", "--max-launches", "x"}, "--max-launches is x, must be 2 to"},
+      {{"1", "2", "--include-contaminated", "--exclude-contaminated"},
+       "--include-contaminated and --exclude-contaminated are both given, must be one of them\n"},
       {{"1", "2", "--format", "writeup"}, "--format is writeup, must be one of"},
   };
   for (const auto& [words, message] : wrong) {

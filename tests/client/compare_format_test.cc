@@ -370,6 +370,19 @@ TEST(CompareCsv, HasARowWithStableNamesForEachCellAndPhase) {
   EXPECT_THAT(lines[2], HasSubstr(",,,,,,,,,,not comparable,B failed,,,0,0,0,0,,,,,"));
 }
 
+TEST(CompareCsv, HasHowSureItsIntervalsAre) {
+  Comparison comparison =
+      Of({CellWith(256, v1::COMPARE_VERDICT_SAME, 1), CellWith(512, v1::COMPARE_VERDICT_SAME, 1),
+          CellWithout(1024, v1::INCOMPARABLE_ONLY_A)});
+  comparison.cells[1].false_alarm_rate = 0.016;
+  const auto lines = LinesOf(Printed(format::kCsv, format::ShowComparison(comparison)));
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_THAT(lines[0], testing::EndsWith(",also_differs,interval_confidence"));
+  EXPECT_THAT(lines[1], testing::EndsWith(",0.95"));
+  EXPECT_THAT(lines[2], testing::EndsWith(",0.984"));
+  EXPECT_THAT(lines[3], testing::EndsWith(","));
+}
+
 TEST(CompareJson, IsAnArrayOfTheSameRows) {
   const format::Document document =
       format::ShowComparison(Of({CellWith(256, v1::COMPARE_VERDICT_FASTER, 0.875)}));

@@ -242,6 +242,17 @@ TEST(RunPlot, LeavesOutWhatALogarithmicAxisHasNoPlaceFor) {
       ElementsAre("not drawn: small, context 128, fp32: has no place on a logarithmic axis"));
 }
 
+// The first of them stands at 0.
+TEST(RunPlot, LosesNoCategoryToALogarithm) {
+  const RunPlot drawing = Plotted(
+      {Cell("small", 128, v1::PRECISION_FP32, 100), Cell("medium", 128, v1::PRECISION_FP32, 300)},
+      {.log_x = true});
+  EXPECT_THAT(TickLabels(drawing), ElementsAre("small", "medium"));
+  EXPECT_EQ(drawing.plot.lines[0].points.size(), 2U);
+  EXPECT_THAT(drawing.notes,
+              ElementsAre("not logarithmic: x is size, whose values are no numbers"));
+}
+
 TEST(RunPlot, RefusesOtherWords) {
   const auto error_of = [](const PlotWords& words) {
     return std::string(format::CheckPlotWords(words).message());
@@ -259,6 +270,9 @@ TEST(RunPlot, RefusesOtherWords) {
             "attention, optimizer, pass, timing, execution, device");
   EXPECT_EQ(error_of({.x = "size", .by = "size"}), "--by is size, as --x, must be another axis");
   EXPECT_EQ(error_of({.x = "parameters", .y = "mfu", .by = "device"}), "");
+  EXPECT_EQ(error_of({.x = "precision", .log_x = true}),
+            "--log-x is given and --x is precision, must be numbers, such as context");
+  EXPECT_EQ(error_of({.x = "parameters", .log_x = true}), "");
 }
 
 TEST(Gnuplot, ScriptHasDataAxesBarsAndLegend) {

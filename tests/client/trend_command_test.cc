@@ -195,6 +195,10 @@ TEST_F(TrendCommand, RefusesWrongWords) {
   EXPECT_EQ(err_.str(), "torchlap: --fail-on is slower, must be step\n");
   EXPECT_EQ(Program({"trend", "all", "--min-effect", "2"}), 1);
   EXPECT_THAT(err_.str(), StartsWith("torchlap: --min-effect is 2, must be a share"));
+  EXPECT_EQ(Program({"trend", "all", "--include-contaminated", "--exclude-contaminated"}), 1);
+  EXPECT_EQ(err_.str(),
+            "torchlap: --include-contaminated and --exclude-contaminated are both given, must be "
+            "one of them\n");
 }
 
 TEST_F(TrendCommand, FailsOnAStepOnlyWhereItIsAsked) {
