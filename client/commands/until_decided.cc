@@ -140,6 +140,11 @@ class Reruns {
       if (absl::Status status = Look(look); !status.ok()) return status;
       if (result_.exit_code) break;
     }
+    if (without_new_runs_ > 0) {
+      result_.remarks.push_back(
+          fmt::format("no new run was made of {}: what is said of {} is of earlier runs",
+                      Cells(without_new_runs_), without_new_runs_ == 1 ? "it" : "them"));
+    }
     return std::move(result_);
   }
 
@@ -172,6 +177,7 @@ class Reruns {
   size_t twice_the_same_ = 0;  // cells
   size_t not_in_the_job_ = 0;
   size_t not_to_be_run_ = 0;
+  size_t without_new_runs_ = 0;
   UntilDecided result_;
 };
 
@@ -376,8 +382,14 @@ bool Reruns::IsDecided(const v1::ComparedCell& cell) const {
 
 void Reruns::Take(const v1::CompareRunsResponse& response) {
   for (Cell& cell : cells_) {
-    const v1::ComparedCell* found = cell.is_open ? Find(cell, response) : nullptr;
-    if (found == nullptr) continue;
+    if (!cell.is_open) continue;
+    const v1::ComparedCell* found = Find(cell, response);
+    if (found == nullptr) {
+      // Its jobs ended without a run, and would again.
+      cell.is_open = false;
+      ++without_new_runs_;
+      continue;
+    }
     sources_[cell.a].launches = found->a().launches();
     sources_[cell.b].launches = found->b().launches();
     cell.is_open = !IsDecided(*found);

@@ -446,6 +446,19 @@ TEST_F(CompareCommand, UntilDecidedEndsWith2WhereAJobFailed) {
   EXPECT_THAT(out_.str(), HasSubstr("not comparable: B failed"));
 }
 
+TEST_F(CompareCommand, UntilDecidedSaysOfWhichCellsNoNewRunWasMade) {
+  end_ = v1::JOB_STATE_FAILED;
+  AnswerWith([this](const v1::CompareRunsRequest&) {
+    std::vector<v1::ComparedCell> cells;
+    if (requests_.size() == 1) cells = {CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE)};
+    return cells;
+  });
+  EXPECT_EQ(Program({"compare", "17", "18", "--until-decided"}), 2) << err_.str();
+  EXPECT_EQ(service_.submits().size(), 1u) << "they are not submitted again and again";
+  EXPECT_THAT(out_.str(),
+              HasSubstr("no new run was made of 1 cell: what is said of it is of earlier runs\n"));
+}
+
 TEST_F(CompareCommand, UntilDecidedIsDetachedFromByCtrlC) {
   AnswerWith(CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE));
   HoldWatches();
