@@ -55,7 +55,9 @@ std::string RatioText(const v1::ComparedPhase& phase, Wording wording) {
   if (!phase.has_low() || !phase.has_high()) return fmt::format("{:.2f}", phase.ratio());
   const double half_width = (phase.high() - phase.low()) / 2;
   const int decimals = RatioDecimals(half_width);
-  if (wording == Wording::kTerse) {
+  // Of a wide interval the sides are not alike.
+  constexpr double kNarrow = 0.1;
+  if (wording == Wording::kTerse && half_width < kNarrow * phase.ratio()) {
     return fmt::format("{0:.{2}f} ± {1:.{2}f}", phase.ratio(), half_width, decimals);
   }
   return fmt::format("{0:.{3}f} [{1:.{3}f}, {2:.{3}f}]", phase.ratio(), phase.low(), phase.high(),
@@ -223,7 +225,7 @@ Table TableOf(const Comparison& comparison) {
   Table table;
   for (const Wording wording : {Wording::kFull, Wording::kBrief}) {
     table = {GridOf(comparison, wording), wording, {}};
-    table.gone = Drop({"p"}, kWidth, &table.grid);
+    table.gone = Drop({"p", "launches"}, kWidth, &table.grid);
     if (LineWidth(table.grid) <= kWidth) return table;
   }
   table = {GridOf(comparison, Wording::kTerse), Wording::kTerse, {}};

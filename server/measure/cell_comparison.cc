@@ -520,6 +520,20 @@ std::string OldestValue(const std::vector<Group>& groups, const std::vector<std:
   return oldest;
 }
 
+// What a request means that says nothing of the axis, as it is what others are compared with.
+std::string UsualValue(const CompareAxis& axis) {
+  switch (axis.kind) {
+    case CompareAxis::Kind::kPrecision:
+      return std::string(Word(v1::PRECISION_FP32));
+    case CompareAxis::Kind::kAttention:
+      return std::string(Word(v1::ATTENTION_EXPLICIT));
+    case CompareAxis::Kind::kOptimizer:
+      return std::string(Word(v1::OPTIMIZER_COURSE));
+    default:
+      return "";
+  }
+}
+
 std::string Listed(const std::vector<std::string>& values) {
   constexpr size_t kMostListed = 10;
   std::string text;
@@ -529,7 +543,7 @@ std::string Listed(const std::vector<std::string>& values) {
   return values.size() > kMostListed ? text + " ..." : text;
 }
 
-absl::StatusOr<AxisValues> ChooseValues(const std::vector<Group>& groups,
+absl::StatusOr<AxisValues> ChooseValues(const CompareAxis& axis, const std::vector<Group>& groups,
                                         const std::vector<std::string>& values,
                                         const std::string& reference) {
   std::vector<std::string> known;
@@ -545,8 +559,12 @@ absl::StatusOr<AxisValues> ChooseValues(const std::vector<Group>& groups,
                             ", must have two values of what they are compared by");
   }
   AxisValues chosen;
-  chosen.reference = reference.empty() ? OldestValue(groups, values) : reference;
-  const auto at = std::find(known.begin(), known.end(), chosen.reference);
+  chosen.reference = reference.empty() ? UsualValue(axis) : reference;
+  auto at = std::find(known.begin(), known.end(), chosen.reference);
+  if (at == known.end() && reference.empty()) {
+    chosen.reference = OldestValue(groups, values);
+    at = std::find(known.begin(), known.end(), chosen.reference);
+  }
   if (at == known.end()) {
     return absl::InvalidArgumentError("reference is " + reference + ", must be one of " +
                                       Listed(known));
@@ -644,7 +662,7 @@ absl::StatusOr<std::vector<v1::ComparedCell>> ComparedRuns::Compare(
   AxisValues chosen{"", {""}};
   const bool is_by_axis = axis_.kind != Kind::kNone;
   if (is_by_axis) {
-    auto by_axis = ChooseValues(groups_, values, setting.reference);
+    auto by_axis = ChooseValues(axis_, groups_, values, setting.reference);
     if (!by_axis.ok()) return by_axis.status();
     chosen = *std::move(by_axis);
   }

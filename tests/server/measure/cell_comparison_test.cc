@@ -346,7 +346,7 @@ TEST_F(CellComparison, ByAnAxisEachOtherValueMeetsTheReference) {
                                     With(Launches(100.1), v1::PRECISION_TF32);
   const Cells cells = ComparedBy("precision", runs);
   EXPECT_THAT(Outcomes(cells), ElementsAre("faster", "same"));
-  EXPECT_EQ(cells[0].a().value(), "fp32") << "that of the oldest run";
+  EXPECT_EQ(cells[0].a().value(), "fp32");
   EXPECT_EQ(cells[0].b().value(), "bf16");
   EXPECT_EQ(cells[1].a().value(), "fp32");
   EXPECT_EQ(cells[1].b().value(), "tf32");
@@ -354,6 +354,14 @@ TEST_F(CellComparison, ByAnAxisEachOtherValueMeetsTheReference) {
   const Cells turned = ComparedBy("precision", runs);
   EXPECT_THAT(Outcomes(turned), ElementsAre("slower", "slower"));
   EXPECT_EQ(turned[0].a().value(), "bf16");
+}
+
+TEST_F(CellComparison, TheReferenceIsWhatIsUsualOrElseWhatIsOldest) {
+  const std::vector<v1::Run> bf16 = With(Launches(50), v1::PRECISION_BF16);
+  EXPECT_EQ(ComparedBy("precision", bf16 + With(Launches(100), v1::PRECISION_FP32))[0].a().value(),
+            "fp32");
+  EXPECT_EQ(ComparedBy("precision", bf16 + With(Launches(100), v1::PRECISION_FP16))[0].a().value(),
+            "bf16");
 }
 
 TEST_F(CellComparison, ByAnAxisWhatElseIsComputedStaysApart) {
