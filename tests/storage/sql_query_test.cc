@@ -236,6 +236,32 @@ TEST_F(SqlQuery, ReadsNothingButTheViews) {
   }
 }
 
+// What SQLite asks the authorizer for then names no column, and no view.
+TEST_F(SqlQuery, TakesTablesOfWhichNoValueIsUsed) {
+  RunToEnd(MakeJob());
+  for (const char* sql : {
+           "SELECT count(*) FROM runs",
+           "SELECT count(run_id) FROM runs",
+           "SELECT count(user) FROM runs",
+           "SELECT count(*) FROM sweeps",
+           "SELECT count(name) + 1 FROM sweeps",
+           "SELECT count(*) FROM runs, sweeps",
+           "SELECT count(*) FROM (SELECT job_id FROM runs LIMIT 3)",
+           "SELECT EXISTS (SELECT 1 FROM runs WHERE outcome = 'OK')",
+           "WITH a AS (SELECT run_id FROM runs), b AS (SELECT 1) SELECT count(*) FROM a, b",
+           "WITH n AS MATERIALIZED (SELECT run_id FROM runs) SELECT count(*) FROM n",
+           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1) "
+           "SELECT count(*) FROM n",
+       }) {
+    EXPECT_THAT(Rows(sql), ElementsAre("1")) << sql;
+  }
+  for (const char* sql : {"SELECT count(*) FROM runs, sample", "SELECT 1 FROM sqlite_master",
+                          "SELECT 1 FROM runs, label", "SELECT rowid FROM job",
+                          "SELECT count(rowid) FROM runs JOIN job"}) {
+    EXPECT_THAT(Refused(sql), HasSubstr("the query reads ")) << sql;
+  }
+}
+
 // SQLite's authorizer takes the name of a table expression for that of a view.
 TEST_F(SqlQuery, ATableExpressionNamedLikeAViewReadsNoMore) {
   RunToEnd(MakeJob());
