@@ -333,11 +333,47 @@ TEST_F(SqlQuery, CallsNoFunctionThatReachesOut) {
            "SELECT edit('x')",
            "SELECT fts3_tokenizer('simple')",
            "SELECT sqlite_compileoption_get(1)",
+           "SELECT json_patch('{}', '{}')",
        }) {
     EXPECT_TRUE(absl::IsInvalidArgument(Ask(sql).status)) << sql << Ask(sql).status;
   }
   EXPECT_EQ(Refused("SELECT load_extension('/tmp/x.so')"),
             "the query calls load_extension, which is not for queries");
+}
+
+TEST_F(SqlQuery, FunctionsThatAreMadeAnewAnswerAsSqlitesDo) {
+  EXPECT_THAT(
+      Rows("SELECT instr('h\u00e9llo', 'l'), instr('abc', ''), instr('abc', 'd'), instr(1234, 3), "
+           "instr(x'00ff01', x'01'), instr(NULL, 'a'), instr('a', NULL)"),
+      ElementsAre("3 1 0 3 3 NULL NULL"));
+  EXPECT_THAT(Rows("SELECT replace('a-b-c', '-', '+-'), replace('abc', '', 'x'), "
+                   "replace('aaa', 'aa', 'b'), replace(NULL, 'a', 'b'), replace('abc', 'c', '')"),
+              ElementsAre("a+-b+-c abc ba NULL ab"));
+  EXPECT_THAT(Rows("SELECT trim('xxaxx', 'x'), ltrim('xyax', 'yx'), rtrim('axyx', 'xy'), "
+                   "trim('\u00e9a\u00e9', '\u00e9'), length(trim('xx', 'x')), trim('  a '), "
+                   "trim(NULL, 'x'), trim('axa', '')"),
+              ElementsAre("a ax a a 0 a NULL axa"));
+  EXPECT_THAT(Rows("SELECT 'Torch' LIKE 't%H', 'torch' LIKE '_orch', 'torch' LIKE 'orch', "
+                   "NULL LIKE 'a', '10%' LIKE '10!%' ESCAPE '!', '100' LIKE '10!%' ESCAPE '!', "
+                   "x'61' LIKE 'a', 'Torch' GLOB 'T*[a-h]', 'Torch' GLOB 't*', 'a' NOT LIKE 'b'"),
+              ElementsAre("1 1 0 NULL 1 0 0 1 0 1"));
+  EXPECT_THAT(Refused("SELECT 'a' LIKE 'b' ESCAPE 'cd'"), HasSubstr("ESCAPE must be one ASCII"));
+  EXPECT_THAT(Refused("SELECT 'a' LIKE 'b' ESCAPE '%'"), HasSubstr("ESCAPE must be one ASCII"));
+}
+
+// SQLite's own take half an hour and more for these, within which nothing ends them.
+TEST_F(SqlQuery, NoFunctionTakesTimeByTheProductOfTwoTexts) {
+  const std::string text = "hex(zeroblob(400000))";
+  const std::string part = "hex(zeroblob(200000))||'1'";
+  EXPECT_THAT(
+      Rows("SELECT instr(" + text + ", " + part + "), length(replace(" + text + ", " + part +
+           ", 'x')), length(trim(" + text + ", replace(" + text + ", '0', '1')||'0'))"),
+      ElementsAre("0 800000 0"));
+  const std::string zeros(900, '0');
+  EXPECT_THAT(Refused("SELECT " + text + " LIKE '%" + zeros + "1'"), HasSubstr("too long a text"));
+  EXPECT_THAT(Refused("SELECT " + text + " GLOB '*" + zeros + "1'"), HasSubstr("too long a text"));
+  EXPECT_THAT(Refused("SELECT 'a' LIKE hex(zeroblob(501))"), HasSubstr("more than 1000 bytes"));
+  EXPECT_THAT(Rows("SELECT " + text + " LIKE '%1%'"), ElementsAre("0"));
 }
 
 TEST_F(SqlQuery, SaysWhereAMistakeIs) {
