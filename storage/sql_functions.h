@@ -12,8 +12,8 @@ namespace torchlap::storage {
 // `instr`, `replace`, `trim`, `ltrim` and `rtrim` with two arguments, `like` (the operator, too)
 // and `glob`, on this connection. They answer as SQLite's do, but: LIKE and GLOB fail where the
 // pattern's and the text's bytes multiply to more than 16 Mi, or the pattern has more than 1000;
-// ESCAPE is one ASCII character other than % and _; NULL beside anything is NULL. Each first asks `may_go_on`, which outlives the
-// connection, and fails where it says no. Throws SQLite::Exception.
+// ESCAPE is one ASCII character other than % and _; NULL beside anything is NULL. Each first asks
+// `may_go_on`, which outlives the connection, and fails where it says no. Throws SQLite::Exception.
 void AddBoundedFunctions(SqliteConnection* connection, const std::function<bool()>* may_go_on);
 
 }  // namespace torchlap::storage

@@ -64,7 +64,7 @@ absl::Status QuerySql::Stream(const storage::Caller& caller, const v1::QuerySqlR
   if (!rows.ok()) return rows.status();
   storage::SqlLimits limits = limits_;
   limits.max_rows = *rows;
-  Spool spool(database_->file().parent_path());
+  Spool spool(database_->file().parent_path(), &room_);
   absl::Status kept;
   {
     const Turn turn(&running_);

@@ -60,8 +60,20 @@ absl::Status Spool::Put(const google::protobuf::MessageLite& message) {
   return Store(bytes);
 }
 
+bool Spool::TakeRoom(uint64_t bytes) {
+  if (room_ == nullptr) return true;
+  taken_ += bytes;
+  return (room_->bytes += bytes) <= room_->most;
+}
+
 // Its length goes before it.
 absl::Status Spool::Store(const std::string& bytes) {
+  if (!TakeRoom(sizeof(uint64_t) + bytes.size())) {
+    return absl::ResourceExhaustedError(
+        fmt::format("the results that wait for their readers have {} MiB; try again when they are "
+                    "read",
+                    room_->most >> 20));
+  }
   if (!file_) {
     file_ = FileDescriptor(::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
     if (!file_) return Failed("keep", folder_, errno);

@@ -4,6 +4,7 @@
 #include <absl/status/status.h>
 #include <google/protobuf/message_lite.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -24,20 +25,38 @@ class Spool {
     uint64_t in_all = uint64_t{256} << 20;
   };
 
-  explicit Spool(std::filesystem::path folder) : Spool(std::move(folder), Limits()) {}
-  Spool(std::filesystem::path folder, Limits limits)
-      : folder_(std::move(folder)), limits_(limits) {}
+  // What several of them have in files together, and may have.
+  struct Room {
+    std::atomic<uint64_t> bytes = 0;
+    const uint64_t most = uint64_t{1} << 30;
+  };
 
-  // RESOURCE_EXHAUSTED: it is more than the limit, or the disk has no room.
+  // `room` outlives it; null: a room of its own.
+  explicit Spool(std::filesystem::path folder, Room* room = nullptr)
+      : Spool(std::move(folder), Limits(), room) {}
+  Spool(std::filesystem::path folder, Limits limits, Room* room = nullptr)
+      : folder_(std::move(folder)), limits_(limits), room_(room) {}
+  ~Spool() {
+    if (room_ != nullptr) room_->bytes -= taken_;
+  }
+  Spool(const Spool&) = delete;
+  Spool& operator=(const Spool&) = delete;
+
+  // RESOURCE_EXHAUSTED: it is more than the limit, others have taken the room, or the disk has
+  // none.
   absl::Status Put(const google::protobuf::MessageLite& message);
   // False: there are no more. INTERNAL: the file cannot be read.
   absl::Status Take(google::protobuf::MessageLite* message, bool* is_there);
 
  private:
   absl::Status Store(const std::string& bytes);
+  // False: there is no such room.
+  bool TakeRoom(uint64_t bytes);
 
   const std::filesystem::path folder_;
   const Limits limits_;
+  Room* const room_;
+  uint64_t taken_ = 0;  // of the room
   std::deque<std::string> first_;
   size_t bytes_in_memory_ = 0;
   FileDescriptor file_;

@@ -203,6 +203,19 @@ TEST_F(SpoolTest, GivesBackWhatWasPutInInOrderFromMemoryAndFile) {
   EXPECT_FALSE(is_there);
 }
 
+TEST_F(SpoolTest, SeveralHaveOneRoomAndGiveItBack) {
+  Spool::Room room = {.most = 5000};
+  const Spool::Limits limits = {.in_memory = 10, .in_all = 1'000'000};
+  Spool first(folder_.path(), limits, &room);
+  EXPECT_TRUE(first.Put(Part(1, 2000)).ok());
+  {
+    Spool second(folder_.path(), limits, &room);
+    EXPECT_TRUE(second.Put(Part(2, 2000)).ok());
+    EXPECT_TRUE(absl::IsResourceExhausted(second.Put(Part(3, 2000))));
+  }
+  EXPECT_TRUE(first.Put(Part(4, 2000)).ok());
+}
+
 TEST_F(SpoolTest, RefusesWhatIsMoreThanItMayKeep) {
   Spool spool(folder_.path(), {.in_memory = 1000, .in_all = 5000});
   EXPECT_TRUE(spool.Put(Part(1, 4000)).ok());
