@@ -129,7 +129,8 @@ Page Deletable(SQLite::Database& database, const std::vector<RunPlace>& places, 
 }
 
 // What the finished runs of some jobs (?) have in run_rollup, as AddToRollup of
-// job_store_finish.cc has put it there: a row a group, and the same columns.
+// job_store_finish.cc has put it there: a row a group, and the same columns. A window, as a look
+// for each run's later ones reads all runs of a job for each: 20 s for 10,000.
 std::string ShareOfJobs() {
   std::vector<std::string> sums;
   for (const char* phase : kPhases) {
@@ -141,9 +142,8 @@ std::string ShareOfJobs() {
       "SELECT ifnull(workload_id, 0) AS workload_id, ifnull(timing, 0) AS timing, "
       "ifnull(purpose, 0) AS purpose, outcome, ifnull(validity, 0) AS validity, count(*) AS runs, ",
       absl::StrJoin(sums, ", "),
-      " FROM (SELECT *, NOT (outcome = 1 AND ifnull(purpose, 0) IN (1, 2) AND EXISTS ("
-      "SELECT 1 FROM run AS later INDEXED BY run_by_job WHERE later.job_id = run.job_id "
-      "AND later.launch = run.launch AND later.outcome = 1 AND later.id > run.id)) AS stands "
+      " FROM (SELECT *, NOT (outcome = 1 AND ifnull(purpose, 0) IN (1, 2) AND id < "
+      "max(iif(outcome = 1, id, 0)) OVER (PARTITION BY job_id, launch)) AS stands "
       "FROM run INDEXED BY run_by_job WHERE ",
       In("job_id"), " AND outcome IS NOT NULL) GROUP BY 1, 2, 3, 4, 5");
 }
