@@ -21,7 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kMiddle[] = ".backup-";
+// No name that a person gives to a copy: what begins so is removed.
+constexpr char kMiddle[] = ".unfinished-copy-";
 // Beside the copy: what others write meanwhile.
 constexpr uint64_t kRoomForOthers = uint64_t{64} << 20;
 

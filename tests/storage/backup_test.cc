@@ -85,13 +85,15 @@ TEST_F(Backup, WhatCannotBeCopiedLeavesNothing) {
 }
 
 TEST_F(Backup, UnfinishedCopiesAreRemovedAndNothingElse) {
-  for (const char* name : {"torchlap.db.backup-Ab12Cd", "torchlap.db.backup-Ab12Cd-journal",
-                           "torchlap.db.before-v5", "other.db.backup-Ab12Cd"}) {
+  for (const char* name :
+       {"torchlap.db.unfinished-copy-Ab12Cd", "torchlap.db.unfinished-copy-Ab12Cd-journal",
+        "torchlap.db.before-v5", "torchlap.db.backup-2026", "other.db.unfinished-copy-Ab12Cd"}) {
     std::ofstream(folder_.path() / name) << "x";
   }
   RemoveUnfinishedCopies(file_);
   EXPECT_THAT(Others(),
-              testing::UnorderedElementsAre("torchlap.db.before-v5", "other.db.backup-Ab12Cd"));
+              testing::UnorderedElementsAre("torchlap.db.before-v5", "torchlap.db.backup-2026",
+                                            "other.db.unfinished-copy-Ab12Cd"));
   RemoveUnfinishedCopies(folder_.path() / "no-folder" / "torchlap.db");
 }
 
