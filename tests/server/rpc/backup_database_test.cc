@@ -25,7 +25,8 @@ class BackupDatabaseTest : public storage::StoreTest {
   size_t FilesBesideTheDatabase() {
     size_t files = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
-      files += entry.path().filename().string().find("backup") != std::string::npos ? 1 : 0;
+      files +=
+          entry.path().filename().string().find("unfinished-copy") != std::string::npos ? 1 : 0;
     }
     return files;
   }
