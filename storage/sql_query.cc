@@ -19,6 +19,7 @@
 #include "storage/sql_functions.h"
 #include "storage/sql_text.h"
 #include "storage/sqlite_connection.h"
+#include "storage/sqlite_memory.h"
 #include "storage/sqlite_status.h"
 #include "storage/steps_table.h"
 
@@ -164,14 +165,11 @@ class Authorizer {
   std::string refusal_;
 };
 
-// Ends a query that takes too much.
+// Ends a query that takes too long.
 class Watch {
  public:
   Watch(const SqlLimits& limits, const Clock& clock)
-      : limits_(limits),
-        clock_(clock),
-        deadline_ns_(clock.MonotonicNs() + limits.time_ns),
-        memory_before_(sqlite3_memory_used()) {}
+      : time_ns_(limits.time_ns), clock_(clock), deadline_ns_(clock.MonotonicNs() + time_ns_) {}
 
   // For sqlite3_progress_handler; `self` is a Watch. Not 0: the query is to end.
   static int Ask(void* self) { return static_cast<Watch*>(self)->Look().ok() ? 0 : 1; }
@@ -180,22 +178,17 @@ class Watch {
   const absl::Status& status() const { return status_; }
 
   const absl::Status& Look() {
-    if (!status_.ok()) return status_;
-    if (clock_.MonotonicNs() >= deadline_ns_) {
+    if (status_.ok() && clock_.MonotonicNs() >= deadline_ns_) {
       status_ = absl::DeadlineExceededError(
-          absl::StrCat("the query took longer than ", limits_.time_ns / 1'000'000'000, " s"));
-    } else if (sqlite3_memory_used() - memory_before_ > limits_.memory_bytes) {
-      status_ = absl::ResourceExhaustedError(
-          absl::StrCat("the query needs more than ", limits_.memory_bytes >> 20, " MiB of memory"));
+          absl::StrCat("the query took longer than ", time_ns_ / 1'000'000'000, " s"));
     }
     return status_;
   }
 
  private:
-  const SqlLimits limits_;
+  const int64_t time_ns_;
   const Clock& clock_;
   const int64_t deadline_ns_;
-  const int64_t memory_before_;
   absl::Status status_;
 };
 
@@ -237,7 +230,7 @@ class SqlRun {
     SQLite::Transaction transaction(connection_);
     // From here on nothing but the query is prepared, and what `steps` reads for it.
     sqlite3_set_authorizer(handle(), Authorizer::Ask, &authorizer_);
-    absl::Status status = RunOne(sql);
+    absl::Status status = RunWithinMemory(sql);
     sqlite3_set_authorizer(handle(), nullptr, nullptr);
     sqlite3_progress_handler(handle(), 0, nullptr, nullptr);
     return status;  // the transaction ends with what it began
@@ -247,7 +240,7 @@ class SqlRun {
   sqlite3* handle() { return connection_.getHandle(); }
 
   void SetUp() {
-    connection_.exec("PRAGMA temp_store = FILE");
+    connection_.exec("PRAGMA temp_store = MEMORY");
     connection_.exec("PRAGMA cache_size = -8192");
     connection_.exec("PRAGMA query_only = ON");
     authorizer_.Know(NamesInFile());
@@ -266,6 +259,14 @@ class SqlRun {
     Query query(connection_, Once{"SELECT lower(name) FROM sqlite_schema"});
     while (query.Step()) names.insert(query.Text(0));
     return names;
+  }
+
+  absl::Status RunWithinMemory(const std::string& sql) {
+    const SqliteMemoryLimit memory(limits_.memory_bytes);
+    absl::Status status = RunOne(sql);
+    if (status.ok() || !memory.was_reached()) return status;
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the query needs more than ", limits_.memory_bytes >> 20, " MiB of memory"));
   }
 
   absl::Status RunOne(const std::string& sql) {

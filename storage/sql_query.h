@@ -33,12 +33,12 @@ struct SqlLimits {
 // attaches, sets or begins something, calls a function that reaches out of the query, has
 // parameters; a value is larger than 1 MiB, a row than 8 MiB, the text than 64 KiB, or it has more
 // than 1000 calls of functions. DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED: the time or the memory is
-// over. Both are looked at every 1000 operations of SQLite's machine, and where a function is
+// over. The time is looked at every 1000 operations of SQLite's machine, and where a function is
 // called that may take long; what is one operation works on values of 1 MiB at most, in time that
 // does not grow with the product of two of them (storage/sql_functions.h, which says what LIKE
 // refuses). DATA_LOSS and others as Database::Read. Text that is not UTF-8 comes as a blob. Sorts
-// that are larger than the page cache (8 MiB) go to files in $TMPDIR that have no name: the
-// daemon's memory is everybody's, and 10 s fill no disk. Thread-safe.
+// stay in that memory: in files they would take some GB a second of a disk that is everybody's.
+// Thread-safe.
 absl::Status RunSql(const std::filesystem::path& file, const std::string& sql,
                     const SqlLimits& limits, const Clock& clock,
                     const std::function<bool(v1::QuerySqlResponse)>& take);

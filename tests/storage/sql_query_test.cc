@@ -415,6 +415,30 @@ TEST_F(SqlQuery, TakesNoMoreMemoryThanItMay) {
   EXPECT_TRUE(absl::IsInvalidArgument(Ask(nested).status)) << Ask(nested).status;
 }
 
+// Each table expression has the one before it twice, which SQLite writes out before it runs.
+std::string Doubled(int times) {
+  std::string sql = "WITH t0 AS (SELECT abs(random()) AS a)";
+  for (int i = 1; i <= times; ++i) {
+    sql +=
+        ", t" + std::to_string(i) + " AS (SELECT a + a AS a FROM t" + std::to_string(i - 1) + ")";
+  }
+  return sql + " SELECT a FROM t" + std::to_string(times);
+}
+
+TEST_F(SqlQuery, TakesNoMoreMemoryThanItMayWhileItIsPreparedOrSorts) {
+  EXPECT_TRUE(Ask(Doubled(1)).status.ok());
+  const Result doubled = Ask(Doubled(40), {.memory_bytes = 16 << 20});
+  EXPECT_EQ(doubled.status,
+            absl::ResourceExhaustedError("the query needs more than 16 MiB of memory"));
+  EXPECT_THAT(doubled.parts, IsEmpty());
+  EXPECT_THAT(Rows("SELECT 1"), ElementsAre("1")) << "the limit was that query's";
+  const Result sorted =
+      Ask("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) "
+          "SELECT length(s) FROM (SELECT zeroblob(900000) AS s FROM n ORDER BY random() LIMIT 99)",
+          {.memory_bytes = 16 << 20});
+  EXPECT_TRUE(absl::IsResourceExhausted(sorted.status)) << sorted.status;
+}
+
 TEST_F(SqlQuery, ReadsWhileOthersWriteAndLeavesThemAlone) {
   RunToEnd(MakeJob());
   const absl::Status status =
