@@ -256,8 +256,8 @@ TEST_F(SqlQuery, TakesTablesOfWhichNoValueIsUsed) {
     EXPECT_THAT(Rows(sql), ElementsAre("1")) << sql;
   }
   for (const char* sql : {"SELECT count(*) FROM runs, sample", "SELECT 1 FROM sqlite_master",
-                          "SELECT 1 FROM runs, label", "SELECT rowid FROM job",
-                          "SELECT count(rowid) FROM runs JOIN job"}) {
+                          "SELECT 1 FROM runs, launch", "SELECT rowid FROM job",
+                          "SELECT count(job.rowid) FROM runs JOIN job"}) {
     EXPECT_THAT(Refused(sql), HasSubstr("the query reads ")) << sql;
   }
 }
