@@ -32,10 +32,10 @@ std::string Refusal(const std::vector<std::string>& words) {
 TEST(Help, OfEveryCommandIsAsTheManualHasIt) {
   ExpectGolden("help.txt", TextOf({"--help"}));
   for (const char* command :
-       {"run", "submit", "warmup", "fit", "calibrate", "wait", "watch", "cancel", "queue", "show",
-        "runs", "export", "compare", "trend", "baseline", "rerun", "plot", "report", "sql", "label",
-        "note", "invalidate", "logs", "backup", "prune", "completion", "sweeps", "presets",
-        "devices", "status", "doctor"}) {
+       {"run",   "submit",     "warmup", "fit",     "calibrate", "wait",       "watch",    "cancel",
+        "queue", "show",       "runs",   "export",  "compare",   "trend",      "baseline", "rerun",
+        "plot",  "report",     "sql",    "label",   "note",      "invalidate", "logs",     "backup",
+        "prune", "completion", "sweeps", "presets", "devices",   "status",     "doctor"}) {
     ExpectGolden(std::string("help_") + command + ".txt", TextOf({command, "--help"}));
   }
 }
