@@ -45,7 +45,8 @@ struct FilterWords {
 // Also takes `all` and `baseline`. INVALID_ARGUMENT: a word that is none of them.
 absl::StatusOr<Selection> ParseSelectors(const std::vector<std::string>& words);
 
-// The same where jobs are meant: INVALID_ARGUMENT for a run, `baseline` and `all`. No words: `last`.
+// The same where jobs are meant: INVALID_ARGUMENT for a run, `baseline` and `all`. No words:
+// `last`.
 absl::StatusOr<Selection> ParseJobSelectors(const std::vector<std::string>& words);
 
 // A filter of what was given; nothing is added. `now_ns` is what --since 7d counts from.

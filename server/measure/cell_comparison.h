@@ -37,7 +37,8 @@ using PastLaunches =
 struct CellSetting {
   CompareSetting compare;
   bool include_contaminated = false;
-  // With an axis: the value that is A. Empty: fp32, explicit or course, else that of the oldest run.
+  // With an axis: the value that is A. Empty: fp32, explicit or course, else that of the oldest
+  // run.
   std::string reference;
   // Set: min_effect is learned from it (LearnedMinEffect), for each phase of each cell from the
   // launches of A's series before the first of B, each over its level (OverTheirLevels).
