@@ -67,8 +67,8 @@ absl::Status AppendJobs(SQLite::Database& database, const v1::RunFilter& filter,
 // Runs that are named one by one are asked for apart: beside them, jobs without a run would be no
 // places.
 absl::StatusOr<std::vector<uint64_t>> JobsOf(SQLite::Database& database,
-                                             const v1::RunFilter& filter,
-                                             const JobFilter& selected) {
+                                             const v1::RunFilter& filter, const JobFilter& selected,
+                                             size_t most) {
   const bool names_runs = filter.selector().run_ids_size() > 0 && !filter.selector().all();
   const bool names_jobs = !selected.job_ids.empty() || !selected.sweep_ids.empty();
   const bool names_baseline = !selected.baseline_of.empty();
@@ -91,8 +91,9 @@ absl::StatusOr<std::vector<uint64_t>> JobsOf(SQLite::Database& database,
   std::sort(jobs.begin(), jobs.end());
   jobs.erase(std::unique(jobs.begin(), jobs.end()), jobs.end());
   if (jobs.empty()) return absl::NotFoundError("no job is chosen, must be one at least");
-  if (jobs.size() > static_cast<size_t>(kMostIds)) return TooMany("jobs");
-  return jobs;
+  if (jobs.size() <= most) return jobs;
+  return absl::InvalidArgumentError(absl::StrCat(jobs.size(), " jobs are chosen, must be at most ",
+                                                 most, " at a time: narrow the filter"));
 }
 
 // `row`: the first of the chosen that is another's, and its owner.
@@ -128,14 +129,31 @@ absl::Status CheckOwnsJobs(SQLite::Database& database, const std::vector<uint64_
 
 using Labels = google::protobuf::Map<std::string, std::string>;
 
-// As it is stored, or as lists show it.
-void Remove(const std::string& key, Labels* labels) {
-  if (labels->erase(key) > 0) return;
+// As it is stored, or as lists show it. False: it is not there.
+bool Remove(const std::string& key, Labels* labels) {
+  if (labels->erase(key) > 0) return true;
   for (auto entry = labels->begin(); entry != labels->end(); ++entry) {
     if (Visible(entry->first) != key) continue;
     labels->erase(entry);
-    return;
+    return true;
   }
+  return false;
+}
+
+// False: it has this value.
+bool Set(const std::string& key, const std::string& value, Labels* labels) {
+  const auto [entry, is_new] = labels->insert({key, value});
+  if (!is_new && entry->second == value) return false;
+  entry->second = value;
+  return true;
+}
+
+// False: they are so.
+bool Apply(const LabelChange& change, Labels* labels) {
+  bool is_changed = false;
+  for (const std::string& key : change.remove) is_changed |= Remove(key, labels);
+  for (const auto& [key, value] : change.set) is_changed |= Set(key, value, labels);
+  return is_changed;
 }
 
 // They stand in the job's spec, which is shown, and in a table, by which they are found.
@@ -150,8 +168,7 @@ absl::Status ChangeLabels(SQLite::Database& database, uint64_t job_id, const Lab
     }
   }
   Labels* labels = spec.mutable_labels();
-  for (const std::string& key : change.remove) Remove(key, labels);
-  for (const auto& [key, value] : change.set) (*labels)[key] = value;
+  if (!Apply(change, labels)) return absl::OkStatus();
   if (labels->size() > static_cast<size_t>(kMostLabels)) {
     return absl::InvalidArgumentError(absl::StrCat("job ", job_id, " would have ", labels->size(),
                                                    " labels, must be at most ", kMostLabels));
@@ -175,7 +192,7 @@ absl::StatusOr<uint32_t> RunWords::Label(const v1::RunFilter& filter, const JobF
   if (absl::Status limits = CheckLimits(filter); !limits.ok()) return limits;
   uint32_t labelled = 0;
   absl::Status status = database_->Write([&](SQLite::Database& database) -> absl::Status {
-    const auto jobs = JobsOf(database, filter, selected);
+    const auto jobs = JobsOf(database, filter, selected, most_labelled_jobs_);
     if (!jobs.ok()) return jobs.status();
     if (absl::Status may = CheckOwnsJobs(database, *jobs, caller); !may.ok()) return may;
     for (const uint64_t job : *jobs) {

@@ -5,6 +5,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -15,6 +16,9 @@
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::storage {
+
+// Of one call: each is read and written, while others wait to write.
+inline constexpr size_t kMostLabelledJobs = 10'000;
 
 struct LabelChange {
   std::map<std::string, std::string> set;
@@ -31,11 +35,13 @@ struct LabelChange {
 class RunWords {
  public:
   // `database` outlives it.
-  explicit RunWords(Database* database) : database_(database) {}
+  explicit RunWords(Database* database, size_t most_labelled_jobs = kMostLabelledJobs)
+      : database_(database), most_labelled_jobs_(most_labelled_jobs) {}
 
   // Of the jobs of the chosen runs, and of those that were chosen and have no finished run (with
-  // `all` there are none of these). Returns how many were chosen. INVALID_ARGUMENT: a job would
-  // have more than kMostLabels.
+  // `all` there are none of these). What has these labels is not written again. Returns how many
+  // were chosen. INVALID_ARGUMENT: a job would have more than kMostLabels, or more jobs than
+  // `most_labelled_jobs` are chosen.
   absl::StatusOr<uint32_t> Label(const v1::RunFilter& filter, const JobFilter& selected,
                                  const LabelChange& change, const Caller& caller);
   // Of finished runs; empty: none any more. Returns how many were chosen.
@@ -52,6 +58,7 @@ class RunWords {
                                const Caller& caller);
 
   Database* const database_;
+  const size_t most_labelled_jobs_;
 };
 
 }  // namespace torchlap::storage

@@ -245,6 +245,43 @@ TEST_F(RunWordsTest, OneJobWithTooManyLabelsKeepsAllAsTheyWere) {
   EXPECT_TRUE(words_->Label({}, Jobs({1, 2}), {{{"one", "more"}}, {"k0"}}, ann_).ok());
 }
 
+TEST_F(RunWordsTest, MoreJobsThanACallMayLabelAreCountedAndKeepTheirLabels) {
+  for (int i = 0; i < 3; ++i) RunToEnd(MakeJob());
+  RunWords words(database_.get(), 2);
+  const auto refused = words.Label({}, Jobs({1, 2, 3}), {{{"k", "v"}}, {}}, ann_);
+  EXPECT_EQ(refused.status(),
+            absl::InvalidArgumentError(
+                "3 jobs are chosen, must be at most 2 at a time: narrow the filter"));
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM label"), 0);
+  EXPECT_EQ(words.Label({}, Jobs({1, 2}), {{{"k", "v"}}, {}}, ann_).value_or(0), 2u);
+  EXPECT_EQ(words.Note({}, Jobs({1, 2, 3}), "n", ann_).value_or(0), 3u) << "one statement";
+}
+
+TEST_F(RunWordsTest, LabelsThatAreSoAreNotWrittenAgain) {
+  NewJob job = MakeJob();
+  (*job.spec.mutable_labels())["card"] = "A";
+  (*job.spec.mutable_labels())["rack"] = "7";
+  RunToEnd(job);
+  RunToEnd(MakeJob());
+  Break(
+      "CREATE TRIGGER written BEFORE UPDATE ON job WHEN old.id = 1 "
+      "BEGIN SELECT RAISE(ABORT, 'written'); END");
+  const LabelChange so = {{{"card", "A"}}, {"not there"}};
+  const auto labelled = words_->Label({}, Jobs({1, 2}), so, ann_);
+  ASSERT_TRUE(labelled.ok()) << labelled.status();
+  EXPECT_EQ(*labelled, 2u);
+  EXPECT_THAT(Get(1).spec().labels(), UnorderedElementsAre(Pair("card", "A"), Pair("rack", "7")));
+  EXPECT_THAT(Get(2).spec().labels(), UnorderedElementsAre(Pair("card", "A")));
+  const LabelChange other_value = {{{"card", "B"}}, {}};
+  const LabelChange without = {{}, {"rack"}};
+  for (const LabelChange& change : {other_value, without}) {
+    EXPECT_FALSE(words_->Label({}, Jobs({1}), change, ann_).ok()) << "it was to be written";
+  }
+  Break("DROP TRIGGER written");
+  EXPECT_TRUE(words_->Label({}, Jobs({1}), other_value, ann_).ok());
+  EXPECT_EQ(Get(1).spec().labels().at("card"), "B");
+}
+
 TEST_F(RunWordsTest, ADamagedJobIsSaidAndChangesNone) {
   RunToEnd(MakeJob());
   RunToEnd(MakeJob());
