@@ -168,11 +168,15 @@ void CountRuns(v1::Validity validity, uint32_t runs, v1::Sweep* sweep) {
   }
 }
 
+// Without those that were declared invalid, which are few: asked of their index alone.
 void ReadRuns(SQLite::Database& database, v1::Sweep* sweep) {
   Query query(database,
               "SELECT run.validity, count(*) FROM job INDEXED BY job_by_sweep "
               "JOIN run INDEXED BY run_by_job ON run.job_id = job.id "
-              "WHERE job.sweep_id = ? AND run.outcome = ? GROUP BY run.validity",
+              "WHERE job.sweep_id = ? AND run.outcome = ? AND NOT EXISTS "
+              "(SELECT 1 FROM run AS struck INDEXED BY run_invalid "
+              "WHERE struck.id = run.id AND struck.invalid_reason IS NOT NULL) "
+              "GROUP BY run.validity",
               sweep->sweep_id(), v1::OUTCOME_OK);
   while (query.Step()) {
     CountRuns(static_cast<v1::Validity>(query.Int(0)), static_cast<uint32_t>(query.Int(1)), sweep);

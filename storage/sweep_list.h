@@ -24,8 +24,8 @@ class SweepList {
   explicit SweepList(const Database* database) : database_(database) {}
 
   // One page, newest first. `user`: account name or principal; empty: everyone's. `only_owner`: the
-  // principal whose sweeps alone are there (OnlyOwner); empty: everyone's. INVALID_ARGUMENT:
-  // page_token was not made by this call.
+  // principal whose sweeps alone are there (OnlyOwner); empty: everyone's. Runs that were declared
+  // invalid are not counted. INVALID_ARGUMENT: page_token was not made by this call.
   absl::StatusOr<SweepPage> List(const std::string& user, uint32_t page_size,
                                  const std::string& page_token,
                                  const std::string& only_owner = "") const;

@@ -9,6 +9,7 @@
 #include "storage/past_medians.h"
 #include "storage/series_points.h"
 #include "storage/sqlite_connection.h"
+#include "storage/sweep_list.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {
@@ -168,6 +169,14 @@ TEST_F(QueryPlan, InvalidRunsAreLeftOutByAnIndexOfTheirOwn) {
     EXPECT_TRUE(runs_->Export({}, {}, false, [](const RunRows&) { return absl::OkStatus(); }).ok());
   });
   EXPECT_THAT(exported, Contains(HasSubstr("SEARCH struck USING INDEX run_invalid")));
+}
+
+TEST_F(QueryPlan, RunsOfASweepAreFoundByItsJobsAndInvalidOnesByTheirIndex) {
+  RunToEnd(MakeJob());
+  const auto plan = PlanOf([&] { EXPECT_TRUE(SweepList(database_.get()).List("", 10, "").ok()); });
+  EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING INDEX run_by_job (job_id=?")));
+  EXPECT_THAT(plan, Contains("SEARCH struck USING INDEX run_invalid (id=? AND rowid=?)"));
+  EXPECT_THAT(plan, Not(Contains(WalksRuns())));
 }
 
 TEST_F(QueryPlan, RunsOfASelectionOrLabelAreFoundByTheirJob) {

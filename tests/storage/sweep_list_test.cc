@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "storage/run_words.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {
@@ -57,6 +58,24 @@ TEST_F(SweepListTest, ASweepCountsItsJobsByStateAndItsOkRunsByVerdict) {
   EXPECT_EQ(found.unverified_runs(), 1u);
   EXPECT_EQ(found.suspect_runs(), 1u);
   EXPECT_EQ(found.contaminated_runs(), 1u);
+}
+
+TEST_F(SweepListTest, RunsThatWereDeclaredInvalidAreNotCounted) {
+  const std::vector<uint64_t> jobs = Submit(std::vector<NewJob>(3, MakeJob())).job_ids;
+  End(jobs[0], v1::OUTCOME_OK, v1::VALIDITY_CLEAN, LaunchDone());
+  End(jobs[1], v1::OUTCOME_OK, v1::VALIDITY_CLEAN, LaunchDone());
+  End(jobs[2], v1::OUTCOME_OK, v1::VALIDITY_SUSPECT, LaunchDone());
+  RunWords words(database_.get());
+  v1::RunFilter chosen;
+  for (const char* run : {"1.1", "3.1"}) chosen.mutable_selector()->add_run_ids(run);
+  ASSERT_EQ(words.Invalidate(chosen, {}, "the fan had failed", ann_).value_or(0), 2u);
+  const v1::Sweep struck = List().sweeps[0];
+  EXPECT_EQ(struck.clean_runs(), 1u);
+  EXPECT_EQ(struck.suspect_runs(), 0u);
+  EXPECT_EQ(struck.succeeded_jobs(), 3u) << "the jobs are what they were";
+  ASSERT_EQ(words.Invalidate(chosen, {}, "", ann_).value_or(0), 2u);
+  EXPECT_EQ(List().sweeps[0].clean_runs(), 2u);
+  EXPECT_EQ(List().sweeps[0].suspect_runs(), 1u);
 }
 
 std::vector<int> Numbers(const google::protobuf::RepeatedField<uint32_t>& values) {
