@@ -1,11 +1,12 @@
 #include "server/rpc/spool.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "server/rpc/nameless_file.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -75,7 +76,7 @@ absl::Status Spool::Store(const std::string& bytes) {
                     room_->most >> 20));
   }
   if (!file_) {
-    file_ = FileDescriptor(::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    file_ = OpenNameless(folder_);
     if (!file_) return Failed("keep", folder_, errno);
   }
   const uint64_t size = bytes.size();
