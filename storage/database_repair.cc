@@ -501,7 +501,9 @@ void SettleQueue(SQLite::Database& database, std::vector<std::string>* lines) {
   }
 }
 
-// Sums and kinds follow from the runs (migrations/0003_home_of_launches.cc).
+// Sums and kinds follow from the runs (migrations/0003_home_of_launches.cc). Which of a launch's
+// runs stands for it is asked of a window: a look for each run's later ones reads all runs of a job
+// for each.
 void CountAnew(SQLite::Database& database) {
   Execute(database, "DELETE FROM main.run_kind");
   Execute(database,
@@ -514,8 +516,10 @@ void CountAnew(SQLite::Database& database) {
           "AND k.device_id = run.device_id AND k.outcome = run.outcome "
           "AND k.validity = ifnull(run.validity, 0) AND k.purpose = ifnull(run.purpose, 0) "
           "AND k.timing = ifnull(run.timing, 0)");
+  std::vector<std::string> means;
   std::vector<std::string> sums;
   for (const char* phase : {"forward", "loss", "backward", "optimizer", "step"}) {
+    means.push_back(absl::StrCat(phase, "_mean_ns"));
     sums.push_back(absl::StrCat("sum(stands AND ", phase, "_mean_ns IS NOT NULL), sum(iif(stands, ",
                                 "ifnull(", phase, "_mean_ns, 0.0), 0.0))"));
   }
@@ -525,10 +529,11 @@ void CountAnew(SQLite::Database& database) {
       absl::StrCat("INSERT INTO main.run_rollup SELECT ifnull(workload_id, 0), ifnull(timing, 0), "
                    "ifnull(purpose, 0), outcome, ifnull(validity, 0), count(*), ",
                    absl::StrJoin(sums, ", "),
-                   " FROM (SELECT *, NOT (outcome = 1 AND ifnull(purpose, 0) IN (1, 2) AND EXISTS ("
-                   "SELECT 1 FROM main.run AS later WHERE later.job_id = run.job_id "
-                   "AND later.launch = run.launch AND later.outcome = 1 AND later.id > run.id)) AS "
-                   "stands FROM main.run WHERE outcome IS NOT NULL) GROUP BY 1, 2, 3, 4, 5"));
+                   " FROM (SELECT workload_id, timing, purpose, outcome, validity, ",
+                   absl::StrJoin(means, ", "),
+                   ", NOT (outcome = 1 AND ifnull(purpose, 0) IN (1, 2) AND id < "
+                   "max(iif(outcome = 1, id, 0)) OVER (PARTITION BY job_id, launch)) AS stands "
+                   "FROM main.run WHERE outcome IS NOT NULL) GROUP BY 1, 2, 3, 4, 5"));
 }
 
 // The first version that has kinds, and sums of that form.

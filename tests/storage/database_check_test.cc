@@ -355,6 +355,42 @@ TEST_F(DatabaseCheckTest, RowsThatARuleOfTheTableDropsAreCounted) {
   EXPECT_EQ(Integrity(), "ok");
 }
 
+// Of the OK runs of a launch the last stands for it, but each of those of a fit for itself.
+TEST_F(DatabaseCheckTest, SumsAfterARepairAreOfTheRunsThatStandForTheirLaunch) {
+  const auto run = [this](uint64_t job, uint32_t launch, double mean_ns, const AfterRun& after,
+                          v1::Outcome outcome = v1::OUTCOME_OK) {
+    FinishedRun finished = Ended(Start(job, launch), outcome);
+    finished.run.mutable_step()->set_mean_ns(mean_ns);
+    Finish(finished, after);
+  };
+  const uint64_t measured = SubmitOne(MakeJob("small", 2));
+  run(measured, 0, 1, TryAgain(4, 256));
+  run(measured, 0, 20, LaunchDone());
+  run(measured, 1, 300, LaunchDone());
+  const uint64_t crashed = SubmitOne(MakeJob());
+  run(crashed, 0, 4000, TryAgain(4, 256));
+  run(crashed, 0, 0, JobFailed("crashed"), v1::OUTCOME_CRASHED);
+  NewJob fit = MakeJob();
+  fit.spec.set_purpose(v1::PURPOSE_FIT);
+  const uint64_t fitted = SubmitOne(fit);
+  run(fitted, 0, 50'000, TryAgain(4, 256));
+  run(fitted, 0, 600'000, LaunchDone());
+  const std::string of_ok = "SELECT sum(step_mean_ns_sum) FROM run_rollup WHERE outcome = 1";
+  const std::string all =
+      "SELECT group_concat(workload_id || ' ' || timing || ' ' || purpose || ' ' || outcome || ' ' "
+      "|| validity || ' ' || runs || ' ' || forward_runs || ' ' || forward_mean_ns_sum || ' ' "
+      "|| step_runs || ' ' || step_mean_ns_sum, char(10)) "
+      "FROM (SELECT * FROM run_rollup ORDER BY 1, 2, 3, 4, 5)";
+  EXPECT_EQ(SelectInt(of_ok), 654'320);
+  const std::string before = SelectText(all);
+  Close();
+  const auto repaired = RepairFile(file_);
+  ASSERT_TRUE(repaired.ok()) << repaired.status();
+  Reopen();
+  EXPECT_EQ(SelectInt(of_ok), 654'320);
+  EXPECT_EQ(SelectText(all), before);
+}
+
 TEST_F(DatabaseCheckTest, WhatIsRepairedNeedsNoWal) {
   SubmitOne(MakeJob());
   Close();
