@@ -21,9 +21,6 @@
 namespace torchlap::storage {
 namespace {
 
-// A submit that comes meanwhile waits some 20 ms.
-constexpr uint32_t kRunsAtOnce = 500;
-
 constexpr std::array<const char*, 5> kPhases = {"forward", "loss", "backward", "optimizer", "step"};
 
 std::string In(const std::string& column) { return absl::StrCat(column, " IN (", kListed, ")"); }
@@ -35,14 +32,15 @@ struct Start {
   int64_t id = 0;
 };
 
-// Up to kRunsAtOnce finished runs behind `last`, those with samples and those without.
-std::vector<int64_t> RunsBefore(SQLite::Database& database, int64_t before_ns, Start* last) {
+// Up to `limit` finished runs behind `last`, those with samples and those without.
+std::vector<int64_t> RunsBefore(SQLite::Database& database, int64_t before_ns, uint32_t limit,
+                                Start* last) {
   std::vector<int64_t> ids;
   Query query(database,
               "SELECT started_at_ns, id FROM run INDEXED BY run_by_start WHERE outcome IS NOT NULL "
               "AND started_at_ns < ? AND (started_at_ns, id) > (?, ?) "
               "ORDER BY started_at_ns, id LIMIT ?",
-              before_ns, last->at_ns, last->id, kRunsAtOnce);
+              before_ns, last->at_ns, last->id, limit);
   while (query.Step()) {
     *last = {query.Int(0), query.Int(1)};
     ids.push_back(last->id);
@@ -274,13 +272,14 @@ absl::Status CheckNamesSomething(const v1::RunFilter& filter, const JobFilter& s
 
 }  // namespace
 
-absl::StatusOr<uint64_t> PruneSamples(Database* database, int64_t before_ns, Pruning pruning) {
+absl::StatusOr<uint64_t> PruneSamples(Database* database, int64_t before_ns, Pruning pruning,
+                                      uint32_t runs_at_once) {
   uint64_t samples = 0;
   Start last;
   std::vector<int64_t> runs;
   do {
     absl::Status status = InTransaction(database, pruning, [&](SQLite::Database& connection) {
-      runs = RunsBefore(connection, before_ns, &last);
+      runs = RunsBefore(connection, before_ns, runs_at_once, &last);
       samples += pruning == Pruning::kDelete ? DeleteSamples(connection, runs)
                                              : CountSamples(connection, runs);
       return absl::OkStatus();
@@ -291,7 +290,8 @@ absl::StatusOr<uint64_t> PruneSamples(Database* database, int64_t before_ns, Pru
 }
 
 absl::StatusOr<PrunedRuns> PruneWholeRuns(Database* database, const v1::RunFilter& filter,
-                                          const JobFilter& selected, Pruning pruning) {
+                                          const JobFilter& selected, Pruning pruning,
+                                          uint32_t runs_at_once) {
   if (absl::Status limits = CheckLimits(filter); !limits.ok()) return limits;
   if (absl::Status named = CheckNamesSomething(filter, selected); !named.ok()) return named;
   Kept kept;
@@ -311,7 +311,7 @@ absl::StatusOr<PrunedRuns> PruneWholeRuns(Database* database, const v1::RunFilte
   std::vector<RunPlace> places;
   do {
     absl::Status status = InTransaction(database, pruning, [&](SQLite::Database& connection) {
-      places = RunQuery(connection, filter, selected, *labels).ByJob(last, kRunsAtOnce, false);
+      places = RunQuery(connection, filter, selected, *labels).ByJob(last, runs_at_once, false);
       const Page page = Deletable(connection, places, kept, &pruned);
       if (pruning == Pruning::kDelete) Delete(connection, page);
       pruned.runs += page.runs.size();

@@ -16,6 +16,9 @@ using testing::IsEmpty;
 
 class Prune : public StoreTest {
  protected:
+  // Few, so that few runs are many transactions.
+  static constexpr uint32_t kRunsAtOnce = 5;
+
   static v1::RunFilter Named(const std::vector<std::string>& run_ids) {
     v1::RunFilter filter;
     for (const std::string& run_id : run_ids) filter.mutable_selector()->add_run_ids(run_id);
@@ -28,12 +31,12 @@ class Prune : public StoreTest {
   }
   PrunedRuns Delete(const v1::RunFilter& filter, Pruning pruning = Pruning::kDelete,
                     const JobFilter& selected = {}) {
-    const auto pruned = PruneWholeRuns(database_.get(), filter, selected, pruning);
+    const auto pruned = PruneWholeRuns(database_.get(), filter, selected, pruning, kRunsAtOnce);
     EXPECT_TRUE(pruned.ok()) << pruned.status();
     return pruned.value_or(PrunedRuns());
   }
   uint64_t DeleteSamples(int64_t before_ns, Pruning pruning = Pruning::kDelete) {
-    const auto samples = PruneSamples(database_.get(), before_ns, pruning);
+    const auto samples = PruneSamples(database_.get(), before_ns, pruning, kRunsAtOnce);
     EXPECT_TRUE(samples.ok()) << samples.status();
     return samples.value_or(0);
   }
@@ -87,11 +90,13 @@ TEST_F(Prune, SamplesOfOlderRunsGoAndTheRunsStay) {
 }
 
 TEST_F(Prune, SamplesOfMoreRunsThanATransactionHasAllGo) {
-  const uint64_t job = SubmitOne(MakeJob("small", 1101));
-  for (uint32_t launch = 0; launch < 1101; ++launch)
+  const uint32_t launches = 2 * kRunsAtOnce + 1;
+  const uint64_t job = SubmitOne(MakeJob("small", launches));
+  for (uint32_t launch = 0; launch < launches; ++launch) {
     Finish(Ended(Start(job, launch)), LaunchDone());
-  EXPECT_EQ(DeleteSamples(now_ns_ + 1, Pruning::kCount), 1101U);
-  EXPECT_EQ(DeleteSamples(now_ns_ + 1), 1101U);
+  }
+  EXPECT_EQ(DeleteSamples(now_ns_ + 1, Pruning::kCount), launches);
+  EXPECT_EQ(DeleteSamples(now_ns_ + 1), launches);
   EXPECT_EQ(SelectInt("SELECT count(*) FROM sample"), 0);
 }
 
@@ -222,7 +227,7 @@ TEST_F(Prune, ByJobByLabelAndInManyTransactions) {
   v1::RunFilter by_label;
   (*by_label.mutable_labels())["k"] = "v";
   EXPECT_EQ(Delete(by_label).runs, 1U);
-  std::vector<NewJob> many(1101, MakeJob());
+  std::vector<NewJob> many(2 * kRunsAtOnce + 3, MakeJob());
   for (const uint64_t job : Submit(many).job_ids) Finish(Ended(Start(job)), LaunchDone());
   JobFilter selected;
   selected.job_ids = {2, 3};
@@ -230,8 +235,8 @@ TEST_F(Prune, ByJobByLabelAndInManyTransactions) {
   by_job.mutable_selector()->add_job_ids(2);
   by_job.mutable_selector()->add_job_ids(3);
   EXPECT_EQ(Delete(by_job, Pruning::kDelete, selected).runs, 2U);
-  EXPECT_EQ(Delete(Everything(), Pruning::kCount).runs, 1099U);
-  EXPECT_EQ(Delete(Everything()).runs, 1099U);
+  EXPECT_EQ(Delete(Everything(), Pruning::kCount).runs, 2 * kRunsAtOnce + 1);
+  EXPECT_EQ(Delete(Everything()).runs, 2 * kRunsAtOnce + 1);
   ExpectSound();
 }
 
