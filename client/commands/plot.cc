@@ -27,14 +27,13 @@ struct Target {
   std::string gnuplot;  // the program that draws it; empty: none is needed
 };
 
-absl::StatusOr<Target> ChooseTarget(const std::optional<std::string>& file) {
-  if (!file) return Target{};
-  Target target{*file, format::EndingOfFile(*file), ""};
+absl::StatusOr<Target> ParseTarget(const std::string& file) {
+  Target target{file, format::EndingOfFile(file), ""};
   if (target.kind == kScript) return target;
   if (format::GnuplotTerminal(target.kind).empty()) {
     return Invalid(fmt::format(
         "-o is {}, must end in .svg, .pdf or .png (drawn by gnuplot), or .gp (script and data)",
-        file->empty() ? "''" : *file));
+        file.empty() ? "''" : file));
   }
   const auto gnuplot = FindGnuplot();
   if (!gnuplot) {
@@ -43,6 +42,15 @@ absl::StatusOr<Target> ChooseTarget(const std::optional<std::string>& file) {
         "data");
   }
   target.gnuplot = *gnuplot;
+  return target;
+}
+
+// Makes the file's folder.
+absl::StatusOr<Target> ChooseTarget(const std::optional<std::string>& file) {
+  if (!file) return Target{};
+  auto target = ParseTarget(*file);
+  if (!target.ok()) return target.status();
+  if (absl::Status status = CheckWritable(*file); !status.ok()) return status;
   return target;
 }
 

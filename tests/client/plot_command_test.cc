@@ -399,7 +399,15 @@ TEST_F(PlotCommand, WritesTheScriptWithoutGnuplot) {
   std::stringstream written;
   written << std::ifstream(file).rdbuf();
   EXPECT_THAT(written.str(), StartsWith("set encoding utf8\nset title 'speed' noenhanced"));
-  EXPECT_EQ(Program({"plot", "-o", folder.path() / "no" / "fig.gp"}), 6) << "no such folder";
+}
+
+TEST_F(PlotCommand, MakesTheFolderOfItsFile) {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "new" / "fig.gp";
+  EXPECT_EQ(Program({"plot", "-o", file}), 0) << err_.str();
+  EXPECT_TRUE(std::filesystem::is_regular_file(file));
+  EXPECT_EQ(Program({"plot", "-o", file / "fig.gp"}), 6);
+  EXPECT_THAT(err_.str(), HasSubstr("cannot make the folder"));
 }
 
 TEST_F(PlotCommand, SaysWhatToDoWithoutGnuplot) {
