@@ -27,7 +27,8 @@ constexpr char kSelectors[] =
   label:k=v    narrows the others; alone: everything that has the label
 
 Commands about jobs (wait, watch, cancel) take no runs and not all; wait and watch mean last
-without a selector, and so do export, plot and report. torchlap sweeps lists what there is.
+without a selector, and so do export, plot, report and compare --by. torchlap sweeps lists what
+there is.
 )";
 
 constexpr char kFilters[] =

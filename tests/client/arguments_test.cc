@@ -59,6 +59,7 @@ TEST(Help, IsACommandToo) {
 
 TEST(Help, HasTopicsBesideTheCommands) {
   EXPECT_THAT(TextOf({"help", "selectors"}), HasSubstr("sweep:NAME"));
+  EXPECT_THAT(TextOf({"help", "selectors"}), HasSubstr("report and compare --by. "));
   EXPECT_THAT(TextOf({"help", "filters"}), HasSubstr("OK, OUT_OF_MEMORY"));
   EXPECT_THAT(TextOf({"help", "formats"}), HasSubstr("  latex     .tex    runs, lists, "));
   EXPECT_THAT(TextOf({"help", "exit-codes"}), HasSubstr("  124  wait --timeout passed\n"));
