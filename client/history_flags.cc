@@ -75,7 +75,7 @@ void AddTrendFlags(CLI::App* app, TrendOptions* options) {
   AddWord(app, "--min-effect", &options->min_effect, kMinEffect, "SHARE");
   AddWord(app, "--fail-on", &options->fail_on, "exit with code 5 at a step", "step");
   AddSwitch(app, "--include-contaminated", &options->include_contaminated,
-            "keep runs that other work disturbed");
+            "keep runs that other work disturbed: each try of a launch is a point");
   AddFilter(app, &options->filter);
   AddOutput(app, &options->output, format::Content::kList);
 }
