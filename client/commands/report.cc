@@ -177,7 +177,12 @@ v1::RunFilter Launches(const ReportOptions& options, v1::RunFilter filter) {
   return filter;
 }
 
-// Without a baseline there is nothing to say; neither is there by a daemon that has none.
+// Where there is none of it there is nothing to say; neither is there by a daemon that knows none.
+void SayLeftOut(const char* what, const absl::Status& status, const Console& console) {
+  if (absl::IsNotFound(status) || absl::IsUnimplemented(status)) return;
+  SayLine(console, fmt::format("left out, {}: {}", what, OneLine(status)));
+}
+
 void AddComparison(const v1::RunFilter& filter, DaemonChannel* channel, const Console& console,
                    format::Report* report) {
   v1::CompareRunsRequest request;
@@ -189,16 +194,21 @@ void AddComparison(const v1::RunFilter& filter, DaemonChannel* channel, const Co
     std::copy_if(answer->cells().begin(), answer->cells().end(),
                  std::back_inserter(report->compared),
                  [](const v1::ComparedCell& cell) { return format::SharedRuns(cell) == 0; });
-  } else if (!absl::IsNotFound(answer.status()) && !absl::IsUnimplemented(answer.status())) {
-    SayLine(console, "left out, the comparison with the baseline: " + OneLine(answer.status()));
+  } else {
+    SayLeftOut("the comparison with the baseline", answer.status(), console);
   }
 }
 
-void AddTrends(const v1::RunFilter& filter, DaemonChannel* channel, format::Report* report) {
+void AddTrends(const v1::RunFilter& filter, DaemonChannel* channel, const Console& console,
+               format::Report* report) {
   v1::GetTrendRequest request;
   *request.mutable_filter() = Measurements(filter);
   const auto answer = channel->GetTrend(request);
-  if (answer.ok()) report->trends.assign(answer->series().begin(), answer->series().end());
+  if (answer.ok()) {
+    report->trends.assign(answer->series().begin(), answer->series().end());
+  } else {
+    SayLeftOut("the series over time", answer.status(), console);
+  }
 }
 
 // A run of each environment is asked for it.
@@ -234,7 +244,7 @@ absl::StatusOr<format::Report> Gather(const ReportOptions& options, const v1::Ru
   AddPlace(channel, &report);
   const v1::RunFilter launches = Launches(options, filter);
   AddComparison(launches, channel, console, &report);
-  AddTrends(launches, channel, &report);
+  AddTrends(launches, channel, console, &report);
   AddEnvironments(channel, &report);
   return report;
 }

@@ -146,6 +146,25 @@ TEST_F(ReportCommand, ComparesWithTheBaselineWhereThereIsOne) {
                 "\n");
 }
 
+TEST_F(ReportCommand, SaysThatSeriesAreLeftOut) {
+  const auto answer_with = [this](grpc::StatusCode code) {
+    service_.on_get_trend = [code](const v1::GetTrendRequest&, v1::GetTrendResponse*) {
+      return grpc::Status(code, "201 series match, must be at most 200");
+    };
+  };
+  for (const grpc::StatusCode code :
+       {grpc::StatusCode::NOT_FOUND, grpc::StatusCode::UNIMPLEMENTED}) {
+    answer_with(code);
+    Page();
+    EXPECT_EQ(err_.str(), "wrote " + file_ + "\n");
+  }
+  answer_with(grpc::StatusCode::RESOURCE_EXHAUSTED);
+  Page();
+  EXPECT_EQ(err_.str(),
+            "left out, the series over time: 201 series match, must be at most 200\nwrote " +
+                file_ + "\n");
+}
+
 TEST_F(ReportCommand, TheBaselineIsNotHeldAgainstItself) {
   service_.on_compare_runs = [](const v1::CompareRunsRequest&, v1::CompareRunsResponse* answer) {
     v1::ComparedCell* cell = answer->add_cells();
