@@ -141,7 +141,8 @@ void AddNames(const Comparison& comparison, const std::vector<ComparedRow>& rows
   }
   const std::vector<const Trait*> varying = VaryingTraits(runs);
   const bool has_other_name = !varying.empty() || !comparison.by.empty() || HasPhases(rows);
-  const bool size_is_said = SizeIsConstant(runs) && has_other_name;
+  // Where they are compared by it the column of the axis says it, of rows that only B has too.
+  const bool size_is_said = comparison.by == "size" || (SizeIsConstant(runs) && has_other_name);
   const bool names_model = size_is_said && comparison.by != "size";
   grid->caption = names_model ? CaptionWithModel(runs) : Caption(runs);
   if (!size_is_said) {

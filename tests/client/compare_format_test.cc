@@ -224,6 +224,20 @@ TEST(CompareTable, OfAnAxisNamesTheOtherValuesAndNotThatOfA) {
   EXPECT_EQ(RowName(format::ComparedRows(comparison).back(), comparison), "small, precision fp16");
 }
 
+TEST(CompareTable, BySizeHasOneColumnOfSizes) {
+  v1::ComparedCell medium = CellWith(256, v1::COMPARE_VERDICT_SLOWER, 2);
+  medium.mutable_b()->set_value("medium");
+  v1::ComparedCell large = CellWithout(256, v1::INCOMPARABLE_ONLY_B);
+  large.mutable_subject()->mutable_workload()->mutable_transformer_lm()->set_preset("large");
+  large.mutable_b()->set_value("large");
+  Comparison comparison = Of({medium, large});
+  comparison.by = "size";
+  const std::string table = Table(comparison);
+  EXPECT_THAT(table, HasSubstr("\n| size | A (ms) |"));
+  EXPECT_THAT(table, HasSubstr("\n| medium | 152.3 |"));
+  EXPECT_THAT(table, HasSubstr("\n| large | - |"));
+}
+
 TEST(CompareRows, AreOfTheWantedPhasesAndAtLeastOneACell) {
   Comparison comparison = Widest();
   EXPECT_EQ(format::ComparedRows(comparison).size(), 5u);
