@@ -365,12 +365,19 @@ std::string VerdictWords(const ComparedRow& row) {
     case v1::COMPARE_VERDICT_SAME:
       return fmt::format("same (within {})", PercentShort(row.phase->min_effect()));
     case v1::COMPARE_VERDICT_INCONCLUSIVE:
-      if (!row.phase->has_launches_to_decide()) return "inconclusive";
-      return fmt::format("inconclusive: {} launches a side would decide",
-                         row.phase->launches_to_decide());
+      if (const auto launches = LaunchesToDecide(row)) {
+        return fmt::format("inconclusive: {} launches a side would decide", *launches);
+      }
+      return "inconclusive";
     default:
       return std::string(Word(row.phase->verdict()));
   }
+}
+
+std::optional<uint32_t> LaunchesToDecide(const ComparedRow& row) {
+  const bool is_known = row.phase != nullptr && row.phase->has_launches_to_decide();
+  if (!is_known || row.compared->false_alarm_rate != kUsualFalseAlarmRate) return std::nullopt;
+  return row.phase->launches_to_decide();
 }
 
 std::string FailWords(const Comparison& comparison, const FailOn& fail_on) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,10 +11,12 @@
 
 namespace torchlap::client::format {
 
+constexpr double kUsualFalseAlarmRate = 0.05;  // the daemon's
+
 struct Compared {
   v1::ComparedCell cell;
-  double false_alarm_rate = 0.05;  // that its verdicts were asked for with
-  bool ran_again = false;          // they are of runs that were made for them
+  double false_alarm_rate = kUsualFalseAlarmRate;  // that its verdicts were asked for with
+  bool ran_again = false;                          // they are of runs that were made for them
 };
 
 struct Comparison {
@@ -61,6 +64,10 @@ std::string FailWords(const Comparison& comparison, const FailOn& fail_on);
 // As FailWords: the rows that are called slower, and that --fail-on slower passes over all the
 // same, as among so many comparisons one may come out slower by chance.
 std::string PassedOverWords(const Comparison& comparison, const FailOn& fail_on);
+
+// Launches a side that would decide an inconclusive row. Unset: nobody knows, or its verdict was
+// asked for with another rate than that for which the daemon counts them.
+std::optional<uint32_t> LaunchesToDecide(const ComparedRow& row);
 
 // Runs that stand on both sides, of those that are named.
 size_t SharedRuns(const v1::ComparedCell& cell);

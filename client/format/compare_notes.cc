@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -125,16 +126,15 @@ bool IsInconclusive(const ComparedRow& row) {
 
 // `undecided after 32 launches a side, 57 would decide`; empty: the row says it, or nobody knows.
 std::string InconclusiveWords(const ComparedRow& row, bool short_verdicts) {
-  const v1::ComparedPhase& phase = *row.phase;
-  const uint32_t to_decide = phase.launches_to_decide();
+  const std::optional<uint32_t> to_decide = LaunchesToDecide(row);
   if (row.compared->ran_again) {
     const v1::ComparedCell& cell = row.compared->cell;
     const std::string after = fmt::format("undecided after {} launches a side",
                                           std::min(cell.a().launches(), cell.b().launches()));
-    return to_decide == 0 ? after : fmt::format("{}, {} would decide", after, to_decide);
+    return to_decide ? fmt::format("{}, {} would decide", after, *to_decide) : after;
   }
-  if (!short_verdicts || to_decide == 0) return "";
-  return fmt::format("inconclusive: {} launches a side would decide", to_decide);
+  if (!short_verdicts || !to_decide) return "";
+  return fmt::format("inconclusive: {} launches a side would decide", *to_decide);
 }
 
 void AppendInconclusive(const Comparison& comparison, bool short_verdicts, Lines* lines) {

@@ -113,7 +113,7 @@ void AppendOwn(const ComparedRow& row, const std::string& by, std::vector<Value>
   const bool is_known = row.phase != nullptr;
   const v1::ComparedPhase& phase = is_known ? *row.phase : v1::ComparedPhase::default_instance();
   Value to_decide;
-  if (phase.has_launches_to_decide()) to_decide = uint64_t{phase.launches_to_decide()};
+  if (const auto launches = LaunchesToDecide(row)) to_decide = uint64_t{*launches};
   for (Value& value :
        std::vector<Value>{TextValue(by),
                           TextValue(cell.a().value()),

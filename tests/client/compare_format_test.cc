@@ -324,10 +324,15 @@ TEST(CompareNotes, NameWhatStaysUndecidedAfterNewRuns) {
   Comparison comparison = Of({cell});
   comparison.until_decided = true;
   comparison.cells[0].ran_again = true;
-  comparison.cells[0].false_alarm_rate = 0.016;
   comparison.remarks = {"a remark"};
   EXPECT_THAT(format::ComparisonNotes(comparison, false),
               ElementsAre("undecided after 6 launches a side, 57 would decide", "a remark"));
+  comparison.cells[0].false_alarm_rate = 0.016;
+  EXPECT_THAT(format::ComparisonNotes(comparison, true),
+              ElementsAre("undecided after 6 launches a side", "a remark"))
+      << "57 is of another rate";
+  EXPECT_EQ(VerdictWords(format::ComparedRows(comparison).front()), "inconclusive");
+  EXPECT_THAT(Printed(format::kCsv, format::ShowComparison(comparison)), Not(HasSubstr(",57,")));
   EXPECT_THAT(format::ComparisonHints(comparison), IsEmpty());
   EXPECT_THAT(Table(comparison), HasSubstr("ratio is B/A with its 98.4 % interval;"));
   comparison.cells.push_back({CellWithout(512, v1::INCOMPARABLE_ONLY_A)});
