@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
+#include <sstream>
+
 #include "tests/client/golden.h"
 
 namespace torchlap::client {
@@ -55,6 +59,14 @@ TEST(Help, IsACommandToo) {
   EXPECT_THAT(TextOf({"help", "--help"}), HasSubstr("torchlap help"));
   EXPECT_EQ(Refusal({"help", "frob"}), "frob is not a command, see torchlap help");
   EXPECT_EQ(Refusal({"help", "run", "fit"}), "help takes one command, got run and fit");
+}
+
+TEST(Help, OfTrendSaysThatEachTryOfALaunchIsAPoint) {
+  // Wherever its lines end.
+  std::istringstream help(TextOf({"trend", "--help"}));
+  const std::vector<std::string> words{std::istream_iterator<std::string>(help), {}};
+  const std::vector<std::string> wanted = {"disturbed:", "each", "try", "of", "a", "launch"};
+  EXPECT_NE(std::search(words.begin(), words.end(), wanted.begin(), wanted.end()), words.end());
 }
 
 TEST(Help, HasTopicsBesideTheCommands) {
