@@ -69,6 +69,8 @@ absl::StatusOr<v1::GetTrendRequest> BuildRequest(const TrendOptions& options) {
 }
 
 bool Draws(const v1::GetTrendResponse& response, const Output& output, const Console& console) {
+  // What is put into a text is its tables.
+  if (output.format->has_references) return false;
   const bool is_watched = output.file.empty() && console.out_is_terminal;
   return response.series_size() == 1 || (is_watched && response.series_size() <= kMostPlots);
 }

@@ -267,8 +267,14 @@ class BlockWriter {
     (*this)(grid.key);
   }
 
+  // What is behind an empty line is not of the table before it.
   void operator()(const Lines& lines) {
     for (const std::string& line : lines) {
+      if (line.empty()) {
+        End();
+        *text_ += '\n';
+        continue;
+      }
       *text_ += is_open_ ? "  \\par\\smallskip{\\footnotesize " + AsText(line) + "\\par}\n"
                          : CommentLine(line);
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 #include "client/format/numbers.h"
 #include "client/format/sheet.h"
@@ -95,15 +96,20 @@ std::string BaselineLine(const v1::TrendSeries& series) {
   return line;
 }
 
+// What the series is stands above its plot, else it is the caption of its table.
 std::vector<Block> SeriesBlocks(const v1::TrendSeries& series, uint32_t method_version,
                                 const TrendView& view) {
-  std::vector<Block> blocks = {Lines{CaptionWithModel({series.subject()})}};
-  if (view.plot) blocks.emplace_back(Drawing{DrawPlot(TrendPlot(series, view), *view.plot)});
-  if (!series.steps().empty()) {
-    Grid steps = StepGrid(series);
-    steps.key = {CaptionWithModel({series.subject()})};
-    blocks.emplace_back(std::move(steps));
+  const std::string caption = CaptionWithModel({series.subject()});
+  Grid steps = StepGrid(series);
+  std::vector<Block> blocks;
+  if (view.plot || steps.rows.empty()) {
+    blocks.emplace_back(Lines{caption});
+    steps.key = {caption};
+  } else {
+    steps.caption = caption;
   }
+  if (view.plot) blocks.emplace_back(Drawing{DrawPlot(TrendPlot(series, view), *view.plot)});
+  if (!steps.rows.empty()) blocks.emplace_back(std::move(steps));
   Lines lines = {SummaryLine(series, method_version)};
   if (std::string baseline = BaselineLine(series); !baseline.empty()) lines.push_back(baseline);
   blocks.emplace_back(std::move(lines));
@@ -113,10 +119,11 @@ std::vector<Block> SeriesBlocks(const v1::TrendSeries& series, uint32_t method_v
 std::vector<Block> Blocks(const v1::GetTrendResponse& response, const TrendView& view) {
   std::vector<Block> blocks;
   for (const v1::TrendSeries& series : response.series()) {
-    if (!blocks.empty()) blocks.emplace_back(Lines{""});
-    for (Block& block : SeriesBlocks(series, response.method_version(), view)) {
-      blocks.push_back(std::move(block));
-    }
+    std::vector<Block> of_series = SeriesBlocks(series, response.method_version(), view);
+    // A table that has a caption stands apart by itself.
+    const bool begins_apart = std::holds_alternative<Grid>(of_series.front());
+    if (!blocks.empty() && !begins_apart) blocks.emplace_back(Lines{""});
+    for (Block& block : of_series) blocks.push_back(std::move(block));
   }
   return blocks;
 }

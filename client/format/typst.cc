@@ -76,8 +76,14 @@ class BlockWriter {
     (*this)(grid.key);
   }
 
+  // What is behind an empty line is not of the table before it.
   void operator()(const Lines& lines) {
     for (const std::string& line : lines) {
+      if (line.empty()) {
+        End();
+        *text_ += '\n';
+        continue;
+      }
       *text_ += end_.empty() ? CommentLine(line)
                              : fmt::format("    text(size: 0.8em, {}),\n", AsLiteral(line));
     }

@@ -148,6 +148,43 @@ TEST(Trend, WithoutAStepIsOneLine) {
               HasSubstr("no step in 1 run since 2026-10-01 "));
 }
 
+v1::TrendSeries WithContext(uint32_t context, v1::TrendSeries series) {
+  series.mutable_subject()->set_requested_context_length(context);
+  return series;
+}
+
+TEST(Trend, OfSeveralSeriesStandsApart) {
+  const std::string text = Printed(
+      format::kTable,
+      ShowTrend(Answer({SlowedSeries(), WithContext(512, SlowedSeries()), CalmSeries()}), {}));
+  EXPECT_THAT(text, HasSubstr("; method 1)\n\ncs336-2025, small (128.6M), "));
+  EXPECT_THAT(text, HasSubstr("context 512, "));
+  EXPECT_THAT(text, Not(HasSubstr("\n\n\n")));
+}
+
+// The texts between two tables, in a paper.
+TEST(Trend, OfSeveralSeriesHasACaptionForEachTable) {
+  const format::Document document = ShowTrend(
+      Answer({SlowedSeries(), WithContext(512, SlowedSeries()), WithContext(1024, CalmSeries())}),
+      {});
+  const std::string latex = Printed(format::kLatex, document);
+  const size_t first = latex.find("\\caption{");
+  const size_t second = latex.find("\\caption{", first + 1);
+  ASSERT_NE(second, std::string::npos);
+  EXPECT_THAT(latex.substr(second), HasSubstr("context 512, "));
+  EXPECT_THAT(latex.substr(0, second), Not(HasSubstr("context 512, ")));
+  const size_t last = latex.rfind("\\end{table}\n");
+  EXPECT_THAT(latex.substr(last), HasSubstr("\n% cs336-2025, small (128.6M), "));
+  EXPECT_THAT(latex.substr(last), HasSubstr("context 1024, "));
+  EXPECT_THAT(latex.substr(last), HasSubstr("\n% no step in 3 runs "));
+
+  const std::string typst = Printed(format::kTypst, document);
+  const size_t figure = typst.rfind("#figure(");
+  EXPECT_GT(figure, typst.find("#figure("));
+  EXPECT_THAT(typst.substr(figure), HasSubstr("context 512, "));
+  EXPECT_THAT(typst.substr(typst.rfind("\n)\n")), HasSubstr("\n// no step in 3 runs "));
+}
+
 TEST(Trend, KeepsAPlotApartFromMarkdown) {
   TrendView view;
   view.plot = format::PlotArea{.width = 40, .height = 5, .is_ascii = true};
@@ -227,6 +264,12 @@ TEST_F(TrendCommand, DrawsSeveralSeriesForATerminalOnly) {
   answer_ = Answer(std::vector<v1::TrendSeries>(5, CalmSeries()));
   EXPECT_EQ(Program({"trend", "all"}), 0);
   EXPECT_THAT(out_.str(), Not(HasSubstr(kTitle)));
+}
+
+TEST_F(TrendCommand, IsNotDrawnInAPaper) {
+  EXPECT_EQ(Program({"trend", "all", "--format", "latex"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), Not(HasSubstr("median between steps")));
+  EXPECT_THAT(out_.str(), HasSubstr("\\caption{cs336-2025, small (128.6M), "));
 }
 
 TEST_F(TrendCommand, IsARowAPointForPrograms) {
