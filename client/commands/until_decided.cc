@@ -158,6 +158,9 @@ class Reruns {
   v1::SubmitJobsRequest Missing(uint32_t look, std::vector<size_t>* sources) const;
   absl::Status Submit(uint32_t look);
   absl::Status Look(uint32_t look);
+  std::set<std::string> Values() const;
+  absl::StatusOr<std::set<std::string>> ValuesWithRuns();
+  absl::Status GiveUp(const absl::Status& refused);
   v1::CompareRunsRequest Request() const;
   void Take(const v1::CompareRunsResponse& response);
   const v1::ComparedCell* Find(const Cell& cell, const v1::CompareRunsResponse& response) const;
@@ -316,8 +319,58 @@ absl::Status Reruns::Look(uint32_t look) {
   }
   if (absl::Status status = Submit(look); !status.ok() || result_.exit_code) return status;
   const auto response = channel_->CompareRuns(Request());
+  const bool is_by_axis = !by_.empty();
+  if (is_by_axis && absl::IsInvalidArgument(response.status())) return GiveUp(response.status());
   if (!response.ok()) return response.status();
   Take(*response);
+  return absl::OkStatus();
+}
+
+std::set<std::string> Reruns::Values() const {
+  std::set<std::string> values;
+  for (const Cell& cell : cells_) {
+    const v1::ComparedCell& compared = result_.cells[cell.place].cell;
+    values.insert({compared.a().value(), compared.b().value()});
+  }
+  return values;
+}
+
+// Failed runs have a value, too.
+absl::StatusOr<std::set<std::string>> Reruns::ValuesWithRuns() {
+  std::vector<bool> has_runs;
+  for (const Source& source : sources_) {
+    bool has_any = false;
+    for (const uint64_t id : source.job_ids) {
+      const auto job = FetchJob(id, channel_);
+      if (!job.ok()) return job.status();
+      has_any = has_any || job->runs_size() > 0;
+    }
+    has_runs.push_back(has_any);
+  }
+  std::set<std::string> values;
+  for (const Cell& cell : cells_) {
+    const v1::ComparedCell& compared = result_.cells[cell.place].cell;
+    if (has_runs[cell.a]) values.insert(compared.a().value());
+    if (has_runs[cell.b]) values.insert(compared.b().value());
+  }
+  return values;
+}
+
+// Of a value whose jobs all ended without a run the daemon knows nothing, and it refuses to compare
+// by one value, or with a reference that is not there. What was known before stands.
+absl::Status Reruns::GiveUp(const absl::Status& refused) {
+  const auto with_runs = ValuesWithRuns();
+  if (!with_runs.ok()) return with_runs.status();
+  std::vector<std::string> without;
+  for (const std::string& value : Values()) {
+    if (with_runs->count(value) == 0) without.push_back(value);
+  }
+  if (without.empty()) return refused;
+  result_.remarks.push_back(
+      fmt::format("no new run was made of {} {}: all that is said is of earlier runs", by_,
+                  fmt::join(without, ", ")));
+  result_.any_job_failed = true;
+  for (Cell& cell : cells_) cell.is_open = false;
   return absl::OkStatus();
 }
 

@@ -459,6 +459,39 @@ TEST_F(CompareCommand, UntilDecidedSaysOfWhichCellsNoNewRunWasMade) {
               HasSubstr("no new run was made of 1 cell: what is said of it is of earlier runs\n"));
 }
 
+TEST_F(CompareCommand, UntilDecidedByAnAxisNamesTheValueThatMadeNoRun) {
+  end_ = v1::JOB_STATE_FAILED;
+  std::set<uint64_t> with_runs = {101};
+  service_.on_compare_runs = [](const v1::CompareRunsRequest& request,
+                                v1::CompareRunsResponse* response) {
+    if (!request.a().selector().last()) {
+      return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                          "all runs have cpu0, must have two values of what they are compared by");
+    }
+    v1::ComparedCell cell = CellOf(17, 18, 3, v1::COMPARE_VERDICT_INCONCLUSIVE);
+    cell.mutable_a()->set_value("cpu0");
+    cell.mutable_b()->set_value("cpu1");
+    *response->add_cells() = cell;
+    return grpc::Status::OK;
+  };
+  service_.on_get_job = [&with_runs](const v1::GetJobRequest& request,
+                                     v1::GetJobResponse* response) {
+    *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_FAILED);
+    response->mutable_job()->set_device(request.job_id() == 17 ? "cpu0" : "cpu1");
+    if (with_runs.count(request.job_id()) > 0) response->mutable_job()->add_runs();
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"compare", "--by", "device", "--until-decided"}), 2) << err_.str();
+  EXPECT_EQ(service_.submits().size(), 1u);
+  EXPECT_THAT(out_.str(), HasSubstr(" 3/3 "));
+  EXPECT_THAT(out_.str(), HasSubstr("no new run was made of device cpu1: all that is said is of "
+                                    "earlier runs\n"));
+  // Refused for something else.
+  with_runs = {201, 202};
+  EXPECT_EQ(Program({"compare", "--by", "device", "--until-decided"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("all runs have cpu0"));
+}
+
 TEST_F(CompareCommand, UntilDecidedIsDetachedFromByCtrlC) {
   AnswerWith(CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE));
   HoldWatches();
