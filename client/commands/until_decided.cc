@@ -46,6 +46,11 @@ std::optional<uint64_t> JobOfSide(const v1::ComparedSide& side) {
   return JobOfRun(*side.run_ids().rbegin());
 }
 
+bool IsOnOneSide(const v1::ComparedCell& cell) {
+  return cell.incomparable() == v1::INCOMPARABLE_ONLY_A ||
+         cell.incomparable() == v1::INCOMPARABLE_ONLY_B;
+}
+
 bool CanRunAgain(const v1::ComparedCell& cell) {
   switch (cell.incomparable()) {
     case v1::INCOMPARABLE_UNSPECIFIED:
@@ -150,6 +155,8 @@ class Reruns {
 
  private:
   absl::Status Plan();
+  bool IsLeftToOneSide(const v1::ComparedCell& cell) const;
+  absl::Status NothingInCommon() const;
   absl::Status Add(size_t place);
   // Sides of which there is a job.
   absl::StatusOr<std::optional<v1::Job>> Fetch(std::optional<uint64_t> job_id);
@@ -165,6 +172,7 @@ class Reruns {
   void Take(const v1::CompareRunsResponse& response);
   const v1::ComparedCell* Find(const Cell& cell, const v1::CompareRunsResponse& response) const;
   bool IsDecided(const v1::ComparedCell& cell) const;
+  std::string NamesOnOneSide() const;
   void Remark();
 
   const CompareWords& words_;
@@ -177,16 +185,40 @@ class Reruns {
   std::map<std::pair<bool, uint64_t>, size_t> known_;  // sources of jobs
   std::vector<Source> sources_;
   std::vector<Cell> cells_;
-  size_t twice_the_same_ = 0;  // cells
+  size_t twice_the_same_ = 0;        // cells
+  std::vector<size_t> on_one_side_;  // places of cells that are not run again
   size_t not_in_the_job_ = 0;
   size_t not_to_be_run_ = 0;
   size_t without_new_runs_ = 0;
   UntilDecided result_;
 };
 
+// The other side would be the same job once more. A baseline is what it is to be held against; of
+// an axis the other job is another.
+bool Reruns::IsLeftToOneSide(const v1::ComparedCell& cell) const {
+  return by_.empty() && !words_.request.a().selector().baseline() && IsOnOneSide(cell);
+}
+
+absl::Status Reruns::NothingInCommon() const {
+  format::Comparison comparison = ComparisonOf(words_);
+  comparison.cells = result_.cells;
+  const format::Lines advice = format::ComparisonHints(comparison);
+  return absl::FailedPreconditionError(
+      "no cell can be run again as two: " +
+      (advice.empty() ? "A and B have no cell in common; choose sides that compute the same, or "
+                        "compare --by AXIS within one selection"
+                      : advice.front()));
+}
+
 absl::Status Reruns::Plan() {
+  const bool has_common =
+      std::any_of(result_.cells.begin(), result_.cells.end(),
+                  [this](const auto& one) { return !IsLeftToOneSide(one.cell); });
+  if (!has_common) return NothingInCommon();
   for (size_t place = 0; place < result_.cells.size(); ++place) {
-    if (!CanRunAgain(result_.cells[place].cell)) {
+    if (IsLeftToOneSide(result_.cells[place].cell)) {
+      on_one_side_.push_back(place);
+    } else if (!CanRunAgain(result_.cells[place].cell)) {
       ++not_to_be_run_;
     } else if (absl::Status status = Add(place); !status.ok()) {
       return status;
@@ -251,12 +283,27 @@ size_t Reruns::SourceOf(bool is_a, const v1::JobSpec& spec, std::optional<uint64
   return sources_.size() - 1;
 }
 
+// `small, context 256; small, context 512`
+std::string Reruns::NamesOnOneSide() const {
+  format::Comparison comparison = ComparisonOf(words_);
+  comparison.cells = result_.cells;
+  std::string names;
+  for (const size_t place : on_one_side_) {
+    names += names.empty() ? "" : "; ";
+    names += format::RowName({&comparison.cells[place], nullptr}, comparison);
+  }
+  return names;
+}
+
 void Reruns::Remark() {
   format::Lines& remarks = result_.remarks;
   if (twice_the_same_ > 0) {
     remarks.push_back(
         fmt::format("A and B ask for the same in {}: run again they are one job, measured twice",
                     Cells(twice_the_same_)));
+  }
+  if (!on_one_side_.empty()) {
+    remarks.push_back("not run again, as only one side has it: " + NamesOnOneSide());
   }
   if (not_in_the_job_ > 0) {
     remarks.push_back(

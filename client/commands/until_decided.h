@@ -33,9 +33,11 @@ struct UntilDecided {
 };
 
 // Submits one sweep a look, of the cells that have no verdict yet, and follows it as `run` does.
-// Verdicts come from those runs alone. Cells that were never run on one side are run on both. Cells
-// that cannot be run again (they failed, or what differs between the sides is not in their jobs)
-// keep the answer `first` and are named in a remark. FAILED_PRECONDITION: that is so of all.
+// Verdicts come from those runs alone. Cells that were never run on one side are run on both with
+// `by`, and where A is a baseline. Others of them, and cells that cannot be run again (they failed,
+// or what differs between the sides is not in their jobs), keep the answer `first` and are named in
+// a remark. FAILED_PRECONDITION: that is so of all. With `by`, where a value made no run at all,
+// all keep it.
 // `interrupts` were made before the channel.
 absl::StatusOr<UntilDecided> RunUntilDecided(const CompareWords& words,
                                              const v1::CompareRunsResponse& first,

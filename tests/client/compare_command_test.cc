@@ -405,6 +405,47 @@ TEST_F(CompareCommand, UntilDecidedRunsACellThatOneSideNeverRan) {
                                     "job, measured twice\n"));
 }
 
+v1::ComparedCell OnlyIn(v1::Incomparable side, uint64_t job_id, v1::Precision precision) {
+  v1::ComparedCell cell = CellOf(job_id, job_id, 1, v1::COMPARE_VERDICT_INCONCLUSIVE);
+  cell.mutable_subject()->mutable_workload()->mutable_transformer_lm()->set_precision(precision);
+  cell.clear_phases();
+  if (side == v1::INCOMPARABLE_ONLY_B) cell.clear_a();
+  if (side == v1::INCOMPARABLE_ONLY_A) cell.clear_b();
+  cell.set_incomparable(side);
+  return cell;
+}
+
+TEST_F(CompareCommand, UntilDecidedOfSidesWithoutACommonCellRunsNothing) {
+  AnswerWith([](const v1::CompareRunsRequest&) {
+    return std::vector{OnlyIn(v1::INCOMPARABLE_ONLY_A, 17, v1::PRECISION_FP32),
+                       OnlyIn(v1::INCOMPARABLE_ONLY_B, 18, v1::PRECISION_BF16)};
+  });
+  EXPECT_EQ(Program({"compare", "sweep:3", "sweep:4", "--until-decided"}), 4);
+  EXPECT_EQ(err_.str(),
+            "torchlap: no cell can be run again as two: A and B have no cell in common, they "
+            "differ in precision: torchlap compare sweep:3 sweep:4 --by precision\n");
+  AnswerWith(OnlyIn(v1::INCOMPARABLE_ONLY_A, 17, v1::PRECISION_FP32));
+  EXPECT_EQ(Program({"compare", "sweep:3", "sweep:4", "--until-decided"}), 4);
+  EXPECT_THAT(err_.str(), HasSubstr("A and B have no cell in common; choose sides that compute "
+                                    "the same, or compare --by AXIS"));
+  EXPECT_TRUE(service_.submits().empty());
+}
+
+TEST_F(CompareCommand, UntilDecidedLeavesOutWhatOnlyOneSideHas) {
+  AnswerWith([this](const v1::CompareRunsRequest&) {
+    if (requests_.size() > 1) {
+      return std::vector{CellOf(101, 102, 4, v1::COMPARE_VERDICT_SLOWER)};
+    }
+    return std::vector{OnlyIn(v1::INCOMPARABLE_ONLY_B, 19, v1::PRECISION_BF16),
+                       CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE)};
+  });
+  EXPECT_EQ(Program({"compare", "sweep:3", "sweep:4", "--until-decided"}), 0) << err_.str();
+  ASSERT_EQ(service_.submits().size(), 1u);
+  EXPECT_EQ(service_.submits()[0].jobs_size(), 2);
+  EXPECT_THAT(out_.str(), HasSubstr("not run again, as only one side has it: small, bf16\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("slower"));
+}
+
 TEST_F(CompareCommand, UntilDecidedRunsNothingWhoseDifferenceIsNotInTheJobs) {
   v1::ComparedCell cell = CellOf(18, 19, 7, v1::COMPARE_VERDICT_INCONCLUSIVE);
   v1::EnvironmentChange* change = cell.add_also_differs();
