@@ -170,13 +170,6 @@ v1::RunFilter Measurements(v1::RunFilter filter) {
   return filter;
 }
 
-// What the daemon takes for launches unless the user says otherwise: measurements. A warm-up
-// comparison or a search for a size is shown, and is nothing to hold against a baseline.
-v1::RunFilter Launches(const ReportOptions& options, v1::RunFilter filter) {
-  if (!options.filter.purpose) filter.clear_purposes();
-  return filter;
-}
-
 // Where there is none of it there is nothing to say; neither is there by a daemon that knows none.
 void SayLeftOut(const char* what, const absl::Status& status, const Console& console) {
   if (absl::IsNotFound(status) || absl::IsUnimplemented(status)) return;
@@ -242,7 +235,7 @@ absl::StatusOr<format::Report> Gather(const ReportOptions& options, const v1::Ru
   report.experiments = ExperimentsOf(*results);
   if (absl::Status status = AddSteps(filter, channel, &report); !status.ok()) return status;
   AddPlace(channel, &report);
-  const v1::RunFilter launches = Launches(options, filter);
+  const v1::RunFilter launches = filter;
   AddComparison(launches, channel, console, &report);
   AddTrends(launches, channel, console, &report);
   AddEnvironments(channel, &report);

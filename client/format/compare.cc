@@ -226,9 +226,13 @@ Table TableOf(const Comparison& comparison) {
   Table table;
   for (const Wording wording : {Wording::kFull, Wording::kBrief}) {
     table = {GridOf(comparison, wording), wording, {}};
-    table.gone = Drop({"p", "launches"}, kWidth, &table.grid);
+    table.gone = Drop({"p"}, kWidth, &table.grid);
     if (LineWidth(table.grid) <= kWidth) return table;
   }
+  for (const std::string& title : Drop({"launches"}, kWidth, &table.grid)) {
+    table.gone.push_back(title);
+  }
+  if (LineWidth(table.grid) <= kWidth) return table;
   table = {GridOf(comparison, Wording::kTerse), Wording::kTerse, {}};
   table.gone = Drop({"p", "launches"}, kWidth, &table.grid);
   if (LineWidth(table.grid) <= kWidth) return table;
