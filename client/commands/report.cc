@@ -235,9 +235,8 @@ absl::StatusOr<format::Report> Gather(const ReportOptions& options, const v1::Ru
   report.experiments = ExperimentsOf(*results);
   if (absl::Status status = AddSteps(filter, channel, &report); !status.ok()) return status;
   AddPlace(channel, &report);
-  const v1::RunFilter launches = filter;
-  AddComparison(launches, channel, console, &report);
-  AddTrends(launches, channel, console, &report);
+  AddComparison(filter, channel, console, &report);
+  AddTrends(filter, channel, console, &report);
   AddEnvironments(channel, &report);
   return report;
 }
