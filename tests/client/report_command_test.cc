@@ -193,7 +193,7 @@ TEST_F(ReportCommand, OnlyMeasurementsAreHeldAgainstTheBaselineAndDrawnOverTime)
   ASSERT_EQ(asked.size(), 2U);
   for (const v1::RunFilter& filter : asked) {
     EXPECT_TRUE(filter.selector().last());
-    EXPECT_TRUE(filter.purposes().empty()) << "the daemon takes measure";
+    EXPECT_THAT(filter.purposes(), ElementsAre(v1::PURPOSE_MEASURE));
   }
   asked.clear();
   Page({"--purpose", "warmup"});
