@@ -64,7 +64,7 @@ class BaselinesTest : public CallsTest {
     return caller;
   }
 
-  const SettableClock clock_;
+  const SettableClock clock_{};
 };
 
 TEST_F(BaselinesTest, WhatWasSetIsListed) {
