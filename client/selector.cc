@@ -120,6 +120,10 @@ absl::Status AddPeriod(const FilterWords& words, int64_t now_ns, v1::RunFilter* 
     if (!until.ok()) return until.status();
     filter->set_until_ns(*until);
   }
+  if (words.since && words.until && filter->since_ns() >= filter->until_ns()) {
+    return absl::InvalidArgumentError(
+        fmt::format("--since {} is not before --until {}, must be", *words.since, *words.until));
+  }
   return absl::OkStatus();
 }
 

@@ -24,7 +24,9 @@ constexpr uint32_t kBatch = 5'000;
 
 absl::Status NoRunsToHoldAgainst() {
   return absl::FailedPreconditionError(
-      "none of the chosen runs can be a baseline, must be finished OK runs of a measurement");
+      "none of the chosen runs can be a baseline, must be finished OK runs of a measurement that "
+      "were "
+      "not declared invalid");
 }
 
 absl::Status TooManyRuns() {
@@ -59,6 +61,21 @@ bool TakesMeasurements(const v1::RunFilter& filter) {
   return std::find(purposes.begin(), purposes.end(), v1::PURPOSE_MEASURE) != purposes.end();
 }
 
+// Also of those that are named by run id, which other lists show all the same.
+void LeaveOutInvalid(SQLite::Database& database, std::vector<RunPlace>* places) {
+  std::vector<int64_t> ids;
+  ids.reserve(places->size());
+  for (const RunPlace& place : *places) ids.push_back(place.id);
+  std::set<int64_t> invalid;
+  Query row(database,
+            absl::StrCat("SELECT id FROM run INDEXED BY run_invalid "
+                         "WHERE invalid_reason IS NOT NULL AND id IN (",
+                         kListed, ")"),
+            IdList(ids));
+  while (row.Step()) invalid.insert(row.Int(0));
+  std::erase_if(*places, [&](const RunPlace& place) { return invalid.count(place.id) > 0; });
+}
+
 absl::StatusOr<std::vector<SeriesPoint>> ChosenPoints(SQLite::Database& database,
                                                       const v1::RunFilter& filter,
                                                       const JobFilter& selected) {
@@ -70,8 +87,9 @@ absl::StatusOr<std::vector<SeriesPoint>> ChosenPoints(SQLite::Database& database
   measured.clear_purposes();
   measured.add_purposes(v1::PURPOSE_MEASURE);
   const RunQuery query(database, measured, selected, *std::move(labels));
-  const auto places = query.ByStart(true, std::nullopt, kMostBaselineRuns + 1);
+  auto places = query.ByStart(true, std::nullopt, kMostBaselineRuns + 1);
   if (places.size() > kMostBaselineRuns) return TooManyRuns();
+  LeaveOutInvalid(database, &places);
   SeriesPoints read = PointsOf(database, places, v1::PHASE_UNSPECIFIED);
   if (read.points.empty()) return NoRunsToHoldAgainst();
   return std::move(read.points);

@@ -105,8 +105,28 @@ void AppendLeftOut(const Comparison& comparison, Lines* lines) {
   if (failed.a + failed.b > 0) lines->push_back("runs that did not end OK: " + failed.Words());
 }
 
+// Every launch that counts stands on both sides.
+bool IsOfItself(const v1::ComparedCell& cell) {
+  const auto shared = static_cast<int>(SharedRuns(cell));
+  return shared > 0 && shared == cell.a().run_ids_size() && shared == cell.b().run_ids_size();
+}
+
+bool IsOfItself(const Comparison& comparison) {
+  const auto is_comparable = [](const Compared& compared) {
+    return compared.cell.phases_size() > 0;
+  };
+  return std::any_of(comparison.cells.begin(), comparison.cells.end(), is_comparable) &&
+         std::all_of(comparison.cells.begin(), comparison.cells.end(), [&](const Compared& one) {
+           return !is_comparable(one) || IsOfItself(one.cell);
+         });
+}
+
 // What was measured once and stands on both sides says nothing about a difference.
 void AppendShared(const Comparison& comparison, Lines* lines) {
+  if (IsOfItself(comparison)) {
+    lines->push_back("A and B are the same runs: choose sides that share none");
+    return;
+  }
   Grouped groups;
   size_t comparable = 0;
   for (const Compared& compared : comparison.cells) {
@@ -140,7 +160,7 @@ std::string InconclusiveWords(const ComparedRow& row, bool short_verdicts) {
 void AppendInconclusive(const Comparison& comparison, bool short_verdicts, Lines* lines) {
   Grouped groups;
   for (const ComparedRow& row : ComparedRows(comparison)) {
-    if (!IsInconclusive(row)) continue;
+    if (!IsInconclusive(row) || SharedRuns(row.compared->cell) > 0) continue;
     const std::string words = InconclusiveWords(row, short_verdicts);
     if (!words.empty()) AddTo(words, RowName(row, comparison), &groups);
   }
@@ -236,7 +256,7 @@ void AppendMoreLaunches(const Comparison& comparison, Lines* lines) {
   std::vector<const Compared*> with_one;
   bool is_any = false;
   for (const ComparedRow& row : ComparedRows(comparison)) {
-    if (!IsInconclusive(row)) continue;
+    if (!IsInconclusive(row) || SharedRuns(row.compared->cell) > 0) continue;
     is_any = true;
     const bool is_new = with_one.empty() || with_one.back() != row.compared;
     if (HasOneLaunch(*row.compared) && is_new) with_one.push_back(row.compared);

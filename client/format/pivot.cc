@@ -289,7 +289,8 @@ class Table {
     const bool has_interval = std::any_of(pivot_.values.begin(), pivot_.values.end(), IsMedian);
     if (!has_interval) return "";
     return "speed-ups are of medians; [ ] is the 95 % interval of the ratio, from those of both "
-           "medians (relative half widths, in quadrature)";
+           "medians (relative half widths, in quadrature), which fewer than 5 launches, or 5 steps "
+           "of one, have not";
   }
 
   // What would be read as an effect of rows or columns.

@@ -61,6 +61,8 @@ std::string StateName(const v1::Run& run) {
 }
 
 std::string ShrinkWords(const v1::Run& run) {
+  // What a search tries was not shrunk.
+  if (run.purpose() == v1::PURPOSE_FIT) return "";
   const Subject subject = SubjectOf(run);
   std::vector<std::string> changes;
   if (run.requested_batch_size() != 0 && subject.batch_size != run.requested_batch_size()) {

@@ -271,6 +271,18 @@ TEST(CompareNotes, DoNotSayOfAComparableCellWhatDiffersInAnother) {
       ElementsAre("also differs: driver 580.1 -> 580.9 (small, context 512)"));
 }
 
+TEST(CompareNotes, SayOfASweepBesideItselfThatAndNoMore) {
+  v1::ComparedCell cell = CellWith(256, v1::COMPARE_VERDICT_INCONCLUSIVE, 1);
+  *cell.mutable_b() = cell.a();
+  cell.mutable_phases(0)->set_launches_to_decide(343);
+  const Comparison comparison = Of({cell, CellWithout(512, v1::INCOMPARABLE_ONLY_A)});
+  EXPECT_THAT(format::ComparisonNotes(comparison, true),
+              testing::Contains("A and B are the same runs: choose sides that share none"));
+  const std::string text = Table(comparison);
+  EXPECT_THAT(text, Not(HasSubstr("343")));
+  EXPECT_THAT(text, Not(HasSubstr("--until-decided")));
+}
+
 TEST(CompareNotes, SayWhichLaunchesAreComparedWithThemselves) {
   v1::ComparedCell cell = CellWith(256, v1::COMPARE_VERDICT_SAME, 1);
   cell.mutable_b()->add_run_ids("17.2");

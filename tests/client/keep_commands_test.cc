@@ -233,6 +233,13 @@ TEST(NoteLines, AreThoseThatAreNotEmpty) {
   EXPECT_THAT(format::NoteLines(run), ElementsAre("one"));
 }
 
+TEST(ShrinkWords, SayNothingOfWhatASearchTries) {
+  v1::Run run = ShrunkRun();
+  EXPECT_EQ(format::ShrinkWords(run), "batch 4 -> 2 (OOM)");
+  run.set_purpose(v1::PURPOSE_FIT);
+  EXPECT_EQ(format::ShrinkWords(run), "");
+}
+
 TEST(InvalidWords, ComeBeforeWhatElseARowSays) {
   v1::Run run = ShrunkRun();
   EXPECT_EQ(format::InvalidWords(run), "");

@@ -410,9 +410,14 @@ TEST_F(PlotCommand, MakesTheFolderOfItsFile) {
   EXPECT_THAT(err_.str(), HasSubstr("cannot make the folder"));
 }
 
+std::string SearchPath() {
+  const char* path = std::getenv("PATH");
+  return path == nullptr ? "" : path;
+}
+
 TEST_F(PlotCommand, SaysWhatToDoWithoutGnuplot) {
   const TemporaryFolder folder;
-  const std::string path = std::getenv("PATH");
+  const std::string path = SearchPath();
   setenv("PATH", folder.path().c_str(), 1);
   EXPECT_EQ(Program({"plot", "-o", folder.path() / "fig.svg"}), 4);
   setenv("PATH", path.c_str(), 1);
@@ -428,7 +433,7 @@ TEST_F(PlotCommand, HandsTheScriptToGnuplotAndKeepsWhatItDraws) {
   const std::filesystem::path program = folder.path() / "gnuplot";
   std::ofstream(program) << "#!/bin/sh\nread line\necho \"drew with $1: $line\"\n";
   std::filesystem::permissions(program, std::filesystem::perms::owner_all);
-  const std::string path = std::getenv("PATH");
+  const std::string path = SearchPath();
   setenv("PATH", (folder.path().native() + ":" + path).c_str(), 1);
   const std::string file = folder.path() / "fig.svg";
   EXPECT_EQ(Program({"plot", "-o", file}), 0) << err_.str();

@@ -128,6 +128,16 @@ TEST(Filter, JoinsTheFlagAndTheSelectorOfLabels) {
   EXPECT_THAT(filter->selector().job_ids(), ElementsAre(17));
 }
 
+TEST(Filter, APeriodThatEndsBeforeItBeginsIsRefused) {
+  FilterWords words;
+  words.since = "1d";
+  words.until = "2d";
+  EXPECT_EQ(BuildFilter(words, kNow).status(),
+            absl::InvalidArgumentError("--since 1d is not before --until 2d, must be"));
+  words.until = "1d";
+  EXPECT_FALSE(BuildFilter(words, kNow).ok());
+}
+
 TEST(Filter, ReadsPeriodsAsDatesTimesAndAges) {
   FilterWords words;
   words.since = "7d";

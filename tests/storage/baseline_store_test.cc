@@ -197,6 +197,14 @@ TEST_F(BaselineStoreTest, ARunThatWasDeclaredInvalidIsNotHeldAgainstAnyMore) {
   EXPECT_EQ(runs_->List({}, selected, true, 10, "")->runs.size(), 1);
 }
 
+TEST_F(BaselineStoreTest, ARunThatWasDeclaredInvalidCannotBecomeOneEvenByItsName) {
+  const std::string first = Run(MakeJob(), 31e6);
+  const std::string second = Run(MakeJob(), 32e6);
+  Break("UPDATE run SET invalid_reason = 'wrong clock' WHERE id = 1");
+  Replace(ann_, OfRuns({first, second}));
+  EXPECT_THAT(Ids("ann"), ElementsAre(second));
+}
+
 TEST_F(BaselineStoreTest, ItIsStillThereWhenTheFileIsOpenedAgain) {
   const std::string run = Run(MakeJob(), 31e6);
   Replace(ann_, OfRuns({run}));
