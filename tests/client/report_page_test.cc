@@ -25,7 +25,7 @@ ReportRun WithSteps(const v1::Run& run, int steps) {
   ReportRun with_steps{run, {}};
   v1::SampleBlock& block = with_steps.samples.emplace_back();
   block.set_warmup_steps(2);
-  for (int i = 0; i < steps; ++i) block.add_step_ns(458'250'000 + i * 1'000'000);
+  for (int64_t i = 0; i < steps; ++i) block.add_step_ns(458'250'000 + i * 1'000'000);
   return with_steps;
 }
 
