@@ -71,6 +71,10 @@ struct AllOptions {
   PlotOptions plot;
   ReportOptions report;
   CompletionOptions completion;
+  FindingsOptions findings;
+  DigestOptions digest;
+  SuiteOptions suite;
+  ImportOptions imports;
 };
 
 void AddMeasuring(CLI::App* app, AllOptions* all) {
@@ -166,6 +170,11 @@ void AddHistory(CLI::App* app, AllOptions* all) {
                &all->plot);
   AddReportFlags(app->add_subcommand("report", "one self-contained page (HTML) of results"),
                  &all->report);
+  AddSuiteFlags(app->add_subcommand("suite", "sweeps of a file, every night or when idle"),
+                &all->suite);
+  AddFindingsFlags(app->add_subcommand("findings", "cells that changed, and what became of them"),
+                   &all->findings);
+  AddDigestFlags(app->add_subcommand("digest", "what happened, on one screen"), &all->digest);
   AddSqlFlags(app->add_subcommand("sql", "read-only SQL on the runs"), &all->sql);
 }
 
@@ -180,6 +189,8 @@ void AddKeeping(CLI::App* app, AllOptions* all) {
   AddBackupFlags(
       app->add_subcommand("backup", "a checked copy of the database, while the daemon runs"),
       &all->backup);
+  AddImportFlags(app->add_subcommand("import", "take in the runs of another machine's database"),
+                 &all->imports);
   AddPruneFlags(app->add_subcommand("prune", "delete samples or runs, and give the room back"),
                 &all->prune);
   AddCompletionFlags(
@@ -218,6 +229,10 @@ CommandOptions Chosen(const std::string& name, const AllOptions& all) {
   if (name == "plot") return all.plot;
   if (name == "report") return all.report;
   if (name == "completion") return all.completion;
+  if (name == "findings") return all.findings;
+  if (name == "digest") return all.digest;
+  if (name == "suite") return all.suite;
+  if (name == "import") return all.imports;
   return all.status;
 }
 

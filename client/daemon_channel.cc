@@ -178,6 +178,33 @@ class GrpcDaemonChannel : public DaemonChannel {
   absl::StatusOr<v1::PruneRunsResponse> PruneRuns(const v1::PruneRunsRequest& request) override {
     return Call<v1::PruneRunsResponse>(&Stub::PruneRuns, request);
   }
+  absl::StatusOr<v1::ForecastJobsResponse> ForecastJobs(
+      const v1::ForecastJobsRequest& request) override {
+    return Call<v1::ForecastJobsResponse>(&Stub::ForecastJobs, request);
+  }
+  absl::StatusOr<v1::ImportRunsResponse> ImportRuns(const v1::ImportRunsRequest& request) override {
+    return Call<v1::ImportRunsResponse>(&Stub::ImportRuns, request);
+  }
+  absl::StatusOr<v1::AddSuiteResponse> AddSuite(const v1::AddSuiteRequest& request) override {
+    return Call<v1::AddSuiteResponse>(&Stub::AddSuite, request);
+  }
+  absl::StatusOr<v1::ListSuitesResponse> ListSuites(const v1::ListSuitesRequest& request) override {
+    return Call<v1::ListSuitesResponse>(&Stub::ListSuites, request);
+  }
+  absl::StatusOr<v1::RemoveSuiteResponse> RemoveSuite(
+      const v1::RemoveSuiteRequest& request) override {
+    return Call<v1::RemoveSuiteResponse>(&Stub::RemoveSuite, request);
+  }
+  absl::StatusOr<v1::ListFindingsResponse> ListFindings(
+      const v1::ListFindingsRequest& request) override {
+    return Call<v1::ListFindingsResponse>(&Stub::ListFindings, request);
+  }
+  absl::StatusOr<v1::SetFindingResponse> SetFinding(const v1::SetFindingRequest& request) override {
+    return Call<v1::SetFindingResponse>(&Stub::SetFinding, request);
+  }
+  absl::StatusOr<v1::GetDigestResponse> GetDigest(const v1::GetDigestRequest& request) override {
+    return Call<v1::GetDigestResponse>(&Stub::GetDigest, request);
+  }
   absl::Status ReadLog(const v1::ReadLogRequest& request,
                        const std::function<bool(const v1::ReadLogResponse&)>& on_part) override {
     grpc::ClientContext context;

@@ -70,6 +70,20 @@ class DaemonChannel {
   virtual absl::StatusOr<v1::InvalidateRunsResponse> InvalidateRuns(
       const v1::InvalidateRunsRequest& request) = 0;
   virtual absl::StatusOr<v1::PruneRunsResponse> PruneRuns(const v1::PruneRunsRequest& request) = 0;
+  virtual absl::StatusOr<v1::ForecastJobsResponse> ForecastJobs(
+      const v1::ForecastJobsRequest& request) = 0;
+  virtual absl::StatusOr<v1::ImportRunsResponse> ImportRuns(
+      const v1::ImportRunsRequest& request) = 0;
+  virtual absl::StatusOr<v1::AddSuiteResponse> AddSuite(const v1::AddSuiteRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListSuitesResponse> ListSuites(
+      const v1::ListSuitesRequest& request) = 0;
+  virtual absl::StatusOr<v1::RemoveSuiteResponse> RemoveSuite(
+      const v1::RemoveSuiteRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListFindingsResponse> ListFindings(
+      const v1::ListFindingsRequest& request) = 0;
+  virtual absl::StatusOr<v1::SetFindingResponse> SetFinding(
+      const v1::SetFindingRequest& request) = 0;
+  virtual absl::StatusOr<v1::GetDigestResponse> GetDigest(const v1::GetDigestRequest& request) = 0;
 
   // Calls on_part for each message, in order, on this thread.
   virtual absl::Status GetRun(const v1::GetRunRequest& request,

@@ -178,4 +178,39 @@ void AddPivotFlags(CLI::App* app, ExportOptions* options) {
           "NAME");
 }
 
+void AddFindingsFlags(CLI::App* app, FindingsOptions* options) {
+  app->add_option("set N STATE", options->words,
+                  "what has become of finding N: new, ignored, confirmed, fixed")
+      ->type_name("");
+  AddWord(app, "--why", &options->why, "of set: the reason", "TEXT");
+  AddWord(app, "--state", &options->state, "new, ignored, confirmed, fixed (all but fixed)",
+          "STATE,...");
+  AddSwitch(app, "--all", &options->all, "every state");
+  AddWord(app, "--user", &options->user, "account, or uid:N", "USER");
+  AddWord(app, "--since", &options->since, "found, seen or closed since: 7d ago, 2026-01-31",
+          "TIME");
+  AddOutput(app, &options->output, format::Content::kList);
+}
+
+void AddDigestFlags(CLI::App* app, DigestOptions* options) {
+  AddWord(app, "--since", &options->since, "1d (default), 7d, 2026-01-31", "TIME");
+  AddWord(app, "--user", &options->user, "account, or uid:N", "USER");
+  AddOutput(app, &options->output, format::Content::kDetails);
+}
+
+void AddSuiteFlags(CLI::App* app, SuiteOptions* options) {
+  app->add_option("check FILE | add FILE | list | remove NAME", options->words, "")->type_name("");
+  AddWord(app, "--when", &options->when, "of add: 02:00 (each day), or idle", "TIME");
+  AddWord(app, "--name", &options->name, "of add: instead of the file's", "NAME");
+  AddWord(app, "--user", &options->user, "of list and remove: account, or uid:N", "USER");
+  AddOutput(app, &options->output, format::Content::kList);
+}
+
+void AddImportFlags(CLI::App* app, ImportOptions* options) {
+  app->add_option("FILE", options->file, "a torchlap database, or what backup wrote")
+      ->required()
+      ->type_name("");
+  AddWord(app, "--host", &options->host, "what its machine is called here", "NAME");
+}
+
 }  // namespace torchlap::client

@@ -29,6 +29,10 @@ void AddRerunFlags(CLI::App* app, RerunOptions* options);
 void AddPlotFlags(CLI::App* app, PlotOptions* options);
 void AddReportFlags(CLI::App* app, ReportOptions* options);
 void AddCompletionFlags(CLI::App* app, CompletionOptions* options);
+void AddFindingsFlags(CLI::App* app, FindingsOptions* options);
+void AddDigestFlags(CLI::App* app, DigestOptions* options);
+void AddSuiteFlags(CLI::App* app, SuiteOptions* options);
+void AddImportFlags(CLI::App* app, ImportOptions* options);
 // Of export: what makes a table for a paper.
 void AddPivotFlags(CLI::App* app, ExportOptions* options);
 

@@ -27,5 +27,6 @@ extern const char kHomeOfLaunches[];   // migrations/0003_home_of_launches.cc
 extern const char kQueueWithOwners[];  // migrations/0004_queue_with_owners.cc
 extern const char kDeviceSummary[];    // migrations/0005_device_summary.cc
 extern const char kHistory[];          // migrations/0006_history.cc
+extern const char kSuites[];           // migrations/0007_suites.cc
 
 }  // namespace torchlap::storage

@@ -274,12 +274,50 @@ struct CompletionOptions {
 };
 absl::StatusOr<int> Execute(const CompletionOptions& options, const Invocation& invocation);
 
+// What suites found; `findings set N STATE` says what has become of one.
+struct FindingsOptions {
+  std::vector<std::string> words;  // none, or: set N STATE
+  std::optional<std::string> why;
+  std::optional<std::string> state;
+  std::optional<std::string> user;
+  std::optional<std::string> since;
+  bool all = false;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const FindingsOptions& options, const Invocation& invocation);
+
+// What happened, on one screen.
+struct DigestOptions {
+  std::optional<std::string> since;
+  std::optional<std::string> user;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const DigestOptions& options, const Invocation& invocation);
+
+// check FILE, add FILE, list, remove NAME.
+struct SuiteOptions {
+  std::vector<std::string> words;
+  std::optional<std::string> when;
+  std::optional<std::string> name;
+  std::optional<std::string> user;
+  OutputWords output;
+};
+absl::StatusOr<int> Execute(const SuiteOptions& options, const Invocation& invocation);
+
+// Runs of another torchlap's database.
+struct ImportOptions {
+  std::string file;
+  std::optional<std::string> host;
+};
+absl::StatusOr<int> Execute(const ImportOptions& options, const Invocation& invocation);
+
 using CommandOptions =
     std::variant<RunOptions, SubmitOptions, WarmupOptions, FitOptions, CalibrateOptions,
                  WaitOptions, WatchOptions, CancelOptions, QueueOptions, ShowOptions, RunsOptions,
                  ExportOptions, SweepsOptions, PresetsOptions, DevicesOptions, StatusOptions,
                  DoctorOptions, CompareOptions, TrendOptions, BaselineOptions, LabelOptions,
                  NoteOptions, InvalidateOptions, LogsOptions, SqlOptions, BackupOptions,
-                 PruneOptions, RerunOptions, PlotOptions, ReportOptions, CompletionOptions>;
+                 PruneOptions, RerunOptions, PlotOptions, ReportOptions, CompletionOptions,
+                 FindingsOptions, DigestOptions, SuiteOptions, ImportOptions>;
 
 }  // namespace torchlap::client

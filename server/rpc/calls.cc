@@ -67,6 +67,14 @@ Calls::Calls(const CallSetting& setting)
       prune_runs(setting.database, setting.jobs, setting.runs),
       read_log(setting.runs, setting.configuration->state_folder),
       query_sql(setting.database, setting.jobs, setting.runs),
-      backup_database(setting.database, setting.jobs, setting.runs) {}
+      backup_database(setting.database, setting.jobs, setting.runs),
+      forecast_jobs(setting.database, setting.jobs, setting.runs),
+      import_runs(setting.database, setting.jobs, setting.runs),
+      add_suite(setting.database, setting.jobs, setting.runs),
+      list_suites(setting.database, setting.jobs, setting.runs),
+      remove_suite(setting.database, setting.jobs, setting.runs),
+      list_findings(setting.database, setting.jobs, setting.runs),
+      set_finding(setting.database, setting.jobs, setting.runs),
+      get_digest(setting.database, setting.jobs, setting.runs) {}
 
 }  // namespace torchlap::rpc

@@ -12,13 +12,17 @@
 #include "server/rpc/backup_database.h"
 #include "server/rpc/baselines.h"
 #include "server/rpc/cancel_jobs.h"
+#include "server/rpc/cell_findings.h"
 #include "server/rpc/compare_runs.h"
 #include "server/rpc/compare_warmups.h"
 #include "server/rpc/daemon_status.h"
 #include "server/rpc/doctor_call.h"
 #include "server/rpc/export_runs.h"
+#include "server/rpc/forecast_jobs.h"
+#include "server/rpc/get_digest.h"
 #include "server/rpc/get_run.h"
 #include "server/rpc/get_trend.h"
+#include "server/rpc/import_runs.h"
 #include "server/rpc/job_feed.h"
 #include "server/rpc/list_devices.h"
 #include "server/rpc/list_jobs.h"
@@ -31,6 +35,7 @@
 #include "server/rpc/run_words.h"
 #include "server/rpc/storage_health.h"
 #include "server/rpc/submit_jobs.h"
+#include "server/rpc/suites.h"
 #include "server/rpc/waiting.h"
 #include "server/run/device_fleet.h"
 #include "server/run/event_hub.h"
@@ -92,6 +97,14 @@ struct Calls {
   ReadLog read_log;
   QuerySql query_sql;
   BackupDatabase backup_database;
+  ForecastJobs forecast_jobs;
+  ImportRuns import_runs;
+  AddSuite add_suite;
+  ListSuites list_suites;
+  RemoveSuite remove_suite;
+  ListFindings list_findings;
+  SetFinding set_finding;
+  GetDigest get_digest;
 };
 
 }  // namespace torchlap::rpc

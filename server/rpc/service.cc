@@ -271,4 +271,44 @@ Service::Stream* Service::BackupDatabase(Context* context, const Bytes* request)
       context, request, &calls_->backup_database, Size::kLarge);
 }
 
+Service::Unary* Service::ForecastJobs(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::ForecastJobsRequest, v1::ForecastJobsResponse>(
+      context, request, response, &calls_->forecast_jobs, Size::kLarge, storage_threads_);
+}
+
+Service::Unary* Service::ImportRuns(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::ImportRunsRequest, v1::ImportRunsResponse>(
+      context, request, response, &calls_->import_runs, Size::kLarge, stream_threads_);
+}
+
+Service::Unary* Service::AddSuite(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::AddSuiteRequest, v1::AddSuiteResponse>(
+      context, request, response, &calls_->add_suite, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::ListSuites(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::ListSuitesRequest, v1::ListSuitesResponse>(
+      context, request, response, &calls_->list_suites, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::RemoveSuite(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::RemoveSuiteRequest, v1::RemoveSuiteResponse>(
+      context, request, response, &calls_->remove_suite, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::ListFindings(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::ListFindingsRequest, v1::ListFindingsResponse>(
+      context, request, response, &calls_->list_findings, Size::kLarge, storage_threads_);
+}
+
+Service::Unary* Service::SetFinding(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::SetFindingRequest, v1::SetFindingResponse>(
+      context, request, response, &calls_->set_finding, Size::kSmall, storage_threads_);
+}
+
+Service::Unary* Service::GetDigest(Context* context, const Bytes* request, Bytes* response) {
+  return Answer<v1::GetDigestRequest, v1::GetDigestResponse>(
+      context, request, response, &calls_->get_digest, Size::kLarge, storage_threads_);
+}
+
 }  // namespace torchlap::rpc

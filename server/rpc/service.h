@@ -17,25 +17,26 @@ namespace torchlap::rpc {
 
 // All methods as bytes (message_bytes.h).
 using ServiceOfBytes = v1::Torchlap::WithRawCallbackMethod_SubmitJobs<v1::Torchlap::WithRawCallbackMethod_GetJob<
-    v1::Torchlap::WithRawCallbackMethod_ListJobs<v1::Torchlap::WithRawCallbackMethod_CancelJobs<
-        v1::Torchlap::WithRawCallbackMethod_WatchJobs<v1::Torchlap::WithRawCallbackMethod_ListRuns<
-            v1::Torchlap::WithRawCallbackMethod_GetRun<v1::Torchlap::WithRawCallbackMethod_ExportRuns<
-                v1::Torchlap::WithRawCallbackMethod_ListSweeps<v1::Torchlap::WithRawCallbackMethod_ListDevices<
-                    v1::Torchlap::WithRawCallbackMethod_ListPresets<v1::Torchlap::WithRawCallbackMethod_GetDaemonStatus<
-                        v1::Torchlap::WithRawCallbackMethod_CompareWarmups<v1::Torchlap::WithRawCallbackMethod_ReadTrace<
-                            v1::Torchlap::WithRawCallbackMethod_Doctor<v1::Torchlap::WithRawCallbackMethod_CompareRuns<
-                                v1::Torchlap::WithRawCallbackMethod_GetTrend<v1::Torchlap::WithRawCallbackMethod_SetBaseline<
-                                    v1::Torchlap::WithRawCallbackMethod_ListBaselines<
-                                        v1::Torchlap::WithRawCallbackMethod_ClearBaseline<
-                                            v1::Torchlap::WithRawCallbackMethod_LabelRuns<
-                                                v1::Torchlap::WithRawCallbackMethod_NoteRuns<
-                                                    v1::Torchlap::WithRawCallbackMethod_InvalidateRuns<
-                                                        v1::Torchlap::WithRawCallbackMethod_PruneRuns<
-                                                            v1::Torchlap::WithRawCallbackMethod_ReadLog<
-                                                                v1::Torchlap::WithRawCallbackMethod_QuerySql<
-                                                                    v1::Torchlap::WithRawCallbackMethod_BackupDatabase<
-                                                                        v1::Torchlap::
-                                                                            Service>>>>>>>>>>>>>>>>>>>>>>>>>>>;
+    v1::Torchlap::WithRawCallbackMethod_ListJobs<v1::Torchlap::WithRawCallbackMethod_CancelJobs<v1::Torchlap::WithRawCallbackMethod_WatchJobs<
+        v1::Torchlap::WithRawCallbackMethod_ListRuns<v1::Torchlap::WithRawCallbackMethod_GetRun<v1::Torchlap::WithRawCallbackMethod_ExportRuns<
+            v1::Torchlap::WithRawCallbackMethod_ListSweeps<v1::Torchlap::WithRawCallbackMethod_ListDevices<
+                v1::Torchlap::WithRawCallbackMethod_ListPresets<v1::Torchlap::WithRawCallbackMethod_GetDaemonStatus<
+                    v1::Torchlap::WithRawCallbackMethod_CompareWarmups<v1::Torchlap::WithRawCallbackMethod_ReadTrace<
+                        v1::Torchlap::WithRawCallbackMethod_Doctor<v1::Torchlap::WithRawCallbackMethod_CompareRuns<
+                            v1::Torchlap::WithRawCallbackMethod_GetTrend<v1::Torchlap::WithRawCallbackMethod_SetBaseline<
+                                v1::Torchlap::WithRawCallbackMethod_ListBaselines<v1::Torchlap::WithRawCallbackMethod_ClearBaseline<
+                                    v1::Torchlap::WithRawCallbackMethod_LabelRuns<v1::Torchlap::WithRawCallbackMethod_NoteRuns<
+                                        v1::Torchlap::WithRawCallbackMethod_InvalidateRuns<v1::Torchlap::WithRawCallbackMethod_PruneRuns<
+                                            v1::Torchlap::WithRawCallbackMethod_ReadLog<v1::Torchlap::WithRawCallbackMethod_QuerySql<
+                                                v1::Torchlap::WithRawCallbackMethod_BackupDatabase<v1::Torchlap::WithRawCallbackMethod_ForecastJobs<
+                                                    v1::Torchlap::WithRawCallbackMethod_ImportRuns<v1::Torchlap::WithRawCallbackMethod_AddSuite<
+                                                        v1::Torchlap::WithRawCallbackMethod_ListSuites<
+                                                            v1::Torchlap::WithRawCallbackMethod_RemoveSuite<
+                                                                v1::Torchlap::WithRawCallbackMethod_ListFindings<
+                                                                    v1::Torchlap::WithRawCallbackMethod_SetFinding<
+                                                                        v1::Torchlap::WithRawCallbackMethod_GetDigest<
+                                                                            v1::Torchlap::
+                                                                                Service>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>;
 
 // Handlers never block gRPC's threads: `storage_threads` do what touches the database,
 // `stream_threads` what may wait for a reader. A call whose caller is gone is not begun. All
@@ -81,6 +82,14 @@ class Service final : public ServiceOfBytes {
   Stream* ReadLog(Context* context, const Bytes* request) override;
   Stream* QuerySql(Context* context, const Bytes* request) override;
   Stream* BackupDatabase(Context* context, const Bytes* request) override;
+  Unary* ForecastJobs(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* ImportRuns(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* AddSuite(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* ListSuites(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* RemoveSuite(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* ListFindings(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* SetFinding(Context* context, const Bytes* request, Bytes* response) override;
+  Unary* GetDigest(Context* context, const Bytes* request, Bytes* response) override;
 
  private:
   using Size = WorkThreads::Size;

@@ -253,4 +253,44 @@ grpc::Status FakeService::BackupDatabase(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
+grpc::Status FakeService::ForecastJobs(grpc::ServerContext*, const v1::ForecastJobsRequest* request,
+                                       v1::ForecastJobsResponse* response) {
+  return on_forecast_jobs ? on_forecast_jobs(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::ImportRuns(grpc::ServerContext*, const v1::ImportRunsRequest* request,
+                                     v1::ImportRunsResponse* response) {
+  return on_import_runs ? on_import_runs(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::AddSuite(grpc::ServerContext*, const v1::AddSuiteRequest* request,
+                                   v1::AddSuiteResponse* response) {
+  return on_add_suite ? on_add_suite(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::ListSuites(grpc::ServerContext*, const v1::ListSuitesRequest* request,
+                                     v1::ListSuitesResponse* response) {
+  return on_list_suites ? on_list_suites(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::RemoveSuite(grpc::ServerContext*, const v1::RemoveSuiteRequest* request,
+                                      v1::RemoveSuiteResponse* response) {
+  return on_remove_suite ? on_remove_suite(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::ListFindings(grpc::ServerContext*, const v1::ListFindingsRequest* request,
+                                       v1::ListFindingsResponse* response) {
+  return on_list_findings ? on_list_findings(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::SetFinding(grpc::ServerContext*, const v1::SetFindingRequest* request,
+                                     v1::SetFindingResponse* response) {
+  return on_set_finding ? on_set_finding(*request, response) : NoHook();
+}
+
+grpc::Status FakeService::GetDigest(grpc::ServerContext*, const v1::GetDigestRequest* request,
+                                    v1::GetDigestResponse* response) {
+  return on_get_digest ? on_get_digest(*request, response) : NoHook();
+}
+
 }  // namespace torchlap::client

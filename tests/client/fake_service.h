@@ -66,6 +66,17 @@ class FakeService : public v1::Torchlap::Service {
   std::function<grpc::Status(const v1::InvalidateRunsRequest&, v1::InvalidateRunsResponse*)>
       on_invalidate_runs;
   std::function<grpc::Status(const v1::PruneRunsRequest&, v1::PruneRunsResponse*)> on_prune_runs;
+  std::function<grpc::Status(const v1::ForecastJobsRequest&, v1::ForecastJobsResponse*)>
+      on_forecast_jobs;
+  std::function<grpc::Status(const v1::ImportRunsRequest&, v1::ImportRunsResponse*)> on_import_runs;
+  std::function<grpc::Status(const v1::AddSuiteRequest&, v1::AddSuiteResponse*)> on_add_suite;
+  std::function<grpc::Status(const v1::ListSuitesRequest&, v1::ListSuitesResponse*)> on_list_suites;
+  std::function<grpc::Status(const v1::RemoveSuiteRequest&, v1::RemoveSuiteResponse*)>
+      on_remove_suite;
+  std::function<grpc::Status(const v1::ListFindingsRequest&, v1::ListFindingsResponse*)>
+      on_list_findings;
+  std::function<grpc::Status(const v1::SetFindingRequest&, v1::SetFindingResponse*)> on_set_finding;
+  std::function<grpc::Status(const v1::GetDigestRequest&, v1::GetDigestResponse*)> on_get_digest;
   // Messages of the stream, in order.
   std::function<std::vector<v1::ReadLogResponse>(const v1::ReadLogRequest&)> on_read_log;
   // Messages of the stream, in order.
@@ -134,6 +145,22 @@ class FakeService : public v1::Torchlap::Service {
   grpc::Status BackupDatabase(grpc::ServerContext* context,
                               const v1::BackupDatabaseRequest* request,
                               grpc::ServerWriter<v1::BackupDatabaseResponse>* writer) override;
+  grpc::Status ForecastJobs(grpc::ServerContext* context, const v1::ForecastJobsRequest* request,
+                            v1::ForecastJobsResponse* response) override;
+  grpc::Status ImportRuns(grpc::ServerContext* context, const v1::ImportRunsRequest* request,
+                          v1::ImportRunsResponse* response) override;
+  grpc::Status AddSuite(grpc::ServerContext* context, const v1::AddSuiteRequest* request,
+                        v1::AddSuiteResponse* response) override;
+  grpc::Status ListSuites(grpc::ServerContext* context, const v1::ListSuitesRequest* request,
+                          v1::ListSuitesResponse* response) override;
+  grpc::Status RemoveSuite(grpc::ServerContext* context, const v1::RemoveSuiteRequest* request,
+                           v1::RemoveSuiteResponse* response) override;
+  grpc::Status ListFindings(grpc::ServerContext* context, const v1::ListFindingsRequest* request,
+                            v1::ListFindingsResponse* response) override;
+  grpc::Status SetFinding(grpc::ServerContext* context, const v1::SetFindingRequest* request,
+                          v1::SetFindingResponse* response) override;
+  grpc::Status GetDigest(grpc::ServerContext* context, const v1::GetDigestRequest* request,
+                         v1::GetDigestResponse* response) override;
   grpc::Status WatchJobs(grpc::ServerContext* context, const v1::WatchJobsRequest* request,
                          WatchWriter* writer) override;
 

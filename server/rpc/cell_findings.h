@@ -1,0 +1,43 @@
+// Answers ListFindings, SetFinding.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include "storage/database.h"
+#include "storage/job_store.h"
+#include "storage/run_store.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::rpc {
+
+// Thread-safe. The arguments outlive it.
+class ListFindings {
+ public:
+  ListFindings(storage::Database* database, storage::JobStore* jobs, storage::RunStore* runs)
+      : database_(database), jobs_(jobs), runs_(runs) {}
+
+  absl::Status Answer(const storage::Caller& caller, const v1::ListFindingsRequest& request,
+                      v1::ListFindingsResponse* response) const;
+
+ private:
+  storage::Database* const database_;
+  storage::JobStore* const jobs_;
+  storage::RunStore* const runs_;
+};
+
+// Thread-safe. The arguments outlive it.
+class SetFinding {
+ public:
+  SetFinding(storage::Database* database, storage::JobStore* jobs, storage::RunStore* runs)
+      : database_(database), jobs_(jobs), runs_(runs) {}
+
+  absl::Status Answer(const storage::Caller& caller, const v1::SetFindingRequest& request,
+                      v1::SetFindingResponse* response) const;
+
+ private:
+  storage::Database* const database_;
+  storage::JobStore* const jobs_;
+  storage::RunStore* const runs_;
+};
+
+}  // namespace torchlap::rpc

@@ -1,0 +1,28 @@
+// Answers GetDigest.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include "storage/database.h"
+#include "storage/job_store.h"
+#include "storage/run_store.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::rpc {
+
+// Thread-safe. The arguments outlive it.
+class GetDigest {
+ public:
+  GetDigest(storage::Database* database, storage::JobStore* jobs, storage::RunStore* runs)
+      : database_(database), jobs_(jobs), runs_(runs) {}
+
+  absl::Status Answer(const storage::Caller& caller, const v1::GetDigestRequest& request,
+                      v1::GetDigestResponse* response) const;
+
+ private:
+  storage::Database* const database_;
+  storage::JobStore* const jobs_;
+  storage::RunStore* const runs_;
+};
+
+}  // namespace torchlap::rpc

@@ -1,0 +1,43 @@
+// Schema 7: suites and what they found; runs of other machines.
+#include "storage/schema.h"
+
+namespace torchlap::storage {
+
+const char kSuites[] = R"sql(
+-- Of imported runs, of which each is known by its origin and its number there.
+ALTER TABLE job ADD COLUMN host TEXT;  -- NULL: this machine
+
+CREATE TABLE suite (
+  owner_id INTEGER NOT NULL REFERENCES principal (id),
+  name TEXT NOT NULL,
+  asked BLOB NOT NULL,           -- torchlap.v1.AddSuiteRequest
+  added_at_ns INTEGER NOT NULL,
+  last_at_ns INTEGER,            -- NULL: not yet
+  last_sweeps TEXT,              -- JSON array of ids
+  problem TEXT,
+  PRIMARY KEY (owner_id, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cell_finding (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  owner_id INTEGER NOT NULL REFERENCES principal (id),
+  series_id INTEGER NOT NULL REFERENCES series (id),
+  state INTEGER NOT NULL,        -- torchlap.v1.CellFindingState
+  why TEXT,
+  run_id INTEGER NOT NULL REFERENCES run (id),  -- the first after the change
+  before_ns REAL NOT NULL,
+  after_ns REAL NOT NULL,
+  against_baseline INTEGER NOT NULL,
+  found_at_ns INTEGER NOT NULL,
+  seen_at_ns INTEGER NOT NULL,
+  closed_at_ns INTEGER,          -- NULL: open
+  changes BLOB,                  -- torchlap.v1.CellFinding of its changes alone
+  suite TEXT
+) STRICT;
+-- One open finding for each owner and series.
+CREATE UNIQUE INDEX cell_finding_open ON cell_finding (owner_id, series_id)
+  WHERE closed_at_ns IS NULL;
+CREATE INDEX cell_finding_run ON cell_finding (run_id);
+)sql";
+
+}  // namespace torchlap::storage
