@@ -11,6 +11,9 @@ namespace {
 
 // Of CUDA 13 with the libraries that a model needs, on GPUs of 16 to 80 GiB.
 constexpr uint64_t kUsualContextBytes = uint64_t{512} << 20;
+// Contexts take 0.3 to 1 GiB, the more the more multiprocessors there are: twice the largest is
+// room for those to come, and less than a model of somebody else takes that is worth running.
+constexpr uint64_t kMostContextBytes = uint64_t{2} << 30;
 // The driver and the worker do not count alike.
 constexpr uint64_t kLeastGivenBackBytes = uint64_t{512} << 20;
 constexpr size_t kMostNamed = 3;
@@ -21,8 +24,11 @@ uint64_t ContextBytes(const v1::MemoryUse& at_start) {
   const bool is_known = at_start.has_device_total_bytes() && at_start.has_device_free_bytes() &&
                         at_start.has_device_foreign_bytes();
   if (!is_known) return kUsualContextBytes;
-  return Less(Less(at_start.device_total_bytes(), at_start.device_free_bytes()),
-              at_start.device_foreign_bytes());
+  const uint64_t held = Less(at_start.device_total_bytes(), at_start.device_free_bytes());
+  const uint64_t foreign = at_start.device_foreign_bytes();
+  // Others came, or went, between the look at them and the worker's.
+  if (held < foreign || held - foreign > kMostContextBytes) return kUsualContextBytes;
+  return held - foreign;
 }
 
 }  // namespace

@@ -13,8 +13,9 @@ namespace torchlap::run {
 
 // What others held when memory ran out, from the worker's own numbers at that moment: total less
 // free less reserved less its context. The context is what the worker's start took: total less free
-// less what others held by then; where that is not known, what contexts usually take. Nothing: the
-// worker told too little.
+// less what others held before it, 2 GiB at most. Where that is not known, or more than a context
+// can be, or less than nothing, others came or went meanwhile, and it is what contexts usually
+// take: 512 MiB. Nothing: the worker told too little.
 std::optional<uint64_t> ForeignAtFailure(const v1::MemoryUse& at_start, const v1::Failure& failure);
 
 // The most that others may hold for the same run to be worth another try: they have given back what

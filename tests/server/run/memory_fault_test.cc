@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "storage/own_fault.h"
 
 namespace torchlap::run {
@@ -50,6 +55,51 @@ TEST(ForeignAtFailure, TakesAUsualContextWhereNobodyToldOfOthersAtTheStart) {
                              Lack(24 * kGib, kGib, 14 * kGib)),
             9 * kGib - 512 * kMib);
   EXPECT_EQ(ForeignAtFailure({}, Lack(24 * kGib, kGib, 22 * kGib)), 512 * kMib);
+}
+
+// What others hold, by the worker's numbers, of a device of 80 GiB whose first 30 are reserved and
+// the rest is held by its context and by others, when the start seemed to take so much.
+uint64_t ForeignWhenTheStartTook(uint64_t taken, uint64_t foreign_before) {
+  return ForeignAtFailure(AtStart(80 * kGib, 80 * kGib - foreign_before - taken, foreign_before),
+                          Lack(80 * kGib, 0, 30 * kGib))
+      .value();
+}
+
+TEST(ForeignAtFailure, ANeighbourWhoComesWhileTheWorkerStartsIsNoPartOfItsContext) {
+  for (const uint64_t before : {uint64_t{0}, 13 * kMib, 512 * kMib, 8 * kGib}) {
+    for (const uint64_t context : {uint64_t{0}, 300 * kMib, kGib, 2 * kGib}) {
+      EXPECT_EQ(ForeignWhenTheStartTook(context, before), 50 * kGib - context) << context;
+    }
+    for (const uint64_t taken : {2 * kGib + 1, 3 * kGib, 20 * kGib, 49 * kGib}) {
+      EXPECT_EQ(ForeignWhenTheStartTook(taken, before), 50 * kGib - 512 * kMib) << taken;
+    }
+  }
+}
+
+TEST(ForeignAtFailure, ANeighbourWhoGoesWhileTheWorkerStartsLeavesAUsualContext) {
+  // 8 GiB were there before the start, and 600 MiB are held after it.
+  EXPECT_EQ(ForeignAtFailure(AtStart(24 * kGib, 24 * kGib - 600 * kMib, 8 * kGib),
+                             Lack(24 * kGib, kGib, 22 * kGib)),
+            512 * kMib);
+}
+
+// An out-of-memory of a worker beside 20 GiB that came while it started.
+v1::Failure BesideALateNeighbour(std::optional<uint64_t> foreign_before, uint64_t asked) {
+  v1::Failure failure = Lack(80 * kGib, 100 * kMib, 80 * kGib - 21 * kGib, asked);
+  const v1::MemoryUse at_start = AtStart(80 * kGib, 59 * kGib, foreign_before);
+  failure.set_foreign_bytes(ForeignAtFailure(at_start, failure).value());
+  return failure;
+}
+
+TEST(ForeignAtFailure, WhatALateNeighbourTookIsNotTheWorkersFault) {
+  // With what the driver tells of each process, and without.
+  const std::vector<std::optional<uint64_t>> told = {0, 13 * kMib, std::nullopt};
+  for (const std::optional<uint64_t>& before : told) {
+    EXPECT_FALSE(storage::IsOwnFault(BesideALateNeighbour(before, 2 * kGib)));
+    EXPECT_FALSE(storage::IsOwnFault(BesideALateNeighbour(before, 20 * kGib)));
+    EXPECT_TRUE(storage::IsOwnFault(BesideALateNeighbour(before, 40 * kGib)))
+        << "more than it would have had alone";
+  }
 }
 
 TEST(ForeignAtFailure, IsNotKnownWithoutTheWorkersNumbers) {
