@@ -88,6 +88,36 @@ struct PciInfo {
   char address[32];
 };
 
+// What nvmlDeviceGetFieldValues is asked for, and its answer.
+struct FieldValue {
+  unsigned field, scope;
+  long long stamp_us, latency_us;
+  unsigned type;
+  Return result;
+  unsigned long long bits;  // of a number of the type, from the lowest on
+};
+static_assert(sizeof(FieldValue) == 40);
+constexpr unsigned kFieldPowerInstant = 186;  // NVML_FI_DEV_POWER_INSTANT
+
+// Types vary with drivers (nvmlValueType_t). Nothing: it is none that a count of milliwatts has.
+std::optional<unsigned> CountOf(const FieldValue& value) {
+  constexpr unsigned kUnsignedInt = 1;
+  constexpr unsigned kUnsignedLong = 2;
+  constexpr unsigned kUnsignedLongLong = 3;
+  constexpr unsigned kSignedLongLong = 4;
+  constexpr unsigned kSignedInt = 5;
+  switch (value.type) {
+    case kUnsignedInt:
+    case kUnsignedLong:
+    case kUnsignedLongLong:
+    case kSignedLongLong:
+    case kSignedInt:
+      return static_cast<unsigned>(value.bits);
+    default:
+      return std::nullopt;
+  }
+}
+
 struct LibraryCloser {
   void operator()(void* library) const { dlclose(library); }
 };
@@ -173,6 +203,13 @@ struct NvmlLibrary::Functions {
     if (result != kSuccess) return Error(result);
     return value;
   }
+  // Nothing: the library, its driver or the device does not have the field.
+  std::optional<unsigned> AskField(unsigned field, NvmlDevice device) const {
+    FieldValue value{};
+    value.field = field;
+    if (field_values == nullptr || field_values(device, 1, &value) != kSuccess) return std::nullopt;
+    return value.result == kSuccess ? CountOf(value) : std::nullopt;
+  }
   template <typename... Parameters, typename... Arguments>
   absl::StatusOr<std::string> AskText(Return (*function)(Parameters...),
                                       Arguments... arguments) const {
@@ -212,6 +249,7 @@ struct NvmlLibrary::Functions {
   Return (*memory_v2)(NvmlDevice, MemoryV2*) = nullptr;
   Return (*clock)(NvmlDevice, unsigned, unsigned*) = nullptr;
   Return (*power)(NvmlDevice, unsigned*) = nullptr;
+  Return (*field_values)(NvmlDevice, int, FieldValue*) = nullptr;
   Return (*temperature)(NvmlDevice, unsigned, unsigned*) = nullptr;
   Return (*temperature_threshold)(NvmlDevice, unsigned, unsigned*) = nullptr;
   Return (*utilisation)(NvmlDevice, Utilisation*) = nullptr;
@@ -262,6 +300,7 @@ void NvmlLibrary::Functions::LoadOptional() {
   Load(&memory_v2, {"nvmlDeviceGetMemoryInfo_v2"});
   Load(&clock, {"nvmlDeviceGetClockInfo"});
   Load(&power, {"nvmlDeviceGetPowerUsage"});
+  Load(&field_values, {"nvmlDeviceGetFieldValues"});
   Load(&temperature, {"nvmlDeviceGetTemperature"});
   Load(&temperature_threshold, {"nvmlDeviceGetTemperatureThreshold"});
   Load(&utilisation, {"nvmlDeviceGetUtilizationRates"});
@@ -526,6 +565,9 @@ absl::StatusOr<unsigned> NvmlLibrary::SmClockMhz(NvmlDevice device) const {
 }
 
 absl::StatusOr<unsigned> NvmlLibrary::PowerMilliwatts(NvmlDevice device) const {
+  // A GPU that is on takes some: 0 is no answer.
+  const auto instant = nvml_->AskField(kFieldPowerInstant, device);
+  if (instant && *instant > 0) return *instant;
   return nvml_->Ask<unsigned>(nvml_->power, device);
 }
 

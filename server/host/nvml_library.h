@@ -147,6 +147,8 @@ class NvmlLibrary {
   absl::StatusOr<std::string> PciAddress(NvmlDevice gpu) const;
 
   absl::StatusOr<unsigned> SmClockMhz(NvmlDevice device) const;
+  // Of this moment where the driver tells it (since 530; renewed every 20 to 100 ms). Else what
+  // older ones tell: from Ampere on, but for the A100, a mean over the last second.
   absl::StatusOr<unsigned> PowerMilliwatts(NvmlDevice device) const;
   absl::StatusOr<unsigned> TemperatureCelsius(NvmlDevice device) const;
   // Where the hardware slows its clocks.

@@ -2,7 +2,7 @@
 """The counters of NVIDIA's driver as they come, a JSON line a look: what a fake of that GPU is made from.
 
 Asks libnvidia-ml alone, as torchlapd does: process utilisation since the newest stamp, violation times, reasons of the
-clocks, clocks, power, energy, temperature, utilisation, memory, processes. Each answer has the function's result beside
+clocks, clocks, power (mean and instant), energy, temperature, utilisation, memory, processes. Each answer has the function's result beside
 it (0 good, 3 not supported, 6 nothing found), so that what a GPU does not tell is seen too. Changes nothing. Ends after
 --seconds, or with SIGTERM. Exit status: 0, 1 there is no driver or no such GPU, 2 usage.
 """
@@ -24,6 +24,12 @@ class Utilisation(ctypes.Structure):
 class Memory(ctypes.Structure):
     _fields_ = [("version", ctypes.c_uint), ("total", ctypes.c_ulonglong), ("reserved", ctypes.c_ulonglong),
                 ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong)]
+
+
+class FieldValue(ctypes.Structure):
+    _fields_ = [("field", ctypes.c_uint), ("scope", ctypes.c_uint), ("stamp_us", ctypes.c_longlong),
+                ("latency_us", ctypes.c_longlong), ("type", ctypes.c_uint), ("result", ctypes.c_int),
+                ("value", ctypes.c_ulonglong)]
 
 
 class Violation(ctypes.Structure):
@@ -60,6 +66,8 @@ NUMBERS = [
     ("celsius", ("nvmlDeviceGetTemperature",), (0,), ctypes.c_uint),
     ("slowdown_celsius", ("nvmlDeviceGetTemperatureThreshold",), (1,), ctypes.c_uint),
 ]
+# NVML_FI_DEV_*: power_mw is a mean over a second from Ampere on, this is of the moment.
+FIELDS = {"power_instant_mw": 186}
 
 
 class Gpu:
@@ -89,6 +97,14 @@ class Gpu:
         result = self.ask(names, *map(ctypes.c_uint, before), ctypes.byref(value))
         return {"result": result, "value": value.value if result == GOOD else None}
 
+    def field(self, number):
+        """Of nvmlDeviceGetFieldValues; the numbers that are asked for here are whole and small."""
+        value = FieldValue(field=number)
+        result = self.ask(("nvmlDeviceGetFieldValues",), ctypes.c_int(1), ctypes.byref(value))
+        if result == GOOD:
+            result = value.result
+        return {"result": result, "value": value.value & 0xffffffff if result == GOOD else None}
+
     def structure(self, names, before, value):
         result = self.ask(names, *map(ctypes.c_uint, before), ctypes.byref(value))
         return {"result": result, "value": as_dict(value) if result == GOOD else None}
@@ -115,6 +131,8 @@ class Gpu:
         found = {"monotonic_ns": time.monotonic_ns(), "unix_ns": time.time_ns()}
         for name, functions, before, kind in NUMBERS:
             found[name] = self.number(functions, before, kind)
+        for name, number in FIELDS.items():
+            found[name] = self.field(number)
         for name, policy in POLICIES.items():
             found[f"violation_{name}"] = self.structure(("nvmlDeviceGetViolationStatus",), (policy,), Violation())
         found["utilisation"] = self.structure(("nvmlDeviceGetUtilizationRates",), (), Utilisation())

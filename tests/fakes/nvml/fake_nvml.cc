@@ -16,6 +16,7 @@
 //   capability 9 0
 //   minor 3                          # N of /dev/nvidiaN; of a GPU, not of its instances
 //   sm-mhz 1980 1755                 power-mw 350000
+//   power-instant-mw 420000          # field 186; not of the library from 2021
 //   temperature 41 87                slowdown-at 92
 //   utilisation 0 100                # percent
 //   throttle 0x0 0x48                # bits of nvmlClocksEventReason*
@@ -246,6 +247,7 @@ const std::vector<std::string>& ReadingDirectives() {
                                                  "minor",
                                                  "sm-mhz",
                                                  "power-mw",
+                                                 "power-instant-mw",
                                                  "temperature",
                                                  "slowdown-at",
                                                  "throttle",
@@ -342,10 +344,15 @@ std::optional<int> ReplayLocked(const FakeDevice& device, const std::string& nam
 // The name of a number in a recording; empty: it has none.
 std::string RecordedName(const std::string& directive) {
   static const std::map<std::string, std::string> names = {
-      {"throttle", "clock_reasons"},      {"sm-mhz", "sm_mhz"},
-      {"memory-mhz", "memory_mhz"},       {"performance-state", "performance_state"},
-      {"power-mw", "power_mw"},           {"enforced-limit-mw", "power_limit_mw"},
-      {"energy-mj", "energy_mj"},         {"temperature", "celsius"},
+      {"throttle", "clock_reasons"},
+      {"sm-mhz", "sm_mhz"},
+      {"memory-mhz", "memory_mhz"},
+      {"performance-state", "performance_state"},
+      {"power-mw", "power_mw"},
+      {"power-instant-mw", "power_instant_mw"},
+      {"enforced-limit-mw", "power_limit_mw"},
+      {"energy-mj", "energy_mj"},
+      {"temperature", "celsius"},
       {"slowdown-at", "slowdown_celsius"}};
   const auto name = names.find(directive);
   return name == names.end() ? "" : name->second;
@@ -528,6 +535,13 @@ struct FakeMemory {
 struct FakeMemoryV2 {
   unsigned version;
   Number total, reserved, free, used;
+};
+struct FakeFieldValue {
+  unsigned field, scope;
+  long long stamp_us, latency_us;
+  unsigned type;
+  int result;
+  Number value;
 };
 struct FakePciInfo {
   char legacy_address[16];
@@ -731,6 +745,23 @@ int nvmlDeviceGetMemoryInfo_v2(FakeDevice* device, FakeMemoryV2* memory) {
 
 int TORCHLAP_THROTTLE(FakeDevice* device, Number* reasons) {
   return Read(device, "throttle", reasons);
+}
+
+// Of each field a result of its own. Numbers are unsigned int, the upper half of their room is what
+// it was.
+int nvmlDeviceGetFieldValues(FakeDevice* device, int count, FakeFieldValue* values) {
+  for (int i = 0; i < count; ++i) {
+    FakeFieldValue& value = values[i];
+    value.type = 1;
+    value.result = kNotSupported;
+#if !defined(TORCHLAP_FAKE_NVML_2021)
+    if (value.field != 186 || value.scope != 0) continue;
+    unsigned milliwatts = 0;
+    value.result = Read(device, "power-instant-mw", &milliwatts);
+    value.value = (value.value >> 32U << 32U) | milliwatts;
+#endif
+  }
+  return kSuccess;
 }
 
 int nvmlDeviceGetPerformanceState(FakeDevice* device, unsigned* state) {

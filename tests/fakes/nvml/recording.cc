@@ -41,7 +41,9 @@ Recording::Recording(const std::string& file, uint64_t start_us) : start_us_(sta
 }
 
 Recording::Answer Recording::At(uint64_t now_us, const std::string& name) const {
-  const nlohmann::json& answer = looks_[LookAt(now_us)].at(name);
+  const nlohmann::json& look = looks_[LookAt(now_us)];
+  if (!look.contains(name)) return {kFunctionNotFound, nullptr};
+  const nlohmann::json& answer = look.at(name);
   const nlohmann::json& result = answer.at("result");
   return {result.is_null() ? kFunctionNotFound : result.get<int>(), answer.at("value")};
 }

@@ -24,7 +24,7 @@ class Recording {
   Recording(const std::string& file, uint64_t start_us);
 
   // What the function said at that time: NVML's result, `value` where it is 0. The name is the
-  // program's. An error if the library had no such function.
+  // program's. An error if the library had no such function, or the program did not ask it then.
   struct Answer {
     int result = 0;
     nlohmann::json value;

@@ -139,6 +139,32 @@ TEST_F(Telemetry, OldLibrariesTellThrottlingByItsOldName) {
             throttle::kHardwareSlowdown);
 }
 
+// Newer drivers tell a mean over a second as well.
+TEST_F(Telemetry, PowerIsThatOfTheMomentWhereTheDriverTellsIt) {
+  const auto watts = [this](const std::string& power, const char* library) {
+    const auto nvml = machine_.Open("gpu GPU-1 1 A\n" + power, library);
+    const v1::DeviceReading reading = ReadDevice(*nvml, *nvml->DeviceOf("GPU-1"), 0);
+    return reading.has_power_watts() ? reading.power_watts() : -1;
+  };
+  const char* today = TORCHLAP_FAKE_NVML_LIBRARY;
+  const std::string mean = "power-mw 300000\n";
+  EXPECT_DOUBLE_EQ(watts(mean + "power-instant-mw 420500\n", today), 420.5);
+  EXPECT_DOUBLE_EQ(watts("power-instant-mw 420500\n", today), 420.5);
+  EXPECT_DOUBLE_EQ(watts(mean, today), 300) << "the device does not have the field";
+  EXPECT_DOUBLE_EQ(watts(mean + "power-instant-mw 0\n", today), 300) << "0 is no answer";
+  for (const char* older :
+       {TORCHLAP_FAKE_NVML_2021_LIBRARY, TORCHLAP_FAKE_NVML_UNVERSIONED_LIBRARY}) {
+    EXPECT_DOUBLE_EQ(watts(mean + "power-instant-mw 420500\n", older), 300) << older;
+  }
+  EXPECT_DOUBLE_EQ(watts("", today), -1);
+}
+
+TEST_F(Telemetry, PowerOfTheMomentOfAMigInstanceIsThatOfItsGpu) {
+  const auto nvml = machine_.Open(
+      "mig-gpu GPU-1 40960 A\npower-mw 250000\npower-instant-mw 260000\nmig MIG-a 4864 A\n");
+  EXPECT_DOUBLE_EQ(ReadDevice(*nvml, *nvml->DeviceOf("MIG-a"), 0).power_watts(), 260);
+}
+
 TEST_F(Telemetry, EdgesAreTheFirstAndTheLastReading) {
   auto telemetry = Make("gpu GPU-1 1 A\nenergy-mj 100 250\n", v1::TELEMETRY_EDGES);
   telemetry.Begin(kWorker);
