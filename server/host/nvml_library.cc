@@ -324,7 +324,7 @@ void NvmlLibrary::Functions::LoadSettings() {
   Load(&compute_mode, {"nvmlDeviceGetComputeMode"});
   Load(&application_clock, {"nvmlDeviceGetApplicationsClock"});
   Load(&pcie_generation, {"nvmlDeviceGetMaxPcieLinkGeneration"});
-  Load(&pcie_width, {"nvmlDeviceGetCurrPcieLinkWidth"});
+  Load(&pcie_width, {"nvmlDeviceGetMaxPcieLinkWidth"});
   Load(&pci_info, {"nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo"});
   Load(&power_limits, {"nvmlDeviceGetPowerManagementLimitConstraints"});
   Load(&set_power_limit, {"nvmlDeviceSetPowerManagementLimit"});

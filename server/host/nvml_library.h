@@ -53,9 +53,10 @@ struct NvmlSettings {
   std::optional<unsigned> compute_mode;     // nvmlComputeMode_t
   std::optional<unsigned> application_mhz;  // of the multiprocessors, `nvidia-smi -ac`
   std::optional<unsigned> application_memory_mhz;
-  // The newest that GPU and slot can: the one in use falls while the GPU rests.
+  // The newest, and the most lanes, that GPU and slot can: what is in use falls while the GPU
+  // rests.
   std::optional<unsigned> pcie_generation;
-  std::optional<unsigned> pcie_width;  // lanes in use
+  std::optional<unsigned> pcie_width;
 };
 
 // What NvmlLibrary::Set() changes, and the unit of its value.

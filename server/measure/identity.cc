@@ -94,14 +94,18 @@ void AddField(const v1::Environment& environment, const FieldDescriptor& field, 
   text->append("\n" + field.name() + "=" + value);
 }
 
-// What version 1 of the hash did not know.
-bool HasGpuSettings(const v1::Environment& environment) {
+// Version 1 knew no settings of a GPU. Version 2 had the PCIe lanes in use, of which there are
+// fewer while the GPU rests: the same machine was two environments.
+int EnvironmentVersion(const v1::Environment& environment) {
+  if (environment.pcie_width() != 0) return 3;
   const auto& reflection = *environment.GetReflection();
   std::vector<const FieldDescriptor*> fields;
   reflection.ListFields(environment, &fields);
-  return std::any_of(fields.begin(), fields.end(), [](const FieldDescriptor* field) {
-    return field->number() >= v1::Environment::kGpuPowerLimitMwFieldNumber;
-  });
+  const bool has_gpu_settings =
+      std::any_of(fields.begin(), fields.end(), [](const FieldDescriptor* field) {
+        return field->number() >= v1::Environment::kGpuPowerLimitMwFieldNumber;
+      });
+  return has_gpu_settings ? 2 : 1;
 }
 
 }  // namespace
@@ -154,8 +158,7 @@ std::string SeriesKey(const v1::Run& run) {
 }
 
 std::string CanonicalEnvironment(const v1::Environment& environment) {
-  std::string text =
-      HasGpuSettings(environment) ? "torchlap.environment.2" : "torchlap.environment.1";
+  std::string text = "torchlap.environment." + std::to_string(EnvironmentVersion(environment));
   const auto& type = *v1::Environment::descriptor();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);

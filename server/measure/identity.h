@@ -25,7 +25,8 @@ std::string WorkloadHash(const v1::Workload& workload);
 std::string SeriesKey(const v1::Run& run);
 
 // `torchlap.environment.1`, then a line for each field that is set, but environment_hash itself:
-// `kernel="6.1.0"`. Version 2 where a setting of a GPU is among them: what had none keeps its hash.
+// `kernel="6.1.0"`. Version 2 where a setting of a GPU is among them, 3 where the width of its PCIe
+// link is, which in version 2 was the one in use: what had none keeps its hash.
 std::string CanonicalEnvironment(const v1::Environment& environment);
 std::string EnvironmentHash(const v1::Environment& environment);
 

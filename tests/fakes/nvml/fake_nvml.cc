@@ -24,7 +24,8 @@
 //   energy-mj 1000 9000
 //   power-limit-mw 400000 300000     ecc 1                  persistence 0         compute-mode 3
 //   application-mhz 1410             application-memory-mhz 1215
-//   pcie-generation 4                pcie-width 16 8
+//   pcie-generation 4                pcie-width 16         # at most
+//   pcie-generation-now 4 1          pcie-width-now 16 8   # in use: less while it rests
 //   pci 0x1 0x65 0x0                 # domain, bus, device
 //   violation-thermal-ns 0 5000      violation-power-ns 0      violation-board-ns 0
 //   process 4211 11468 compute       # pid, MiB or `na`; compute, graphics or both
@@ -264,6 +265,8 @@ const std::vector<std::string>& ReadingDirectives() {
                                                  "application-memory-mhz",
                                                  "pcie-generation",
                                                  "pcie-width",
+                                                 "pcie-generation-now",
+                                                 "pcie-width-now",
                                                  "memory-mhz",
                                                  "performance-state",
                                                  "enforced-limit-mw",
@@ -823,8 +826,16 @@ int nvmlDeviceGetMaxPcieLinkGeneration(FakeDevice* device, unsigned* generation)
   return Read(device, "pcie-generation", generation);
 }
 
-int nvmlDeviceGetCurrPcieLinkWidth(FakeDevice* device, unsigned* width) {
+int nvmlDeviceGetMaxPcieLinkWidth(FakeDevice* device, unsigned* width) {
   return Read(device, "pcie-width", width);
+}
+
+int nvmlDeviceGetCurrPcieLinkGeneration(FakeDevice* device, unsigned* generation) {
+  return Read(device, "pcie-generation-now", generation);
+}
+
+int nvmlDeviceGetCurrPcieLinkWidth(FakeDevice* device, unsigned* width) {
+  return Read(device, "pcie-width-now", width);
 }
 
 int nvmlDeviceGetPciInfo_v3(FakeDevice* device, FakePciInfo* info) {

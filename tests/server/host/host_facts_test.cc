@@ -33,6 +33,19 @@ TEST(AddGpuSettings, TellsWhatSomebodySet) {
   EXPECT_EQ(environment.pcie_width(), 16U);
 }
 
+TEST(AddGpuSettings, ARestingGpuHasTheLinkThatItHasWhileItComputes) {
+  FakeMachine machine;
+  const std::string link = "pcie-generation 4\npcie-width 16\n";
+  const auto settings = [&](const std::string& in_use) {
+    return SettingsOf(&machine, "gpu GPU-1 40960 A\n" + link + in_use, "GPU-1");
+  };
+  const v1::Environment computes = settings("pcie-generation-now 4\npcie-width-now 16\n");
+  const v1::Environment rests = settings("pcie-generation-now 1\npcie-width-now 8\n");
+  EXPECT_EQ(rests.DebugString(), computes.DebugString());
+  EXPECT_EQ(rests.pcie_generation(), 4U);
+  EXPECT_EQ(rests.pcie_width(), 16U);
+}
+
 TEST(AddGpuSettings, WhatTheDeviceDoesNotTellStaysUnset) {
   FakeMachine machine;
   // A GeForce has neither ECC nor application clocks.
