@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace torchlap::measure {
@@ -127,12 +130,43 @@ TEST(DeviceSummary, OneReadingAmongTheStepsHasAPowerAndNoEnergy) {
 }
 
 TEST(DeviceSummary, ReadingsCloseTogetherSayNothingOfEnergy) {
-  for (const auto& [apart_s, known] : {std::pair(0.19, false), std::pair(0.21, true)}) {
+  for (const auto& [apart_s, known] :
+       {std::pair(0.5, false), std::pair(1.99, false), std::pair(2.0, true)}) {
     v1::Readings readings;
     Add(103, &readings)->set_power_watts(100);
     Add(103 + apart_s, &readings)->set_power_watts(100);
     EXPECT_EQ(Summary(Steps(kSecond), readings).has_energy_per_step_j(), known) << apart_s;
   }
+}
+
+// A counter of 400 W that is renewed every `tick_s`, the first time `phase_s` after 100 s.
+uint64_t CountAt(double at_s, double tick_s, double phase_s) {
+  const double renewed_s = std::floor((at_s - 100 - phase_s) / tick_s) * tick_s + phase_s;
+  return static_cast<uint64_t>(1e9 + renewed_s * 400e3);
+}
+
+TEST(DeviceSummary, TheTickOfTheCounterMakesNoMoreThan5PercentOfTheEnergy) {
+  double worst_ratio = 0;
+  for (const double tick_s : {0.02, 0.1}) {
+    for (int i = 0; i < 20; ++i) {
+      v1::Readings readings;
+      for (const double at_s : {103.0, 103.51, 104.02, 105.03}) {
+        Add(at_s, &readings)->set_energy_mj(CountAt(at_s, tick_s, tick_s * i / 20));
+      }
+      const double joules = Summary(Steps(kSecond), readings).energy_per_step_j();
+      worst_ratio = std::max(worst_ratio, std::abs(joules / 400 - 1));
+    }
+  }
+  EXPECT_LE(worst_ratio, 0.05);
+  EXPECT_GT(worst_ratio, 0.02) << "the made-up counter ticks";
+}
+
+TEST(DeviceSummary, AShortStretchHasAPowerAndNoEnergyOfTheCounter) {
+  const v1::DeviceSummary summary =
+      Summary(Steps(kSecond / 4), WithCounter(100.6, {300, 300}));  // measured: 100.5 to 102.5 s
+  EXPECT_EQ(summary.power_mean_watts(), 300);
+  EXPECT_FALSE(summary.has_energy_per_step_j());
+  EXPECT_FALSE(summary.has_energy_per_token_mj());
 }
 
 TEST(DeviceSummary, ClocksAndTemperatureAreMeansByTimeAndPeaks) {
