@@ -10,7 +10,7 @@
 //   max_queued_launches_per_user = 100000  # admins have no limit of their own
 //   min_queued_launches_per_user = 100     # that each may queue however much others have
 //   daemon_cores = "0"
-//   cores_per_gpu = 2                      # of the host, for its worker alone; 0: it shares
+//   cores_per_gpu = 2                      # physical ones, for its worker alone; 0: it shares
 //   torch = "/opt/torch"                   # the torch folder of an unpacked wheel (has lib/)
 //   worker = "/usr/bin/torchlap-worker"
 //   nvml_library = "libnvidia-ml.so.1"

@@ -5,6 +5,7 @@
 
 #include "server/host/cpu_list.h"
 #include "server/host/device_claim.h"
+#include "server/host/physical_cores.h"
 #include "server/host/reserved_cores.h"
 
 namespace torchlap::host {
@@ -54,8 +55,9 @@ void Append(const std::vector<int>& cores, std::vector<int>* all) {
 // Shares the cores of the host out to the devices.
 class Sharing {
  public:
-  Sharing(const Configuration& configuration, const NvmlAnswer& nvml, DeviceList* list)
-      : configuration_(configuration), nvml_(nvml), list_(list) {}
+  Sharing(const Configuration& configuration, const Siblings& siblings, const NvmlAnswer& nvml,
+          DeviceList* list)
+      : configuration_(configuration), siblings_(siblings), nvml_(nvml), list_(list) {}
 
   void ShareOut();
 
@@ -75,9 +77,12 @@ class Sharing {
   CoreWish WishOf(const HostDevice& gpu) const;
   void GiveToGpus();
   void SetCores(std::vector<int> cores, HostDevice* device) const;
+  // What a CPU device has without the cores of GPU workers.
+  std::vector<int> RestOf(const HostDevice& cpu) const;
   void LeaveOutOfCpuDevices();
 
   const Configuration& configuration_;
+  const Siblings& siblings_;
   const NvmlAnswer& nvml_;
   DeviceList* const list_;
   std::vector<int> given_;          // to devices, by the configuration
@@ -137,8 +142,8 @@ void Sharing::GiveToGpus() {
     wishes.push_back(device.problem.empty() ? WishOf(device) : CoreWish());
   }
   const std::vector<int> pool = CoresWithout(configuration_.default_cores, given_);
-  const auto reserved =
-      ReserveCores(pool, wishes, cpu_device_has_rest_ ? pool.size() / 2 : pool.size());
+  const auto reserved = ReserveCores(PhysicalCoresOf(pool, siblings_), wishes,
+                                     cpu_device_has_rest_ ? pool.size() / 2 : pool.size());
   for (size_t i = 0; i < gpus.size(); ++i) {
     std::vector<int> cores = reserved[i];
     Append(cores, &list_->reserved_cores);
@@ -149,11 +154,18 @@ void Sharing::GiveToGpus() {
   std::sort(list_->reserved_cores.begin(), list_->reserved_cores.end());
 }
 
+std::vector<int> Sharing::RestOf(const HostDevice& cpu) const {
+  std::vector<int> of_gpus = list_->reserved_cores;
+  Append(given_to_gpus_, &of_gpus);
+  std::vector<int> rest = CoresWithout(cpu.cores, WithSiblings(of_gpus, siblings_));
+  // Halves of cores are better than those that a GPU's worker is on.
+  return rest.empty() ? CoresWithout(cpu.cores, of_gpus) : rest;
+}
+
 void Sharing::LeaveOutOfCpuDevices() {
   for (HostDevice& device : list_->devices) {
     if (device.kind != v1::DEVICE_KIND_CPU || !HasDefaultCores(device)) continue;
-    std::vector<int> rest =
-        CoresWithout(CoresWithout(device.cores, list_->reserved_cores), given_to_gpus_);
+    std::vector<int> rest = RestOf(device);
     // It needs some; what it shares is not claimed.
     if (rest.empty() || rest == device.cores) continue;
     SetCores(std::move(rest), &device);
@@ -214,7 +226,7 @@ DeviceList ListDevices(const Configuration& configuration, const HostResources& 
   for (const CudaDevice& cuda : nvml.devices) {
     list.devices.push_back(CudaHostDevice(cuda, Find(configuration.cuda_devices, cuda.name)));
   }
-  Sharing(configuration, nvml, &list).ShareOut();
+  Sharing(configuration, host.siblings, nvml, &list).ShareOut();
   SetClaimKeys(scope, &list.devices);
   KeepClassesUsable(&list.devices);
   for (const DeviceSettings& entry : configuration.cuda_devices) {

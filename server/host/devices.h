@@ -44,10 +44,11 @@ struct DeviceList {
 // Pure. `scope` is ClaimScope(). An entry of the configuration for a CUDA device that is not there
 // becomes a note.
 //
-// The worker of a CUDA device whose cores nobody said has `cores_per_gpu` cores for itself, those
-// of the GPU's NUMA node first; a CPU device whose cores nobody said does without them, and without
-// those that the configuration gives to a CUDA device, but keeps half of the default cores. Where
-// that leaves less than one for each GPU they share the default cores, the local ones if there are.
+// The worker of a CUDA device whose cores nobody said has `cores_per_gpu` physical cores for
+// itself, with all their hyperthreads, those of the GPU's NUMA node first; a CPU device whose cores
+// nobody said does without them, and without those that the configuration gives to a CUDA device
+// and their siblings, but keeps half of the default cores. Where that leaves less than one for each
+// GPU they share the default cores, the local ones if there are.
 DeviceList ListDevices(const Configuration& configuration, const HostResources& host,
                        const NvmlAnswer& nvml, const std::string& scope);
 

@@ -144,6 +144,7 @@ HostResources ReadHostResources(const fs::path& root) {
   host.available_memory_bytes = std::min(
       NumberOf(meminfo, "MemAvailable:").value_or(0) * kBytesPerKib, limits.available_bytes);
   host.cpu_model = CpuModel(root);
+  host.siblings = ReadSiblings(host.cores, root);
   return host;
 }
 

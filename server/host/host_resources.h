@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "server/host/physical_cores.h"
+
 namespace torchlap::host {
 
 struct HostResources {
@@ -18,6 +20,8 @@ struct HostResources {
   uint64_t available_memory_bytes = 0;
   // /proc/cpuinfo's model name; `unknown CPU` where it has none.
   std::string cpu_model;
+  // Of each of `cores`.
+  Siblings siblings = {};
 };
 
 // `root` stands before /proc and /sys, so that tests read a made-up tree; cores always come from

@@ -192,6 +192,72 @@ TEST(ListDevices, ACpuDeviceWithMoreThreadsThanCoresAreLeftHasFewerAndItIsNoted)
   EXPECT_EQ(ListDevices(configuration, kHost, TwoGpus(), "s").devices[0].threads, 3U);
 }
 
+// A machine of so many cores whose core N has the hyperthreads N and N + half.
+HostResources WithHyperthreads(int logical) {
+  HostResources host = kHost;
+  host.cores.clear();
+  for (int core = 0; core < logical; ++core) {
+    const int first = core % (logical / 2);
+    host.cores.push_back(core);
+    host.siblings[core] = {first, first + logical / 2};
+  }
+  return host;
+}
+
+TEST(ListDevices, NoHyperthreadOfAGpuWorkersCoreIsTheCpuDevices) {
+  Configuration configuration = DefaultCpuDevice();
+  NvmlAnswer nvml;
+  nvml.devices = {{"cuda:0", "GPU-1", "A", 1}};
+  const DeviceList list = ListDevices(configuration, WithHyperthreads(16), nvml, "s");
+  EXPECT_EQ(list.devices[1].cores, (std::vector<int>{6, 7, 14, 15})) << "two physical ones";
+  EXPECT_EQ(list.devices[1].threads, 4U);
+  EXPECT_EQ(list.devices[1].claim_keys.size(), 5U) << "the GPU and all four";
+  EXPECT_EQ(list.devices[0].cores, (std::vector<int>{1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13}));
+  EXPECT_THAT(list.reserved_cores, ElementsAre(6, 7, 14, 15));
+}
+
+TEST(ListDevices, TheDefaultCpuDeviceKeepsHalfOfTheHyperthreadsToo) {
+  Configuration configuration = DefaultCpuDevice();
+  configuration.default_cores = configuration.cpu_devices[0].cores = {1, 2, 3};
+  NvmlAnswer nvml;
+  nvml.devices = {{"cuda:0", "GPU-1", "A", 1}};
+  // The daemon's 0 is the sibling of 2: the CPU device has the core that is whole.
+  DeviceList list = ListDevices(configuration, WithHyperthreads(4), nvml, "s");
+  EXPECT_EQ(list.devices[0].cores, (std::vector<int>{1, 3}));
+  EXPECT_EQ(list.devices[1].cores, std::vector<int>{2});
+  // One physical core, which is not cut in two: nobody would see that its halves disturb each
+  // other.
+  configuration.default_cores = configuration.cpu_devices[0].cores = {0, 1};
+  list = ListDevices(configuration, WithHyperthreads(2), nvml, "s");
+  EXPECT_EQ(list.devices[0].cores, (std::vector<int>{0, 1}));
+  EXPECT_EQ(list.devices[1].cores, (std::vector<int>{0, 1}));
+  EXPECT_THAT(list.reserved_cores, testing::IsEmpty());
+}
+
+TEST(ListDevices, WholeCoresAreLeftOutWhereTheConfigurationGivesAGpuOneHyperthread) {
+  Configuration configuration = DefaultCpuDevice();
+  configuration.cuda_devices = {{"cuda:0", v1::DEVICE_KIND_CUDA, {1, 2}, 0, 2}};
+  NvmlAnswer nvml;
+  nvml.devices = {{"cuda:0", "GPU-1", "A", 1}};
+  DeviceList list = ListDevices(configuration, WithHyperthreads(16), nvml, "s");
+  EXPECT_EQ(list.devices[0].cores, (std::vector<int>{3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15}));
+  EXPECT_EQ(list.devices[1].cores, (std::vector<int>{1, 2})) << "as it was said";
+  // Where that would leave nothing, halves are.
+  configuration.default_cores = configuration.cpu_devices[0].cores = {1, 2, 9, 10};
+  list = ListDevices(configuration, WithHyperthreads(16), nvml, "s");
+  EXPECT_EQ(list.devices[0].cores, (std::vector<int>{9, 10}));
+}
+
+TEST(ListDevices, AHyperthreadBesideACpuDeviceIsTheLastThatAGpuWorkerGets) {
+  Configuration configuration = TwoCpuDevices();  // 1, 2, 3 and 5 are given
+  configuration.default_cores = {1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15};
+  configuration.cores_per_gpu = 3;
+  NvmlAnswer nvml;
+  nvml.devices = {{"cuda:0", "GPU-1", "A", 1}};
+  const DeviceList list = ListDevices(configuration, WithHyperthreads(16), nvml, "s");
+  EXPECT_EQ(list.devices[2].cores, (std::vector<int>{4, 6, 7, 12, 14, 15})) << "not 13, 11, 10, 9";
+}
+
 TEST(ListDevices, CpuDevicesWhoseCoresWereSaidKeepThem) {
   Configuration configuration = TwoCpuDevices();
   configuration.default_cores = {1, 2, 3, 5, 6, 7, 8};

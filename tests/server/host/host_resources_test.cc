@@ -120,6 +120,7 @@ TEST(HostResources, OfThisMachineAreThere) {
   EXPECT_GT(host.available_memory_bytes, 0U);
   EXPECT_GE(host.total_memory_bytes, host.available_memory_bytes);
   EXPECT_NE(host.cpu_model, "");
+  EXPECT_EQ(host.siblings.size(), host.cores.size());
 }
 
 }  // namespace
