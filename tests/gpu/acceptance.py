@@ -18,7 +18,8 @@
 
 A machine that is there for minutes is visited twice. `--first --budget 150` looks: k, l, the recorded vectors of a, m,
 n. `--budget 500` measures: a to j in the order of their worth, in smaller editions. Every part has its share of the
-time that is left, and is ended when that is over; what was not done then is skipped with that reason.
+time that is left, and is ended when that is over; what was not done then is skipped with that reason. `--plan` prints
+the shares beside what each part is thought to take, and starts nothing.
 
 Starts daemons of its own in a temporary folder, asks them by the command line only, and ends them. Needs nothing but
 Python's standard library; parts that need CUDA, or a Python with torch, or what this version of torchlap does not do
@@ -55,6 +56,7 @@ PHASES = ("forward", "loss", "backward", "optimizer", "step")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "bf16-weights")
 PASSES = ("forward", "forward-backward", "train-step")
 PART_SECONDS = 440  # of 8 minutes: the rest is for ending what runs
+GRACE_SECONDS = 4  # after which a part that has not ended by itself is broken off
 SECONDS_TO_END = 12  # of a budget: the last cancellation, the daemons' end, the files
 MOST_LOG_BYTES = 1 << 18  # of each log, its end
 TINY = "--layers 2 --heads 2 --d-model 64 --d-ff 128 --vocab 1000".split()
@@ -98,6 +100,8 @@ class Clock:
     began = time.monotonic()
     budget_ends = None  # None: there is no budget
     ends = began + PART_SECONDS
+    is_armed = False
+    shields = 0
 
     @classmethod
     def set_budget(cls, seconds):
@@ -111,6 +115,31 @@ class Clock:
             cls.ends = now + PART_SECONDS
         else:
             cls.ends = now + min(PART_SECONDS, max(0.0, cls.budget_ends - now) * share)
+        cls.is_armed = True
+        signal.signal(signal.SIGALRM, cls.break_off)
+        signal.setitimer(signal.ITIMER_REAL, cls.ends - now + GRACE_SECONDS, 1)
+
+    @classmethod
+    def stop(cls):
+        """The part has ended."""
+        cls.is_armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    @classmethod
+    def break_off(cls, *_):
+        """The hard end, for what does not look at the clock: again and again, until the part has ended."""
+        if cls.is_armed and not cls.shields:
+            raise cls.over("the part was broken off: its time was over")
+
+    @classmethod
+    @contextlib.contextmanager
+    def shield(cls):
+        """For what ends daemons and clients, and takes seconds at most: it is done whole."""
+        cls.shields += 1
+        try:
+            yield
+        finally:
+            cls.shields -= 1
 
     @classmethod
     def left(cls):
@@ -127,6 +156,8 @@ class Clock:
 
 class Service:
     """One daemon with a folder, a socket and a claim scope of its own."""
+
+    started = []
 
     def __init__(self, bin_dir, folder, name, configuration, torch):
         self.bin_dir = bin_dir
@@ -146,6 +177,7 @@ class Service:
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log)
+        Service.started.append(self)
         self.wait_until_it_answers()
 
     def wait_until_it_answers(self):
@@ -156,13 +188,14 @@ class Service:
             time.sleep(0.02)
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        with Clock.shield():
+            if self.process.poll() is None:
+                self.process.terminate()
+                try:
+                    self.process.wait(20 if Clock.budget_ends is None else 5)
+                except subprocess.TimeoutExpired:
+                    self.process.kill()
+                    self.process.wait()
 
     def start(self, *arguments):
         return subprocess.Popen([str(self.bin_dir / "torchlap"), *map(str, arguments)], env=self.environment,
@@ -175,22 +208,26 @@ class Service:
         try:
             out, err = client.communicate(timeout=left)
         except subprocess.TimeoutExpired:
-            client.kill()
-            client.communicate()
-            self.cancel_last()
+            self.end(client)
             raise Clock.over(f"not done in the {left:.0f} s left: torchlap {' '.join(map(str, arguments))}") from None
+        except BaseException:
+            self.end(client)
+            raise
         if client.returncode not in good:
             raise Refused(first_line(err))
         return client.returncode, out
 
-    def cancel_last(self):
-        """The jobs do not end with their client."""
-        client = self.start("cancel", "last")
-        try:
-            client.communicate(timeout=5)
-        except subprocess.TimeoutExpired:
+    def end(self, client):
+        """The client of a job, and the job, which does not end with it."""
+        with Clock.shield():
             client.kill()
             client.communicate()
+            cancel = self.start("cancel", "last")
+            try:
+                cancel.communicate(timeout=5)
+            except subprocess.TimeoutExpired:
+                cancel.kill()
+                cancel.communicate()
 
     def json(self, *arguments, **options):
         return json.loads(self.call(*arguments, "--format", "json", **options)[1])
@@ -454,7 +491,8 @@ def part_a(setting, part):
     reference = losses_on(setting, where, "fp32")
     for precision in PRECISIONS:
         with part.piece(f"loss in {precision}"):
-            row = losses_on(setting, device, precision)
+            is_reference = precision == "fp32" and where == device
+            row = reference if is_reference else losses_on(setting, device, precision)
             off = abs(row["first_loss"] / reference["first_loss"] - 1)
             # Every kind of device draws weights of its own from a seed; the recorded vectors are what is exact.
             limit = 1e-4 if precision == "fp32" and setting.is_cpu else 2e-2
@@ -467,13 +505,18 @@ def part_a(setting, part):
             part.line(f"first loss, {precision}", row["first_loss"], f"off by {off:.1e}, at most {limit:.0e}")
 
 
+# In a short visit: the smallest preset, which all other parts run in fp32, and the one after it.
+SHORT_CELLS = [(0, "bf16"), (1, "fp32"), (1, "bf16")]
+
+
 def cells_of_b(setting):
-    """(name, flags) of every preset; of the two smallest in a short visit."""
+    """(name, flags, precision) of every preset in every precision; of two in a short visit."""
     if setting.is_cpu:
-        return [("tiny", TINY)]
-    presets = setting.presets[:2] if setting.is_short else setting.presets
-    return [(f"{preset['edition']}/{preset['name']}", ["--model-size", f"{preset['edition']}/{preset['name']}"])
-            for preset in presets]
+        return [("tiny", TINY, precision) for precision in PRECISIONS]
+    chosen = ([(setting.presets[index], precision) for index, precision in SHORT_CELLS] if setting.is_short else
+              list(itertools.product(setting.presets, PRECISIONS)))
+    names = [(f"{preset['edition']}/{preset['name']}", precision) for preset, precision in chosen]
+    return [(name, ["--model-size", name], precision) for name, precision in names]
 
 
 def name_of(row):
@@ -494,17 +537,16 @@ def part_b(setting, part):
     part.head("model", "pass", "precision", "asked", "ran", "outcome", "step (ms)", "peak (MiB)", "note")
     before = answered_before(setting)
     late = []
-    for name, flags in cells_of_b(setting):
-        for precision in PRECISIONS:
-            with part.piece(f"{name} in {precision}"):
-                rows = before.get((name, precision))
-                if rows is None and Clock.ends - time.monotonic() < 20:
-                    late.append(f"{name} {precision}")
-                    continue
-                rows = rows or try_cell(setting, flags, precision)
-                part.rows += rows
-                for row in last_run(rows):
-                    show_of_b(part, row)
+    for name, flags, precision in cells_of_b(setting):
+        with part.piece(f"{name} in {precision}"):
+            rows = before.get((name, precision))
+            if rows is None and Clock.ends - time.monotonic() < (12 if setting.is_short else 20):
+                late.append(f"{name} {precision}")
+                continue
+            rows = rows or try_cell(setting, flags, precision)
+            part.rows += rows
+            for row in last_run(rows):
+                show_of_b(part, row)
     if late:
         part.skipped.append({"what": f"{len(late)} cells", "reason": f"the part's time was over; --part b goes on with "
                              f"them: {', '.join(late)}"})
@@ -583,7 +625,8 @@ def compare_with_peer(setting, part, pass_type, precision, repeats):
 
 def part_d(setting, part):
     part.head("timing", "pass", "step (ms)", "sum of phases (ms)", "step / separate")
-    for pass_type in ("forward-backward", "train-step"):
+    # The first visit has tried `events` with the other one.
+    for pass_type in ("train-step",) if setting.is_short else ("forward-backward", "train-step"):
         separate = None
         for timing in ("separate", "combined", "events"):
             with part.piece(f"{pass_type}, {timing}"):
@@ -624,14 +667,14 @@ GRAPH_CASES = [
     ("forward-backward", 4, 1024, []),
     ("train-step", 4, 1024, ["--optimizer", "fused", "--precision", "bf16", "--attention", "sdpa"]),
 ]
+# In the order of worth: what the others do not try, then the smallest steps, which gain most.
+SHORT_GRAPH_CASES = GRAPH_CASES[6:] + [GRAPH_CASES[0], GRAPH_CASES[4]]
 
 
 def part_e(setting, part):
     setting.need_cuda()
     part.head("pass", "batch x context", "eager (ms)", "graph (ms)", "eager / graph")
-    # In the order of worth: what the others do not try, then the smallest steps, which gain most.
-    cases = GRAPH_CASES[6:] + GRAPH_CASES[:6] if setting.is_short else GRAPH_CASES
-    for pass_type, batch, context, flags in cases:
+    for pass_type, batch, context, flags in SHORT_GRAPH_CASES if setting.is_short else GRAPH_CASES:
         what = " ".join([pass_type, f"{batch} x {context}", *flags])
         with part.piece(what):
             arguments = [*setting.shape(), *setting.size(batch, context), *setting.steps(5, 20), *setting.on_device(),
@@ -663,7 +706,17 @@ def compare_losses(part, what, pass_type, eager, graph):
         part.check(f"{what}: the last loss is the same", off < 1e-3, off)
 
 
-SMI_FIELDS = {"celsius": "temperature.gpu", "sm_mhz": "clocks.sm", "watts": "power.draw"}
+SMI_FIELDS = {"celsius": "temperature.gpu", "sm_mhz": "clocks.sm", "watts": "power.draw.instant"}
+
+
+def ask_smi(setting):
+    """What nvidia-smi says of SMI_FIELDS now; one of before 530 has a mean power alone."""
+    for fields in (SMI_FIELDS, dict(SMI_FIELDS, watts="power.draw")):
+        out = output_of(["nvidia-smi", f"--id={setting.device['uuid']}", "--format=csv,noheader,nounits",
+                         "--query-gpu=" + ",".join(fields.values())], timeout=10)
+        if out:
+            return [float(v) if re.fullmatch(r"[0-9.]+", v.strip()) else None for v in out.split(",")]
+    return None
 
 
 def part_f(setting, part):
@@ -676,14 +729,11 @@ def part_f(setting, part):
     readings = []
     while client.poll() is None:
         if Clock.ends <= time.monotonic():
-            setting.main.cancel_last()
-            client.kill()
-            client.communicate()
+            setting.main.end(client)
             raise Clock.over("the run was not done in the time left")
-        out = output_of(["nvidia-smi", f"--id={setting.device['uuid']}", "--format=csv,noheader,nounits",
-                         "--query-gpu=" + ",".join(SMI_FIELDS.values())])
-        if out:
-            readings.append([float(v) if re.fullmatch(r"[0-9.]+", v.strip()) else None for v in out.split(",")])
+        said = ask_smi(setting)
+        if said:
+            readings.append(said)
         time.sleep(0.5)
     row = ok_run(json.loads(client.communicate()[0]))[0]
     shown = setting.main.json("show", row["run_id"])
@@ -729,9 +779,7 @@ def neighbour(setting, *arguments):
             time.sleep(min(once["duration_s"] * 1.2, Clock.left()))
             yield client
         finally:
-            other.cancel_last()
-            client.kill()
-            client.communicate()
+            other.end(client)
 
 
 def part_g(setting, part):
@@ -792,7 +840,9 @@ def part_h(setting, part):
                        row["outcome"])
         with part.piece("a neighbour who holds memory"):
             setting.need_cuda()
-            held_by_it, asked = setting.largest_preset(16, 0.3), setting.largest_preset(16, 0.8)
+            # What fits beside it runs, and says what the neighbour holds; a short visit builds smaller models.
+            held_by_it = setting.largest_preset(16, 0.15 if setting.is_short else 0.3)
+            asked = setting.largest_preset(16, 0.3 if setting.is_short else 0.8)
             with neighbour(setting, *shape_of(held_by_it), *setting.size(1, 128), "--pass-type", "train-step"):
                 rows = service.run(*shape_of(asked), "--pass-type", "train-step", *setting.size(4, 512),
                                    *setting.steps(0, 1), *setting.on_device(), "--if-busy", "run")
@@ -823,7 +873,7 @@ def large_batch(setting, part, service):
         arguments = [*TINY, "--batch-size", 64, "--context-length", 128, "--pass-type", "forward-backward"]
     else:
         # What must be held whatever the batch leaves room: else no batch fits, and nothing is tried.
-        preset = setting.largest_preset(8, 0.5)
+        preset = setting.largest_preset(8, 0.1 if setting.is_short else 0.5)
         batch = batch_that_runs_out(preset, 1024, setting.device["memory_bytes"])
         arguments = [*shape_of(preset), "--batch-size", batch, "--context-length", 1024, "--pass-type",
                      "forward-backward"]
@@ -902,9 +952,7 @@ def part_j(setting, part):
     with part.piece("fit"), contextlib.ExitStack() as opened:
         # On a CPU in a daemon of its own, with little memory; a GPU belongs to the main one.
         service = opened.enter_context(setting.service("fit", "32MiB")) if setting.is_cpu else setting.main
-        # From a batch near what fits: each doubling costs a process.
-        begin = ["--batch-size", 256] if setting.is_short and not setting.is_cpu else []
-        found = service.json("fit", *setting.shape(), *begin, "--context-length", 128, *setting.on_device())
+        found = service.json("fit", *setting.shape(), *fit_size(setting), *setting.on_device())
         part.rows.append(found)
         tries = service.json("runs", "--purpose", "fit", "--order", "oldest", "--limit", 1000)
         fits = [row["batch_size"] for row in tries if row["outcome"] == "OK"]
@@ -917,8 +965,26 @@ def part_j(setting, part):
         part.rows.append(found)
         part.line("warmup", " ".join(finding["text"] for finding in found["findings"]))
         part.check("five numbers of warm-up steps were compared", len(found["runs"]) == 5)
-    with part.piece("trace"):
-        trace(setting, part)
+    if setting.is_cpu or not setting.is_short:
+        with part.piece("trace"):
+            trace(setting, part)
+    else:
+        part.skipped.append({"what": "trace", "reason": "the first visit has it, in part m"})
+
+
+def fit_size(setting):
+    """Each try costs a process: in a short visit so long a context that a batch of about four fits."""
+    if setting.is_cpu or not setting.is_short:
+        return ["--context-length", 128]
+    return ["--batch-size", 2, "--context-length", context_for_few(setting.device["memory_bytes"]), "--warmup-steps",
+            1, "--measure-steps", 3]
+
+
+def context_for_few(memory_bytes):
+    """Of `small`: three times the scores of eight sequences, which is not all that they take, are the whole memory."""
+    layers, heads, of_scores = 12, 12, 3 * 4
+    context = int((memory_bytes / 8 / (layers * heads * of_scores)) ** 0.5)
+    return min(8192, max(128, context // 64 * 64))
 
 
 def trace(setting, part):
@@ -1039,9 +1105,62 @@ PARTS = {"a": (part_a, "The recorded vectors and the loss"), "b": (part_b, "Pres
          "k": (part_k, "What the machine says of itself"), "l": (part_l, "Raw counters of a run"),
          "m": (part_m, "One short run of each kind"), "n": (part_n, "A real out-of-memory")}
 # In the order of worth: a part, and the share that it should have of the whole.
-FIRST_VISIT = [("k", 10), ("l", 20), ("a", 35), ("m", 60), ("n", 25)]
-SECOND_VISIT = [("a", 50), ("g", 75), ("h", 80), ("e", 70), ("d", 35), ("f", 30), ("j", 70), ("c", 50), ("b", 50),
-                ("i", 30)]
+FIRST_VISIT = [("k", 12), ("l", 22), ("a", 30), ("m", 38), ("n", 34)]
+SECOND_VISIT = [("a", 42), ("g", 57), ("h", 72), ("e", 55), ("d", 20), ("f", 18), ("j", 72), ("c", 60), ("b", 46),
+                ("i", 42)]
+
+# What things take on a GPU like an H200, in seconds: guesses, rather too long, until a visit has measured them.
+COLD = 10  # more, for the first process: LibTorch comes from the disk
+RUN = 4.2  # a process with LibTorch in the page cache, a context, `small`, and twenty of its steps
+LARGE = 6  # the same with a model of a billion parameters, or one that runs out of memory
+PEER = 8  # a Python process that imports torch, and its steps
+DAEMON = 2  # its start and its end
+# By visit and part: what it does, how often, and how long each takes.
+COSTS = {
+    "first": {
+        "k": [("nvidia-smi, doctor, devices", 1, 10)],
+        "l": [("a run, and a second before and after it", 1, RUN + 2), ("a cold start", 1, COLD)],
+        "a": [("files of vectors", 2, 8), ("a cold start of another program", 1, 5)],
+        "m": [("runs", 4, RUN + 1), ("a trace", 1, 8)],
+        "n": [("a daemon", 1, DAEMON), ("sizes of a large batch", 5, LARGE)]},
+    "second": {
+        "a": [("files of vectors", 2, 8), ("losses", len(PRECISIONS), RUN)],
+        "g": [("runs of 60 steps", 3, RUN + 3), ("a neighbour: daemon, first run, start", 1, DAEMON + 14),
+              ("a disturbed run", 1, RUN + 6), ("a run that must not wait", 1, 3)],
+        "h": [("a daemon, what arithmetic rules out", 1, DAEMON + 1), ("sizes of a large batch", 4, LARGE),
+              ("a run after it", 1, RUN), ("sizes within a fraction", 3, RUN),
+              ("a neighbour: daemon, first run, start", 1, DAEMON + 13), ("a run beside it", 1, LARGE + 2)],
+        "e": [("runs, graph and eager", 2 * len(SHORT_GRAPH_CASES), RUN + 0.8)],
+        "d": [("timings", 3, RUN + 1)],
+        "f": [("a run of 55 steps of medium", 1, RUN + 6)],
+        "j": [("the peaks", 1, 8), ("a run", 1, RUN), ("sizes of fit", 6, LARGE), ("numbers of warm-up steps", 5, 4)],
+        "c": [("runs and Python processes", 4, RUN + PEER), ("looking for torch", 1, 6)],
+        "b": [("runs", len(PASSES) * len(SHORT_CELLS), RUN + 0.5)],
+        "i": [("cells", 8, 3.2), ("Python processes", 2, 6)]},
+}
+
+
+def cost_of(visit, letter):
+    return sum(times * seconds for _, times, seconds in COSTS[visit][letter])
+
+
+def plan_page(args):
+    """The shares of both visits, or of the one asked for, with what their parts are thought to take."""
+    visits = [("first", FIRST_VISIT, 150), ("second", SECOND_VISIT, 500)]
+    chosen = visits[:1] if args.first else visits[1:] if args.budget else visits
+    lines = []
+    for name, parts, usual in chosen:
+        budget = args.budget or usual
+        whole = sum(seconds for _, seconds in parts)
+        usable = max(0, budget - SECONDS_TO_END)
+        lines.append(f"{name} visit: {budget} s, {SECONDS_TO_END} of them to end")
+        for letter, seconds in parts:
+            share, cost = seconds * usable / whole, cost_of(name, letter)
+            does = ", ".join(what if times == 1 else f"{times} {what}" for what, times, _ in COSTS[name][letter])
+            lines.append(f"  {letter}  {share:4.0f} s, thought to take {cost:3.0f}: {does}"
+                         + ("" if cost <= share else "; it will be ended"))
+        lines.append(f"     {usable:4.0f} s, thought to take {sum(cost_of(name, letter) for letter, _ in parts):3.0f}")
+    return "\n".join(lines)
 
 
 def plan_of(args):
@@ -1057,13 +1176,14 @@ def do_part(letter, setting, share=1.0):
     function, title = PARTS[letter]
     part = Part(letter, title)
     began = time.monotonic()
-    Clock.start(share)
     with part.piece("the whole part"):
+        Clock.start(share)
         Clock.left()
         if setting.device is None:
             raise Skip(f"torchlap offers no device {setting.args.device}: it has "
                        + ", ".join(device["name"] for device in setting.main.json("devices")))
         function(setting, part)
+    Clock.stop()
     part.seconds = time.monotonic() - began
     return part
 
@@ -1209,6 +1329,8 @@ def parse():
                         help="all in this time, at least 30: smaller editions of the parts, in the order of worth")
     parser.add_argument("--first", action="store_true",
                         help="the first visit to a machine: k, l, the vectors of a, m, n (default budget: 150)")
+    parser.add_argument("--plan", action="store_true",
+                        help="print the share of each part and what it is thought to take on a GPU like an H200")
     parser.add_argument("--bin", type=pathlib.Path, metavar="DIR", default=default_bin(),
                         help="the programs (default: bin/ of the bundle, else build/release/bin)")
     parser.add_argument("--out", type=pathlib.Path, metavar="DIR",
@@ -1220,12 +1342,16 @@ def parse():
     parser.add_argument("--python", metavar="FILE",
                         help="a Python with torch 2.11.0 for the peer (default: TORCHLAP_PEER_PYTHON, else python3)")
     args = parser.parse_args()
+    if args.plan and args.part:
+        parser.error("--plan goes without --part")
     if args.first and args.budget is None:
         args.budget = 150
     if args.first and args.part:
         parser.error("--first goes without --part")
     if args.budget is not None and args.budget < 30:
         parser.error(f"--budget is {args.budget}, must be 30 or more")
+    if args.plan:
+        return args
     args.bin = args.bin.resolve()
     for name in ("torchlap", "torchlapd", "torchlap-worker"):
         if not os.access(args.bin / name, os.X_OK):
@@ -1235,6 +1361,9 @@ def parse():
 
 def main():
     args = parse()
+    if args.plan:
+        print(plan_page(args))
+        return
     if args.budget is not None:
         Clock.set_budget(args.budget)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -1255,7 +1384,9 @@ def main():
                 results.write(context)
                 print(markdown_of(record), flush=True)
         finally:
-            setting.main.stop()
+            # A part that was broken off may have left one.
+            for service in Service.started:
+                service.stop()
     print(f"results in {results.out}")
     print(f"{counts['passed']} parts passed, {counts['failed']} failed, {counts['skipped']} skipped")
     sys.exit(int(counts["failed"] > 0))

@@ -26,6 +26,7 @@ def arguments(part=None, first=False, budget=None):
 class Budgets(unittest.TestCase):
     def tearDown(self):
         acceptance.Clock.budget_ends = None
+        acceptance.Clock.stop()
 
     def test_shares_use_up_what_is_left_and_no_more(self):
         for args in (arguments(budget=500), arguments(first=True, budget=150), arguments()):
@@ -59,6 +60,81 @@ class Budgets(unittest.TestCase):
         with part.piece("all of it"):
             raise acceptance.Clock.over("the part's time was over")
         self.assertEqual(part.status, "failed")
+
+
+class HardEnds(unittest.TestCase):
+    def setUp(self):
+        acceptance.Clock.set_budget(time.monotonic() - acceptance.Clock.began + 1000)
+        self.addCleanup(setattr, acceptance.Clock, "budget_ends", None)
+        self.addCleanup(acceptance.Clock.stop)
+
+    def test_a_part_that_does_not_look_at_the_clock_is_broken_off(self):
+        self.addCleanup(setattr, acceptance, "GRACE_SECONDS", acceptance.GRACE_SECONDS)
+        acceptance.GRACE_SECONDS = 0.01
+        acceptance.Clock.set_budget(0)
+        part = acceptance.Part("z", "endless")
+        with part.piece("all of it"):
+            acceptance.Clock.start()
+            with part.piece("one piece"):
+                time.sleep(3600)
+            with part.piece("the next one"):
+                time.sleep(3600)
+        acceptance.Clock.stop()
+        self.assertEqual([piece["what"] for piece in part.skipped], ["one piece", "the next one"])
+        self.assertIn("broken off", part.skipped[0]["reason"])
+
+    def test_what_ends_a_daemon_is_not_broken_off(self):
+        acceptance.Clock.start()
+        with acceptance.Clock.shield():
+            with acceptance.Clock.shield():
+                acceptance.Clock.break_off()
+            acceptance.Clock.break_off()
+        with self.assertRaises(acceptance.TimeOver):
+            acceptance.Clock.break_off()
+        acceptance.Clock.stop()
+        acceptance.Clock.break_off()
+
+
+class Plans(unittest.TestCase):
+    VISITS = (("first", acceptance.FIRST_VISIT, 150), ("second", acceptance.SECOND_VISIT, 500))
+
+    def test_what_a_part_is_thought_to_take_is_within_its_share(self):
+        for name, parts, budget in self.VISITS:
+            self.assertEqual({letter for letter, _ in parts}, set(acceptance.COSTS[name]))
+            self.assertLessEqual(sum(seconds for _, seconds in parts), budget - acceptance.SECONDS_TO_END, name)
+            for letter, seconds in parts:
+                self.assertLessEqual(acceptance.cost_of(name, letter), seconds, f"{letter} of the {name} visit")
+
+    def test_the_page_tells_of_each_part_and_what_does_not_fit(self):
+        page = acceptance.plan_page(arguments())
+        self.assertEqual(page.count(" visit: "), 2)
+        self.assertNotIn("it will be ended", page)
+        short = acceptance.plan_page(arguments(budget=250))
+        self.assertEqual(short.count(" visit: "), 1)
+        self.assertEqual(short.count("it will be ended"), len([letter for letter, seconds in acceptance.SECOND_VISIT
+                         if acceptance.cost_of("second", letter) > seconds * 238 / 484]))
+        self.assertNotIn("second visit", acceptance.plan_page(arguments(first=True, budget=150)))
+
+    def test_the_page_needs_no_programs(self):
+        done = subprocess.run([str(acceptance.HERE / "acceptance.sh"), "--plan", "--bin", "/nowhere"], check=True,
+                              stdout=subprocess.PIPE, text=True)
+        self.assertEqual(done.stdout.strip(), acceptance.plan_page(arguments()))
+
+    def test_graphs_of_a_short_visit_are_those_that_others_do_not_try(self):
+        cases = acceptance.SHORT_GRAPH_CASES
+        self.assertTrue(all(case in acceptance.GRAPH_CASES for case in cases))
+        self.assertTrue(any(batch * context > 3072 for _, batch, context, _ in cases))
+        self.assertTrue(any("bf16" in flags and "sdpa" in flags for _, _, _, flags in cases))
+        self.assertEqual({pass_type for pass_type, *_ in cases}, set(acceptance.PASSES))
+
+    def test_the_context_of_fit_leaves_room_for_few_sequences(self):
+        contexts = [acceptance.context_for_few(gib * 2 ** 30) for gib in (1, 8, 24, 80, 141, 288)]
+        self.assertEqual(contexts, sorted(contexts))
+        self.assertEqual(contexts[0] % 64, 0)
+        for gib, context in zip((8, 24, 80, 141, 288), contexts[1:]):
+            of_a_sequence = 12 * 12 * 3 * 4 * context ** 2
+            self.assertLessEqual(8 * of_a_sequence, gib * 2 ** 30)
+            self.assertGreater(9.5 * of_a_sequence, gib * 2 ** 30, "no more than nine by the scores alone")
 
 
 class WhatComesBack(unittest.TestCase):

@@ -2,9 +2,9 @@
 """The counters of NVIDIA's driver as they come, a JSON line a look: what a fake of that GPU is made from.
 
 Asks libnvidia-ml alone, as torchlapd does: process utilisation since the newest stamp, violation times, reasons of the
-clocks, clocks, power (mean and instant), energy, temperature, utilisation, memory, processes. Each answer has the function's result beside
-it (0 good, 3 not supported, 6 nothing found), so that what a GPU does not tell is seen too. Changes nothing. Ends after
---seconds, or with SIGTERM. Exit status: 0, 1 there is no driver or no such GPU, 2 usage.
+clocks, clocks, power (mean and of the moment), energy, temperature, utilisation, memory, processes. Each answer has the
+function's result beside it (0 good, 3 not supported, 6 nothing found), so that what a GPU does not tell is seen too.
+Changes nothing. Ends after --seconds, or with SIGTERM. Exit status: 0, 1 there is no driver or no such GPU, 2 usage.
 """
 import argparse
 import ctypes
