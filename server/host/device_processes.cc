@@ -121,6 +121,17 @@ absl::StatusOr<std::vector<GpuProcess>> UnnamedProcessesOn(const NvmlLibrary& nv
   return processes;
 }
 
+std::optional<uint64_t> HiddenBytes(const NvmlMemory& memory,
+                                    const std::vector<GpuProcess>& listed) {
+  if (memory.used_has_reserve) return std::nullopt;
+  uint64_t held = 0;
+  for (const GpuProcess& process : listed) {
+    if (!process.used_bytes) return std::nullopt;
+    held += *process.used_bytes;
+  }
+  return memory.used_bytes - std::min(memory.used_bytes, held);
+}
+
 bool UsesGpu(const NvmlLibrary& nvml, const std::string& uuid, uid_t uid,
              const std::filesystem::path& root) {
   const auto device = nvml.DeviceOf(uuid);

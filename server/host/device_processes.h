@@ -49,6 +49,17 @@ absl::StatusOr<std::vector<GpuProcess>> ProcessesOn(const NvmlLibrary& nvml, Nvm
 absl::StatusOr<std::vector<GpuProcess>> UnnamedProcessesOn(const NvmlLibrary& nvml,
                                                            NvmlDevice device);
 
+// The smallest context that CUDA makes holds more, and what drivers keep beside their processes is
+// less.
+inline constexpr uint64_t kLeastContextBytes = uint64_t{64} << 20;
+
+// Memory in use that none of the listed processes holds: in a pid namespace newer drivers list only
+// the processes of that namespace, and this is all that is seen of the others. `memory` was read
+// before the list, so that what grows in between hides nobody. Unset: the driver does not say it of
+// one of them, or counts what it sets aside for itself.
+std::optional<uint64_t> HiddenBytes(const NvmlMemory& memory,
+                                    const std::vector<GpuProcess>& listed);
+
 // Whether an account uses the GPU or MIG instance: a process of it, by its real uid, computes
 // there. A process that cannot be looked at (in a container) may be anybody's who may open the GPU:
 // by the mode and the groups of /dev/nvidiaN, where the driver tells N. False where the driver

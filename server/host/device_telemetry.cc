@@ -83,6 +83,7 @@ void DeviceTelemetry::Begin(pid_t worker) {
   if (device_ == nullptr) return;
   worker_ = worker;
   began_ns_ = clock_.MonotonicNs();
+  last_stamp_us_ = static_cast<uint64_t>(clock_.WallNs() / 1000);
   use_.has_own_pids = SeesHostPids(root_);
   if (auto watch = nvml_->WatchXids(device_); watch.ok()) xid_watch_ = *std::move(watch);
   AddReading();
@@ -92,14 +93,25 @@ void DeviceTelemetry::Begin(pid_t worker) {
 
 void DeviceTelemetry::Sample() {
   if (device_ == nullptr) return;
-  // The last place is for End().
-  if (readings_.size() + 1 >= kMaxReadings) {
-    DropEverySecond(&readings_);
-    interval_ns_ *= 2;
-  }
+  MakeRoom();
   AddReading();
   AddProcesses();
   next_ns_ = clock_.MonotonicNs() + interval_ns_;
+}
+
+void DeviceTelemetry::Measured(int64_t from_ns, bool has_ended) {
+  if (device_ == nullptr || !began_ns_ || has_ended_) return;
+  if (from_ns < *began_ns_ || from_ns > clock_.MonotonicNs()) return;
+  measured_from_ns_ = from_ns;
+  const bool may_ask = has_ended || (mode_ == v1::TELEMETRY_SAMPLED && !has_asked_from_start_);
+  if (!may_ask) return;
+  if (has_ended) {
+    MakeRoom();
+    AddReading();
+  }
+  has_ended_ = has_ended;
+  AddProcesses(has_asked_from_start_ ? Since::kLastStamp : Since::kMeasuredStep);
+  has_asked_from_start_ = true;
 }
 
 void DeviceTelemetry::End() {
@@ -120,50 +132,79 @@ DeviceUse DeviceTelemetry::Use() const {
   return use;
 }
 
+// The last place is for End().
+void DeviceTelemetry::MakeRoom() {
+  if (readings_.size() + 1 < kMaxReadings) return;
+  DropEverySecond(&readings_);
+  interval_ns_ *= 2;
+}
+
 void DeviceTelemetry::AddReading() {
   v1::DeviceReading reading = ReadDevice(*nvml_, device_, clock_.MonotonicNs());
   if (TellsSomething(reading)) readings_.push_back(std::move(reading));
 }
 
-void DeviceTelemetry::AddProcesses() {
-  // Who has ended since the last look may still be in the samples.
+void DeviceTelemetry::AddProcesses(Since since) {
+  // Who has ended since the last look may still be in the driver's answer.
   std::set<pid_t> known = std::exchange(listed_, {});
-  const int64_t now_ns = clock_.MonotonicNs();
-  if (const auto processes = UnnamedProcessesOn(*nvml_, device_); processes.ok()) {
-    use_.looks_ns.push_back(now_ns);
-    for (const GpuProcess& process : *processes) {
-      listed_.insert(process.pid);
-      ProcessUse* use = UseOf(process.pid);
-      use->computes = use->computes || process.computes;
-    }
-  }
-  known.insert(listed_.begin(), listed_.end());
+  AddLook(&known);
   // For want of a list of its own: short runs end before a second look.
   known.insert(worker_);
-  AddSamples(known);
+  AddUse(since, known);
 }
 
-void DeviceTelemetry::AddSamples(const std::set<pid_t>& known) {
-  const auto samples = nvml_->ProcessUse(device_, last_stamp_us_);
-  if (!samples.ok()) return;
-  use_.tells_samples = true;
+void DeviceTelemetry::AddLook(std::set<pid_t>* known) {
+  const int64_t now_ns = clock_.MonotonicNs();
+  const auto memory = nvml_->Memory(device_);
+  const auto processes = UnnamedProcessesOn(*nvml_, device_);
+  if (!processes.ok()) return;
+  ProcessLook& look = use_.looks.emplace_back();
+  look.at_ns = now_ns;
+  look.processes = processes->size();
+  if (memory.ok()) look.hidden_bytes = HiddenBytes(*memory, *processes);
+  for (const GpuProcess& process : *processes) {
+    listed_.insert(process.pid);
+    ProcessUse* use = UseOf(process.pid);
+    use->computes = use->computes || process.computes;
+  }
+  known->insert(listed_.begin(), listed_.end());
+}
+
+uint64_t DeviceTelemetry::QuestionUs(Since since, int64_t now_ns, int64_t wall_us) const {
+  const auto wall_us_at = [&](int64_t at_ns) {
+    return static_cast<uint64_t>(std::max<int64_t>(0, wall_us - (now_ns - at_ns) / 1000));
+  };
+  uint64_t from_us = wall_us_at(now_ns - kMemoryNs);
+  if (measured_from_ns_) from_us = std::max(from_us, wall_us_at(*measured_from_ns_));
+  return since == Since::kLastStamp ? std::max(from_us, last_stamp_us_) : from_us;
+}
+
+void DeviceTelemetry::AddUse(Since since, const std::set<pid_t>& known) {
   const int64_t now_ns = clock_.MonotonicNs();
   const int64_t wall_us = clock_.WallNs() / 1000;
-  for (const NvmlProcessUse& sample : *samples) {
-    const auto pid = static_cast<pid_t>(sample.pid);
-    const auto stamp_us = static_cast<int64_t>(sample.stamp_us);
-    if (sample.sm_ratio > 1 || !known.contains(pid) || stamp_us < 0 || stamp_us > wall_us) continue;
-    last_stamp_us_ = std::max(last_stamp_us_, sample.stamp_us);
-    const int64_t at_ns = now_ns - (wall_us - stamp_us) * 1000;
-    if (at_ns >= began_ns_) AddSample(pid, {at_ns, sample.sm_ratio});
+  const uint64_t since_us = QuestionUs(since, now_ns, wall_us);
+  const auto entries = nvml_->ProcessUse(device_, since_us);
+  if (!entries.ok()) return;
+  use_.tells_use = true;
+  const auto monotonic_ns = [&](int64_t at_us) { return now_ns - (wall_us - at_us) * 1000; };
+  for (const NvmlProcessUse& entry : *entries) {
+    const auto pid = static_cast<pid_t>(entry.pid);
+    const auto stamp_us = static_cast<int64_t>(entry.stamp_us);
+    if (entry.sm_ratio > 1 || !known.contains(pid) || stamp_us < 0 || stamp_us > wall_us) continue;
+    last_stamp_us_ = std::max(last_stamp_us_, entry.stamp_us);
+    AddStretch(pid, {monotonic_ns(static_cast<int64_t>(since_us)), monotonic_ns(stamp_us),
+                     entry.sm_ratio});
   }
 }
 
-void DeviceTelemetry::AddSample(pid_t pid, const UseSample& sample) {
-  std::vector<UseSample>& samples = UseOf(pid)->samples;
-  if (samples.size() >= kMaxUseSamples) DropEverySecond(&samples);
-  const auto is_earlier = [](const UseSample& a, const UseSample& b) { return a.at_ns < b.at_ns; };
-  samples.insert(std::upper_bound(samples.begin(), samples.end(), sample, is_earlier), sample);
+void DeviceTelemetry::AddStretch(pid_t pid, const UseStretch& stretch) {
+  std::vector<UseStretch>& stretches = UseOf(pid)->stretches;
+  if (stretches.size() >= kMaxUseStretches) DropEverySecond(&stretches);
+  const auto is_earlier = [](const UseStretch& a, const UseStretch& b) {
+    return a.at_ns < b.at_ns;
+  };
+  stretches.insert(std::upper_bound(stretches.begin(), stretches.end(), stretch, is_earlier),
+                   stretch);
 }
 
 ProcessUse* DeviceTelemetry::UseOf(pid_t pid) {

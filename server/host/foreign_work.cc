@@ -8,31 +8,23 @@ namespace torchlap::host {
 namespace {
 
 constexpr uint64_t kWindowUs = 2'000'000;
-constexpr size_t kFewestSamples = 2;
-// Of the multiprocessors, while it was at work.
+// Of the multiprocessors, over the window up to when it was at work last.
 constexpr double kLeastShare = 0.05;
 // Of the whole device's time, where nobody is named.
 constexpr double kLeastUtilisation = 0.25;
 
-struct Uses {
-  double sum = 0;
-  size_t count = 0;
-
-  double mean() const { return sum / static_cast<double>(count); }
-  bool computes() const { return count >= kFewestSamples && mean() >= kLeastShare; }
-};
-
-// Of the last seconds. Shares above 1 are garbage of the driver, as are stamps of other times.
-std::map<pid_t, Uses> UsesOf(const std::vector<NvmlProcessUse>& samples, uint64_t now_us) {
-  std::map<pid_t, Uses> uses;
-  for (const NvmlProcessUse& sample : samples) {
-    const bool is_recent = sample.stamp_us + kWindowUs >= now_us && sample.stamp_us <= now_us;
-    if (!is_recent || sample.sm_ratio <= 0 || sample.sm_ratio > 1) continue;
-    Uses& of_process = uses[static_cast<pid_t>(sample.pid)];
-    of_process.sum += sample.sm_ratio;
-    ++of_process.count;
+// The newest entry of each process. Shares above 1 are garbage of the driver, as are stamps of
+// other times.
+std::map<pid_t, NvmlProcessUse> EntriesOf(const std::vector<NvmlProcessUse>& told,
+                                          uint64_t since_us, uint64_t now_us) {
+  std::map<pid_t, NvmlProcessUse> entries;
+  for (const NvmlProcessUse& entry : told) {
+    const bool is_recent = entry.stamp_us > since_us && entry.stamp_us <= now_us;
+    if (!is_recent || entry.sm_ratio <= 0 || entry.sm_ratio > 1) continue;
+    NvmlProcessUse& newest = entries[static_cast<pid_t>(entry.pid)];
+    if (entry.stamp_us >= newest.stamp_us) newest = entry;
   }
-  return uses;
+  return entries;
 }
 
 std::vector<GpuProcess> OthersOn(const NvmlLibrary& nvml, NvmlDevice device, pid_t last_worker,
@@ -53,12 +45,12 @@ std::vector<ForeignProcess> Holding(const std::vector<GpuProcess>& others) {
 }
 
 std::vector<ForeignProcess> NamedAsBusy(const std::vector<GpuProcess>& others,
-                                        const std::map<pid_t, Uses>& uses) {
+                                        const std::map<pid_t, NvmlProcessUse>& entries) {
   std::vector<ForeignProcess> computing;
   for (const GpuProcess& one : others) {
-    const auto use = uses.find(one.pid);
-    if (!one.computes || use == uses.end() || !use->second.computes()) continue;
-    computing.push_back({one.pid, one.who, one.used_bytes, use->second.mean()});
+    const auto entry = entries.find(one.pid);
+    if (!one.computes || entry == entries.end() || entry->second.sm_ratio < kLeastShare) continue;
+    computing.push_back({one.pid, one.who, one.used_bytes, entry->second.sm_ratio});
   }
   std::stable_sort(computing.begin(), computing.end(),
                    [](const auto& a, const auto& b) { return a.sm_ratio > b.sm_ratio; });
@@ -79,6 +71,27 @@ std::vector<ForeignProcess> SomebodyBusy(const std::vector<GpuProcess>& others,
   return {busiest};
 }
 
+std::vector<ForeignProcess> ListedAsBusy(const NvmlLibrary& nvml, NvmlDevice device,
+                                         const std::vector<GpuProcess>& others, uint64_t now_us) {
+  const uint64_t since_us = now_us - std::min(now_us, kWindowUs);
+  const auto told = nvml.ProcessUse(device, since_us);
+  if (told.ok()) return NamedAsBusy(others, EntriesOf(*told, since_us, now_us));
+  const auto utilisation = nvml.UtilisationRatio(device);
+  return utilisation.ok() ? SomebodyBusy(others, *utilisation) : std::vector<ForeignProcess>();
+}
+
+// In a pid namespace: who is not listed, but holds what is in use beyond those who are, and keeps
+// the device busy.
+std::vector<ForeignProcess> HiddenAndBusy(const NvmlLibrary& nvml, NvmlDevice device) {
+  const auto memory = nvml.Memory(device);
+  const auto listed = UnnamedProcessesOn(nvml, device);
+  const auto utilisation = nvml.UtilisationRatio(device);
+  if (!memory.ok() || !listed.ok() || utilisation.value_or(0) < kLeastUtilisation) return {};
+  const std::optional<uint64_t> hidden_bytes = HiddenBytes(*memory, *listed);
+  if (hidden_bytes.value_or(0) < kLeastContextBytes) return {};
+  return {{0, {}, hidden_bytes, *utilisation}};
+}
+
 }  // namespace
 
 std::optional<ForeignWork> ForeignWorkOn(const NvmlLibrary& nvml, const std::string& uuid,
@@ -90,16 +103,13 @@ std::optional<ForeignWork> ForeignWorkOn(const NvmlLibrary& nvml, const std::str
   ForeignWork work;
   work.holding = Holding(others);
   work.held_bytes = ForeignBytes(nvml, uuid, /*own_pid=*/0, root);
-  const auto samples = nvml.ProcessUse(*device, /*since_us=*/0);
-  if (samples.ok()) {
-    work.computing = NamedAsBusy(others, UsesOf(*samples, static_cast<uint64_t>(wall_ns / 1000)));
-  } else if (const auto utilisation = nvml.UtilisationRatio(*device); utilisation.ok()) {
-    work.computing = SomebodyBusy(others, *utilisation);
-  }
+  work.computing = ListedAsBusy(nvml, *device, others, static_cast<uint64_t>(wall_ns / 1000));
+  if (work.computing.empty() && !SeesHostPids(root)) work.computing = HiddenAndBusy(nvml, *device);
   return work;
 }
 
 std::string Called(const ForeignProcess& process) {
+  if (process.pid == 0) return "somebody outside of this container";
   const std::string pid = "pid " + std::to_string(process.pid);
   if (process.who.name.empty()) return pid;
   const std::string user = process.who.user.empty() ? "" : ", " + process.who.user;

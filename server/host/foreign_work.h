@@ -15,7 +15,7 @@
 namespace torchlap::host {
 
 struct ForeignProcess {
-  pid_t pid = 0;
+  pid_t pid = 0;  // 0: it cannot be seen from this pid namespace
   ProcessName who;
   std::optional<uint64_t> used_bytes;  // of the device's memory; unset: the driver does not say
   double sm_ratio = 0;                 // of those that compute
@@ -31,15 +31,19 @@ struct ForeignWork {
   std::optional<uint64_t> held_bytes;
 };
 
-// Two samples of a process at least make it one that computes, as one may be its end. A device that
-// does not tell who is busy is believed for how busy it is, if anybody is there. `wall_ns`: now.
+// Asks the driver about the last two seconds, in which it tells one entry a process
+// (NvmlProcessUse): one above a twentieth of the multiprocessors, of a process that is still there,
+// makes it one that computes. A device that does not tell who is busy is believed for how busy it
+// is, if anybody is there. So is one in a pid namespace that is not the host's, if memory is in use
+// that nobody listed holds: newer drivers hide the processes of other namespaces. `wall_ns`: now.
 // `last_worker` of ours does not count: the driver forgets a process a moment after its end; 0:
 // none. Nothing: the driver does not answer. Thread-safe.
 std::optional<ForeignWork> ForeignWorkOn(const NvmlLibrary& nvml, const std::string& uuid,
                                          int64_t wall_ns, pid_t last_worker,
                                          const std::filesystem::path& root = "/");
 
-// `python3 (pid 4211, ann)`; `pid 4211` where no more is known.
+// `python3 (pid 4211, ann)`; `pid 4211` where no more is known; `somebody outside of this
+// container` where it cannot be seen.
 std::string Called(const ForeignProcess& process);
 
 }  // namespace torchlap::host

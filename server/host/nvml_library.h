@@ -35,9 +35,18 @@ struct NvmlProcess {
   std::optional<uint64_t> used_bytes;
 };
 
-// A sample of the driver: this process was at work at that time, and the multiprocessors were busy
-// to this share. Told as it comes: drivers fill the list up with garbage (shares above 1, pids that
-// never were, stamps of any time).
+// What the driver tells of one process in answer to one question. It samples the device every 20 to
+// 170 ms and remembers some 10 s of that; for each question it folds what it has since then into
+// one entry a process, so that there are no single samples to count:
+//   - `stamp_us` is the newest sample that found the process at work. The sample before it may be
+//   as
+//     old as the question's beginning; later the process did nothing, or was not sampled yet (the
+//     newest stamps are up to a second old).
+//   - `sm_ratio` is the mean share of busy multiprocessors over the stretch from the question's
+//     beginning to that stamp.
+// Told as it comes: drivers fill the list up with garbage (shares above 1, pids that never were,
+// stamps of any time), so who asks takes an entry for evidence only if its share is 1 at most, its
+// stamp lies between the question's beginning and now, and its pid is in a list of processes.
 struct NvmlProcessUse {
   uint32_t pid = 0;
   uint64_t stamp_us = 0;  // since 1970; what ProcessUse() takes as `since_us`
@@ -163,8 +172,9 @@ class NvmlLibrary {
 
   absl::StatusOr<std::vector<NvmlProcess>> ComputeProcesses(NvmlDevice device) const;
   absl::StatusOr<std::vector<NvmlProcess>> GraphicsProcesses(NvmlDevice device) const;
-  // Processes that kept the device busy after `since_us` (0: as far back as the driver remembers,
-  // some minutes at most). Those that did nothing are not among them; none at all is an empty list.
+  // Processes that kept the device busy after `since_us`, any time (0: as far back as the driver
+  // remembers), an entry each beside the garbage. Those that did nothing are not among them; none
+  // at all is an empty list.
   absl::StatusOr<std::vector<NvmlProcessUse>> ProcessUse(NvmlDevice device,
                                                          uint64_t since_us) const;
 

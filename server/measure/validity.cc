@@ -242,17 +242,27 @@ class Examination {
 
   void FindForeignGpu() {
     const GpuProcesses& gpu = around_.gpu;
-    if (PidsSayNothing()) {
+    const bool is_alone = IsAlone();
+    if (!is_alone && PidsSayNothing()) {
       evidence_.push_back(MakeEvidence(v1::REASON_PIDS_NOT_TRANSLATED));
       return;
     }
-    for (const ForeignUse& use : gpu.foreign) AddForeign(use);
-    const bool was_asked = !gpu.looks_ns.empty();
-    const bool somebody_else = std::any_of(gpu.foreign.begin(), gpu.foreign.end(),
-                                           [](const auto& use) { return use.computes; });
-    if (was_asked && !gpu.tells_samples && !somebody_else) {
+    if (!is_alone) {
+      for (const ForeignUse& use : gpu.foreign) AddForeign(use);
+    }
+    const bool was_asked = !gpu.looks.empty();
+    if (was_asked && !gpu.has_own_pids && !NobodyIsHidden()) {
+      evidence_.push_back(MakeEvidence(v1::REASON_PIDS_NOT_TRANSLATED));
+    }
+    if (was_asked && !gpu.tells_use && (is_alone || !SomebodyElseComputes())) {
       evidence_.push_back(MakeEvidence(v1::REASON_NO_UTILISATION));
     }
+  }
+
+  bool SomebodyElseComputes() const {
+    const auto& foreign = around_.gpu.foreign;
+    return std::any_of(foreign.begin(), foreign.end(),
+                       [](const ForeignUse& use) { return use.computes; });
   }
 
   // Our worker computes during the measured steps. Where the driver tells of processes then, and
@@ -260,18 +270,61 @@ class Examination {
   bool PidsSayNothing() const {
     const GpuProcesses& gpu = around_.gpu;
     if (gpu.has_worker) return false;
-    const bool was_listed = std::any_of(gpu.looks_ns.begin(), gpu.looks_ns.end(),
-                                        [this](int64_t at_ns) { return IsMeasured(at_ns); });
+    const bool was_listed =
+        std::any_of(gpu.looks.begin(), gpu.looks.end(),
+                    [this](const ProcessLook& look) { return IsMeasured(look.at_ns); });
     if (was_listed || gpu.has_own_pids) return was_listed;
-    return std::any_of(gpu.foreign.begin(), gpu.foreign.end(),
-                       [this](const auto& use) { return !MeasuredSamples(use).empty(); });
+    return std::any_of(gpu.foreign.begin(), gpu.foreign.end(), [this](const ForeignUse& use) {
+      return std::any_of(use.stretches.begin(), use.stretches.end(),
+                         [this](const UseStretch& one) { return AmongNs(one) > 0; });
+    });
   }
 
-  std::vector<UseSample> MeasuredSamples(const ForeignUse& use) const {
-    std::vector<UseSample> samples;
-    std::copy_if(use.samples.begin(), use.samples.end(), std::back_inserter(samples),
-                 [this](const UseSample& sample) { return IsMeasured(sample.at_ns); });
-    return samples;
+  // The driver's lists as they were during the measured steps, or at their end.
+  std::vector<ProcessLook> LooksAtSteps() const {
+    std::vector<ProcessLook> looks;
+    std::copy_if(around_.gpu.looks.begin(), around_.gpu.looks.end(), std::back_inserter(looks),
+                 [this](const ProcessLook& look) { return IsAtSteps(look); });
+    return looks;
+  }
+
+  bool IsAtSteps(const ProcessLook& look) const {
+    return IsMeasured(look.at_ns) || IsMeasured(look.at_ns - T::kListsLateNs);
+  }
+
+  bool NobodyIsHidden() const {
+    const std::vector<ProcessLook> looks = LooksAtSteps();
+    return !looks.empty() && std::all_of(looks.begin(), looks.end(), [](const ProcessLook& look) {
+      return look.hidden_bytes && *look.hidden_bytes <= T::kHiddenBytes;
+    });
+  }
+
+  // In a pid namespace that gives our worker another number: it cannot be hidden when nobody is.
+  bool IsAlone() const {
+    const GpuProcesses& gpu = around_.gpu;
+    if (gpu.has_own_pids || gpu.has_worker || !NobodyIsHidden()) return false;
+    const std::vector<ProcessLook> looks = LooksAtSteps();
+    return std::all_of(looks.begin(), looks.end(),
+                       [](const ProcessLook& look) { return look.processes == 1; });
+  }
+
+  // How long of a stretch lies among the measured steps.
+  int64_t AmongNs(const UseStretch& stretch) const {
+    const std::optional<int64_t> from = MeasuredFrom();
+    if (!from) return 0;
+    const int64_t begin = std::max(stretch.from_ns, *from);
+    return std::max<int64_t>(0, std::min(stretch.at_ns, *from + measured_.wall_ns) - begin);
+  }
+
+  // The least share of the multiprocessors that it must have had there.
+  double LeastShare(const UseStretch& stretch) const {
+    const int64_t among_ns = AmongNs(stretch);
+    if (among_ns == 0) return 0;
+    const double ratio = std::min(stretch.sm_ratio, 1.0);
+    const int64_t outside_ns = stretch.at_ns - stretch.from_ns - among_ns;
+    const double least =
+        ratio - (1 - ratio) * static_cast<double>(outside_ns) / static_cast<double>(among_ns);
+    return std::max(0.0, least);
   }
 
   void AddForeign(const ForeignUse& use) {
@@ -279,25 +332,38 @@ class Examination {
     evidence.set_pid(use.pid);
     evidence.set_process(use.process);
     evidence.set_user(use.user);
-    if (around_.gpu.tells_samples) return AddByItsSamples(use, std::move(evidence));
+    if (around_.gpu.tells_use) return AddByItsStretches(use, std::move(evidence));
     if (use.computes) evidence.set_reason(v1::REASON_NO_UTILISATION);
     evidence_.push_back(std::move(evidence));
   }
 
-  void AddByItsSamples(const ForeignUse& use, v1::Evidence evidence) {
-    std::vector<UseSample> busy = MeasuredSamples(use);
-    std::erase_if(busy, [](const UseSample& s) { return s.sm_ratio <= T::kForeignSmShare; });
-    double sum = 0;
-    for (const UseSample& sample : busy) sum += sample.sm_ratio;
-    const double mean = busy.empty() ? 0 : sum / static_cast<double>(busy.size());
-    evidence.set_value(std::min(mean, 1.0));
+  void AddByItsStretches(const ForeignUse& use, v1::Evidence evidence) {
+    std::vector<UseStretch> busy = use.stretches;
+    std::erase_if(busy, [this](const auto& one) { return LeastShare(one) <= T::kForeignSmShare; });
+    evidence.set_value(MeanShare(busy));
     evidence.set_threshold(T::kForeignSmShare);
-    if (busy.size() >= T::kFewestForeignSamples) evidence.set_reason(v1::REASON_FOREIGN_GPU);
+    if (busy.size() >= (use.computes ? 1 : T::kFewestDrawnStretches)) {
+      evidence.set_reason(v1::REASON_FOREIGN_GPU);
+    }
     if (busy.empty()) {
       evidence_.push_back(std::move(evidence));
-    } else {
-      Add(std::move(evidence), StepAt(busy.front().at_ns), StepAt(busy.back().at_ns));
+      return;
     }
+    int64_t from_ns = busy.front().from_ns;
+    for (const UseStretch& stretch : busy) from_ns = std::min(from_ns, stretch.from_ns);
+    Add(std::move(evidence), StepAt(from_ns), StepAt(busy.back().at_ns));
+  }
+
+  // Over the parts that lie among the measured steps.
+  double MeanShare(const std::vector<UseStretch>& stretches) const {
+    double busy_ns = 0;
+    double all_ns = 0;
+    for (const UseStretch& stretch : stretches) {
+      const auto among_ns = static_cast<double>(AmongNs(stretch));
+      busy_ns += LeastShare(stretch) * among_ns;
+      all_ns += among_ns;
+    }
+    return all_ns > 0 ? busy_ns / all_ns : 0;
   }
 
   std::optional<int64_t> MeasuredFrom() const {
@@ -467,10 +533,31 @@ class Examination {
     }
   }
 
-  // Whether somebody looked while the steps were measured.
+  // Whether others were looked for while the steps were measured: that nobody was seen by somebody
+  // who was not there says nothing.
+  bool WereOthersLookedFor() const {
+    const GpuProcesses& gpu = around_.gpu;
+    const auto is_look = [this](const UseStretch& stretch) {
+      return static_cast<double>(AmongNs(stretch)) >=
+                 T::kLeastAmong * static_cast<double>(stretch.at_ns - stretch.from_ns) &&
+             AmongNs(stretch) > 0;
+    };
+    const auto has_look = [&](const std::vector<UseStretch>& stretches) {
+      return std::any_of(stretches.begin(), stretches.end(), is_look);
+    };
+    if (has_look(gpu.of_worker)) return true;
+    if (std::any_of(gpu.foreign.begin(), gpu.foreign.end(),
+                    [&](const ForeignUse& use) { return has_look(use.stretches); })) {
+      return true;
+    }
+    return std::any_of(gpu.looks.begin(), gpu.looks.end(), [this](const ProcessLook& look) {
+      return IsMeasured(look.at_ns) || (IsAtSteps(look) && !SomebodyElseComputes());
+    });
+  }
+
   bool HasCounters() const {
     if (!around_.is_cuda) return !samples_.foreign_cpu_ns().empty();
-    if (around_.gpu.looks_ns.empty()) return false;
+    if (!WereOthersLookedFor()) return false;
     if (EdgesOf(kThermalCounter).hold_steps) return true;
     const auto& readings = around_.readings.device();
     return std::any_of(readings.begin(), readings.end(), [this](const auto& reading) {

@@ -175,7 +175,12 @@ FollowOrders LaunchRunner::OrdersFor(const v1::Run& run, int64_t began_ns, Telem
   orders.grace = setting_.grace;
   orders.wake_up = wake_up_;
   orders.stop_cause = [this, job_id = run.job_id()] { return stop_cause_(job_id); };
-  orders.progressed = [this, record, next_ns = std::numeric_limits<int64_t>::min()]() mutable {
+  orders.progressed = [this, telemetry, record,
+                       next_ns = std::numeric_limits<int64_t>::min()]() mutable {
+    // First of all: the sooner it is asked, the less else is in the answer.
+    if (const auto from_ns = record->measured_from_ns()) {
+      telemetry->Measured(*from_ns, record->has_result());
+    }
     const int64_t now_ns = setting_.clock->MonotonicNs();
     if (now_ns < next_ns || !setting_.hub->has_listeners()) return;
     next_ns = now_ns + kProgressIntervalNs;

@@ -63,6 +63,9 @@ class LocalTelemetry final : public Telemetry {
   void End() override { telemetry_.End(); }
   std::optional<int64_t> NextSampleNs() const override { return telemetry_.NextSampleNs(); }
   void Sample() override { telemetry_.Sample(); }
+  void Measured(int64_t from_ns, bool has_ended) override {
+    telemetry_.Measured(from_ns, has_ended);
+  }
   std::vector<v1::DeviceReading> Take() override { return telemetry_.Take(); }
 
   GpuSurroundings Around() const override {

@@ -33,6 +33,9 @@ class Telemetry {
   // On the place's monotonic clock; nothing: no sample is due.
   virtual std::optional<int64_t> NextSampleNs() const = 0;
   virtual void Sample() = 0;
+  // The worker has told of steps: when the first measured one began, on the worker's clock, and
+  // whether the last one has ended. Called at each such word of it.
+  virtual void Measured(int64_t from_ns, bool has_ended) = 0;
   // The readings in their order; leaves none.
   virtual std::vector<v1::DeviceReading> Take() = 0;
   // What else was seen, once the run has ended.

@@ -69,27 +69,36 @@ void SetMfu(const host::VendorPeaks& peaks, v1::Run* run) {
   run->set_mfu(run->flops_per_s() / peak->second);
 }
 
+std::vector<measure::UseStretch> StretchesOf(const host::ProcessUse& use) {
+  std::vector<measure::UseStretch> stretches;
+  for (const host::UseStretch& stretch : use.stretches) {
+    stretches.push_back({stretch.from_ns, stretch.at_ns, stretch.sm_ratio});
+  }
+  return stretches;
+}
+
 measure::ForeignUse ForeignUseOf(const host::ProcessUse& use) {
   measure::ForeignUse foreign;
   foreign.pid = static_cast<int32_t>(use.pid);
   foreign.process = use.who.name;
   foreign.user = use.who.user;
   foreign.computes = use.computes;
-  for (const host::UseSample& sample : use.samples) {
-    foreign.samples.push_back({sample.at_ns, sample.sm_ratio});
-  }
+  foreign.stretches = StretchesOf(use);
   return foreign;
 }
 
 // Our own worker is no neighbour.
 measure::GpuProcesses ProcessesOf(const GpuSurroundings& gpu) {
   measure::GpuProcesses processes;
-  processes.tells_samples = gpu.use.tells_samples;
+  processes.tells_use = gpu.use.tells_use;
   processes.has_own_pids = gpu.use.has_own_pids;
-  processes.looks_ns = gpu.use.looks_ns;
+  for (const host::ProcessLook& look : gpu.use.looks) {
+    processes.looks.push_back({look.at_ns, look.processes, look.hidden_bytes});
+  }
   for (const host::ProcessUse& use : gpu.use.processes) {
     if (use.pid == gpu.worker_pid) {
       processes.has_worker = true;
+      processes.of_worker = StretchesOf(use);
     } else {
       processes.foreign.push_back(ForeignUseOf(use));
     }

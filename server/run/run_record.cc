@@ -189,6 +189,14 @@ std::optional<std::string> RunRecord::CheckTimeTaken(int64_t duration_ns) const 
           .message());
 }
 
+std::optional<int64_t> RunRecord::measured_from_ns() const {
+  // A batch of a warm-up that has not ended counts all of its steps; the last word is the result's.
+  const uint32_t warmup = IsCounted(run_) ? run_.plan().warmup_steps()
+                                          : warmup_steps_.value_or(samples_.warmup_steps());
+  if (warmup >= static_cast<uint32_t>(samples_.start_ns_size())) return std::nullopt;
+  return samples_.start_ns(static_cast<int>(warmup));
+}
+
 v1::Progress RunRecord::progress() const {
   v1::Progress progress;
   progress.set_run_id(run_.run_id());

@@ -52,6 +52,9 @@ class RunRecord {
 
   // Result or Failed has come: nothing more is expected but the end.
   bool is_complete() const { return result_ || failed_; }
+  bool has_result() const { return result_; }
+  // When the first measured step began, on the worker's clock; nothing: not known yet.
+  std::optional<int64_t> measured_from_ns() const;
   // Where the run is. Steps of 0 while it is built.
   v1::Progress progress() const;
 

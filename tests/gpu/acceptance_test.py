@@ -270,7 +270,7 @@ def shape(value):
 
 
 def answers(look, names):
-    """What a look has of these; the driver's samples come in any order."""
+    """What a look has of these; the driver's entries come in any order."""
     found = {name: value for name, value in look.items() if name in names and name not in TIMES}
     uses = found["process_utilisation"]
     found["process_utilisation"] = {**uses, "value": sorted(map(json.dumps, uses["value"]))}
@@ -322,8 +322,8 @@ class Recordings(unittest.TestCase):
                      "throttle 0x0 0x4 0x48\nused-mib 512 700\nreserved-mib 300\nutilisation 0 100\n"
                      "energy-mj 1000 2000 3000 4000\nenforced-limit-mw 700000\ntemperature 40 50 60\n"
                      "violation-thermal-ns 0 5000\nprocess 4211 11468 compute 2\nprocess 900 na graphics\n"
-                     "use 4211 0 80 70\nsample 4102444800000000 77 40\n"
-                     f"sample {time.time_ns() // 1000 + 10 ** 7} 4212 205\n")
+                     "use 4211 0 80 70\ngarbage 4102444800000000 77 40\n"
+                     f"garbage {time.time_ns() // 1000 + 10 ** 7} 4212 205\n")
         looks = self.record()
         self.assertGreater(len(looks), 4)
         self.assertEqual([look["sm_mhz"]["value"] for look in looks[:5]], [1980, 1755, 1980, 1410, 1410])

@@ -116,8 +116,9 @@ class Gpu:
         return {"result": result, "value": found if result == GOOD else None}
 
     def samples(self):
-        """All of the driver's since the last look, garbage too; the next look begins behind the newest that is none: a
-        stamp from the future would end the recording."""
+        """What the driver tells since the last look, one entry a process (its newest stamp, and the mean since then), and
+        garbage; the next look begins behind the newest stamp that is none: one from the future would end the
+        recording."""
         entries, count = (Sample * MOST_ENTRIES)(), ctypes.c_uint(MOST_ENTRIES)
         since = self.stamp_us
         result = self.ask(("nvmlDeviceGetProcessUtilization",), entries, ctypes.byref(count), ctypes.c_ulonglong(since))

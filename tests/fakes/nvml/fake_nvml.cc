@@ -32,14 +32,19 @@
 //   process 4212 100 both 2 3        # listed from the second look to the third
 //   process-error 4                  # the lists of processes are refused
 //   use 4211 0 80                    # percent of the multiprocessors, sampled now; 0: no sample
-//   sample 1700000000250000 4211 80  # stamp (us since 1970), pid, percent; garbage too
-//   sample 1700000000250000 4211 80 3          # not told before the third question
+//   sample 1700000000250000 4211 80  # stamp (us since 1970), pid, percent; not known before it
+//   sample 1700000000250000 4211 80 3          # nor before the third question
+//   garbage 4102444800000000 77 205  # an entry that is told as it is, at every question
+//   garbage 4102444800000000 77 205 3          # at every one from the third on
 //   instance 2                       # number of this MIG instance
 //   xid 31                           # an error of the whole GPU, told to those who watch it
 //   xid 43 2                         # of its MIG instance number 2
 //   gone 15                          # every reading is refused from now on
 //   recording gpu.jsonl              # of a GPU: what raw_counters.py wrote is told again, as time
 //   goes on
+//
+// As the real library does, an answer folds the samples since the question's stamp (of any time)
+// into one entry a process: the newest stamp, and the mean.
 //
 // A recording begins when the library is opened. Its answers come before those of directives; what
 // it does not have (name, memory in the old layout, settings, XIDs) they tell. The time is that of
@@ -67,7 +72,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <sstream>
 #include <string>
 #include <type_traits>
@@ -149,8 +153,8 @@ struct FakeDevice {
   unsigned looks = 0;                 // at the list of those that compute
   std::map<unsigned, Sequence> uses;  // by pid
   std::vector<FakeSample> samples;
-  unsigned questions = 0;          // for samples and uses
-  std::set<Number> told_us = {0};  // stamps
+  std::vector<FakeSample> garbage;
+  unsigned questions = 0;  // for samples and uses
   std::vector<FakeXid> xids;
   std::optional<Recording> recording;
   FakeDevice* gpu = nullptr;                       // of a MIG instance
@@ -301,6 +305,8 @@ bool ReadDeviceDirective(const std::string& word, std::istream& line) {
     device->uses[pid].Fill(line);
   } else if (word == "sample") {
     device->samples.push_back(ReadSample(line));
+  } else if (word == "garbage") {
+    device->garbage.push_back(ReadSample(line));
   } else if (word == "xid") {
     (device->gpu == nullptr ? device : device->gpu)->xids.push_back(ReadXid(line));
   } else if (word == "recording") {
@@ -433,19 +439,25 @@ FakeDevice* Find(const std::string& uuid) {
   return nullptr;
 }
 
-// Of its directives: one of each process that is at work now, and the samples since then. With the
-// mutex held.
+// Of its directives: those that are at work now and the samples since then, folded, and garbage.
+// With the mutex held.
 [[maybe_unused]] std::vector<FakeUse> UsesOf(FakeDevice* device, Number since_us) {
   const Number now_us = NowUs();
-  std::vector<FakeUse> uses;
+  std::vector<FakeUse> samples;
   for (auto& [pid, sequence] : device->uses) {
     const auto percent = static_cast<unsigned>(sequence.Next());
-    if (percent > 0) uses.push_back({pid, now_us, percent, 0, 0, 0});
+    if (percent > 0) samples.push_back({pid, now_us, percent, 0, 0, 0});
   }
   for (const FakeSample& sample : device->samples) {
-    if (sample.first_question <= device->questions && sample.stamp_us > since_us) {
-      uses.push_back({sample.pid, sample.stamp_us, sample.percent, 0, 0, 0});
+    const bool is_known = sample.first_question <= device->questions && sample.stamp_us <= now_us;
+    if (is_known && sample.stamp_us > since_us) {
+      samples.push_back({sample.pid, sample.stamp_us, sample.percent, 0, 0, 0});
     }
+  }
+  std::vector<FakeUse> uses = FoldByPid(samples);
+  for (const FakeSample& entry : device->garbage) {
+    if (entry.first_question > device->questions) continue;
+    uses.push_back({entry.pid, entry.stamp_us, entry.percent, 0, 0, 0});
   }
   return uses;
 }
@@ -876,24 +888,20 @@ int nvmlDeviceGetProcessUtilization(FakeDevice* device, FakeUse* uses, unsigned*
                                     Number since_us) {
   const std::lock_guard lock(mutex);
   const auto recorded = Replay(*device, "process_utilisation", [](const auto&) {});
-  const bool tells = recorded ? *recorded == kSuccess || *recorded == kNotFound
-                              : !device->uses.empty() || !device->samples.empty();
+  const bool tells =
+      recorded ? *recorded == kSuccess || *recorded == kNotFound
+               : !device->uses.empty() || !device->samples.empty() || !device->garbage.empty();
   if (!tells) return recorded.value_or(kNotSupported);
   if (uses == nullptr) {
     *count = 1000;  // the driver's buffer, not the number of processes
     return kInsufficientSize;
   }
-  // The caller must hand back a stamp that it saw.
-  if (!device->told_us.contains(since_us)) return 2;
   ++device->questions;
   const std::vector<FakeUse> told =
       recorded ? device->recording->Uses(NowUs(), since_us) : UsesOf(device, since_us);
   const unsigned room = *count;
   *count = static_cast<unsigned>(std::min<size_t>(told.size(), room));
-  for (unsigned i = 0; i < *count; ++i) {
-    device->told_us.insert(told[i].stamp_us);
-    uses[i] = told[i];
-  }
+  std::copy_n(told.begin(), *count, uses);
   return *count == 0 ? kNotFound : kSuccess;
 }
 

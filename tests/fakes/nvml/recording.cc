@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
+#include <map>
 
 namespace {
 
@@ -27,6 +28,26 @@ FakeUse UseOf(const nlohmann::json& entry) {
 
 }  // namespace
 
+std::vector<FakeUse> FoldByPid(const std::vector<FakeUse>& samples) {
+  std::map<unsigned, std::vector<FakeUse>> by_pid;
+  for (const FakeUse& sample : samples) by_pid[sample.pid].push_back(sample);
+  std::vector<FakeUse> folded;
+  for (const auto& [pid, of_process] : by_pid) {
+    const auto mean = [&of_process](unsigned FakeUse::*share) {
+      unsigned sum = 0;
+      for (const FakeUse& sample : of_process) sum += sample.*share;
+      return sum / static_cast<unsigned>(of_process.size());
+    };
+    uint64_t newest_us = 0;
+    for (const FakeUse& sample : of_process) {
+      newest_us = std::max<uint64_t>(newest_us, sample.stamp_us);
+    }
+    folded.push_back({pid, newest_us, mean(&FakeUse::sm), mean(&FakeUse::memory),
+                      mean(&FakeUse::encoder), mean(&FakeUse::decoder)});
+  }
+  return folded;
+}
+
 Recording::Recording(const std::string& file, uint64_t start_us) : start_us_(start_us) {
   std::ifstream stream(file);
   try {
@@ -48,19 +69,27 @@ Recording::Answer Recording::At(uint64_t now_us, const std::string& name) const 
   return {result.is_null() ? kFunctionNotFound : result.get<int>(), answer.at("value")};
 }
 
+bool Recording::IsGarbage(const FakeUse& use, const nlohmann::json& look) {
+  return use.sm > 100 || use.stamp_us <= Number(look.at(kUses), "since_us") ||
+         use.stamp_us > (Number(look, "unix_ns") + Number(look, "took_ns")) / 1000;
+}
+
 std::vector<FakeUse> Recording::Uses(uint64_t now_us, uint64_t since_us) const {
-  std::vector<FakeUse> uses;
+  std::vector<FakeUse> entries;
+  std::vector<FakeUse> garbage;
   const size_t present = LookAt(now_us);
   for (size_t i = 0; i <= present; ++i) {
-    const nlohmann::json& told = looks_[i].at(kUses);
-    for (const nlohmann::json& entry : told.at("value")) {
+    for (const nlohmann::json& entry : looks_[i].at(kUses).at("value")) {
       const FakeUse use = UseOf(entry);
-      const bool is_garbage = use.stamp_us <= Number(told, "since_us");
-      const FakeUse moved = is_garbage ? use : Moved(use);
-      if (is_garbage ? i < present : moved.stamp_us <= since_us) continue;
-      if (std::find(uses.begin(), uses.end(), moved) == uses.end()) uses.push_back(moved);
+      if (IsGarbage(use, looks_[i])) {
+        if (i == present) garbage.push_back(use);
+      } else if (Moved(use).stamp_us > since_us) {
+        entries.push_back(Moved(use));
+      }
     }
   }
+  std::vector<FakeUse> uses = FoldByPid(entries);
+  uses.insert(uses.end(), garbage.begin(), garbage.end());
   return uses;
 }
 

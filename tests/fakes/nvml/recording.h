@@ -16,6 +16,10 @@ struct FakeUse {
   bool operator==(const FakeUse&) const = default;
 };
 
+// As the driver answers a question: one entry a process, with the newest stamp of its samples and
+// their mean. By pid.
+std::vector<FakeUse> FoldByPid(const std::vector<FakeUse>& samples);
+
 // Looks of the program, a JSON line each, in their order. A look holds until the next one; the last
 // one stays.
 class Recording {
@@ -31,11 +35,14 @@ class Recording {
   };
   Answer At(uint64_t now_us, const std::string& name) const;
 
-  // Samples of processes with stamps after `since_us`, each once, and the garbage of the present
-  // look, which the driver tells whatever it is asked for. Stamps are moved along with the start.
+  // What was told with stamps after `since_us`, folded anew where that is several entries of a
+  // process, and the garbage of the present look, which the driver tells whatever it is asked for:
+  // stamps that were not asked for or lie in the future, shares above 100. Stamps, but those of
+  // garbage, are moved along with the start.
   std::vector<FakeUse> Uses(uint64_t now_us, uint64_t since_us) const;
 
  private:
+  static bool IsGarbage(const FakeUse& use, const nlohmann::json& look);
   size_t LookAt(uint64_t now_us) const;
   FakeUse Moved(FakeUse use) const;
 

@@ -26,6 +26,18 @@ constexpr pid_t kWorker = 30;
 
 class Telemetry : public testing::Test {
  protected:
+  Telemetry() { TellTime(); }
+  ~Telemetry() override { unsetenv("TORCHLAP_FAKE_NVML_NOW_US"); }
+
+  // The driver's samples are of its own clock.
+  void TellTime() {
+    setenv("TORCHLAP_FAKE_NVML_NOW_US", std::to_string(clock_.WallNs() / 1000).c_str(), 1);
+  }
+  void Advance(int64_t ns) {
+    clock_.Advance(ns);
+    TellTime();
+  }
+
   DeviceTelemetry Make(const std::string& machine, v1::Telemetry mode = v1::TELEMETRY_SAMPLED,
                        const std::string& uuid = "GPU-1") {
     return DeviceTelemetry(machine_.Open(machine), uuid, mode, &clock_, machine_.root());
@@ -34,10 +46,10 @@ class Telemetry : public testing::Test {
   void RunFor(int64_t duration_ns, DeviceTelemetry* telemetry) {
     const int64_t end_ns = clock_.MonotonicNs() + duration_ns;
     while (telemetry->NextSampleNs() && *telemetry->NextSampleNs() <= end_ns) {
-      clock_.Advance(*telemetry->NextSampleNs() - clock_.MonotonicNs());
+      Advance(*telemetry->NextSampleNs() - clock_.MonotonicNs());
       telemetry->Sample();
     }
-    clock_.Advance(end_ns - clock_.MonotonicNs());
+    Advance(end_ns - clock_.MonotonicNs());
   }
 
   // A run of so many ms, from Begin() to End().
@@ -50,23 +62,48 @@ class Telemetry : public testing::Test {
     return telemetry.Use();
   }
 
-  // A line of the fake: a sample of so many ms from now, told from a question on.
+  // A line of the fake: a sample of so many ms from now, known from a question on.
   std::string Sample(int64_t ms, pid_t pid, unsigned percent, int question = 1) const {
-    return "sample " + std::to_string(clock_.WallNs() / 1000 + ms * 1000) + " " +
+    return Line("sample", ms, pid, percent, question);
+  }
+  // An entry that is told at every question.
+  std::string Garbage(int64_t ms, pid_t pid, unsigned percent) const {
+    return Line("garbage", ms, pid, percent, 1);
+  }
+  std::string Line(const std::string& word, int64_t ms, pid_t pid, unsigned percent,
+                   int question) const {
+    return word + " " + std::to_string(clock_.WallNs() / 1000 + ms * 1000) + " " +
            std::to_string(pid) + " " + std::to_string(percent) + " " + std::to_string(question) +
            "\n";
   }
 
-  // `(ms after the start, share)` of its samples.
-  std::vector<std::pair<int64_t, double>> SamplesOf(const DeviceUse& use, pid_t pid) const {
-    std::vector<std::pair<int64_t, double>> samples;
-    for (const ProcessUse& process : use.processes) {
-      if (process.pid != pid) continue;
-      for (const UseSample& sample : process.samples) {
-        samples.emplace_back((sample.at_ns - start_ns_) / kMs, sample.sm_ratio);
-      }
+  // `(ms after the start, share)` of what was told of it.
+  std::vector<std::pair<int64_t, double>> EntriesOf(const DeviceUse& use, pid_t pid) const {
+    std::vector<std::pair<int64_t, double>> entries;
+    for (const UseStretch& stretch : StretchesOf(use, pid)) {
+      entries.emplace_back((stretch.at_ns - start_ns_) / kMs, stretch.sm_ratio);
     }
-    return samples;
+    return entries;
+  }
+  // `(first ms, last ms)` after the start.
+  std::vector<std::pair<int64_t, int64_t>> TimesOf(const DeviceUse& use, pid_t pid) const {
+    std::vector<std::pair<int64_t, int64_t>> times;
+    for (const UseStretch& stretch : StretchesOf(use, pid)) {
+      times.emplace_back((stretch.from_ns - start_ns_) / kMs, (stretch.at_ns - start_ns_) / kMs);
+    }
+    return times;
+  }
+  static std::vector<UseStretch> StretchesOf(const DeviceUse& use, pid_t pid) {
+    for (const ProcessUse& process : use.processes) {
+      if (process.pid == pid) return process.stretches;
+    }
+    return {};
+  }
+  // In ms after the start.
+  std::vector<int64_t> LooksOf(const DeviceUse& use) const {
+    std::vector<int64_t> looks;
+    for (const ProcessLook& look : use.looks) looks.push_back((look.at_ns - start_ns_) / kMs);
+    return looks;
   }
 
   static std::vector<pid_t> PidsOf(const DeviceUse& use) {
@@ -169,7 +206,7 @@ TEST_F(Telemetry, EdgesAreTheFirstAndTheLastReading) {
   auto telemetry = Make("gpu GPU-1 1 A\nenergy-mj 100 250\n", v1::TELEMETRY_EDGES);
   telemetry.Begin(kWorker);
   EXPECT_EQ(telemetry.NextSampleNs(), std::nullopt);
-  clock_.Advance(10'000 * kMs);
+  Advance(10'000 * kMs);
   telemetry.End();
   const auto readings = telemetry.Take();
   ASSERT_THAT(readings, SizeIs(2));
@@ -197,7 +234,7 @@ TEST_F(Telemetry, SamplesAreDueTwiceASecondBetweenTheEdges) {
 TEST_F(Telemetry, ALateSampleIsNotMadeUpFor) {
   auto telemetry = Make("gpu GPU-1 1 A\nsm-mhz 1\n");
   telemetry.Begin(kWorker);
-  clock_.Advance(5000 * kMs);
+  Advance(5000 * kMs);
   telemetry.Sample();
   EXPECT_THAT(telemetry.NextSampleNs(), Optional(clock_.MonotonicNs() + 500 * kMs));
 }
@@ -208,8 +245,8 @@ TEST_F(Telemetry, OffReadsNothing) {
   EXPECT_EQ(telemetry.NextSampleNs(), std::nullopt);
   telemetry.End();
   EXPECT_THAT(telemetry.Take(), SizeIs(0));
-  EXPECT_FALSE(telemetry.Use().tells_samples);
-  EXPECT_THAT(telemetry.Use().looks_ns, IsEmpty());
+  EXPECT_FALSE(telemetry.Use().tells_use);
+  EXPECT_THAT(telemetry.Use().looks, IsEmpty());
 }
 
 TEST_F(Telemetry, WithoutALibraryOrTheDeviceThereIsNothingToRead) {
@@ -250,75 +287,86 @@ TEST_F(Telemetry, ProcessesAreSeenAtEachLookWithTheirNames) {
       "gpu GPU-1 1 A\nprocess 20 300 graphics\nprocess 21 300 compute 2 2\n"
       "process 30 1000 compute 2 3\n",
       1400);
-  EXPECT_THAT(use.looks_ns, ElementsAre(start_ns_, start_ns_ + 500 * kMs, start_ns_ + 1000 * kMs,
-                                        start_ns_ + 1400 * kMs));
+  EXPECT_THAT(LooksOf(use), ElementsAre(0, 500, 1000, 1400));
   ASSERT_THAT(PidsOf(use), ElementsAre(20, 21, kWorker));
   EXPECT_EQ(use.processes[0].who.name, "Xorg");
   EXPECT_EQ(use.processes[0].who.user, "root");
   EXPECT_FALSE(use.processes[0].computes);
   EXPECT_EQ(use.processes[1].who.name, "python3");
   EXPECT_TRUE(use.processes[1].computes);
-  EXPECT_THAT(use.processes[1].samples, IsEmpty());
+  EXPECT_THAT(use.processes[1].stretches, IsEmpty());
 }
 
-TEST_F(Telemetry, SamplesCountAtTheirOwnTime) {
+TEST_F(Telemetry, AnEntryIsAStretchFromItsQuestionsBeginningToItsStamp) {
   const DeviceUse use = UseOf("gpu GPU-1 1 A\nprocess 7 1 compute\nprocess 30 1 compute\n" +
                                   Sample(-5000, 7, 90) + Sample(-1, 7, 90) + Sample(40, 7, 30) +
                                   Sample(180, 30, 95) + Sample(950, 30, 85) + Sample(700, 7, 50),
                               1200);
-  EXPECT_TRUE(use.tells_samples);
-  EXPECT_THAT(SamplesOf(use, 7), ElementsAre(Pair(40, 0.3), Pair(700, 0.5)));
-  EXPECT_THAT(SamplesOf(use, kWorker), ElementsAre(Pair(180, 0.95), Pair(950, 0.85)));
+  EXPECT_TRUE(use.tells_use);
+  EXPECT_THAT(EntriesOf(use, 7), ElementsAre(Pair(40, 0.3), Pair(700, 0.5)));
+  EXPECT_THAT(EntriesOf(use, kWorker), ElementsAre(Pair(180, 0.95), Pair(950, 0.85)));
+  // Each question begins at the newest stamp of the answers before it.
+  EXPECT_THAT(TimesOf(use, 7), ElementsAre(Pair(0, 40), Pair(180, 700)));
+  EXPECT_THAT(TimesOf(use, kWorker), ElementsAre(Pair(0, 180), Pair(180, 950)));
 }
 
-TEST_F(Telemetry, ASampleIsCountedOnceHoweverOftenItIsAskedFor) {
-  // Of one that is not listed yet nothing counts, so that the same samples are told again.
+TEST_F(Telemetry, OneAnswerIsOneEntryAProcess) {
+  const DeviceUse use = UseOf("gpu GPU-1 1 A\nprocess 7 1 compute\n" + Sample(100, 7, 20) +
+                                  Sample(250, 7, 60) + Sample(400, 7, 40),
+                              480);
+  EXPECT_THAT(EntriesOf(use, 7), ElementsAre(Pair(400, 0.4)));
+  EXPECT_THAT(TimesOf(use, 7), ElementsAre(Pair(0, 400)));
+}
+
+TEST_F(Telemetry, WhatIsTooEarlyToCountIsAskedForAgainAndCountsOnce) {
+  // Of one that is not listed yet nothing counts.
   const DeviceUse use = UseOf(
       "gpu GPU-1 1 A\nprocess 7 1 compute 3\n" + Sample(100, 7, 20) + Sample(700, 7, 40), 3000);
-  EXPECT_THAT(SamplesOf(use, 7), ElementsAre(Pair(100, 0.2), Pair(700, 0.4)));
+  EXPECT_THAT(EntriesOf(use, 7), ElementsAre(Pair(700, 0.3)));
 }
 
-struct Garbage {
+struct NoEntry {
   int64_t ms;
   pid_t pid;
   unsigned percent;
 };
 
-TEST_F(Telemetry, GarbageIsNoSample) {
+TEST_F(Telemetry, GarbageIsNoEntry) {
   const std::string machine = "gpu GPU-1 1 A\nprocess 7 1 compute\n";
   const auto has_none = [&](const std::string& garbage) {
     const DeviceUse use = UseOf(machine + garbage, 1200);
-    EXPECT_TRUE(use.tells_samples) << garbage;
+    EXPECT_TRUE(use.tells_use) << garbage;
     EXPECT_THAT(PidsOf(use), ElementsAre(7)) << garbage;
-    EXPECT_THAT(SamplesOf(use, 7), IsEmpty()) << garbage;
+    EXPECT_THAT(EntriesOf(use, 7), IsEmpty()) << garbage;
   };
   for (const auto& [ms, pid, percent] :
-       {Garbage{100, 7, 101}, {100, 7, 4'000'000'000}, {100, 4'000'000, 50}, {600'000, 7, 50}}) {
-    has_none(Sample(ms, pid, percent));
+       {NoEntry{100, 7, 101}, {100, 7, 4'000'000'000}, {100, 4'000'000, 50}, {600'000, 7, 50}}) {
+    has_none(Garbage(ms, pid, percent));
   }
-  has_none("sample 18446744073709551615 7 50\n");
-  has_none("sample 3 7 50\n");
+  has_none("garbage 18446744073709551615 7 50\n");
+  has_none("garbage 3 7 50\n");
+  has_none("garbage 0 7 50\n");
   // The same at a good time.
-  EXPECT_THAT(SamplesOf(UseOf(machine + Sample(100, 7, 100), 1200), 7),
+  EXPECT_THAT(EntriesOf(UseOf(machine + Sample(100, 7, 100), 1200), 7),
               ElementsAre(Pair(100, 1.0)));
 }
 
-TEST_F(Telemetry, GarbageDoesNotHideTheSamplesThatComeAfterIt) {
+TEST_F(Telemetry, GarbageDoesNotHideTheEntriesThatComeAfterIt) {
   // Each would be the newest stamp that was seen; the good one is told one question later.
-  for (const auto& [ms, pid, percent] : {Garbage{480, 7, 800}, {490, 999, 50}, {900'000, 7, 50}}) {
-    const std::string garbage = Sample(ms, pid, percent);
+  for (const auto& [ms, pid, percent] : {NoEntry{480, 7, 800}, {490, 999, 50}, {900'000, 7, 50}}) {
+    const std::string garbage = Garbage(ms, pid, percent);
     const DeviceUse use =
         UseOf("gpu GPU-1 1 A\nprocess 7 1 compute\n" + garbage + Sample(450, 7, 60, 3), 1200);
-    EXPECT_THAT(SamplesOf(use, 7), ElementsAre(Pair(450, 0.6))) << garbage;
+    EXPECT_THAT(EntriesOf(use, 7), ElementsAre(Pair(450, 0.6))) << garbage;
   }
 }
 
 TEST_F(Telemetry, WhoHasLeftSinceTheLastLookWasThere) {
   const std::string machine = "gpu GPU-1 1 A\nprocess 7 1 compute 1 2\n";
   // The second look is at 500 ms.
-  EXPECT_THAT(SamplesOf(UseOf(machine + Sample(600, 7, 50, 3), 1200), 7),
+  EXPECT_THAT(EntriesOf(UseOf(machine + Sample(600, 7, 50, 3), 1200), 7),
               ElementsAre(Pair(600, 0.5)));
-  EXPECT_THAT(SamplesOf(UseOf(machine + Sample(600, 7, 50, 4), 2000), 7), IsEmpty());
+  EXPECT_THAT(EntriesOf(UseOf(machine + Sample(600, 7, 50, 4), 2000), 7), IsEmpty());
 }
 
 TEST_F(Telemetry, OurWorkerIsKnownAlsoIfItCameAndWentBetweenTwoLooks) {
@@ -326,27 +374,27 @@ TEST_F(Telemetry, OurWorkerIsKnownAlsoIfItCameAndWentBetweenTwoLooks) {
                                   Sample(250, kWorker + 1, 90),
                               400);
   EXPECT_THAT(PidsOf(use), ElementsAre(7, kWorker));
-  EXPECT_THAT(SamplesOf(use, kWorker), ElementsAre(Pair(150, 0.9)));
+  EXPECT_THAT(EntriesOf(use, kWorker), ElementsAre(Pair(150, 0.9)));
 }
 
-TEST_F(Telemetry, EdgesTellOfTheSamplesThatTheDriverRemembers) {
+TEST_F(Telemetry, EdgesTellOfWhatTheDriverRemembers) {
   auto telemetry = Make("gpu GPU-1 1 A\nprocess 7 1 compute\n" + Sample(700, 7, 50) +
                             Sample(900, kWorker, 50) + Sample(-1, 7, 50),
                         v1::TELEMETRY_EDGES);
   telemetry.Begin(kWorker);
-  clock_.Advance(1000 * kMs);
+  Advance(1000 * kMs);
   telemetry.End();
   const DeviceUse use = telemetry.Use();
-  EXPECT_THAT(use.looks_ns, SizeIs(2));
-  EXPECT_THAT(SamplesOf(use, 7), ElementsAre(Pair(700, 0.5)));
-  EXPECT_THAT(SamplesOf(use, kWorker), ElementsAre(Pair(900, 0.5)));
+  EXPECT_THAT(use.looks, SizeIs(2));
+  EXPECT_THAT(EntriesOf(use, 7), ElementsAre(Pair(700, 0.5)));
+  EXPECT_THAT(EntriesOf(use, kWorker), ElementsAre(Pair(900, 0.5)));
 }
 
 TEST_F(Telemetry, ADeviceThatTellsNoUseIsNotOneWithoutProcesses) {
   for (const bool tells : {false, true}) {
     const DeviceUse use = UseOf(
         std::string("gpu GPU-1 1 A\nprocess 7 1 compute\n") + (tells ? "use 7 0\n" : ""), 1000);
-    EXPECT_EQ(use.tells_samples, tells);
+    EXPECT_EQ(use.tells_use, tells);
     EXPECT_THAT(PidsOf(use), ElementsAre(7));
   }
 }
@@ -356,16 +404,106 @@ TEST_F(Telemetry, OfAMigInstanceItsOwnProcessesAreSeenAndNoUse) {
       "mig-gpu GPU-1 40960 A\nsm-mhz 1410\nmig MIG-a 4864 A\n"
       "process 10 100 compute\nmig MIG-b 4864 A\nprocess 30 200 compute\n",
       900, "MIG-b");
-  EXPECT_FALSE(use.tells_samples);
-  EXPECT_THAT(use.looks_ns, SizeIs(3));
+  EXPECT_FALSE(use.tells_use);
+  EXPECT_THAT(use.looks, SizeIs(3));
   EXPECT_THAT(PidsOf(use), ElementsAre(kWorker));
 }
 
 TEST_F(Telemetry, ListsThatAreRefusedAreNoLook) {
   const DeviceUse use = UseOf(
       "gpu GPU-1 1 A\nprocess-error 4\n" + Sample(100, 7, 90) + Sample(200, kWorker, 90), 1000);
-  EXPECT_THAT(use.looks_ns, IsEmpty());
+  EXPECT_THAT(use.looks, IsEmpty());
   EXPECT_THAT(PidsOf(use), ElementsAre(kWorker));
+}
+
+TEST_F(Telemetry, TheFirstMeasuredStepCutsTheStretches) {
+  // Somebody who leaves before it, beside our worker, who goes on.
+  auto telemetry = Make("gpu GPU-1 1 A\nprocess 7 1 compute\nprocess 30 1 compute\n" +
+                        Sample(100, 7, 90) + Sample(290, 7, 90) + Sample(450, kWorker, 80) +
+                        Sample(650, kWorker, 60) + Sample(900, kWorker, 50));
+  telemetry.Begin(kWorker);
+  RunFor(700 * kMs, &telemetry);
+  // 300 ms after the start; it is told with a batch of steps.
+  telemetry.Measured(start_ns_ + 300 * kMs, /*has_ended=*/false);
+  telemetry.Measured(start_ns_ + 300 * kMs, /*has_ended=*/false);
+  RunFor(300 * kMs, &telemetry);
+  telemetry.End();
+  const DeviceUse use = telemetry.Use();
+  EXPECT_THAT(LooksOf(use), ElementsAre(0, 500, 700, 1000, 1000)) << "asked once";
+  EXPECT_THAT(TimesOf(use, 7), ElementsAre(Pair(0, 290)));
+  EXPECT_THAT(TimesOf(use, kWorker), ElementsAre(Pair(0, 450), Pair(300, 650), Pair(650, 900)));
+  EXPECT_DOUBLE_EQ(EntriesOf(use, kWorker)[1].second, 0.7) << "of both since the step began";
+}
+
+TEST_F(Telemetry, AShortRunIsAskedForAsAWholeWhenItsStepsHaveEnded) {
+  for (const v1::Telemetry mode : {v1::TELEMETRY_SAMPLED, v1::TELEMETRY_EDGES}) {
+    start_ns_ = clock_.MonotonicNs();
+    auto telemetry = Make("gpu GPU-1 1 A\nsm-mhz 1\nprocess 7 1 compute\nprocess 8 1 compute\n" +
+                              Sample(50, 7, 90) + Sample(110, 8, 40) + Sample(250, 8, 60),
+                          mode);
+    telemetry.Begin(kWorker);
+    Advance(400 * kMs);
+    telemetry.Measured(start_ns_ + 100 * kMs, /*has_ended=*/true);
+    telemetry.Measured(start_ns_ + 100 * kMs, /*has_ended=*/true);
+    Advance(90 * kMs);
+    telemetry.End();
+    const DeviceUse use = telemetry.Use();
+    EXPECT_THAT(LooksOf(use), ElementsAre(0, 400, 490));
+    EXPECT_THAT(TimesOf(use, 7), IsEmpty()) << "gone before the steps";
+    EXPECT_THAT(TimesOf(use, 8), ElementsAre(Pair(100, 250)));
+    EXPECT_THAT(EntriesOf(use, 8), ElementsAre(Pair(250, 0.5)));
+    const auto readings = telemetry.Take();
+    ASSERT_THAT(readings, SizeIs(3));
+    EXPECT_EQ(readings[1].at_ns(), start_ns_ + 400 * kMs);
+  }
+}
+
+TEST_F(Telemetry, WithEdgesNobodyAsksWhileStepsAreMeasured) {
+  auto telemetry = Make("gpu GPU-1 1 A\nuse 7 0\n", v1::TELEMETRY_EDGES);
+  telemetry.Begin(kWorker);
+  Advance(700 * kMs);
+  telemetry.Measured(start_ns_ + 100 * kMs, /*has_ended=*/false);
+  EXPECT_THAT(LooksOf(telemetry.Use()), ElementsAre(0));
+  Advance(700 * kMs);
+  telemetry.Measured(start_ns_ + 100 * kMs, /*has_ended=*/true);
+  EXPECT_THAT(LooksOf(telemetry.Use()), ElementsAre(0, 1400));
+}
+
+TEST_F(Telemetry, NoQuestionReachesFurtherBackThanTheDriverRemembers) {
+  auto telemetry =
+      Make("gpu GPU-1 1 A\nprocess 7 1 compute\n" + Sample(20'000, 7, 90) + Sample(55'000, 7, 40),
+           v1::TELEMETRY_EDGES);
+  telemetry.Begin(kWorker);
+  Advance(60'000 * kMs);
+  telemetry.Measured(start_ns_ + 1000 * kMs, /*has_ended=*/true);
+  EXPECT_THAT(TimesOf(telemetry.Use(), 7), ElementsAre(Pair(50'000, 55'000)));
+  EXPECT_THAT(EntriesOf(telemetry.Use(), 7), ElementsAre(Pair(55'000, 0.4)));
+}
+
+TEST_F(Telemetry, StepsOfAnotherClockAreNoNews) {
+  auto telemetry = Make("gpu GPU-1 1 A\nprocess 7 1 compute\n" + Sample(100, 7, 90));
+  telemetry.Measured(start_ns_, /*has_ended=*/true);
+  telemetry.Begin(kWorker);
+  Advance(200 * kMs);
+  for (const int64_t ms : {-1000, -1, 201, 90'000}) {
+    telemetry.Measured(start_ns_ + ms * kMs, /*has_ended=*/true);
+  }
+  EXPECT_THAT(LooksOf(telemetry.Use()), ElementsAre(0));
+  EXPECT_THAT(EntriesOf(telemetry.Use(), 7), IsEmpty());
+}
+
+TEST_F(Telemetry, ALookTellsOfMemoryThatNobodyListedHolds) {
+  const auto last_look = [&](const std::string& machine) {
+    const DeviceUse use = UseOf(machine, 100);
+    EXPECT_FALSE(use.looks.empty());
+    return use.looks.empty() ? ProcessLook() : use.looks.back();
+  };
+  const std::string gpu = "gpu GPU-1 40960 A\nreserved-mib 300\n";
+  const ProcessLook look = last_look(gpu + "used-mib 1000\nprocess 30 400 compute\n");
+  EXPECT_EQ(look.processes, 1U);
+  EXPECT_THAT(look.hidden_bytes, Optional(600 * kMib));
+  EXPECT_THAT(last_look(gpu + "used-mib 0\nprocess 30 400 compute\n").hidden_bytes, Optional(0U));
+  EXPECT_EQ(last_look(gpu + "used-mib 1000\nprocess 30 na compute\n").hidden_bytes, std::nullopt);
 }
 
 TEST_F(Telemetry, SaysWhetherPidsCanBeThoseOfOthers) {

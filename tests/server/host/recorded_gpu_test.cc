@@ -59,16 +59,16 @@ class RecordedGpu : public testing::Test {
   }
 
   // `(ms after the start, percent)`.
-  std::vector<std::pair<int64_t, int>> SamplesOf(const DeviceUse& use, pid_t pid) const {
-    std::vector<std::pair<int64_t, int>> samples;
+  std::vector<std::pair<int64_t, int>> EntriesOf(const DeviceUse& use, pid_t pid) const {
+    std::vector<std::pair<int64_t, int>> entries;
     for (const ProcessUse& process : use.processes) {
       if (process.pid != pid) continue;
-      for (const UseSample& sample : process.samples) {
-        samples.emplace_back((sample.at_ns - start_ns_) / kMs,
-                             static_cast<int>(std::lround(sample.sm_ratio * 100)));
+      for (const UseStretch& stretch : process.stretches) {
+        entries.emplace_back((stretch.at_ns - start_ns_) / kMs,
+                             static_cast<int>(std::lround(stretch.sm_ratio * 100)));
       }
     }
-    return samples;
+    return entries;
   }
 
   FakeMachine machine_;
@@ -100,15 +100,15 @@ TEST_F(RecordedGpu, ReadingsAreThoseOfTheirTime) {
   EXPECT_FALSE(readings[2].has_hardware_violation_ns());
 }
 
-TEST_F(RecordedGpu, SamplesOfProcessesCountAtTheirTimeAndGarbageNever) {
+TEST_F(RecordedGpu, EachAnswerHasOneEntryAProcessAndGarbageNeverCounts) {
   DeviceTelemetry telemetry(machine_.Open(kMachine), "GPU-1", v1::TELEMETRY_SAMPLED, &clock_,
                             machine_.root());
   Run(&telemetry);
   const DeviceUse use = telemetry.Use();
-  EXPECT_TRUE(use.tells_samples);
-  EXPECT_THAT(SamplesOf(use, kWorker), ElementsAre(Pair(430, 88), Pair(640, 93), Pair(900, 90),
-                                                   Pair(1210, 86), Pair(1430, 97)));
-  EXPECT_THAT(SamplesOf(use, kNeighbour), ElementsAre(Pair(980, 71), Pair(1150, 64)));
+  EXPECT_TRUE(use.tells_use);
+  // Two entries of the recording were told between two questions.
+  EXPECT_THAT(EntriesOf(use, kWorker), ElementsAre(Pair(430, 88), Pair(900, 91), Pair(1430, 91)));
+  EXPECT_THAT(EntriesOf(use, kNeighbour), ElementsAre(Pair(980, 71), Pair(1150, 64)));
   std::vector<std::pair<pid_t, bool>> found;
   for (const ProcessUse& process : use.processes) found.emplace_back(process.pid, process.computes);
   EXPECT_THAT(found,
@@ -125,7 +125,7 @@ TEST_F(RecordedGpu, ARecordingBeginsWhenTheLibraryIsOpened) {
   // The last look stays.
   Advance(3'600'000);
   EXPECT_EQ(nvml->SmClockMhz(device).value_or(0), 1980U);
-  EXPECT_THAT(nvml->ProcessUse(device, 0).value(), SizeIs(8));
+  EXPECT_THAT(nvml->ProcessUse(device, 0).value(), SizeIs(2)) << "one of each process";
 }
 
 TEST_F(RecordedGpu, WhoComputesIsSeenBeforeARun) {

@@ -89,19 +89,24 @@ std::vector<double> Alternating(size_t count, double low, double high) {
   return times;
 }
 
-// With samples at these ms.
+// At work at these ms, by questions that began half a second before.
 ForeignUse Neighbour(const std::vector<double>& at_ms, double sm_ratio) {
   ForeignUse use{102, "python", "eve", true, {}};
-  for (const double ms : at_ms) use.samples.push_back({std::llround(ms * kNsPerMs), sm_ratio});
+  for (const double ms : at_ms) {
+    use.stretches.push_back(
+        {std::llround((ms - 500) * kNsPerMs), std::llround(ms * kNsPerMs), sm_ratio});
+  }
   return use;
 }
 
 Made OnGpu(const std::vector<double>& times_ms) {
   Made made(times_ms);
   made.around.is_cuda = true;
-  made.around.gpu.tells_samples = true;
+  made.around.gpu.tells_use = true;
+  made.around.gpu.has_own_pids = true;
   made.around.gpu.has_worker = true;
-  made.around.gpu.looks_ns = {0};
+  made.around.gpu.of_worker = {{std::llround(times_ms.front() * kNsPerMs), made.next_ns, 0.9}};
+  made.around.gpu.looks = {{0, 1, 0}};
   made.AddReading(-1, 1000, 0);
   return made;
 }
@@ -159,14 +164,58 @@ TEST(Threshold, OfAHostThatKeepsAGpuWaiting) {
   EXPECT_EQ(OnGpu(Times(10, 1)).AddReading(1e5, 1000, 0).Waited(4, 1).Reasons(), "short-window");
 }
 
-TEST(Threshold, OfForeignWorkOnAGpuIsTwoSamplesAboveAShare) {
+TEST(Threshold, OfForeignWorkOnAGpuIsAStretchAboveAShare) {
   Made made = OnGpu(Times(10, 1000)).AddReading(1e5, 1000, 0);
   made.around.gpu.foreign = {Neighbour({2000, 3000}, 0.05)};
   EXPECT_EQ(made.Reasons(), "");
-  made.around.gpu.foreign = {Neighbour({2000, 3000}, 0.051)};
+  made.around.gpu.foreign = {Neighbour({2000}, 0.051)};
   EXPECT_EQ(made.Reasons(), "foreign-gpu");
-  made.around.gpu.foreign = {Neighbour({2000}, 0.9)};
+  // Measured from 1000 ms on: 0.4 s of the half second may have been before that.
+  made.around.gpu.foreign = {Neighbour({1100}, 0.809)};
   EXPECT_EQ(made.Reasons(), "");
+  made.around.gpu.foreign = {Neighbour({1100}, 0.811)};
+  EXPECT_EQ(made.Reasons(), "foreign-gpu");
+}
+
+TEST(Threshold, OfForeignWorkOfWhoOnlyDrawsIsTwoStretches) {
+  Made made = OnGpu(Times(10, 1000)).AddReading(1e5, 1000, 0);
+  made.around.gpu.foreign = {Neighbour({2000}, 0.9)};
+  made.around.gpu.foreign[0].computes = false;
+  EXPECT_EQ(made.Reasons(), "");
+  made.around.gpu.foreign = {Neighbour({2000, 3000}, 0.051)};
+  made.around.gpu.foreign[0].computes = false;
+  EXPECT_EQ(made.Reasons(), "foreign-gpu");
+}
+
+TEST(Threshold, OfALookIsHalfOfAStretch) {
+  Made made = OnGpu(Times(10, 1000)).AddReading(1e5, 1000, 0);  // measured from 1000 to 11,000 ms
+  const auto reasons = [&](double from_ms, double until_ms) {
+    made.around.gpu.of_worker = {
+        {std::llround(from_ms * kNsPerMs), std::llround(until_ms * kNsPerMs), 0.9}};
+    return made.Reasons();
+  };
+  EXPECT_EQ(reasons(500, 1500), "");
+  EXPECT_EQ(reasons(499, 1500), "no-counters");
+  EXPECT_EQ(reasons(10'500, 11'500), "");
+  EXPECT_EQ(reasons(10'500, 11'501), "no-counters");
+}
+
+TEST(Threshold, OfListsThatAreReadAtTheEndIs50Ms) {
+  Made made = OnGpu(Times(10, 1000)).AddReading(1e5, 1000, 0);  // measured from 1000 to 11,000 ms
+  made.around.gpu.of_worker.clear();
+  made.around.gpu.looks = {{11'050 * 1'000'000LL, 1, 0}};
+  EXPECT_EQ(made.Reasons(), "");
+  made.around.gpu.looks = {{11'051 * 1'000'000LL, 1, 0}};
+  EXPECT_EQ(made.Reasons(), "no-counters");
+}
+
+TEST(Threshold, OfHiddenMemoryIsThatOfTheSmallestContext) {
+  Made made = OnGpu(Times(10, 1000)).AddReading(1e5, 1000, 0);
+  made.around.gpu.has_own_pids = false;
+  made.around.gpu.looks = {{2000 * 1'000'000LL, 1, uint64_t{64} << 20}};
+  EXPECT_EQ(made.Reasons(), "");
+  made.around.gpu.looks = {{2000 * 1'000'000LL, 1, (uint64_t{64} << 20) + 1}};
+  EXPECT_EQ(made.Reasons(), "pids-not-translated");
 }
 
 TEST(Threshold, OfASlowedDeviceIsOnePercentOfTheTime) {
@@ -336,8 +385,10 @@ TEST(Threshold, StandsOnThePageAsInTheCode) {
               HasSubstr("at least " + std::to_string(T::kWindowNs / 1'000'000) + " ms"));
   EXPECT_THAT(PageRow("foreign-cpu (CUDA)"), HasSubstr(PercentOf(T::kRunDelayShare)));
   EXPECT_THAT(PageRow("foreign-gpu"), HasSubstr(PercentOf(T::kForeignSmShare)));
-  static_assert(T::kFewestForeignSamples == 2);
-  EXPECT_THAT(PageRow("foreign-gpu"), HasSubstr("two samples"));
+  static_assert(T::kFewestDrawnStretches == 2);
+  EXPECT_THAT(PageRow("foreign-gpu"), HasSubstr("two stretches"));
+  EXPECT_THAT(PageRow("pids-not-translated"),
+              HasSubstr(std::to_string(T::kHiddenBytes >> 20U) + " MiB"));
   EXPECT_THAT(PageRow("thermal"), HasSubstr(PercentOf(T::kSlowedShare)));
   EXPECT_THAT(PageRow("clock-drop"), HasSubstr(PercentOf(T::kClockFloor)));
   EXPECT_THAT(PageRow("low-efficiency"), HasSubstr(PercentOf(T::kPeakShare)));

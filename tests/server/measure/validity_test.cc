@@ -1,8 +1,10 @@
 #include "server/measure/validity.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -299,14 +301,26 @@ TEST(Judge, SuspectsAFractionOfTheMatmulPeakInLargeStepsOnly) {
   EXPECT_EQ(Judged(Steps(15, 5, 500), around).validity(), v1::VALIDITY_CLEAN);
 }
 
+// What the driver told of our worker at questions in this distance, from and until these ms after
+// the first step began.
+std::vector<UseStretch> Asked(int64_t from_ms, int64_t until_ms, int64_t every_ms = 10) {
+  std::vector<UseStretch> told;
+  for (int64_t ms = from_ms; ms < until_ms; ms += every_ms) {
+    told.push_back({kStart + ms * kMs, kStart + (ms + every_ms) * kMs, 0.9});
+  }
+  return told;
+}
+
 // Surroundings of a GPU, with readings before, after and `during` (ms after the first step began).
+// Others were looked for all the while, and nobody is there.
 Surroundings Gpu(const std::vector<int64_t>& during) {
   Surroundings around;
   around.is_cuda = true;
-  around.gpu.tells_samples = true;
+  around.gpu.tells_use = true;
   around.gpu.has_own_pids = true;
   around.gpu.has_worker = true;
-  around.gpu.looks_ns = {kStart - 100 * kMs};
+  around.gpu.of_worker = Asked(0, 2000);
+  around.gpu.looks = {{kStart - 100 * kMs, 1, 0}};
   std::vector<int64_t> at = {-100};
   at.insert(at.end(), during.begin(), during.end());
   at.push_back(100000);
@@ -354,7 +368,7 @@ Surroundings WithoutCounters(Surroundings around) {
   return around;
 }
 
-TEST(JudgeOnAGpu, ShortRunsAreCleanOnlyWhereSomebodyLooked) {
+TEST(JudgeOnAGpu, ShortRunsAreCleanOnlyWhereTheClockWasExplained) {
   for (const int64_t step_ms : {21, 35, 50}) {  // 210, 350, 500 ms after 5 warm-up steps
     const v1::SampleBlock steps = Steps(15, 5, step_ms);
     const int64_t begin_ms = 5 * step_ms;
@@ -372,6 +386,66 @@ TEST(JudgeOnAGpu, ShortRunsAreCleanOnlyWhereSomebodyLooked) {
     // Counters that were read on both sides do.
     EXPECT_EQ(Judged(steps, Gpu({})).validity(), v1::VALIDITY_CLEAN);
   }
+}
+
+TEST(JudgeOnAGpu, ShortRunsAreCleanOnlyWhereOthersWereLookedFor) {
+  for (const int64_t step_ms : {21, 35, 50}) {  // 210, 350, 500 ms after 5 warm-up steps
+    const v1::SampleBlock steps = Steps(15, 5, step_ms);
+    const int64_t begin_ms = 5 * step_ms;
+    const int64_t end_ms = 15 * step_ms;
+    Surroundings around = Gpu({begin_ms + 70});
+    const auto reasons = [&] { return Judged(steps, around).validity_reasons(); };
+    // That nothing slowed the clock says nothing of neighbours, nor do lists before and after.
+    around.gpu.of_worker.clear();
+    around.gpu.looks = {{kStart - 100 * kMs, 1, 0}, {kStart + (end_ms + 300) * kMs, 1, 0}};
+    EXPECT_EQ(reasons(), "no-counters");
+    // Of a second before the steps and their first moments it is not told what was when.
+    around.gpu.of_worker = Asked(begin_ms - 1000, begin_ms + 50, 1050);
+    EXPECT_EQ(reasons(), "no-counters");
+    // One question about the steps, when they have ended; the newest stamp may be older.
+    for (const int64_t until_ms : {begin_ms + 60, end_ms, end_ms + 5}) {
+      around.gpu.of_worker = Asked(begin_ms, until_ms, until_ms - begin_ms);
+      EXPECT_EQ(reasons(), "") << until_ms;
+    }
+    // It tells of anybody.
+    around.gpu.foreign = {{102, "python", "eve", true, around.gpu.of_worker}};
+    around.gpu.foreign[0].stretches[0].sm_ratio = 0.01;
+    around.gpu.of_worker.clear();
+    EXPECT_EQ(reasons(), "");
+    around.gpu.foreign.clear();
+    // Or lists, read during the steps or at once after them.
+    for (const int64_t at_ms : {begin_ms, end_ms - 1, end_ms + 20}) {
+      around.gpu.looks = {{kStart + at_ms * kMs, 1, 0}};
+      EXPECT_EQ(reasons(), "") << at_ms;
+    }
+    // Somebody who is in them at the end may have computed.
+    around.gpu.foreign = {{102, "python", "eve", true, {}}};
+    EXPECT_EQ(reasons(), "no-counters");
+    around.gpu.foreign[0].computes = false;
+    EXPECT_EQ(reasons(), "");
+  }
+}
+
+TEST(JudgeOnAGpu, ANeighbourInAShortRunIsSeen) {
+  const v1::SampleBlock steps = Steps(15, 5, 30);  // measured from 150 to 450 ms
+  const auto judged = [&](int64_t from_ms, int64_t at_ms, double sm_ratio) {
+    Surroundings around = Gpu({});
+    around.gpu.of_worker = Asked(150, 440, 290);
+    around.gpu.foreign = {{102, "python", "eve", true, Asked(from_ms, at_ms, at_ms - from_ms)}};
+    around.gpu.foreign[0].stretches[0].sm_ratio = sm_ratio;
+    return Judged(steps, around);
+  };
+  const v1::Run run = judged(150, 430, 0.4);
+  EXPECT_EQ(run.validity_reasons(), "foreign-gpu");
+  EXPECT_NEAR(run.assessment().evidence(0).value(), 0.4, 1e-9);
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 5U);
+  EXPECT_EQ(run.assessment().evidence(0).last_step(), 14U);
+  // It went on after the steps; the answer came a little late.
+  EXPECT_EQ(judged(150, 465, 0.4).validity_reasons(), "foreign-gpu");
+  // Gone before step 0 of the measured ones.
+  EXPECT_EQ(judged(-500, 149, 0.9).validity_reasons(), "");
+  // All of it may have been before them.
+  EXPECT_EQ(judged(-500, 200, 0.9).validity_reasons(), "");
 }
 
 TEST(JudgeOnAGpu, CountersSayNothingUnlessTheyHoldAllSteps) {
@@ -403,10 +477,12 @@ TEST(JudgeOnAGpu, CountersSayNothingUnlessTheyHoldAllSteps) {
   EXPECT_EQ(Judged(steps, around).validity_reasons(), "no-counters");
 }
 
-// With samples at these ms after the first step began, of this share each.
+// At work at these ms after the first step began, with this share of the 140 ms before each.
 ForeignUse Neighbour(const std::vector<int64_t>& at_ms, double sm_ratio) {
   ForeignUse use{102, "python", "eve", true, {}};
-  for (const int64_t ms : at_ms) use.samples.push_back({kStart + ms * kMs, sm_ratio});
+  for (const int64_t ms : at_ms) {
+    use.stretches.push_back({kStart + (ms - 140) * kMs, kStart + ms * kMs, sm_ratio});
+  }
   return use;
 }
 
@@ -443,42 +519,74 @@ TEST(JudgeOnAGpu, LeavesForeignWorkOutsideTheMeasuredStepsAlone) {
   // During the start of the worker, during the warm-up, and afterwards.
   for (const std::vector<int64_t>& at_ms : {std::vector<int64_t>{-9000, -5000, -140, -1},
                                             {0, 140, 280, 420, 499},
-                                            {1501, 1640, 9000}}) {
+                                            {1640, 1780, 9000}}) {
     const v1::Run run = JudgedBeside(Neighbour(at_ms, 0.9));
     EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN) << at_ms.front();
     EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_RESIDENT);
   }
 }
 
-TEST(JudgeOnAGpu, NeedsTwoSamplesOfForeignWork) {
-  EXPECT_EQ(JudgedBeside(Neighbour({700}, 0.9)).validity(), v1::VALIDITY_CLEAN);
-  EXPECT_EQ(JudgedBeside(Neighbour({400, 700, 1600}, 0.9)).validity(), v1::VALIDITY_CLEAN);
-  EXPECT_EQ(JudgedBeside(Neighbour({500, 1499}, 0.9)).validity_reasons(), "foreign-gpu");
-  // Idle ones beside them do not hide them.
+TEST(JudgeOnAGpu, OneStretchIsForeignWork) {
+  EXPECT_EQ(JudgedBeside(Neighbour({700}, 0.9)).validity_reasons(), "foreign-gpu");
+  // Idle ones beside it do not hide it.
   ForeignUse neighbour = Neighbour({510, 520, 530, 540}, 0);
-  for (const UseSample& sample : Neighbour({700, 840}, 0.6).samples) {
-    neighbour.samples.push_back(sample);
+  for (const UseStretch& stretch : Neighbour({740, 880}, 0.6).stretches) {
+    neighbour.stretches.push_back(stretch);
   }
   const v1::Run run = JudgedBeside(neighbour);
   EXPECT_EQ(run.validity_reasons(), "foreign-gpu");
   EXPECT_NEAR(run.assessment().evidence(0).value(), 0.6, 1e-12);
-  EXPECT_EQ(run.assessment().evidence(0).first_step(), 7U);
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 6U);
+  EXPECT_EQ(run.assessment().evidence(0).last_step(), 8U);
+}
+
+TEST(JudgeOnAGpu, WhoOnlyDrawsMayHaveDrawnAWindowAnew) {
+  ForeignUse desktop = Neighbour({700}, 0.9);
+  desktop.computes = false;
+  const v1::Run run = JudgedBeside(desktop);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_RESIDENT);
+  desktop.stretches = Neighbour({700, 900}, 0.9).stretches;
+  EXPECT_EQ(JudgedBeside(desktop).validity_reasons(), "foreign-gpu");
+}
+
+TEST(JudgeOnAGpu, AStretchAcrossTheFirstStepCountsByWhatMustHaveBeenAfterIt) {
+  const auto judged = [](double sm_ratio) {
+    ForeignUse use = Neighbour({}, 0);
+    use.stretches = {{kStart + 200 * kMs, kStart + 700 * kMs, sm_ratio}};
+    return JudgedBeside(use);  // 300 ms before the measured steps, 200 ms in them
+  };
+  EXPECT_EQ(judged(0.6).validity(), v1::VALIDITY_CLEAN) << "all of it may have been before";
+  const v1::Run run = judged(0.8);
+  EXPECT_EQ(run.validity_reasons(), "foreign-gpu");
+  // 400 ms of work, 300 of them before at most.
+  EXPECT_NEAR(run.assessment().evidence(0).value(), 0.5, 1e-9);
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 5U);
+  EXPECT_EQ(run.assessment().evidence(0).last_step(), 7U);
 }
 
 TEST(JudgeOnAGpu, AShortNeighbourInALongRunIsNotDilutedAway) {
   Surroundings around = Gpu({60'000});
-  around.gpu.foreign = {Neighbour({70'000, 70'140, 70'280}, 0.7)};
+  // 0.3 s of it, across two questions.
+  around.gpu.foreign = {{102, "python", "eve", true, {}}};
+  around.gpu.foreign[0].stretches = {
+      {kStart + 69'650 * kMs, kStart + 70'140 * kMs, 0.2},
+      {kStart + 70'140 * kMs, kStart + 70'280 * kMs, 0.7},
+  };
   const v1::Run run = Judged(Steps(905, 5, 100), around);
   EXPECT_EQ(run.validity_reasons(), "foreign-gpu");
-  EXPECT_EQ(run.assessment().evidence(0).first_step(), 700U);
+  EXPECT_EQ(run.assessment().evidence(0).first_step(), 696U);
   EXPECT_EQ(run.assessment().evidence(0).last_step(), 702U);
+  EXPECT_NEAR(run.assessment().evidence(0).value(), (490 * 0.2 + 140 * 0.7) / 630, 1e-9);
 }
 
 TEST(JudgeOnAGpu, SaysNothingOfOthersWhereOurWorkerIsNotInTheList) {
   Surroundings around = Gpu({600});
   around.gpu.has_own_pids = false;
   around.gpu.has_worker = false;
-  around.gpu.looks_ns = {kStart - 100 * kMs, kStart + 600 * kMs, kStart + 2000 * kMs};
+  around.gpu.of_worker.clear();
+  around.gpu.looks = {
+      {kStart - 100 * kMs, 2, 0}, {kStart + 600 * kMs, 2, 0}, {kStart + 2000 * kMs, 2, 0}};
   for (const ForeignUse& use :
        {Neighbour({}, 0), Neighbour({520}, 0.9), Neighbour({520, 660, 800, 940}, 0.9)}) {
     const v1::Run run = JudgedBeside(use, around);
@@ -488,10 +596,10 @@ TEST(JudgeOnAGpu, SaysNothingOfOthersWhereOurWorkerIsNotInTheList) {
   }
   // Nobody at all is in it.
   EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "pids-not-translated");
-  around.gpu.tells_samples = false;
+  around.gpu.tells_use = false;
   EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity_reasons(), "pids-not-translated");
   // It is: others are who they are.
-  around.gpu.tells_samples = true;
+  around.gpu.tells_use = true;
   around.gpu.has_worker = true;
   EXPECT_EQ(JudgedBeside(Neighbour({520, 660}, 0.9), around).validity_reasons(), "foreign-gpu");
 }
@@ -499,19 +607,76 @@ TEST(JudgeOnAGpu, SaysNothingOfOthersWhereOurWorkerIsNotInTheList) {
 TEST(JudgeOnAGpu, OutsideOfTheMeasuredStepsTheWorkerNeedNotBeInTheList) {
   Surroundings around = Gpu({600});
   around.gpu.has_worker = false;
-  around.gpu.looks_ns = {kStart - 100 * kMs, kStart + 2000 * kMs};
+  around.gpu.looks = {{kStart - 100 * kMs, 0, 0}, {kStart + 2000 * kMs, 0, 0}};
   EXPECT_EQ(Judged(Steps(15, 5, 100), around).validity(), v1::VALIDITY_CLEAN);
   EXPECT_EQ(JudgedBeside(Neighbour({520, 660}, 0.9), around).validity_reasons(), "foreign-gpu");
-  // In a container the samples may be our own.
+  // In a container the stretches may be our own.
   around.gpu.has_own_pids = false;
   EXPECT_EQ(JudgedBeside(Neighbour({520, 660}, 0.9), around).validity_reasons(),
             "pids-not-translated");
-  EXPECT_EQ(JudgedBeside(Neighbour({20, 1660}, 0.9), around).validity(), v1::VALIDITY_CLEAN);
+}
+
+// In a pid namespace, where the driver lists our worker and nobody who is not of that namespace.
+Surroundings Container(std::optional<uint64_t> hidden_bytes) {
+  Surroundings around = Gpu({600});
+  around.gpu.has_own_pids = false;
+  around.gpu.looks = {{kStart - 100 * kMs, 0, 0},
+                      {kStart + 600 * kMs, 1, hidden_bytes},
+                      {kStart + 1100 * kMs, 1, 0}};
+  return around;
+}
+
+TEST(JudgeOnAGpu, InAContainerAListWithoutOthersIsNotEnough) {
+  const v1::SampleBlock steps = Steps(15, 5, 100);  // measured from 500 to 1500 ms
+  // Somebody holds memory who is not listed, or it is not told.
+  for (const std::optional<uint64_t> hidden_bytes :
+       {std::optional<uint64_t>(300'000'000), std::optional<uint64_t>()}) {
+    const v1::Run run = Judged(steps, Container(hidden_bytes));
+    EXPECT_EQ(run.validity(), v1::VALIDITY_UNVERIFIED);
+    EXPECT_EQ(run.validity_reasons(), "pids-not-translated");
+  }
+  // Nobody does.
+  EXPECT_EQ(Judged(steps, Container(2'000'000)).validity(), v1::VALIDITY_CLEAN);
+  // Nobody looked at that during the steps.
+  Surroundings around = Container(0);
+  around.gpu.looks = {{kStart - 100 * kMs, 0, 0}, {kStart + 2000 * kMs, 0, 0}};
+  EXPECT_EQ(Judged(steps, around).validity_reasons(), "pids-not-translated");
+  around.gpu.looks.push_back({kStart + 1510 * kMs, 1, 0});
+  EXPECT_EQ(Judged(steps, around).validity(), v1::VALIDITY_CLEAN) << "at their end";
+  // On the host all are listed, whatever else is in use.
+  around = Container(300'000'000);
+  around.gpu.has_own_pids = true;
+  EXPECT_EQ(Judged(steps, around).validity(), v1::VALIDITY_CLEAN);
+}
+
+TEST(JudgeOnAGpu, InAContainerWhoIsListedAndComputesIsSeen) {
+  EXPECT_EQ(JudgedBeside(Neighbour({700}, 0.9), Container(0)).validity_reasons(), "foreign-gpu");
+  const v1::Run run = JudgedBeside(Neighbour({700}, 0.9), Container(300'000'000));
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CONTAMINATED);
+  EXPECT_THAT(run.validity_reasons(), testing::HasSubstr("foreign-gpu"));
+}
+
+TEST(JudgeOnAGpu, InAContainerTheOnlyProcessIsOursByWhateverNumber) {
+  Surroundings around = Container(0);
+  around.gpu.has_worker = false;
+  around.gpu.of_worker.clear();
+  // It is told of under the host's number, and computes.
+  ForeignUse ours = Neighbour({700, 840}, 0.9);
+  const v1::Run run = JudgedBeside(ours, around);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(run.assessment().evidence_size(), 0);
+  // Two of them: which one is ours?
+  around.gpu.looks[1].processes = 2;
+  EXPECT_EQ(JudgedBeside(ours, around).validity_reasons(), "pids-not-translated");
+  // One, and memory that it does not hold: it may be another, and ours is hidden.
+  around = Container(300'000'000);
+  around.gpu.has_worker = false;
+  EXPECT_EQ(JudgedBeside(ours, around).validity_reasons(), "pids-not-translated");
 }
 
 TEST(JudgeOnAGpu, SaysThatAMigInstanceTellsNoUse) {
   Surroundings around = Gpu({600});
-  around.gpu.tells_samples = false;
+  around.gpu.tells_use = false;
   v1::Run run = Judged(Steps(15, 5, 100), around);
   EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
   ASSERT_EQ(run.assessment().evidence_size(), 1);

@@ -41,6 +41,30 @@ TEST_F(LaunchRunnerTest, ARunIsFinishedSummarisedJudgedAndIdentified) {
   EXPECT_EQ(finished.samples.step_ns_size(), 15);
 }
 
+TEST_F(LaunchRunnerTest, TelemetryHearsWhereTheMeasuredStepsBeginAndThatTheyHaveEnded) {
+  const storage::StartedRun started = Start(SubmitOne(storage::MakeJob()));
+  std::future<LaunchResult> result = RunAside(started);
+  const auto script = stage_.AwaitWorker();
+  ASSERT_TRUE(script != nullptr && script->AwaitRequest());
+  const v1::Plan plan = script->request().plan();
+  const auto warmup = static_cast<int>(plan.warmup_steps());
+  const auto measured = static_cast<int>(plan.measure_steps());
+  script->Say(Hello());
+  script->Say(Built());
+  script->Say(StepsEvent(0, warmup));
+  script->Say(StepsEvent(plan.warmup_steps(), measured));
+  script->Say(ResultEvent(plan.warmup_steps(), plan.measure_steps()));
+  script->Exit(0);
+  const storage::FinishedRun finished = result.get().finished;
+  ASSERT_EQ(finished.run.outcome(), v1::OUTCOME_OK);
+  const std::vector<Stage::MeasuredWord> words = stage_.measured();
+  ASSERT_FALSE(words.empty());
+  for (const Stage::MeasuredWord& word : words) {
+    EXPECT_EQ(word.from_ns, finished.samples.start_ns(warmup));
+  }
+  EXPECT_TRUE(words.back().has_ended);
+}
+
 TEST_F(LaunchRunnerTest, TheEnvironmentIsThatOfTheBeginning) {
   v1::Environment before;
   before.set_gpu_power_limit_mw(400'000);

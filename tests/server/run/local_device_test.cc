@@ -379,15 +379,15 @@ TEST_F(LocalGpuTest, WhatIsSeenDuringARunIsOfItsWorkerAndOfOthers) {
       "gpu GPU-1 40960 A\ncapability 9 0\nxid 31\nprocess 99 1 graphics\n"
       "process 4711 1000 compute\nuse 4711 80\n");
   const auto watched = Gpu("GPU-1").Watch(v1::TELEMETRY_EDGES);
-  EXPECT_FALSE(watched->Around().use.tells_samples) << "no run yet";
+  EXPECT_FALSE(watched->Around().use.tells_use) << "no run yet";
   watched->Begin(4711);
   watched->End();
   const GpuSurroundings around = watched->Around();
   EXPECT_EQ(around.worker_pid, 4711);
   EXPECT_EQ(around.compute_capability, 90);
   EXPECT_EQ(around.xids, std::vector<uint64_t>{31});
-  EXPECT_TRUE(around.use.tells_samples);
-  EXPECT_EQ(around.use.looks_ns.size(), 2U);
+  EXPECT_TRUE(around.use.tells_use);
+  EXPECT_EQ(around.use.looks.size(), 2U);
   ASSERT_EQ(around.use.processes.size(), 2U);
   EXPECT_EQ(around.use.processes[0].pid, 99);
   EXPECT_EQ(around.use.processes[1].pid, 4711);

@@ -134,27 +134,27 @@ constexpr int64_t kMeasuredNs = 5'035'000'000;  // the one measured step begins,
 GpuSurroundings Gpu() {
   GpuSurroundings gpu;
   gpu.worker_pid = 42;
-  gpu.use.tells_samples = true;
+  gpu.use.tells_use = true;
   gpu.use.has_own_pids = true;
-  gpu.use.looks_ns = {kMeasuredNs - 1'000'000'000};
+  gpu.use.looks = {{kMeasuredNs - 1'000'000'000, 1, 0}};
   gpu.use.processes = {{42, {"torchlap-worker", "ann", 1}, true, {}}};
   return gpu;
 }
 
-std::vector<host::UseSample> TwoSamples(double sm_ratio) {
-  return {{kMeasuredNs, sm_ratio}, {kMeasuredNs + 20'000'000, sm_ratio}};
+std::vector<host::UseStretch> Stretch(double sm_ratio) {
+  return {{kMeasuredNs, kMeasuredNs + 20'000'000, sm_ratio}};
 }
 
 TEST_F(RunAssessmentTest, OurOwnWorkerIsNoNeighbour) {
   storage::FinishedRun alone = MadeUpOnAGpu();
   GpuSurroundings gpu = Gpu();
-  gpu.use.processes[0].samples = TwoSamples(0.9);
+  gpu.use.processes[0].stretches = Stretch(0.9);
   EXPECT_TRUE(Assess(device_, gpu, *runs_, &alone).ok());
   EXPECT_NE(alone.run.validity(), v1::VALIDITY_CONTAMINATED);
   for (const v1::Evidence& evidence : alone.run.assessment().evidence()) {
     EXPECT_EQ(evidence.pid(), 0);
   }
-  gpu.use.processes.push_back({43, {"python", "bob", 1}, true, TwoSamples(0.5)});
+  gpu.use.processes.push_back({43, {"python", "bob", 1}, true, Stretch(0.5)});
   storage::FinishedRun shared = MadeUpOnAGpu();
   EXPECT_TRUE(Assess(device_, gpu, *runs_, &shared).ok());
   EXPECT_EQ(shared.run.validity(), v1::VALIDITY_CONTAMINATED);
@@ -164,7 +164,7 @@ TEST_F(RunAssessmentTest, OurOwnWorkerIsNoNeighbour) {
 TEST_F(RunAssessmentTest, OfOthersNothingIsSaidWhereOurWorkerIsNotAmongThem) {
   GpuSurroundings gpu = Gpu();
   gpu.use.has_own_pids = false;
-  gpu.use.processes = {{43, {}, true, TwoSamples(0.5)}};
+  gpu.use.processes = {{43, {}, true, Stretch(0.5)}};
   storage::FinishedRun finished = MadeUpOnAGpu();
   EXPECT_TRUE(Assess(device_, gpu, *runs_, &finished).ok());
   EXPECT_EQ(finished.run.validity(), v1::VALIDITY_UNVERIFIED);

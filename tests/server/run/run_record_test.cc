@@ -698,6 +698,32 @@ TEST(RunRecordTest, AWarmUpThatLastsATimeMayHaveManySteps) {
   EXPECT_TRUE(record.Take(steps).ok());
 }
 
+TEST(RunRecordTest, TheMeasuredStepsBeginAfterTheWarmup) {
+  RunRecord record(StartedRun());
+  ASSERT_TRUE(record.Take(Hello()).ok());
+  ASSERT_TRUE(record.Take(Built()).ok());
+  v1::WorkerEvent steps;
+  v1::SampleBlock* block = steps.mutable_steps()->mutable_samples();
+  const auto take = [&](uint32_t step) {
+    block->Clear();
+    block->set_first_step(step);
+    block->set_warmup_steps(1);
+    block->add_start_ns(1'000'000 * (int64_t{step} + 1));
+    block->add_step_ns(1000);
+    return record.Take(steps);
+  };
+  EXPECT_EQ(record.measured_from_ns(), std::nullopt);
+  ASSERT_TRUE(take(0).ok());
+  EXPECT_EQ(record.measured_from_ns(), std::nullopt) << "a warm-up step";
+  ASSERT_TRUE(take(1).ok());
+  EXPECT_EQ(record.measured_from_ns(), 2'000'000);
+  ASSERT_TRUE(take(2).ok());
+  EXPECT_EQ(record.measured_from_ns(), 2'000'000);
+  EXPECT_FALSE(record.has_result());
+  ASSERT_TRUE(record.Take(Result(3, 0)).ok());
+  EXPECT_TRUE(record.has_result());
+}
+
 TEST(RunRecordTest, ProgressCountsFromTheMomentTheModelStands) {
   RunRecord record(StartedRun());
   ASSERT_TRUE(record.Take(Hello()).ok());

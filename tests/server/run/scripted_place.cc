@@ -26,12 +26,20 @@ void Lower(const FileDescriptor& fd) {
 
 class NoTelemetry final : public Telemetry {
  public:
+  explicit NoTelemetry(Stage* stage) : stage_(*stage) {}
+
   void Begin(pid_t /*worker*/) override {}
   void End() override {}
   std::optional<int64_t> NextSampleNs() const override { return std::nullopt; }
   void Sample() override {}
+  void Measured(int64_t from_ns, bool has_ended) override {
+    stage_.NoteMeasured({from_ns, has_ended});
+  }
   std::vector<v1::DeviceReading> Take() override { return {}; }
   GpuSurroundings Around() const override { return {}; }
+
+ private:
+  Stage& stage_;
 };
 
 }  // namespace
@@ -279,6 +287,16 @@ void Stage::SetSettle(SettleLook look) {
   settle_ = std::move(look);
 }
 
+void Stage::NoteMeasured(const MeasuredWord& word) {
+  const std::lock_guard lock(mutex_);
+  measured_.push_back(word);
+}
+
+std::vector<Stage::MeasuredWord> Stage::measured() const {
+  const std::lock_guard lock(mutex_);
+  return measured_;
+}
+
 SettleLook Stage::settle() const {
   const std::lock_guard lock(mutex_);
   return settle_;
@@ -388,7 +406,7 @@ std::optional<uint64_t> ScriptedPlace::ForeignBytes() const {
 std::optional<host::ForeignWork> ScriptedPlace::OthersNow() const { return stage_->Look(); }
 
 std::unique_ptr<Telemetry> ScriptedPlace::Watch(v1::Telemetry /*mode*/) const {
-  return std::make_unique<NoTelemetry>();
+  return std::make_unique<NoTelemetry>(stage_);
 }
 
 }  // namespace torchlap::run

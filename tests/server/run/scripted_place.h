@@ -97,6 +97,13 @@ class Stage {
   // How often somebody looked.
   int looks() const;
   bool AwaitLooks(int count) const;
+  // What the telemetry of all runs was told of measured steps, in its order.
+  struct MeasuredWord {
+    int64_t from_ns = 0;
+    bool has_ended = false;
+  };
+  void NoteMeasured(const MeasuredWord& word);
+  std::vector<MeasuredWord> measured() const;
   // Of the runs that begin from now on.
   void SetEnvironment(const v1::Environment& environment);
   v1::Environment environment() const;
@@ -113,6 +120,7 @@ class Stage {
   std::optional<host::ForeignWork> others_;
   SettleLook settle_;
   int looks_ = 0;
+  std::vector<MeasuredWord> measured_;
   std::function<void(const std::string&)> on_start_;
   bool by_themselves_ = false;
   v1::Environment environment_;
