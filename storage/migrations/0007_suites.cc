@@ -4,8 +4,11 @@
 namespace torchlap::storage {
 
 const char kSuites[] = R"sql(
--- Of imported runs, of which each is known by its origin and its number there.
-ALTER TABLE job ADD COLUMN host TEXT;  -- NULL: this machine
+ALTER TABLE job ADD COLUMN host TEXT;  -- of an imported job (import_runs.h); NULL: this machine
+CREATE TABLE machine (           -- what whoever imports this file calls it; one row, or none
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  host TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE suite (
   owner_id INTEGER NOT NULL REFERENCES principal (id),
