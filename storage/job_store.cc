@@ -30,7 +30,7 @@ namespace {
 // The numbers that stand in SQL texts.
 static_assert(v1::JOB_STATE_QUEUED == 1 && v1::JOB_STATE_RUNNING == 2 &&
               v1::JOB_STATE_SUCCEEDED == 3 && v1::JOB_STATE_FAILED == 4 &&
-              v1::JOB_STATE_CANCELLED == 5);
+              v1::JOB_STATE_CANCELLED == 5 && v1::PURPOSE_CANARY == 6);
 
 // That ever were; numbers are given one by one, from 1.
 constexpr int64_t kMostJobs = 1'000'000'000;
@@ -76,7 +76,8 @@ const char* OwnersOf(const JobFilter& filter) {
 std::string PageOf(const JobFilter& filter) {
   return absl::StrCat(
       filter.user.empty() ? "" : " AND (principal.name = ? OR principal.principal = ?)",
-      OwnersOf(filter), " ORDER BY job.id LIMIT ?");
+      filter.without_canaries ? " AND job.purpose IS NOT 6" : "", OwnersOf(filter),
+      " ORDER BY job.id LIMIT ?");
 }
 
 // By the index of the few that are not finished, state by state: each has its jobs in the order of
@@ -104,8 +105,8 @@ std::vector<uint64_t> ListedForPage(const JobFilter& filter) {
   const std::vector<uint64_t>& ids = filter.job_ids;
   if (std::adjacent_find(ids.begin(), ids.end(), std::greater_equal<>()) != ids.end()) return ids;
   const auto first = std::upper_bound(ids.begin(), ids.end(), filter.after_job_id);
-  const bool leaves_some_out =
-      !filter.states.empty() || !filter.user.empty() || !filter.only_owner.empty();
+  const bool leaves_some_out = !filter.states.empty() || !filter.user.empty() ||
+                               !filter.only_owner.empty() || filter.without_canaries;
   const bool all = leaves_some_out || ids.end() - first <= int64_t{filter.limit};
   return {first, all ? ids.end() : first + int64_t{filter.limit}};
 }

@@ -21,6 +21,10 @@ struct Caller {
   bool sees_all = true;
 };
 
+// Owner of what the daemon runs of its own accord (server/run/canary.h). No account has it: in a
+// user's own daemon the account of the daemon is the user's, whose `last` is what he asked for.
+inline constexpr char kDaemonPrincipal[] = "daemon";
+
 // One job ready to be stored: everything resolved by the daemon.
 struct NewJob {
   v1::JobSpec spec;  // complete; spec.device as the user gave it
@@ -136,6 +140,7 @@ struct JobFilter {
   // `others_queued` also those of others that are queued or running.
   std::string only_owner;
   bool others_queued = false;
+  bool without_canaries = false;
   uint64_t after_job_id = 0;  // page: ids above this
   uint32_t limit = 100;
 };

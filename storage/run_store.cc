@@ -331,6 +331,27 @@ absl::StatusOr<std::optional<v1::Run>> RunStore::LatestCalibration(
   return found;
 }
 
+absl::StatusOr<std::optional<int64_t>> RunStore::LatestCanaryNs(
+    const std::string& device_uuid) const {
+  std::optional<int64_t> began_ns;
+  absl::Status status = database_->Read([&](SQLite::Database& database) {
+    // A device has a row for each name and model that it had. The partial index is used only where
+    // its own condition is said; and SQLite forgets that a purpose is a single one beside `> 1`,
+    // unless it is said as a range.
+    Query newest(database,
+                 "SELECT started_at_ns FROM run WHERE id = (SELECT max(("
+                 "SELECT id FROM run AS canary INDEXED BY run_by_purpose "
+                 "WHERE device_id = device.id AND purpose BETWEEN ?1 AND ?1 "
+                 "AND outcome IS NOT NULL AND purpose > 1 "
+                 "ORDER BY purpose DESC, id DESC LIMIT 1)) FROM device WHERE uuid = ?2)",
+                 static_cast<int>(v1::PURPOSE_CANARY), device_uuid);
+    if (newest.Step()) began_ns = newest.Int(0);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return began_ns;
+}
+
 absl::StatusOr<std::optional<RunStore::Sibling>> RunStore::BestSibling(
     const v1::Run& run, uint32_t fewest_steps) const {
   const v1::TransformerLm& model = run.workload().transformer_lm();

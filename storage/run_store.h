@@ -74,6 +74,9 @@ class RunStore {
   // The newest run of purpose calibrate on the device that ended OK and was not contaminated, with
   // its result; nothing: no clean calibration yet.
   absl::StatusOr<std::optional<v1::Run>> LatestCalibration(const std::string& device_uuid) const;
+  // When the newest finished run of purpose canary on the device began (host clock), whatever
+  // became of it; nothing: there was none.
+  absl::StatusOr<std::optional<int64_t>> LatestCanaryNs(const std::string& device_uuid) const;
   // What runs of purpose fit have shown of a size: one that is no larger in batch or context ran
   // out of memory, and the largest such one that fitted. Of the same model, pass, precision,
   // attention and optimizer on the same device, by its own fault (own_fault.h). Nothing: no such

@@ -30,8 +30,9 @@ std::vector<v1::Sweep> SweepsBelow(SQLite::Database& database, const std::string
               "sweep.submitted_at_ns FROM sweep "
               "LEFT JOIN principal ON principal.id = sweep.owner_id WHERE sweep.id < ?1 "
               "AND (?2 = '' OR principal.name = ?2 OR principal.principal = ?2) "
-              "AND (?3 = '' OR principal.principal = ?3) ORDER BY sweep.id DESC LIMIT ?4",
-              id, user, only_owner, limit);
+              "AND (?3 = '' OR principal.principal = ?3) "
+              "AND (?2 <> '' OR principal.principal IS NOT ?4) ORDER BY sweep.id DESC LIMIT ?5",
+              id, user, only_owner, std::string(kDaemonPrincipal), limit);
   while (query.Step()) {
     v1::Sweep& sweep = sweeps.emplace_back();
     sweep.set_sweep_id(query.Uint(0));

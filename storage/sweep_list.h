@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "storage/database.h"
+#include "storage/records.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::storage {
@@ -23,7 +24,8 @@ class SweepList {
   // `database` outlives the list.
   explicit SweepList(const Database* database) : database_(database) {}
 
-  // One page, newest first. `user`: account name or principal; empty: everyone's. `only_owner`: the
+  // One page, newest first. `user`: account name or principal; empty: everyone's but those
+  // of the daemon (kDaemonPrincipal). `only_owner`: the
   // principal whose sweeps alone are there (OnlyOwner); empty: everyone's. Runs that were declared
   // invalid are not counted. INVALID_ARGUMENT: page_token was not made by this call.
   absl::StatusOr<SweepPage> List(const std::string& user, uint32_t page_size,

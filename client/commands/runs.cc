@@ -24,6 +24,17 @@ absl::StatusOr<bool> ParseAscending(const std::optional<std::string>& text) {
   return absl::InvalidArgumentError(fmt::format("--order is {}, must be newest or oldest", *text));
 }
 
+// What the daemon ran of its own accord, several times a day, is shown where it is asked for: by
+// its purpose, job or account, or with `all`.
+void LeaveOutCanaries(v1::RunFilter* filter) {
+  if (filter->purposes_size() > 0 || filter->users_size() > 0) return;
+  if (filter->selector().ByteSizeLong() > 0) return;
+  for (const v1::Purpose purpose : {v1::PURPOSE_MEASURE, v1::PURPOSE_WARMUP, v1::PURPOSE_FIT,
+                                    v1::PURPOSE_CALIBRATE, v1::PURPOSE_TRACE}) {
+    filter->add_purposes(purpose);
+  }
+}
+
 absl::StatusOr<std::vector<v1::Run>> List(const v1::RunFilter& filter, bool ascending,
                                           uint32_t limit, DaemonChannel* channel) {
   v1::ListRunsRequest request;
@@ -45,6 +56,7 @@ absl::StatusOr<std::vector<v1::Run>> List(const v1::RunFilter& filter, bool asce
 absl::StatusOr<int> Execute(const RunsOptions& options, const Invocation& invocation) {
   auto filter = BuildFilter(options.filter, UnixNowNs());
   if (!filter.ok()) return filter.status();
+  LeaveOutCanaries(&*filter);
   auto limit = ParseLimit(options.limit, kUsualLimit);
   if (!limit.ok()) return limit.status();
   auto ascending = ParseAscending(options.order);

@@ -40,6 +40,7 @@
 #include "server/host/torch_folder.h"
 #include "server/rpc/calls.h"
 #include "server/rpc/connections.h"
+#include "server/run/canary_watch.h"
 #include "server/run/device_fleet.h"
 #include "server/run/event_hub.h"
 #include "server/run/local_device.h"
@@ -189,6 +190,7 @@ struct Daemon::Parts {
   // Of a daemon that was killed; and says what will not be as the configuration wants.
   void RestoreDevices();
   absl::Status Serve();
+  void WatchCanaries();
 
   host::Configuration configuration;  // torch_folder: the one that was chosen
   std::string torch_problem;
@@ -208,6 +210,7 @@ struct Daemon::Parts {
   std::optional<storage::JobStore> jobs;
   std::optional<storage::RunStore> runs;
   std::optional<run::DeviceFleet> fleet;
+  std::optional<run::CanaryWatch> canaries;  // nothing: the configuration wants none
   std::optional<rpc::Calls> calls;
   std::unique_ptr<rpc::Connections> connections;
 };
@@ -375,6 +378,17 @@ absl::Status Daemon::Parts::Serve() {
   return absl::OkStatus();
 }
 
+void Daemon::Parts::WatchCanaries() {
+  if (!configuration.canary) return;
+  run::CanarySetting setting;
+  setting.plan = *configuration.canary;
+  setting.jobs = &*jobs;
+  setting.runs = &*runs;
+  setting.fleet = &*fleet;
+  setting.hub = &hub;
+  canaries.emplace(setting);
+}
+
 absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const host::Configuration& configuration) {
   if (absl::Status status = MakeFolders(configuration); !status.ok()) return status;
   KeepToCores(configuration.daemon_cores);
@@ -386,6 +400,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const host::Configuration&
   parts->RestoreDevices();
   if (absl::Status status = parts->OpenDatabase(); !status.ok()) return status;
   if (absl::Status status = parts->Serve(); !status.ok()) return status;
+  parts->WatchCanaries();
   for (const host::HostDevice& device : parts->devices.devices) {
     spdlog::info("device {}: {}, cores {}, {} MiB", device.name, device.model,
                  host::PrintCpuList(device.cores), device.memory_bytes >> 20);
@@ -400,6 +415,7 @@ Daemon::~Daemon() {
   parts_->calls->submit_jobs.Refuse();
   parts_->connections->StopAccepting();
   parts_->ForgetAddress();
+  parts_->canaries.reset();
   parts_->fleet->Stop();
   // Destroying the parts waits for the dispatchers' threads: connections go first, as they use the
   // fleet, and a watcher is told of the interruption by the end of its stream.

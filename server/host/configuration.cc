@@ -47,6 +47,9 @@ constexpr int64_t kMostCelsius = 110;
 constexpr int64_t kMaxSettleSeconds = 3600;
 constexpr int64_t kDefaultSettleSeconds = 300;
 constexpr int64_t kSecondNs = 1'000'000'000;
+// A canary takes some seconds of the device: more often it would be a load of its own.
+constexpr int64_t kLeastCanaryNs = 600 * kSecondNs;
+constexpr int64_t kMaxCanaryIdleSeconds = 86400;
 
 // A [[device]] entry as it stands; what it leaves open is settled when all entries are known.
 struct DeviceEntry {
@@ -139,6 +142,8 @@ class Reader {
   SettleWindow Window(const std::string& key, const toml::node& node);
   void ReadWindowKey(const std::string& key, const toml::node& node, SettleWindow* window);
   void CheckWindow(const std::string& key, const toml::node& node, const SettleWindow& window);
+  CanaryPlan Canary(const std::string& key, const toml::node& node);
+  void ReadCanaryKey(const std::string& key, const toml::node& node, CanaryPlan* plan);
 
   const fs::path file_;
   const HostResources& host_;
@@ -331,6 +336,30 @@ void Reader::CheckWindow(const std::string& key, const toml::node& node,
                          std::to_string(window.at_most_ns / kSecondNs));
 }
 
+CanaryPlan Reader::Canary(const std::string& key, const toml::node& node) {
+  CanaryPlan plan;
+  const toml::table* table = node.as_table();
+  if (table == nullptr) {
+    FailType(key, node, "a table, like { every = \"6h\", idle_s = 60 }");
+    return plan;
+  }
+  for (const auto& [name, value] : *table) ReadCanaryKey(std::string(name.str()), value, &plan);
+  return plan;
+}
+
+void Reader::ReadCanaryKey(const std::string& key, const toml::node& node, CanaryPlan* plan) {
+  if (key == "every") {
+    plan->every_ns = TimeSpan(key, node);
+    if (plan->every_ns >= kLeastCanaryNs) return;
+    Fail(LineOf(node), "every of canary is " + PrintTimeSpan(plan->every_ns) +
+                           ", must be at least " + PrintTimeSpan(kLeastCanaryNs));
+  } else if (key == "idle_s") {
+    plan->idle_ns = Integer(key, node, 1, kMaxCanaryIdleSeconds) * kSecondNs;
+  } else {
+    Fail(LineOf(node), "unknown key " + key + " of canary, must be one of every, idle_s");
+  }
+}
+
 v1::DeviceKind Reader::Kind(const std::string& key, const toml::node& node) {
   const std::string word = String(key, node);
   if (word == "cuda") return v1::DEVICE_KIND_CUDA;
@@ -374,6 +403,8 @@ void Reader::ReadKey(const std::string& key, const toml::node& node) {
     configuration_->grace = std::chrono::milliseconds(Integer(key, node, 0, kMaxGraceMs));
   } else if (key == "admins") {
     configuration_->admins = Accounts(key, node);
+  } else if (key == "canary") {
+    configuration_->canary = Canary(key, node);
   } else if (key == "private") {
     configuration_->is_private = Switch(key, node);
   } else if (key == "daemon_cores") {
@@ -388,7 +419,7 @@ void Reader::ReadKey(const std::string& key, const toml::node& node) {
              ", must be one of state_folder, runtime_folder, socket, max_interruptions, "
              "max_time_limit, max_queued_jobs, max_queued_launches, max_queued_launches_per_user, "
              "min_queued_launches_per_user, daemon_cores, cores_per_gpu, torch, worker, "
-             "nvml_library, grace_ms, admins, private, [[device]]");
+             "nvml_library, grace_ms, admins, canary, private, [[device]]");
   }
 }
 

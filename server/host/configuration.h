@@ -16,6 +16,7 @@
 //   nvml_library = "libnvidia-ml.so.1"
 //   grace_ms = 3000                        # between TERM and KILL
 //   admins = ["ann", "uid:1001"]           # beside root and the daemon's own account
+//   canary = { every = "6h", idle_s = 60 } # a small run on each idle device; none by default
 //   private = true                         # others see of a job that it is there, and whose
 //   [[device]]
 //   name = "cpu0"
@@ -28,8 +29,10 @@
 //   kind = "cuda"
 //   cores = "4-7"
 //   lock_clocks = "base"                   # or MHz; this and the next two: by root or
-//   CAP_SYS_ADMIN power_limit_watts = 300 persistence = true settle = { below_celsius = 50, idle_s
-//   = 10, at_most_s = 300 }   # what a run waits for
+//                                          # CAP_SYS_ADMIN
+//   power_limit_watts = 300
+//   persistence = true
+//   settle = { below_celsius = 50, idle_s = 10, at_most_s = 300 }  # what a run waits for
 //
 // All keys are optional but a device's name and kind. Relative paths start from the folder of the
 // file.
@@ -71,6 +74,12 @@ struct DeviceSettings {
   std::optional<SettleWindow> settle = {};
 };
 
+// When a device is due for a canary (server/run/canary.h).
+struct CanaryPlan {
+  int64_t every_ns = int64_t{6} * 3600 * 1'000'000'000;
+  int64_t idle_ns = int64_t{60} * 1'000'000'000;
+};
+
 struct Configuration {
   // The file that was read; empty: built-in defaults.
   std::filesystem::path file;
@@ -100,6 +109,9 @@ struct Configuration {
   // Who is neither owner nor admin sees of a job that it is there, whose it is and whether it waits
   // or runs (server/rpc/privacy.h). In a user's own daemon there are no others.
   bool is_private = false;
+  // Nothing: no device gets one. What nobody asked for would wake a laptop's GPU, and compute on
+  // cores that others use without torchlap.
+  std::optional<CanaryPlan> canary;
   // CPU devices, at least one, in the order of the file; then entries for CUDA devices by name.
   std::vector<DeviceSettings> cpu_devices;
   std::vector<DeviceSettings> cuda_devices;

@@ -65,6 +65,8 @@ absl::Status ListJobs::Answer(const storage::Caller& caller, const v1::ListJobsR
   filter->user = request.user();
   // `all`, as every selector, means what the caller may see whole.
   filter->others_queued = !NamesSomething(request.selector());
+  // Nobody asked for them. Whoever names them sees them.
+  filter->without_canaries = !NamesSomething(request.selector()) && request.user().empty();
   filter->after_job_id = *after;
   filter->limit = *size;
   std::vector<uint64_t> unreadable;

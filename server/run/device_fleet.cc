@@ -31,7 +31,7 @@ std::vector<DeviceStatus> DeviceFleet::Describe() const {
   std::vector<DeviceStatus> all;
   for (const auto& dispatcher : dispatchers_) {
     all.push_back({dispatcher->Describe(), DeviceKeys(dispatcher->device()), dispatcher->trouble(),
-                   dispatcher->not_in_force()});
+                   dispatcher->not_in_force(), dispatcher->idle_since_ns()});
   }
   return all;
 }

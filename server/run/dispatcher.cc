@@ -77,6 +77,11 @@ v1::Device Dispatcher::Describe() const {
   return status_;
 }
 
+std::optional<int64_t> Dispatcher::idle_since_ns() const {
+  MutexLock lock(&mutex_);
+  return idle_since_ns_;
+}
+
 StorageTrouble Dispatcher::trouble() const {
   MutexLock lock(&mutex_);
   return trouble_;
@@ -94,6 +99,11 @@ void Dispatcher::SetTrouble(StorageTrouble trouble) {
 void Dispatcher::SetState(v1::DeviceState state, const std::string& run_id,
                           const std::string& detail) {
   MutexLock lock(&mutex_);
+  if (state != v1::DEVICE_STATE_IDLE) {
+    idle_since_ns_.reset();
+  } else if (!idle_since_ns_) {
+    idle_since_ns_ = setting_.clock->MonotonicNs();
+  }
   status_.set_state(state);
   status_.set_run_id(run_id);
   status_.set_detail(detail);

@@ -52,6 +52,8 @@ class Dispatcher {
   const host::HostDevice& device() const { return device_; }
   // All but queued_jobs.
   v1::Device Describe() const TORCHLAP_EXCLUDES(mutex_);
+  // Since when it is IDLE, on the monotonic clock; nothing: it is not.
+  std::optional<int64_t> idle_since_ns() const TORCHLAP_EXCLUDES(mutex_);
   // As the last attempt to read or write the database found it.
   StorageTrouble trouble() const TORCHLAP_EXCLUDES(mutex_);
   // What was not set as the configuration wants, when a run was last about to begin.
@@ -137,6 +139,7 @@ class Dispatcher {
 
   mutable Mutex mutex_;
   v1::Device status_ TORCHLAP_GUARDED_BY(mutex_);
+  std::optional<int64_t> idle_since_ns_ TORCHLAP_GUARDED_BY(mutex_);
   StorageTrouble trouble_ TORCHLAP_GUARDED_BY(mutex_);
   std::vector<std::string> not_in_force_ TORCHLAP_GUARDED_BY(mutex_);
 

@@ -20,6 +20,7 @@ struct DeviceStatus {
   std::vector<std::string> keys;
   StorageTrouble trouble;
   std::vector<std::string> not_in_force = {};  // Dispatcher's
+  std::optional<int64_t> idle_since_ns = {};   // the same
 };
 
 // For one state of queue and devices. The job that a device is working on is not counted as ahead

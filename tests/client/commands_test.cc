@@ -393,6 +393,26 @@ TEST_F(Commands, SweepsListsWhatWasSubmitted) {
   }
 }
 
+TEST_F(Commands, RunsShowsCanariesWhereTheyAreAskedFor) {
+  v1::RunFilter asked;
+  service_.on_list_runs = [&](const v1::ListRunsRequest& request, v1::ListRunsResponse*) {
+    asked = request.filter();
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"runs"}), 0) << err_.str();
+  EXPECT_THAT(asked.purposes(),
+              testing::ElementsAre(v1::PURPOSE_MEASURE, v1::PURPOSE_WARMUP, v1::PURPOSE_FIT,
+                                   v1::PURPOSE_CALIBRATE, v1::PURPOSE_TRACE));
+  EXPECT_EQ(Program({"runs", "--purpose", "canary"}), 0) << err_.str();
+  EXPECT_THAT(asked.purposes(), testing::ElementsAre(v1::PURPOSE_CANARY));
+  for (const char* selector : {"17", "17.1", "all", "last"}) {
+    EXPECT_EQ(Program({"runs", selector}), 0) << err_.str();
+    EXPECT_THAT(asked.purposes(), testing::IsEmpty()) << selector;
+  }
+  EXPECT_EQ(Program({"runs", "--user", "torchlapd"}), 0) << err_.str();
+  EXPECT_THAT(asked.purposes(), testing::IsEmpty());
+}
+
 TEST_F(Commands, RowsThatTheDaemonCouldNotReadAreSaidBesideTheRest) {
   service_.on_list_runs = [](const v1::ListRunsRequest& request, v1::ListRunsResponse* response) {
     *response->add_runs() = SmallRun();

@@ -215,6 +215,15 @@ TEST_F(QueryPlan, PointsOfSeriesAreFoundByKindAndReadByTheirRow) {
   EXPECT_THAT(plan, Not(Contains(WalksRuns())));
 }
 
+// However many runs of other purposes the device has had.
+TEST_F(QueryPlan, TheLatestCanaryIsTheFirstThatIsLookedAt) {
+  RunToEnd(MakeJob());
+  const auto plan = PlanOf([&] { EXPECT_TRUE(runs_->LatestCanaryNs("CPU-0").ok()); });
+  EXPECT_THAT(plan,
+              Contains(HasSubstr("run_by_purpose (device_id=? AND purpose>? AND purpose<?)")));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
+}
+
 TEST_F(QueryPlan, AnExportGoesOnBehindItsLastRun) {
   RunToEnd(MakeJob());
   const std::vector<std::string> plan = PlanOf([&] {

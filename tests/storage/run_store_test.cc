@@ -751,5 +751,23 @@ TEST_F(RunStoreTest, AConsumerMayWriteWhileItReads) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+TEST_F(RunStoreTest, TheLatestCanaryIsTheNewestOneThatEndedOnTheDevice) {
+  NewJob canary = MakeJob();
+  canary.spec.set_purpose(v1::PURPOSE_CANARY);
+  EXPECT_EQ(*runs_->LatestCanaryNs("CPU-0"), std::nullopt);
+  RunToEnd(MakeJob());
+  EXPECT_EQ(*runs_->LatestCanaryNs("CPU-0"), std::nullopt) << "another purpose";
+  FinishedRun first = Ended(Start(SubmitOne(canary)));
+  const int64_t first_ns = first.run.started_at_ns();
+  EXPECT_EQ(*runs_->LatestCanaryNs("CPU-0"), std::nullopt) << "it has not ended";
+  Finish(first, LaunchDone());
+  EXPECT_EQ(*runs_->LatestCanaryNs("CPU-0"), first_ns);
+  EXPECT_EQ(*runs_->LatestCanaryNs("CPU-1"), std::nullopt);
+  const FinishedRun second = Ended(Start(SubmitOne(canary)), v1::OUTCOME_CRASHED);
+  Finish(second, JobFailed("crashed"));
+  EXPECT_EQ(*runs_->LatestCanaryNs("CPU-0"), second.run.started_at_ns()) << "whatever its outcome";
+  EXPECT_GT(second.run.started_at_ns(), first_ns);
+}
+
 }  // namespace
 }  // namespace torchlap::storage

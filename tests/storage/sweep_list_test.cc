@@ -189,5 +189,16 @@ TEST_F(SweepListTest, AForeignTokenIsRefused) {
   }
 }
 
+TEST_F(SweepListTest, WhatTheDaemonRanOfItsOwnAccordIsThereForWhoAsksForIt) {
+  const Caller daemon{kDaemonPrincipal, "torchlapd"};
+  Submit({MakeJob()});
+  ASSERT_TRUE(jobs_->Submit(daemon, "", "", "", {MakeJob()}, {0}, ++now_ns_).ok());
+  Submit({MakeJob()});
+  EXPECT_THAT(Ids(List()), ElementsAre(3, 1));
+  EXPECT_THAT(Ids(List("torchlapd")), ElementsAre(2));
+  const SweepPage first = List("", 1);
+  EXPECT_THAT(Ids(List("", 1, first.next_page_token)), ElementsAre(1));
+}
+
 }  // namespace
 }  // namespace torchlap::storage

@@ -124,6 +124,7 @@ worker = "build/worker"
 nvml_library = "fakes/libnvml.so"
 grace_ms = 50
 admins = ["root", "not-there-now", "uid:54321"]
+canary = { every = "2h", idle_s = 5 }
 private = true
 [[device]]
 name = "left"
@@ -147,6 +148,8 @@ cores = "0-1"
   EXPECT_EQ(configuration->runtime_folder, "/data/run");
   EXPECT_EQ(configuration->socket_path, "/data/run/s.sock");
   EXPECT_EQ(configuration->max_interruptions, 0U);
+  EXPECT_EQ(configuration->canary->every_ns, kDayNs / 12);
+  EXPECT_EQ(configuration->canary->idle_ns, 5'000'000'000);
   EXPECT_EQ(configuration->max_time_limit_ns, kDayNs / 16);
   EXPECT_EQ(configuration->max_queued_jobs, 5U);
   EXPECT_EQ(configuration->admins, (std::set<std::string>{"not-there-now", "root", "uid:54321"}));
@@ -256,6 +259,32 @@ TEST_F(ConfigurationTest, AGpuIsLeftAsItIsUnlessSaidOtherwise) {
   ASSERT_TRUE(configuration.ok()) << configuration.status();
   EXPECT_FALSE(configuration->cuda_devices.at(0).wanted.any());
   EXPECT_FALSE(configuration->cuda_devices.at(0).settle);
+}
+
+TEST_F(ConfigurationTest, CanariesAreThereWhereTheyAreAskedFor) {
+  EXPECT_FALSE(Load("")->canary);
+  const auto load = [&](const std::string& value) { return *Load("canary = " + value)->canary; };
+  EXPECT_EQ(load("{}").every_ns, kDayNs / 4);
+  EXPECT_EQ(load("{}").idle_ns, 60'000'000'000);
+  EXPECT_EQ(load("{ every = '10m', idle_s = 1 }").every_ns, 600'000'000'000);
+  EXPECT_EQ(load("{ every = '10m', idle_s = 1 }").idle_ns, 1'000'000'000);
+  EXPECT_EQ(load("{ every = '7d' }").every_ns, 7 * kDayNs);
+  EXPECT_EQ(load("{ idle_s = 86400 }").idle_ns, kDayNs);
+}
+
+TEST_F(ConfigurationTest, CanariesThatCannotBeAreRefused) {
+  EXPECT_EQ(Refusal("canary = true"),
+            "1: canary is true or false, must be a table, like { every = \"6h\", idle_s = 60 }");
+  EXPECT_EQ(Refusal("canary = '6h'"),
+            "1: canary is a string, must be a table, like { every = \"6h\", idle_s = 60 }");
+  EXPECT_EQ(Refusal("canary = { every = '9m' }"), "1: every of canary is 9m, must be at least 10m");
+  EXPECT_EQ(Refusal("canary = { every = 6 }"),
+            "1: every is a whole number, must be a time in quotes, like \"24h\"");
+  EXPECT_EQ(Refusal("\ncanary = { every = '8d' }"),
+            "2: every is '8d', must be a time like 90m, 24h or 7d, which is the most");
+  EXPECT_EQ(Refusal("canary = { idle_s = 0 }"), "1: idle_s is 0, must be 1 to 86400");
+  EXPECT_EQ(Refusal("canary = { idle = 60 }"),
+            "1: unknown key idle of canary, must be one of every, idle_s");
 }
 
 TEST_F(ConfigurationTest, HowAGpuIsToBeBeforeARun) {

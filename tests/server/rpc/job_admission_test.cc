@@ -206,6 +206,17 @@ v1::JobSpec WithNumber(const FieldDescriptor& field, double value) {
   return spec;
 }
 
+TEST(JobAdmissionTest, PurposesThatAreTheDaemonsAreRefused) {
+  for (const auto& [purpose, word] :
+       {std::pair(v1::PURPOSE_TRACE, "trace"), std::pair(v1::PURPOSE_CANARY, "canary")}) {
+    v1::JobSpec spec = Small();
+    spec.set_purpose(purpose);
+    ExpectRefused(
+        spec, absl::StatusCode::kInvalidArgument,
+        {std::string("purpose is ") + word + ", must be measure, warmup, fit or calibrate"});
+  }
+}
+
 TEST(JobAdmissionTest, BeyondEveryLimitOfTheContractAJobIsRefused) {
   for (const auto* type :
        {v1::JobSpec::descriptor(), v1::Plan::descriptor(), v1::OomPolicy::descriptor(),

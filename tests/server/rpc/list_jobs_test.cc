@@ -145,5 +145,30 @@ TEST(PageSize, OneRowIsAPageHoweverLarge) {
   EXPECT_EQ(*PageSize(0, 50), 50U);
 }
 
+TEST_F(ListTest, CanariesAreNoJobsOfTheQueueUnlessTheyAreNamed) {
+  storage::NewJob canary = storage::MakeJob();
+  canary.spec.set_purpose(v1::PURPOSE_CANARY);
+  const storage::Caller daemon{storage::kDaemonPrincipal, "torchlapd"};
+  ASSERT_TRUE(jobs_->Submit(daemon, "", "", "", {canary}, {}, ++now_ns_).ok());
+  SubmitOne(storage::MakeJob());
+  const Waiting waiting(jobs_.get());
+  const auto ids = [&](const v1::ListJobsRequest& request) {
+    v1::ListJobsResponse response;
+    EXPECT_TRUE(ListJobs(jobs_.get(), &fleet_, &waiting).Answer(ann_, request, &response).ok());
+    std::vector<uint64_t> found;
+    for (const v1::Job& job : response.jobs()) found.push_back(job.job_id());
+    return found;
+  };
+  v1::ListJobsRequest request;
+  EXPECT_THAT(ids(request), testing::ElementsAre(2));
+  request.add_states(v1::JOB_STATE_QUEUED);
+  EXPECT_THAT(ids(request), testing::ElementsAre(2));
+  request.set_user("torchlapd");
+  EXPECT_THAT(ids(request), testing::ElementsAre(1));
+  request.Clear();
+  request.mutable_selector()->add_job_ids(1);
+  EXPECT_THAT(ids(request), testing::ElementsAre(1));
+}
+
 }  // namespace
 }  // namespace torchlap::rpc
