@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "client/format/numbers.h"
 #include "client/format/words.h"
 #include "client/run_command.h"
+#include "client/time_words.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
@@ -14,7 +16,7 @@ namespace {
 constexpr char kMachine[] = "machine";
 
 // The words of a code. `{0}` is what was found, `{1}` what would be right, `{2}` the same in a
-// command.
+// command, `{3}` the device in one.
 struct Wording {
   v1::FindingCode code;
   const char* finding;
@@ -52,6 +54,10 @@ constexpr Wording kWordings[] = {
     {v1::FINDING_SETTINGS_MISSING, "{0}",
      "start torchlapd as root or with CAP_SYS_ADMIN, mend the key in torchlapd.toml or take it "
      "out: runs say settings-missing until then"},
+    {v1::FINDING_CANARY, "its canary is steady: {0}", ""},
+    {v1::FINDING_CANARY_STEP, "its own speed changed: {0}",
+     "torchlap trend --purpose canary --device {3}; a difference between runs from before and from "
+     "after may be the machine's"},
     {v1::FINDING_DISK, "{0} free for the database", ""},
     {v1::FINDING_DISK_LOW, "{0} free for the database, should be {1}",
      "free some space, or set state_folder in torchlapd.toml to another disk"},
@@ -70,6 +76,10 @@ const Wording* WordingOf(v1::FindingCode code) {
   const auto found = std::find_if(std::begin(kWordings), std::end(kWordings),
                                   [code](const Wording& wording) { return wording.code == code; });
   return found == std::end(kWordings) ? nullptr : found;
+}
+
+std::string Count(size_t number, const char* word) {
+  return fmt::format("{} {}{}", number, word, number == 1 ? "" : "s");
 }
 
 std::string Amount(uint64_t bytes) {
@@ -122,11 +132,32 @@ std::string LoadText(const v1::Finding& finding) {
                      finding.cores() == 1 ? "core" : "cores");
 }
 
+// `2026-01-31 12:00`, UTC.
+std::string Minute(int64_t unix_ns) {
+  const std::string stamp = Rfc3339(unix_ns);
+  return stamp.substr(0, 10) + " " + stamp.substr(11, 5);
+}
+
+// `the canary takes +6.1 % since 2026-01-31 12:00 (UTC; run 17.1 is the first), driver 580.65 ->
+// 580.82`.
+std::string StepText(const v1::Finding& finding) {
+  const std::string first =
+      finding.run_id().empty() ? "" : fmt::format("; run {} is the first", finding.run_id());
+  const std::string changes =
+      finding.detail().empty() ? "nothing else that torchlap knows of" : finding.detail();
+  return fmt::format("the canary takes {} since {} (UTC{}), {}", SignedPercent(finding.ratio() - 1),
+                     Minute(finding.at_ns()), first, changes);
+}
+
 // What was found: the numbers of the finding, else its detail.
 std::string DetailText(const v1::Finding& finding) {
   if (finding.has_load()) return LoadText(finding);
   if (finding.has_celsius()) return std::to_string(finding.celsius());
   if (finding.causes_size() > 0) return CausesText(finding);
+  if (finding.has_ratio()) return StepText(finding);
+  if (finding.has_runs()) {
+    return fmt::format("{} since {} (UTC)", Count(finding.runs(), "run"), Minute(finding.at_ns()));
+  }
   if (finding.has_process()) {
     const bool is_claim = finding.code() == v1::FINDING_DEVICE_CLAIMED;
     return is_claim ? ClaimText(finding.process()) : ProcessText(finding.process());
@@ -144,7 +175,8 @@ std::string ExpectedText(const v1::Finding& finding) {
 
 std::string Fill(const char* words, const v1::Finding& finding) {
   const std::string expected = ExpectedText(finding);
-  return fmt::format(fmt::runtime(words), DetailText(finding), expected, ShellWord(expected));
+  return fmt::format(fmt::runtime(words), DetailText(finding), expected, ShellWord(expected),
+                     ShellWord(finding.device()));
 }
 
 // `driver-too-old`; of a newer daemon's code its number.
@@ -160,10 +192,6 @@ std::string CodeWord(v1::FindingCode code) {
 
 std::string Subject(const v1::Finding& finding) {
   return finding.device().empty() ? kMachine : finding.device();
-}
-
-std::string Count(size_t number, const char* word) {
-  return fmt::format("{} {}{}", number, word, number == 1 ? "" : "s");
 }
 
 std::string Summary(const std::vector<v1::Finding>& findings) {

@@ -55,7 +55,7 @@ Calls::Calls(const CallSetting& setting)
       read_trace(setting.runs, setting.configuration->state_folder),
       list_devices(setting.fleet, &waiting),
       get_daemon_status(setting.database, setting.jobs, &storage_health, FactsOf(setting)),
-      doctor(QuestionOf(setting), setting.fleet, &storage_health),
+      doctor(QuestionOf(setting), setting.fleet, &storage_health, setting.database, setting.clock),
       compare_runs(setting.database, setting.jobs, setting.runs),
       get_trend(setting.database, setting.jobs, setting.runs),
       set_baseline(setting.database, setting.jobs, setting.clock),

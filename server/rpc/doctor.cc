@@ -287,6 +287,14 @@ void AddProcesses(const GpuFacts& gpu, const v1::Device& device, const MachineFa
   }
 }
 
+void AddCanary(const v1::Device& device, const MachineFacts& facts,
+               std::vector<v1::Finding>* findings) {
+  const auto canary = facts.canaries.find(device.uuid());
+  if (canary == facts.canaries.end()) return;
+  findings->push_back(canary->second);
+  findings->back().set_device(device.name());
+}
+
 void AddOffered(const MachineFacts& facts, const DoctorThresholds& thresholds,
                 std::vector<v1::Finding>* findings) {
   for (const v1::Device& device : facts.devices) {
@@ -301,6 +309,7 @@ void AddOffered(const MachineFacts& facts, const DoctorThresholds& thresholds,
       }
       AddProcesses(gpu, device, facts, thresholds, &of_device);
     }
+    AddCanary(device, facts, findings);
   }
 }
 
@@ -340,6 +349,7 @@ MachineFacts LookAtMachine(const DoctorQuestion& question) {
   facts.free_bytes = FreeBytes(question.state_folder);
   facts.state_lost = question.state_lost;
   facts.not_stored = question.not_stored;
+  facts.canaries = question.canaries;
   const auto nvml = host::NvmlLibrary::Open(question.nvml_library);
   facts.nvml = host::AskNvml(nvml);
   for (const host::CudaDevice& device : facts.nvml.devices) {

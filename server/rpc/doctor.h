@@ -60,6 +60,8 @@ struct MachineFacts {
   std::optional<uint64_t> free_bytes;  // where the database is
   std::string state_lost;              // StorageHealth's
   std::string not_stored;
+  // What their canaries say (canary_findings.h), by the UUID of the device.
+  std::map<std::string, v1::Finding> canaries;
 };
 
 struct DoctorQuestion {
@@ -75,6 +77,7 @@ struct DoctorQuestion {
   std::map<std::string, std::vector<std::string>> not_in_force;
   std::string state_lost;
   std::string not_stored;
+  std::map<std::string, v1::Finding> canaries;
   // Stands before /proc and /sys, so that tests read a made-up tree.
   std::filesystem::path root = "/";
 };

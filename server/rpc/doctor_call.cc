@@ -1,5 +1,7 @@
 #include "server/rpc/doctor_call.h"
 
+#include "server/rpc/canary_findings.h"
+
 namespace torchlap::rpc {
 
 absl::Status DoctorCall::Answer(const storage::Caller& /*caller*/,
@@ -12,6 +14,10 @@ absl::Status DoctorCall::Answer(const storage::Caller& /*caller*/,
   for (run::DeviceStatus& status : fleet_->Describe()) {
     question.not_in_force[status.device.uuid()] = std::move(status.not_in_force);
     question.devices.push_back(std::move(status.device));
+  }
+  for (const v1::Device& device : question.devices) {
+    auto canary = CanaryFinding(*database_, device.uuid(), clock_->WallNs());
+    if (canary.ok() && *canary) question.canaries[device.uuid()] = **std::move(canary);
   }
   question.state_lost = storage_->Lost();
   question.not_stored = storage_->NotStored();

@@ -10,7 +10,8 @@
 //   CompareRuns: the same; differences are learned from one's own runs
 //   GetTrend, SetBaseline, ClearBaseline: the same; of a baseline the caller's own runs
 //   ListBaselines: the caller's; another user's is PERMISSION_DENIED
-//   SubmitJobs, ListPresets, Doctor: nothing of jobs
+//   SubmitJobs, ListPresets: nothing of jobs
+//   Doctor            nothing of jobs, but when the daemon's own canary took a step, and its run
 //   QuerySql          nothing: PERMISSION_DENIED, as its views have everyone's runs
 //   BackupDatabase, PruneRuns: nothing: an admin's alone in any daemon
 //

@@ -161,7 +161,7 @@ TEST(Findings, AllHaveWordsAndAllThatComplainSayWhatToDo) {
     EXPECT_EQ(format::RemedyWords(ok), "") << codes->value(i)->name();
     const bool always_in_order = code == v1::FINDING_TORCH || code == v1::FINDING_DRIVER ||
                                  code == v1::FINDING_DEVICE || code == v1::FINDING_DISK ||
-                                 code == v1::FINDING_LOAD;
+                                 code == v1::FINDING_LOAD || code == v1::FINDING_CANARY;
     const v1::Finding bad = Make(v1::SEVERITY_PROBLEM, code, "", "what", "right");
     EXPECT_EQ(format::RemedyWords(bad).empty(), always_in_order) << codes->value(i)->name();
   }
@@ -188,6 +188,28 @@ TEST(Findings, NameAProcessAsFarAsItIsKnown) {
   EXPECT_EQ(words("root", "Xorg", true), "also used by pid 900 root Xorg (graphics)");
   EXPECT_EQ(format::FindingWords(Process(v1::FINDING_DEVICE_CLAIMED, "cuda:1", 812, "", "")),
             "claimed by pid 812");
+}
+
+TEST(Findings, SayHowTheCanaryIs) {
+  v1::Finding steady = Make(v1::SEVERITY_OK, v1::FINDING_CANARY, "cuda:0", "");
+  steady.set_runs(120);
+  steady.set_at_ns(1'793'491'200'000'000'000);
+  EXPECT_EQ(format::FindingWords(steady),
+            "its canary is steady: 120 runs since 2026-11-01 00:00 (UTC)");
+  v1::Finding step = Make(v1::SEVERITY_NOTE, v1::FINDING_CANARY_STEP, "cuda:0", "");
+  step.set_ratio(1.061);
+  step.set_at_ns(1'793'491'200'000'000'000);
+  step.set_run_id("17.1");
+  EXPECT_EQ(format::FindingWords(step),
+            "its own speed changed: the canary takes +6.1 % since 2026-11-01 00:00 (UTC; run 17.1 "
+            "is the first), nothing else that torchlap knows of");
+  step.set_detail("driver 580.65 -> 580.82");
+  step.set_ratio(0.88);
+  EXPECT_EQ(format::FindingWords(step),
+            "its own speed changed: the canary takes -12 % since 2026-11-01 00:00 (UTC; run 17.1 "
+            "is the first), driver 580.65 -> 580.82");
+  EXPECT_THAT(format::RemedyWords(step),
+              StartsWith("torchlap trend --purpose canary --device cuda:0; "));
 }
 
 TEST(Findings, OfOneCoreAreInTheSingular) {

@@ -258,5 +258,28 @@ TEST_F(GetTrendTest, MoreSeriesThanCanBeShownAreRefused) {
               HasSubstr("203 series match, must be at most 200: narrow them by"));
 }
 
+TEST_F(GetTrendTest, CanariesAreATrendOfTheirOwn) {
+  storage::NewJob canary = storage::MakeJob();
+  canary.spec.set_purpose(v1::PURPOSE_CANARY);
+  Run(100e6);
+  for (int i = 0; i < 20; ++i) {
+    Run(
+        i < 10 ? 50e6 : 60e6, [](storage::FinishedRun*) {}, canary);
+  }
+  Run(
+      90e6,
+      [](storage::FinishedRun* finished) { finished->run.set_validity(v1::VALIDITY_CONTAMINATED); },
+      canary);
+  v1::GetTrendRequest request;
+  EXPECT_THAT(PointsOf(Ask(request).series(0)), ElementsAre("1.1")) << "of measured runs alone";
+  request.mutable_filter()->add_purposes(v1::PURPOSE_CANARY);
+  const v1::GetTrendResponse trend = Ask(request);
+  ASSERT_EQ(trend.series_size(), 1);
+  EXPECT_EQ(trend.series(0).points_size(), 20);
+  EXPECT_EQ(trend.series(0).contaminated_runs(), 1U);
+  ASSERT_EQ(trend.series(0).steps_size(), 1);
+  EXPECT_EQ(trend.series(0).steps(0).point(), 10U);
+}
+
 }  // namespace
 }  // namespace torchlap::rpc
