@@ -1,5 +1,7 @@
 #include "proto/sql_views.h"
 
+#include <initializer_list>
+
 #include "proto/columns.h"
 #include "proto/samples.h"
 
@@ -61,10 +63,65 @@ SqlView Sweeps() {
            {"failed", "of these"}}};
 }
 
+std::string MeaningOf(const std::string& name) {
+  for (const RunColumn& column : RunColumns()) {
+    if (column.stored_name == name) return column.meaning;
+  }
+  return "";
+}
+
+void AddLikeRuns(std::initializer_list<const char*> names, SqlView* view) {
+  for (const char* name : names) view->columns.push_back({name, MeaningOf(name)});
+}
+
+// `times`: the columns between what was run and its shape.
+void AddMeans(const std::vector<SqlColumn>& times, SqlView* view) {
+  AddLikeRuns({"edition", "model_size", "parameters", "pass_type", "timing", "precision",
+               "attention", "optimizer"},
+              view);
+  view->columns.push_back({"batch_size", "of what was computed"});
+  view->columns.push_back({"context_length", "of what was computed"});
+  AddLikeRuns({"purpose", "outcome", "validity"}, view);
+  view->columns.insert(view->columns.end(), times.begin(), times.end());
+  AddLikeRuns({"workload_hash", "vocab_size", "d_model", "d_ff", "layers", "heads"}, view);
+}
+
+SqlView Means() {
+  std::vector<SqlColumn> times = {{"runs", "that finished: invalid ones and earlier tries, too"}};
+  for (const std::string phase : {"forward", "loss", "backward", "optimizer", "step"}) {
+    times.push_back({phase + "_runs",
+                     "how many the mean is of: of each launch the last OK run that is not declared "
+                     "invalid"});
+    times.push_back({phase + "_mean_ns", "mean of their means; NULL: of none"});
+  }
+  SqlView view{"means",
+               "a row for each workload, timing, purpose, outcome and verdict; kept, so there at "
+               "once, however many runs there are",
+               {}};
+  AddMeans(times, &view);
+  return view;
+}
+
+SqlView DailyMeans() {
+  SqlView view{"daily_means",
+               "the same by day, user and device, a row for each phase; name the phase, as each is "
+               "summed up when it is asked for",
+               {{"day", "UTC, of the start, `2026-11-28`"}}};
+  AddLikeRuns({"user", "device"}, &view);
+  AddMeans({{"phase", "forward, loss, backward, optimizer, step"},
+            {"runs",
+             "how many timed it and are not declared invalid: earlier tries of a launch, too "
+             "(contaminated ones)"},
+            {"mean_ns", "mean of their means"}},
+           &view);
+  return view;
+}
+
 }  // namespace
 
 const std::vector<SqlView>& SqlViews() {
-  static const std::vector<SqlView> views = {Runs(), Phases(), Steps(), Sweeps()};
+  static const std::vector<SqlView> views = {Runs(),   Phases(), Steps(),
+                                             Sweeps(), Means(),  DailyMeans()};
   return views;
 }
 

@@ -18,8 +18,8 @@ struct SqlView {
   std::vector<SqlColumn> columns;
 };
 
-// `runs`, `phases`, `steps`, `sweeps`, each with its columns in order. Built once; lives as long as
-// the program.
+// `runs`, `phases`, `steps`, `sweeps`, `means`, `daily_means`, each with its columns in order.
+// Built once; lives as long as the program.
 const std::vector<SqlView>& SqlViews();
 
 }  // namespace torchlap

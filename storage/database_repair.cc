@@ -21,6 +21,7 @@
 #include "storage/database_check.h"
 #include "storage/launch.h"
 #include "storage/readable_copy.h"
+#include "storage/rollup.h"
 #include "storage/schema.h"
 #include "storage/sqlite_connection.h"
 #include "storage/sqlite_status.h"
@@ -501,9 +502,7 @@ void SettleQueue(SQLite::Database& database, std::vector<std::string>* lines) {
   }
 }
 
-// Sums and kinds follow from the runs (migrations/0003_home_of_launches.cc). Which of a launch's
-// runs stands for it is asked of a window: a look for each run's later ones reads all runs of a job
-// for each.
+// Sums and kinds follow from the runs (migrations/0003_home_of_launches.cc).
 void CountAnew(SQLite::Database& database) {
   Execute(database, "DELETE FROM main.run_kind");
   Execute(database,
@@ -516,24 +515,7 @@ void CountAnew(SQLite::Database& database) {
           "AND k.device_id = run.device_id AND k.outcome = run.outcome "
           "AND k.validity = ifnull(run.validity, 0) AND k.purpose = ifnull(run.purpose, 0) "
           "AND k.timing = ifnull(run.timing, 0)");
-  std::vector<std::string> means;
-  std::vector<std::string> sums;
-  for (const char* phase : {"forward", "loss", "backward", "optimizer", "step"}) {
-    means.push_back(absl::StrCat(phase, "_mean_ns"));
-    sums.push_back(absl::StrCat("sum(stands AND ", phase, "_mean_ns IS NOT NULL), sum(iif(stands, ",
-                                "ifnull(", phase, "_mean_ns, 0.0), 0.0))"));
-  }
-  Execute(database, "DELETE FROM main.run_rollup");
-  Execute(
-      database,
-      absl::StrCat("INSERT INTO main.run_rollup SELECT ifnull(workload_id, 0), ifnull(timing, 0), "
-                   "ifnull(purpose, 0), outcome, ifnull(validity, 0), count(*), ",
-                   absl::StrJoin(sums, ", "),
-                   " FROM (SELECT workload_id, timing, purpose, outcome, validity, ",
-                   absl::StrJoin(means, ", "),
-                   ", NOT (outcome = 1 AND ifnull(purpose, 0) IN (1, 2) AND id < "
-                   "max(iif(outcome = 1, id, 0)) OVER (PARTITION BY job_id, launch)) AS stands "
-                   "FROM main.run WHERE outcome IS NOT NULL) GROUP BY 1, 2, 3, 4, 5"));
+  CountRollupAnew(database);
 }
 
 // The first version that has kinds, and sums of that form.

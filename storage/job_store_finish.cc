@@ -1,9 +1,7 @@
 // JobStore::FinishRun and RecoverInterrupted: the end of a run, and what follows for its launch and
 // job.
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_join.h>
 
-#include <array>
 #include <optional>
 #include <vector>
 
@@ -12,6 +10,7 @@
 #include "storage/job_store.h"
 #include "storage/launch.h"
 #include "storage/missing_row.h"
+#include "storage/rollup.h"
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
 #include "storage/stored_once.h"
@@ -144,73 +143,13 @@ void InsertFindings(SQLite::Database& database, int64_t run, const v1::Run& fini
   }
 }
 
-constexpr std::array<const char*, 5> kPhases = {"forward", "loss", "backward", "optimizer", "step"};
-
-std::string AddToRollupSql() {
-  std::string names;
-  std::string values;
-  std::string sums;
-  for (const char* phase : kPhases) {
-    absl::StrAppend(&names, ", ", phase, "_runs, ", phase, "_mean_ns_sum");
-    absl::StrAppend(&values, ", ", phase, "_mean_ns IS NOT NULL, ifnull(", phase, "_mean_ns, 0.0)");
-    for (const char* what : {"_runs", "_mean_ns_sum"}) {
-      absl::StrAppend(&sums, ", ", phase, what, " = ", phase, what, " + excluded.", phase, what);
-    }
-  }
-  return absl::StrCat(
-      "INSERT INTO run_rollup (workload_id, timing, purpose, outcome, validity, runs", names,
-      ") SELECT ifnull(workload_id, 0), ifnull(timing, 0), ifnull(purpose, 0), outcome, "
-      "ifnull(validity, 0), 1",
-      values, " FROM run WHERE id = ? ON CONFLICT DO UPDATE SET runs = runs + 1", sums);
-}
-
-// `runs` stays: it finished. Sums of nothing are 0, without what rounding left.
-std::string TakeFromRollupSql() {
-  std::vector<std::string> sets;
-  for (const char* phase : kPhases) {
-    const std::string mean = absl::StrCat("try.", phase, "_mean_ns");
-    const std::string runs = absl::StrCat(phase, "_runs");
-    const std::string sum = absl::StrCat(phase, "_mean_ns_sum");
-    sets.push_back(absl::StrCat(runs, " = ", runs, " - (", mean, " IS NOT NULL)"));
-    sets.push_back(absl::StrCat(sum, " = iif(", runs, " > (", mean, " IS NOT NULL), ", sum,
-                                " - ifnull(", mean, ", 0.0), 0.0)"));
-  }
-  return absl::StrCat("UPDATE run_rollup SET ", absl::StrJoin(sets, ", "),
-                      " FROM run AS try WHERE try.id = ? "
-                      "AND run_rollup.workload_id = ifnull(try.workload_id, 0) "
-                      "AND run_rollup.timing = ifnull(try.timing, 0) "
-                      "AND run_rollup.purpose = ifnull(try.purpose, 0) "
-                      "AND run_rollup.outcome = try.outcome "
-                      "AND run_rollup.validity = ifnull(try.validity, 0)");
-}
-
-// The OK run that stood for the launch until this one ended OK, too: it was contaminated and run
-// again. In other purposes (fit) every run is a finding of its own.
-std::optional<int64_t> TryBefore(SQLite::Database& database, int64_t run) {
-  return SelectInt(
-      database,
-      "SELECT max(try.id) FROM run AS this JOIN run AS try ON try.job_id = this.job_id "
-      "AND try.launch = this.launch AND try.id < this.id AND try.outcome = ? "
-      "WHERE this.id = ? AND this.outcome = ? AND this.purpose IN (?, ?)",
-      v1::OUTCOME_OK, run, v1::OUTCOME_OK, v1::PURPOSE_MEASURE, v1::PURPOSE_WARMUP);
-}
-
-void AddToRollup(SQLite::Database& database, int64_t run) {
-  static const std::string add = AddToRollupSql();
-  static const std::string take = TakeFromRollupSql();
-  Execute(database, add, run);
-  if (const std::optional<int64_t> earlier = TryBefore(database, run)) {
-    Execute(database, take, *earlier);
-  }
-}
-
 void StoreResult(SQLite::Database& database, const OpenRun& open, const FinishedRun& finished,
                  int64_t now_ns) {
   UpdateRun(database, open, finished);
   InsertSamples(database, open.id, finished.samples);
   InsertReadings(database, open.id, finished.readings);
   InsertFindings(database, open.id, finished.run);
-  AddToRollup(database, open.id);
+  AddRunToRollup(database, open.id);
   if (finished.run.duration_ns() > 0) {
     AddDeviceUse(database, open.owner_id, finished.run.duration_ns(), now_ns);
   }
@@ -348,7 +287,7 @@ void MarkInterrupted(SQLite::Database& database, const OpenRun& run) {
           "run.asked_workload_id AND batch_size = run.batch_size AND context_length = "
           "run.context_length) WHERE id = ? AND outcome IS NULL",
           v1::OUTCOME_INTERRUPTED, run.id);
-  AddToRollup(database, run.id);
+  AddRunToRollup(database, run.id);
 }
 
 }  // namespace

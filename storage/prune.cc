@@ -1,9 +1,7 @@
 #include "storage/prune.h"
 
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_join.h>
 
-#include <array>
 #include <functional>
 #include <optional>
 #include <set>
@@ -14,14 +12,13 @@
 
 #include "storage/filter_limits.h"
 #include "storage/id_list.h"
+#include "storage/rollup.h"
 #include "storage/run_query.h"
 #include "storage/shown_label.h"
 #include "storage/sqlite_connection.h"
 
 namespace torchlap::storage {
 namespace {
-
-constexpr std::array<const char*, 5> kPhases = {"forward", "loss", "backward", "optimizer", "step"};
 
 std::string In(const std::string& column) { return absl::StrCat(column, " IN (", kListed, ")"); }
 
@@ -126,61 +123,6 @@ Page Deletable(SQLite::Database& database, const std::vector<RunPlace>& places, 
   return page;
 }
 
-// What the finished runs of some jobs (?) have in run_rollup, as AddToRollup of
-// job_store_finish.cc has put it there: a row a group, and the same columns. A window, as a look
-// for each run's later ones reads all runs of a job for each: 20 s for 10,000.
-std::string ShareOfJobs() {
-  std::vector<std::string> sums;
-  for (const char* phase : kPhases) {
-    sums.push_back(absl::StrCat("sum(stands AND ", phase, "_mean_ns IS NOT NULL) AS ", phase,
-                                "_runs, sum(iif(stands, ifnull(", phase,
-                                "_mean_ns, 0.0), 0.0)) AS ", phase, "_mean_ns_sum"));
-  }
-  return absl::StrCat(
-      "SELECT ifnull(workload_id, 0) AS workload_id, ifnull(timing, 0) AS timing, "
-      "ifnull(purpose, 0) AS purpose, outcome, ifnull(validity, 0) AS validity, count(*) AS runs, ",
-      absl::StrJoin(sums, ", "),
-      " FROM (SELECT *, NOT (outcome = 1 AND ifnull(purpose, 0) IN (1, 2) AND id < "
-      "max(iif(outcome = 1, id, 0)) OVER (PARTITION BY job_id, launch)) AS stands "
-      "FROM run INDEXED BY run_by_job WHERE ",
-      In("job_id"), " AND outcome IS NOT NULL) GROUP BY 1, 2, 3, 4, 5");
-}
-
-// Sums of nothing are 0, without what rounding left.
-std::string TakeShareSql() {
-  std::vector<std::string> sets = {"runs = run_rollup.runs - share.runs"};
-  for (const char* phase : kPhases) {
-    const std::string runs = absl::StrCat(phase, "_runs");
-    const std::string sum = absl::StrCat(phase, "_mean_ns_sum");
-    sets.push_back(absl::StrCat(runs, " = run_rollup.", runs, " - share.", runs));
-    sets.push_back(absl::StrCat(sum, " = iif(run_rollup.", runs, " > share.", runs, ", run_rollup.",
-                                sum, " - share.", sum, ", 0.0)"));
-  }
-  return absl::StrCat("UPDATE run_rollup SET ", absl::StrJoin(sets, ", "), " FROM (", ShareOfJobs(),
-                      ") AS share WHERE run_rollup.workload_id = share.workload_id "
-                      "AND run_rollup.timing = share.timing "
-                      "AND run_rollup.purpose = share.purpose "
-                      "AND run_rollup.outcome = share.outcome "
-                      "AND run_rollup.validity = share.validity");
-}
-
-std::string AddShareSql() {
-  std::vector<std::string> names = {"workload_id", "timing",   "purpose",
-                                    "outcome",     "validity", "runs"};
-  std::vector<std::string> sums = {"runs = runs + excluded.runs"};
-  for (const char* phase : kPhases) {
-    for (const char* what : {"_runs", "_mean_ns_sum"}) {
-      const std::string name = absl::StrCat(phase, what);
-      names.push_back(name);
-      sums.push_back(absl::StrCat(name, " = ", name, " + excluded.", name));
-    }
-  }
-  const std::string list = absl::StrJoin(names, ", ");
-  // WHERE: else SQLite takes ON for a join's.
-  return absl::StrCat("INSERT INTO run_rollup (", list, ") SELECT ", list, " FROM (", ShareOfJobs(),
-                      ") WHERE true ON CONFLICT DO UPDATE SET ", absl::StrJoin(sums, ", "));
-}
-
 void TakeFromKinds(SQLite::Database& database, const std::string& runs) {
   Execute(database,
           absl::StrCat("UPDATE run_kind SET runs = run_kind.runs - gone.runs FROM "
@@ -229,13 +171,10 @@ void DeleteJobsWithoutRuns(SQLite::Database& database, const std::set<uint64_t>&
 // What is left of a launch may stand for it now: the shares of whole jobs are taken out and put in
 // again.
 void Delete(SQLite::Database& database, const Page& page) {
-  static const std::string take = TakeShareSql();
-  static const std::string add = AddShareSql();
   const std::string jobs = IdList(page.jobs);
-  Execute(database, take, jobs);
+  TakeJobsFromRollup(database, jobs);
   DeleteRunRows(database, IdList(page.runs));
-  Execute(database, add, jobs);
-  Execute(database, "DELETE FROM run_rollup WHERE runs <= 0");
+  PutJobsIntoRollup(database, jobs);
   DeleteJobsWithoutRuns(database, page.jobs);
 }
 

@@ -9,6 +9,7 @@
 #include "proto/base/visible_text.h"
 #include "storage/filter_limits.h"
 #include "storage/id_list.h"
+#include "storage/rollup.h"
 #include "storage/row_damage.h"
 #include "storage/run_query.h"
 #include "storage/shown_label.h"
@@ -181,6 +182,16 @@ absl::Status ChangeLabels(SQLite::Database& database, uint64_t job_id, const Lab
   return absl::OkStatus();
 }
 
+// As an IdList, each once.
+std::string JobsOfRuns(SQLite::Database& database, const std::string& runs) {
+  static const std::string select =
+      absl::StrCat("SELECT DISTINCT job_id FROM run WHERE id IN (", kListed, ")");
+  std::vector<int64_t> jobs;
+  Query query(database, select, runs);
+  while (query.Step()) jobs.push_back(query.Int(0));
+  return IdList(jobs);
+}
+
 std::optional<std::string> OrNull(const std::string& text) {
   return text.empty() ? std::nullopt : std::optional<std::string>(text);
 }
@@ -209,28 +220,40 @@ absl::StatusOr<uint32_t> RunWords::Note(const v1::RunFilter& filter, const JobFi
                                         const std::string& note, const Caller& caller) {
   static const std::string update =
       absl::StrCat("UPDATE run SET note = ? WHERE id IN (", kListed, ")");
-  return Say("note", update, note, filter, selected, caller);
+  return Change("note", filter, selected, caller,
+                [&](SQLite::Database& database, const std::string& runs) {
+                  return Execute(database, update, OrNull(note), runs);
+                });
 }
 
+// An invalid run does not stand for its launch; another of its tries may do so then.
 absl::StatusOr<uint32_t> RunWords::Invalidate(const v1::RunFilter& filter,
                                               const JobFilter& selected, const std::string& reason,
                                               const Caller& caller) {
   static const std::string declare =
       absl::StrCat("UPDATE run SET invalid_reason = ? WHERE id IN (", kListed, ")");
   static const std::string undo = absl::StrCat(declare, " AND invalid_reason IS NOT NULL");
-  return Say("invalidate", reason.empty() ? undo : declare, reason, filter, selected, caller);
+  return Change("invalidate", filter, selected, caller,
+                [&](SQLite::Database& database, const std::string& runs) {
+                  const std::string jobs = JobsOfRuns(database, runs);
+                  TakeJobsFromRollup(database, jobs);
+                  const int changed =
+                      Execute(database, reason.empty() ? undo : declare, OrNull(reason), runs);
+                  PutJobsIntoRollup(database, jobs);
+                  return changed;
+                });
 }
 
-absl::StatusOr<uint32_t> RunWords::Say(const char* verb, const std::string& update,
-                                       const std::string& text, const v1::RunFilter& filter,
-                                       const JobFilter& selected, const Caller& caller) {
+absl::StatusOr<uint32_t> RunWords::Change(
+    const char* verb, const v1::RunFilter& filter, const JobFilter& selected, const Caller& caller,
+    const std::function<int(SQLite::Database&, const std::string& runs)>& change) {
   if (absl::Status limits = CheckLimits(filter); !limits.ok()) return limits;
   uint32_t changed = 0;
   absl::Status status = database_->Write([&](SQLite::Database& database) -> absl::Status {
     const auto runs = RunsOf(database, filter, selected);
     if (!runs.ok()) return runs.status();
     if (absl::Status may = CheckOwnsRuns(database, *runs, verb, caller); !may.ok()) return may;
-    changed = static_cast<uint32_t>(Execute(database, update, OrNull(text), IdList(*runs)));
+    changed = static_cast<uint32_t>(change(database, IdList(*runs)));
     return absl::OkStatus();
   });
   if (!status.ok()) return status;

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -47,15 +48,18 @@ class RunWords {
   // Of finished runs; empty: none any more. Returns how many were chosen.
   absl::StatusOr<uint32_t> Note(const v1::RunFilter& filter, const JobFilter& selected,
                                 const std::string& note, const Caller& caller);
-  // The same with why they are invalid; empty: they are valid again. Returns how many were chosen,
-  // or, of those that are valid again, how many were not.
+  // The same with why they are invalid; empty: they are valid again. Sums over runs (run_rollup)
+  // are those of valid ones afterwards. Returns how many were chosen, or, of those that are valid
+  // again, how many were not.
   absl::StatusOr<uint32_t> Invalidate(const v1::RunFilter& filter, const JobFilter& selected,
                                       const std::string& reason, const Caller& caller);
 
  private:
-  absl::StatusOr<uint32_t> Say(const char* verb, const std::string& update, const std::string& text,
-                               const v1::RunFilter& filter, const JobFilter& selected,
-                               const Caller& caller);
+  // `change` says how many it has changed; `runs`: an IdList (id_list.h).
+  absl::StatusOr<uint32_t> Change(
+      const char* verb, const v1::RunFilter& filter, const JobFilter& selected,
+      const Caller& caller,
+      const std::function<int(SQLite::Database&, const std::string& runs)>& change);
 
   Database* const database_;
   const size_t most_labelled_jobs_;

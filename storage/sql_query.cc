@@ -69,7 +69,8 @@ std::vector<std::string> ViewNames() {
 
 // Whose reads of base tables are right: the views of the file, and the one that they read.
 const std::vector<std::string>& ReadingViews() {
-  static const std::vector<std::string> names = {"run_row", "runs", "phases", "sweeps"};
+  static const std::vector<std::string> names = {"run_row", "runs",  "phases",
+                                                 "sweeps",  "means", "daily_means"};
   return names;
 }
 

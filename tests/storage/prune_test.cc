@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "storage/database_check.h"
+#include "storage/run_words.h"
 #include "storage/sqlite_connection.h"
 #include "tests/storage/store_fixture.h"
 
@@ -162,6 +163,21 @@ TEST_F(Prune, SumsAreOfTheRunsThatAreLeft) {
   ExpectSound();
   EXPECT_EQ(Delete(Named({"1.1", "2.1"})).runs, 2U);
   EXPECT_EQ(SelectInt(sum), 30);
+  ExpectSound();
+}
+
+TEST_F(Prune, WhatIsLeftOfALaunchIsInTheSumsUnlessItIsInvalid) {
+  const uint64_t job = SubmitOne(MakeJob());
+  Run(job, 0, 7000, TryAgain(4, 256));
+  Run(job, 0, 100, TryAgain(4, 256));
+  Run(job, 0, 10, LaunchDone());
+  ASSERT_TRUE(RunWords(database_.get()).Invalidate(Named({"1.2"}), {}, "fan", ann_).ok());
+  const std::string sum = "SELECT sum(step_mean_ns_sum) FROM run_rollup";
+  EXPECT_EQ(SelectInt(sum), 10);
+  EXPECT_EQ(Delete(Named({"1.3"})).runs, 1U);
+  EXPECT_EQ(SelectInt(sum), 7000);
+  EXPECT_EQ(Delete(Named({"1.1"})).runs, 1U);
+  EXPECT_EQ(SelectInt(sum), 0);
   ExpectSound();
 }
 

@@ -3,6 +3,8 @@
 #include <optional>
 
 #include "storage/filter_limits.h"
+#include "storage/rollup.h"
+#include "storage/sqlite_connection.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {
@@ -66,6 +68,30 @@ class RunWordsTest : public StoreTest {
     return runs.value_or(0);
   }
 
+  // Of each group of the roll-up: finished runs, those that the times are of, and the steps' sum.
+  std::string Sums() {
+    return SelectText(
+        "SELECT group_concat(ifnull(validity, 0) || ': ' || runs || ' ' || step_runs || ' ' || "
+        "step_mean_ns_sum, ', ') FROM (SELECT * FROM run_rollup ORDER BY 1, 2, 3, 4, 5)");
+  }
+  // As they would be from nothing but the runs.
+  std::string SumsCountedAnew() {
+    EXPECT_TRUE(database_
+                    ->Write([&](SQLite::Database& database) {
+                      CountRollupAnew(database);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    return Sums();
+  }
+  // A run of the job's first launch.
+  void Try(uint64_t job_id, v1::Validity validity, double mean_ns, const AfterRun& after) {
+    FinishedRun finished = Ended(Start(job_id));
+    finished.run.mutable_step()->set_mean_ns(mean_ns);
+    finished.run.set_validity(validity);
+    Finish(finished, after);
+  }
+
   std::optional<RunWords> words_;
 };
 
@@ -109,6 +135,61 @@ TEST_F(RunWordsTest, WhatIsUndoneIsValidAgain) {
   EXPECT_THAT(Listed({}), ElementsAre("1.1", "2.1"));
   EXPECT_EQ(SelectInt("SELECT count(*) FROM run WHERE invalid_reason IS NOT NULL"), 0);
   EXPECT_EQ(words_->Invalidate({}, Jobs({1, 2}), "", ann_).value_or(7), 0u);
+}
+
+TEST_F(RunWordsTest, SumsOverRunsAreOfThoseThatAreValid) {
+  for (int i = 0; i < 2; ++i) RunToEnd(MakeJob());
+  EXPECT_EQ(Sums(), "0: 2 2 62000000.0");
+  Invalidate({"1.1"});
+  EXPECT_EQ(Sums(), "0: 2 1 31000000.0");
+  Invalidate({"1.1"}, "another reason");
+  EXPECT_EQ(Sums(), "0: 2 1 31000000.0") << "it is not taken out twice";
+  Invalidate({"1.1", "2.1"});
+  EXPECT_EQ(Sums(), "0: 2 0 0.0");
+  EXPECT_EQ(SumsCountedAnew(), "0: 2 0 0.0");
+  EXPECT_EQ(words_->Invalidate({}, Jobs({1, 2}), "", ann_).value_or(7), 2u);
+  EXPECT_EQ(Sums(), "0: 2 2 62000000.0");
+  EXPECT_EQ(words_->Invalidate({}, Jobs({1, 2}), "", ann_).value_or(7), 0u);
+  EXPECT_EQ(Sums(), "0: 2 2 62000000.0") << "nor put in twice";
+  EXPECT_EQ(SumsCountedAnew(), "0: 2 2 62000000.0");
+}
+
+TEST_F(RunWordsTest, ATryStandsForItsLaunchWhereTheOneAfterItIsInvalid) {
+  const uint64_t job = SubmitOne(MakeJob());
+  Try(job, v1::VALIDITY_CONTAMINATED, 100, TryAgain(4, 256));
+  Try(job, v1::VALIDITY_CLEAN, 10, LaunchDone());
+  const std::string both_valid = "1: 1 1 10.0, 4: 1 0 0.0";
+  EXPECT_EQ(Sums(), both_valid);
+  Invalidate({"1.2"});
+  EXPECT_EQ(Sums(), "1: 1 0 0.0, 4: 1 1 100.0");
+  EXPECT_EQ(SumsCountedAnew(), "1: 1 0 0.0, 4: 1 1 100.0");
+  Invalidate({"1.1"});
+  EXPECT_EQ(Sums(), "1: 1 0 0.0, 4: 1 0 0.0");
+  EXPECT_EQ(words_->Invalidate(Runs({"1.2"}), {}, "", ann_).value_or(7), 1u);
+  EXPECT_EQ(Sums(), both_valid);
+  EXPECT_EQ(words_->Invalidate(Runs({"1.1"}), {}, "", ann_).value_or(7), 1u);
+  EXPECT_EQ(Sums(), both_valid);
+  EXPECT_EQ(SumsCountedAnew(), both_valid);
+}
+
+TEST_F(RunWordsTest, AnInvalidTryIsNotTakenOutOfTheSumsAgainByTheNextOne) {
+  const uint64_t job = SubmitOne(MakeJob());
+  Try(job, v1::VALIDITY_CONTAMINATED, 70, TryAgain(4, 256));
+  Try(job, v1::VALIDITY_CONTAMINATED, 100, TryAgain(4, 256));
+  EXPECT_EQ(Sums(), "4: 2 1 100.0");
+  Invalidate({"1.2"});
+  EXPECT_EQ(Sums(), "4: 2 1 70.0");
+  Try(job, v1::VALIDITY_CLEAN, 10, LaunchDone());
+  EXPECT_EQ(Sums(), "1: 1 1 10.0, 4: 2 0 0.0");
+  EXPECT_EQ(SumsCountedAnew(), "1: 1 1 10.0, 4: 2 0 0.0");
+}
+
+TEST_F(RunWordsTest, WhatMayNotBeDeclaredInvalidStaysInTheSums) {
+  BobsJob();
+  const std::string before = Sums();
+  EXPECT_EQ(words_->Invalidate({}, Jobs({1}), "fan", ann_).status().code(),
+            absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(Sums(), before);
 }
 
 TEST_F(RunWordsTest, AnInvalidRunIsNothingToCompareWith) {

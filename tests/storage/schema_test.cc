@@ -123,6 +123,31 @@ TEST_F(Schema, ViewsOfAnotherProgramAreMadeAnewAndRightOnesAreLeft) {
   EXPECT_EQ(SelectInt("PRAGMA schema_version"), version) << "nothing was written";
 }
 
+TEST_F(Schema, SumsOfAFileOfAnotherProgramAreCountedAnewWithoutInvalidRuns) {
+  RunToEnd(MakeJob());
+  RunToEnd(MakeJob());
+  Write("UPDATE run SET invalid_reason = 'fan' WHERE id = 1; DROP VIEW means");
+  EXPECT_EQ(SelectInt("SELECT sum(step_runs) FROM run_rollup"), 2);
+  Reopen();
+  EXPECT_EQ(SelectInt("SELECT sum(step_runs) FROM run_rollup"), 1);
+  EXPECT_EQ(SelectInt("SELECT sum(runs) FROM run_rollup"), 2);
+  EXPECT_EQ(SelectInt("SELECT sum(step_runs) FROM means"), 1);
+}
+
+TEST_F(Schema, TheIndexOfDaysIsMadeWhereItIsNotThereOrAnother) {
+  RunToEnd(MakeJob());
+  const std::string of_step = "SELECT mean_ns FROM daily_means WHERE phase = 'step'";
+  const std::string sql = "SELECT sql FROM sqlite_schema WHERE name = 'run_by_day'";
+  const std::string right = SelectText(sql);
+  for (const char* change :
+       {"DROP INDEX run_by_day", "DROP INDEX run_by_day; CREATE INDEX run_by_day ON run (id)"}) {
+    Write(change);
+    Reopen();
+    EXPECT_EQ(SelectText(sql), right) << change;
+    EXPECT_EQ(SelectInt(of_step), 31'000'000) << change;
+  }
+}
+
 TEST_F(Schema, AColumnThatATableGetsIsInTheViewThatTheProgramReads) {
   RunToEnd(MakeJob());
   Write("ALTER TABLE run ADD COLUMN of_tomorrow INTEGER; UPDATE run SET of_tomorrow = 5");

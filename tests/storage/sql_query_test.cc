@@ -197,6 +197,68 @@ TEST_F(SqlQuery, SweepsCountsTheJobsOfEach) {
               ElementsAre("1 night ann 3 1 1", "2 NULL ann 1 0 0"));
 }
 
+TEST_F(SqlQuery, MeansHasARowForWhatWasComputedAndWhatBecameOfIt) {
+  RunToEnd(MakeJob("small"));
+  RunToEnd(MakeJob("small"));
+  RunToEnd(MakeJob("small"), v1::OUTCOME_CRASHED);
+  RunToEnd(MakeJob("medium", 2, 128));
+  EXPECT_THAT(Rows("SELECT model_size, batch_size, context_length, pass_type, precision, purpose, "
+                   "outcome, runs FROM means ORDER BY model_size, outcome"),
+              ElementsAre("medium 2 128 forward-backward fp32 measure OK 1",
+                          "small 4 256 forward-backward fp32 measure CRASHED 1",
+                          "small 4 256 forward-backward fp32 measure OK 2"));
+  EXPECT_THAT(Rows("SELECT forward_runs, forward_mean_ns, loss_runs, loss_mean_ns, step_runs, "
+                   "step_mean_ns FROM means WHERE model_size = 'small' ORDER BY outcome"),
+              ElementsAre("0 NULL 0 NULL 0 NULL", "2 10000000.000000 0 NULL 2 31000000.000000"));
+}
+
+TEST_F(SqlQuery, MeansOfSeveralRowsAreWeighedByTheirRuns) {
+  for (const double mean_ns : {1e6, 2e6, 6e6}) {
+    FinishedRun finished = Ended(Start(SubmitOne(MakeJob())));
+    finished.run.mutable_step()->set_mean_ns(mean_ns);
+    finished.run.set_validity(mean_ns < 5e6 ? v1::VALIDITY_CLEAN : v1::VALIDITY_SUSPECT);
+    Finish(finished, LaunchDone());
+  }
+  EXPECT_THAT(Rows("SELECT validity, step_mean_ns FROM means ORDER BY validity"),
+              ElementsAre("clean 1500000.000000", "suspect 6000000.000000"));
+  EXPECT_THAT(Rows("SELECT sum(step_runs * step_mean_ns) / sum(step_runs) FROM means"),
+              ElementsAre("3000000.000000"));
+  EXPECT_THAT(Rows("SELECT sum(runs * mean_ns) / sum(runs) FROM daily_means WHERE phase = 'step'"),
+              ElementsAre("3000000.000000"));
+}
+
+TEST_F(SqlQuery, DailyMeansTellsDaysUsersAndDevicesApart) {
+  now_ns_ = int64_t{1'700'000'000} * 1'000'000'000;  // 2023-11-14, 22:13 UTC
+  RunToEnd(MakeJob());
+  RunToEnd(MakeJob());
+  now_ns_ += int64_t{3} * 3600 * 1'000'000'000;
+  RunToEnd(MakeJob());
+  RunToEnd(MakeJob(), v1::OUTCOME_CRASHED);
+  EXPECT_THAT(Rows("SELECT day, user, device, model_size, phase, runs, mean_ns FROM daily_means "
+                   "ORDER BY day, phase"),
+              ElementsAre("2023-11-14 ann cpu0 small backward 2 20000000.000000",
+                          "2023-11-14 ann cpu0 small forward 2 10000000.000000",
+                          "2023-11-14 ann cpu0 small step 2 31000000.000000",
+                          "2023-11-15 ann cpu0 small backward 1 20000000.000000",
+                          "2023-11-15 ann cpu0 small forward 1 10000000.000000",
+                          "2023-11-15 ann cpu0 small step 1 31000000.000000"));
+  EXPECT_THAT(Rows("SELECT sum(runs) FROM daily_means WHERE user = 'ann' AND phase = 'step' "
+                   "AND day >= '2023-11-15'"),
+              ElementsAre("1"));
+  EXPECT_THAT(Rows("SELECT runs FROM daily_means WHERE user = 'bob'"), IsEmpty());
+  Break("UPDATE run SET invalid_reason = 'fan' WHERE id = 1");
+  EXPECT_THAT(Rows("SELECT sum(runs) FROM daily_means WHERE phase = 'step'"), ElementsAre("2"));
+}
+
+// A million runs are a million entries of an index, in the order of the groups.
+TEST_F(SqlQuery, DailyMeansReadsNoRun) {
+  RunToEnd(MakeJob());
+  const auto plan = Rows("EXPLAIN QUERY PLAN SELECT * FROM daily_means WHERE phase = 'step'");
+  EXPECT_THAT(plan, testing::Contains(HasSubstr("SCAN run USING INDEX run_by_day")));
+  EXPECT_THAT(plan, testing::Not(testing::Contains(HasSubstr("TEMP B-TREE"))));
+  EXPECT_THAT(plan, testing::Not(testing::Contains(testing::EndsWith("SCAN run"))));
+}
+
 TEST_F(SqlQuery, ViewsHaveTheColumnsThatAreDocumented) {
   for (const SqlView& view : SqlViews()) {
     const Result result = Ask("SELECT * FROM " + view.name);
@@ -217,9 +279,10 @@ TEST_F(SqlQuery, ReadsNothingButTheViews) {
     const std::string count = std::string("SELECT count(*) FROM ") + table;
     EXPECT_TRUE(absl::IsInvalidArgument(Ask(count).status)) << count;
   }
-  EXPECT_EQ(Refused("SELECT spec FROM job"),
-            "the query reads job, may read the views runs, phases, steps, sweeps (torchlap sql "
-            "--schema)");
+  EXPECT_EQ(
+      Refused("SELECT spec FROM job"),
+      "the query reads job, may read the views runs, phases, steps, sweeps, means, daily_means "
+      "(torchlap sql --schema)");
   for (const char* sql : {
            "SELECT (SELECT spec FROM job) FROM runs",
            "SELECT 1 FROM runs WHERE run_id IN (SELECT principal FROM principal)",
@@ -246,6 +309,9 @@ TEST_F(SqlQuery, TakesTablesOfWhichNoValueIsUsed) {
            "SELECT count(*) FROM sweeps",
            "SELECT count(name) + 1 FROM sweeps",
            "SELECT count(*) FROM runs, sweeps",
+           "SELECT count(*) FROM means",
+           "SELECT count(user) FROM daily_means WHERE phase = 'step'",
+           "SELECT sum(runs) FROM daily_means WHERE phase = 'loss' OR phase = 'step'",
            "SELECT count(*) FROM (SELECT job_id FROM runs LIMIT 3)",
            "SELECT EXISTS (SELECT 1 FROM runs WHERE outcome = 'OK')",
            "WITH a AS (SELECT run_id FROM runs), b AS (SELECT 1) SELECT count(*) FROM a, b",
@@ -266,7 +332,7 @@ TEST_F(SqlQuery, TakesTablesOfWhichNoValueIsUsed) {
 // SQLite's authorizer takes the name of a table expression for that of a view.
 TEST_F(SqlQuery, ATableExpressionNamedLikeAViewReadsNoMore) {
   RunToEnd(MakeJob());
-  for (const char* view : {"runs", "phases", "sweeps", "run_row"}) {
+  for (const char* view : {"runs", "phases", "sweeps", "run_row", "means", "daily_means"}) {
     for (const char* name : {"%", "\"%\"", "[%]", "'%'"}) {
       std::string quoted = name;
       quoted.replace(quoted.find('%'), 1, view);
