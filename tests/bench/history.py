@@ -44,6 +44,7 @@ def add_runs(database: sqlite3.Connection, changed: dict[str, str], condition: s
     before = last(database, "run")
     many_runs.copied(database, "run", {
         "kind_id": "NULL", "id": f"{before} + row_number() OVER ()", "outcome": "1", "validity": "1", "purpose": "1",
+        "context_length": "(SELECT context_length FROM workload ORDER BY id LIMIT 1)",
     } | changed, f"run, n, m WHERE run.id = (SELECT max(id) FROM run WHERE outcome = 1) AND {condition}")
 
 
@@ -80,10 +81,12 @@ def plant(file: pathlib.Path) -> None:
     add_comparison(database)
     add_series(database)
     many_runs.find_kinds(database)
+    many_runs.find_means(database)
     database.commit()
     database.close()
 
 
+CELL = "model_size, context_length, precision"
 ASKED = {
     "a process that asks for the status": ("status",),
     "newest 50": ("runs",),
@@ -91,8 +94,12 @@ ASKED = {
     "newest 50, rare among rare": ("runs", "--user", "uid:4242", "--outcome", "CRASHED"),
     f"compare of two sweeps of {CELLS} cells, {LAUNCHES} launches": ("compare", "sweep:before", "sweep:after"),
     f"trend of {POINTS} points": ("trend", "sweep:series"),
-    "means by size, context and precision, by SQL": (
-        "sql", "SELECT model_size, context_length, precision, avg(step_mean_ns) FROM runs GROUP BY 1, 2, 3"),
+    "means by size, context and precision, from the roll-up": (
+        "sql", f"SELECT {CELL}, sum(step_runs * step_mean_ns) / sum(step_runs) FROM means GROUP BY 1, 2, 3"),
+    "the same of one user since a day": (
+        "sql", f"SELECT {CELL}, sum(runs * mean_ns) / sum(runs) FROM daily_means WHERE phase = 'step' "
+        "AND user <> 'uid:4242' AND day >= '2020-01-01' GROUP BY 1, 2, 3"),
+    "the same from all runs": ("sql", f"SELECT {CELL}, avg(step_mean_ns) FROM runs GROUP BY 1, 2, 3"),
 }
 
 

@@ -19,7 +19,10 @@ import service
 SHAPE = ("--layers", 1, "--heads", 2, "--d-model", 64, "--d-ff", 128, "--vocab", 256, "--batch-size", 2,
          "--context-length", 32, "--warmup-steps", 2, "--measure-steps", 10, "--no-oom-retry")
 SWEEPS = 10
-WORKLOADS = 24
+WORKLOADS = 24  # four sizes, three contexts, two precisions; the first one is that of the real run
+SIZE = "CASE i % 4 WHEN 0 THEN 'small' WHEN 1 THEN 'medium' WHEN 2 THEN 'large' ELSE 'xl' END"
+CONTEXT = "(128 << ({0} / 4 % 3))"
+PRECISION = "iif(i < 12, 1, 3)"  # fp32, bf16
 CRASHED = 20  # the oldest runs, so that a walk from the newest one has all of the others before it
 FILTERS = {"outcome that is rare": ("--outcome", "CRASHED"), "purpose that is rare": ("--purpose", "trace"),
            "user who has few": ("--user", "uid:4242"), "device that has few": ("--device", "other"),
@@ -55,6 +58,16 @@ def find_kinds(database: sqlite3.Connection) -> None:
                      + " AND ".join(f"run_kind.{name} = run.{name}" for name in named))
 
 
+def find_means(database: sqlite3.Connection) -> None:
+    """The sums that are kept with every run that ends. Each run here is alone in its launch."""
+    sums = ", ".join(f"count({phase}_mean_ns), total({phase}_mean_ns)"
+                     for phase in ("forward", "loss", "backward", "optimizer", "step"))
+    database.execute("DELETE FROM run_rollup")
+    database.execute("INSERT INTO run_rollup SELECT ifnull(workload_id, 0), ifnull(timing, 0), ifnull(purpose, 0), "
+                     f"outcome, ifnull(validity, 0), count(*), {sums} FROM run WHERE outcome IS NOT NULL "
+                     "GROUP BY 1, 2, 3, 4, 5")
+
+
 def multiply(file: pathlib.Path, runs: int) -> None:
     """From one run to `runs` runs, a job each, in ten sweeps."""
     database = sqlite3.connect(file)
@@ -63,7 +76,9 @@ def multiply(file: pathlib.Path, runs: int) -> None:
                                            "JOIN job ON job.id = run.job_id").fetchone()
     database.execute(f"CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
                      f"WHERE i < {runs}) SELECT i FROM n")
-    copied(database, "workload", {"id": "workload.id + i", "workload_hash": "workload.workload_hash || i"},
+    copied(database, "workload", {"id": "workload.id + i", "workload_hash": "workload.workload_hash || i",
+                                  "edition": "'cs336-2025'", "model_size": SIZE, "precision": PRECISION,
+                                  "context_length": CONTEXT.format("i")},
            f"workload, n WHERE i < {WORKLOADS}")
     copied(database, "sweep", {"id": "sweep.id + i", "request_id": "NULL", "name": "'history'"},
            f"sweep, n WHERE sweep.id = {sweep} AND i <= {SWEEPS}")
@@ -78,10 +93,12 @@ def multiply(file: pathlib.Path, runs: int) -> None:
         "id": "run.id + i", "job_id": "run.job_id + i", "started_at_ns": f"{start} - ({runs} - i) * 1000000000",
         "asked_workload_id": f"run.asked_workload_id + i % {WORKLOADS}",
         "workload_id": f"run.workload_id + i % {WORKLOADS}",
+        "context_length": f"iif(i % {WORKLOADS}, {CONTEXT.format(f'(i % {WORKLOADS})')}, run.context_length)",
         "outcome": f"iif(i <= {CRASHED}, 4, 1)", "purpose": "iif(i IN (31, 32), 5, 1)",
         "validity": "1 + i % 3", "owner_id": "iif(i IN (41, 42), (SELECT max(id) FROM principal), run.owner_id)",
         "device_id": "run.device_id + (i IN (51, 52))"}, f"run, n WHERE run.job_id = {job}")
     find_kinds(database)
+    find_means(database)
     copied(database, "assessment", {"run_id": "run.id"}, f"assessment, run WHERE run.job_id > {job}")
     database.commit()
     database.close()
