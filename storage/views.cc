@@ -199,19 +199,17 @@ std::string PhaseByDay(const std::string& phase) {
 View DailyMeans() {
   std::vector<std::string> parts;
   for (const char* phase : kPhases) parts.push_back(PhaseByDay(phase));
-  std::vector<std::string> columns = {"date(sums.day * 86400, 'unixepoch') AS day",
-                                      "principal.name AS user", "device.name AS device"};
-  for (std::string& column : MeanColumns(
-           "run_kind", {"sums.phase AS phase", "sums.runs AS runs", "sums.mean_ns AS mean_ns"})) {
-    columns.push_back(std::move(column));
-  }
-  return {"daily_means",
-          absl::StrCat("CREATE VIEW daily_means AS SELECT ", absl::StrJoin(columns, ", "),
-                       " FROM (", absl::StrJoin(parts, " UNION ALL "),
-                       ") AS sums LEFT JOIN run_kind ON run_kind.id = sums.kind_id "
-                       "LEFT JOIN principal ON principal.id = run_kind.owner_id "
-                       "LEFT JOIN device ON device.id = run_kind.device_id "
-                       "LEFT JOIN workload ON workload.id = sums.workload_id")};
+  const std::vector<std::string> columns = MeanColumns(
+      "run_kind", {"sums.phase AS phase", "sums.runs AS runs", "sums.mean_ns AS mean_ns"});
+  return {
+      "daily_means",
+      absl::StrCat("CREATE VIEW daily_means AS SELECT date(sums.day * 86400, 'unixepoch') AS day, "
+                   "principal.name AS user, device.name AS device, ",
+                   absl::StrJoin(columns, ", "), " FROM (", absl::StrJoin(parts, " UNION ALL "),
+                   ") AS sums LEFT JOIN run_kind ON run_kind.id = sums.kind_id "
+                   "LEFT JOIN principal ON principal.id = run_kind.owner_id "
+                   "LEFT JOIN device ON device.id = run_kind.device_id "
+                   "LEFT JOIN workload ON workload.id = sums.workload_id")};
 }
 
 // One whose owner is lost is shown all the same.

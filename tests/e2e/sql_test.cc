@@ -81,6 +81,11 @@ TEST_F(SqlTest, StepsAreThoseThatShowHas) {
   ASSERT_EQ(sweeps.size(), 1U);
   EXPECT_EQ(sweeps[0]["name"], "two");
   EXPECT_EQ(sweeps[0]["succeeded"], 2);
+  const json kept = world_.Json({"sql", "select sum(step_runs) as launches from means"});
+  EXPECT_EQ(kept[0]["launches"], 2);
+  const json of_days = world_.Json(
+      {"sql", "select sum(runs) as runs from daily_means where phase = 'step' and day > '2020'"});
+  EXPECT_GE(of_days[0]["runs"], 2) << "those that were run again, too";
 }
 
 TEST_F(SqlTest, WhatIsRefusedIsALine) {
