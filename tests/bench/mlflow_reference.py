@@ -85,7 +85,8 @@ def means(store: SqlAlchemyStore) -> dict[str, float]:
 
 
 NEWEST_SQL = """
-SELECT runs.run_uuid, (SELECT value FROM latest_metrics AS m WHERE m.run_uuid = runs.run_uuid AND m.key = 'step_mean_ns')
+SELECT runs.run_uuid,
+  (SELECT value FROM latest_metrics AS m WHERE m.run_uuid = runs.run_uuid AND m.key = 'step_mean_ns')
 FROM runs JOIN params AS a ON a.run_uuid = runs.run_uuid AND a.key = 'model_size' AND a.value = 'small'
 JOIN params AS b ON b.run_uuid = runs.run_uuid AND b.key = 'precision' AND b.value = 'bf16'
 WHERE runs.experiment_id = 0 AND runs.lifecycle_stage = 'active' ORDER BY runs.start_time DESC LIMIT 50"""
