@@ -7,6 +7,7 @@
 
 #include "client/help_topics.h"
 #include "client/history_flags.h"
+#include "client/manual.h"
 #include "client/sweep_flags.h"
 
 namespace torchlap::client {
@@ -278,6 +279,7 @@ absl::StatusOr<InformationText> HelpOf(const Words& commands, const CLI::App& ap
         fmt::format("help takes one command, got {}", fmt::join(commands, " and ")));
   }
   const std::string name = commands.front() == "--help" ? "help" : commands.front();
+  if (name == "--man") return InformationText{ManualPage()};  // what the build writes for man
   if (auto topic = HelpOnTopic(name)) return InformationText{*std::move(topic)};
   const auto found =
       app.get_subcommands([&name](const CLI::App* one) { return one->get_name() == name; });
@@ -316,11 +318,13 @@ FlagWords FlagOf(const CLI::Option& option) {
   for (const std::string& name : option.get_snames()) flag.names.push_back("-" + name);
   if (option.get_items_expected_max() > 0) flag.type = option.get_type_name();
   flag.help = option.get_description();
+  flag.group = option.get_group();
+  flag.is_list = option.get_items_expected_max() > 1;
   return flag;
 }
 
 CommandWords CommandOf(const std::string& name, const CLI::App& app) {
-  CommandWords command{name, {}, {}};
+  CommandWords command{name, app.get_description(), app.get_footer(), {}, {}};
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group().empty()) continue;  // help does not show it
     (option->get_positional() ? command.positionals : command.flags).push_back(FlagOf(*option));

@@ -32,10 +32,14 @@ struct FlagWords {
   std::vector<std::string> names;  // `--output`, `-o`; of the words behind a command `SELECTOR`
   std::string type;                // of its value, as help has it; empty: it takes none
   std::string help;
+  std::string group;     // the title above it; of a flag without one `Options`
+  bool is_list = false;  // takes several words
 };
 
 struct CommandWords {
   std::string name;
+  std::string description;
+  std::string footer;  // below its help; may be empty
   std::vector<FlagWords> flags;
   std::vector<FlagWords> positionals;
 };

@@ -19,6 +19,7 @@ In the bundle:
   libexec/        what tests/gpu/acceptance.sh needs beside them
   tests/          tests/gpu/acceptance.sh and the Python peer
   share/licenses/ of the libraries
+  share/man/      their manual, found by man(1) where bin/ is on PATH
 END
 }
 
@@ -94,6 +95,10 @@ assemble() {
     take "$file" "$bundle/lib" '$ORIGIN'
     take_license "$file"
   done < <(libraries_of "${names[@]/#/$programs/}")
+  # Of the programs that were taken: --programs may be those of another build.
+  mkdir -p "$bundle/share/man/man1"
+  "$programs/torchlap" help --man >"$bundle/share/man/man1/torchlap.1"
+  "$programs/torchlapd" --man >"$bundle/share/man/man1/torchlapd.1"
   for file in tests/gpu/{README.md,acceptance.sh,acceptance.py,raw_counters.py} tests/bench/eager_reference.py \
     tests/golden/vectors-{a,b}.json README.md CHANGELOG.md deploy/README.md deploy/torchlapd.{service,toml.example}; do
     install -D -m "$(stat -c %a "$root/$file")" "$root/$file" "$bundle/$file"

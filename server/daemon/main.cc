@@ -7,7 +7,9 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <string>
+#include <vector>
 
+#include "proto/base/man_page.h"
 #include "proto/base/standard_streams.h"
 #include "proto/base/visible_text.h"
 #include "server/daemon/daemon.h"
@@ -123,6 +125,7 @@ struct CommandLine {
   bool check = false;
   bool repair = false;
   bool restore_devices = false;
+  bool man = false;
 };
 
 void Describe(CLI::App* app, CommandLine* line) {
@@ -151,6 +154,36 @@ void Describe(CLI::App* app, CommandLine* line) {
                 "done, or nothing to do, 4 not all could be")
       ->excludes(check)
       ->excludes(repair);
+  app->add_flag("--man", line->man)->group("");  // what the build writes for man
+}
+
+std::vector<std::string> NamesOf(const CLI::Option& option) {
+  std::vector<std::string> names;
+  for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
+  for (const std::string& name : option.get_snames()) names.push_back("-" + name);
+  return names;
+}
+
+// Of the same description as --help.
+std::string ManualPage(const CLI::App& app) {
+  torchlap::ManPage page("torchlapd", 1, "torchlap " TORCHLAP_VERSION,
+                         "benchmark daemon of one shared GPU machine");
+  page.Section("SYNOPSIS");
+  page.Paragraph("torchlapd [OPTIONS]");
+  page.Section("OPTIONS");
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group().empty()) continue;
+    const bool has_value = option->get_items_expected_max() > 0;
+    page.Flag(NamesOf(*option), has_value ? option->get_type_name() : "",
+              option->get_description());
+  }
+  page.Section("EXIT STATUS");
+  page.Paragraph(
+      "0 after a signal; 1: the command line or the configuration is wrong; 4: it cannot start; 5: "
+      "it cannot start now, but may later (a full disk, a locked database).");
+  page.Section("SEE ALSO");
+  page.Paragraph("torchlap(1)");
+  return page.text();
 }
 
 void Override(const CommandLine& line, torchlap::host::Configuration* configuration) {
@@ -175,6 +208,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsageError;
   }
+  if (line.man) return fputs(ManualPage(app).c_str(), stdout) < 0 ? kCannotStart : 0;
   KeepRightsFromWorkers();
   torchlap::daemon::OpenLog();
   auto configuration =
