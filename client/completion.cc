@@ -15,6 +15,8 @@ namespace {
 
 using Words = std::vector<std::string>;
 
+constexpr char kLabelSelector[] = "label:";
+
 bool IsFlag(const std::string& word) { return word.size() > 1 && word.front() == '-'; }
 
 bool IsPlain(const std::string& word) {
@@ -53,7 +55,16 @@ Words ListedValues(const std::string& help) {
   return is_list ? values : Words();
 }
 
-Words SelectorWords(const std::string& help, const AskKnown& ask) {
+// `label:k=v`. There may be many, and to know them takes a call of its own: only for whoever has
+// begun one.
+Words LabelSelectors(const AskKnown& ask) {
+  Words words = ask(Known::kLabels);
+  for (std::string& word : words) word = kLabelSelector + word;
+  return words;
+}
+
+Words SelectorWords(const std::string& help, const std::string& begun, const AskKnown& ask) {
+  if (begun.rfind(kLabelSelector, 0) == 0) return LabelSelectors(ask);
   Words words = ask(Known::kSelectors);
   for (const std::string& part : ListOf(help)) {
     const bool is_word =
@@ -67,9 +78,10 @@ bool HasName(const FlagWords& flag, const std::string& name) {
   return std::find(flag.names.begin(), flag.names.end(), name) != flag.names.end();
 }
 
-Words ValuesOf(const FlagWords& flag, const AskKnown& ask) {
+Words ValuesOf(const FlagWords& flag, const std::string& begun, const AskKnown& ask) {
   if (HasName(flag, "--model-size")) return ask(Known::kPresets);
-  if (flag.type == "SELECTOR") return SelectorWords("last", ask);
+  if (HasName(flag, "--label")) return ask(Known::kLabels);
+  if (flag.type == "SELECTOR") return SelectorWords("last", begun, ask);
   Words values = ListedValues(flag.help);
   if (HasName(flag, "--device")) {
     values = ask(Known::kDevices);
@@ -83,11 +95,11 @@ bool IsSelector(const std::string& name) {
   return name.rfind("SELECTOR", 0) == 0 || name == "ID" || name.rfind("A ", 0) == 0;
 }
 
-Words PositionalValues(const CommandWords& command, const AskKnown& ask) {
+Words PositionalValues(const CommandWords& command, const std::string& begun, const AskKnown& ask) {
   Words values;
   for (const FlagWords& one : command.positionals) {
-    const Words some =
-        IsSelector(one.names.front()) ? SelectorWords(one.help, ask) : ListedValues(one.help);
+    const Words some = IsSelector(one.names.front()) ? SelectorWords(one.help, begun, ask)
+                                                     : ListedValues(one.help);
     values.insert(values.end(), some.begin(), some.end());
   }
   return values;
@@ -139,7 +151,8 @@ Words CompleteAssignment(const CommandWords& command, const std::string& word,
   const size_t equals = word.find('=');
   const FlagWords* flag = FlagOf(command, word.substr(0, equals));
   if (flag == nullptr) return {};
-  Words words = Begun(ValuesOf(*flag, ask), word.substr(equals + 1));
+  const std::string begun = word.substr(equals + 1);
+  Words words = Begun(ValuesOf(*flag, begun, ask), begun);
   for (std::string& value : words) value = word.substr(0, equals + 1) + value;
   return words;
 }
@@ -152,7 +165,8 @@ Words CompleteOf(const CommandWords& command, const Words& words, const AskKnown
     return word.find('=') == std::string::npos ? Begun(FlagNames(command), word)
                                                : CompleteAssignment(command, word, ask);
   }
-  return Begun(flag == nullptr ? PositionalValues(command, ask) : ValuesOf(*flag, ask), word);
+  return Begun(flag == nullptr ? PositionalValues(command, word, ask) : ValuesOf(*flag, word, ask),
+               word);
 }
 
 // Where the command stands, or would: behind the words that are there, one further where a flag
@@ -212,11 +226,13 @@ constexpr char kZsh[] = R"(#compdef torchlap
 #   always:  torchlap completion zsh > "${fpath[1]}/_torchlap", and start a new shell
 _torchlap() {
   local -a found
-  found=("${(@f)$(torchlap completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  # Without the quotes that they stand in.
+  found=("${(@f)$(torchlap completion words -- "${(@Q)words[2,CURRENT-1]}" "$PREFIX" 2>/dev/null)}")
   found=("${(@)found:#}")
   if (( ${#found} )); then
     compadd -V torchlap -- "${found[@]}"
   else
+    compset -P '--[a-z-]#='
     _files
   fi
 }
@@ -232,8 +248,14 @@ constexpr char kFish[] = R"(# The words of torchlap for fish.
 #   always:  torchlap completion fish > ~/.config/fish/completions/torchlap.fish
 function __torchlap_words
     set -l words (commandline -opc)
-    set -l current (commandline -ct)
-    torchlap completion words -- $words[2..-1] "$current" 2>/dev/null
+    # Without the quote that it stands in.
+    set -l current (commandline -ct | string trim -l -c \'\")
+    set -l found (torchlap completion words -- $words[2..-1] "$current" 2>/dev/null)
+    if test (count $found) -gt 0
+        printf '%s\n' $found
+    else
+        __fish_complete_path "$current"
+    end
 end
 complete -c torchlap -f -k -a '(__torchlap_words)'
 complete -c torchlap -s o -l output -r -F

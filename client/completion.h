@@ -9,7 +9,7 @@
 namespace torchlap::client {
 
 // What only the daemon knows.
-enum class Known { kPresets, kDevices, kSelectors };
+enum class Known { kPresets, kDevices, kSelectors, kLabels };
 // Empty where nobody answers.
 using AskKnown = std::function<std::vector<std::string>(Known)>;
 

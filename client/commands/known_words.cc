@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "client/daemon_channel.h"
 #include "client/run_command.h"
 
@@ -46,6 +48,22 @@ Words Selectors(DaemonChannel* channel) {
   return words;
 }
 
+// Of the latest runs: k=v.
+Words Labels(DaemonChannel* channel) {
+  constexpr uint32_t kRuns = 50;
+  v1::ListRunsRequest request;
+  request.set_page_size(kRuns);
+  const auto response = channel->ListRuns(request);
+  if (!response.ok()) return {};
+  std::set<std::string> labels;
+  for (const v1::Run& run : response->runs()) {
+    for (const auto& [key, value] : run.labels()) labels.insert(fmt::format("{}={}", key, value));
+  }
+  Words words;
+  for (const std::string& label : labels) AddPlain(label, &words);
+  return words;
+}
+
 }  // namespace
 
 Words AskDaemon(const std::string& address, Known known, std::chrono::milliseconds patience) {
@@ -59,6 +77,8 @@ Words AskDaemon(const std::string& address, Known known, std::chrono::millisecon
       return Devices(channel->get());
     case Known::kSelectors:
       return Selectors(channel->get());
+    case Known::kLabels:
+      return Labels(channel->get());
   }
   return {};
 }

@@ -30,6 +30,8 @@ std::vector<std::string> Completed(const std::vector<std::string>& words) {
         return {"small", "medium", "cs336-2026/xl"};
       case Known::kDevices:
         return {"cpu0"};
+      case Known::kLabels:
+        return {"card=A", "card=B"};
       default:
         return {"sweep:3", "sweep:lr"};
     }
@@ -96,6 +98,14 @@ TEST(Completion, AsksTheDaemonForNames) {
   EXPECT_THAT(Completed({"prune", "--runs", "la"}), ElementsAre("last"));
 }
 
+TEST(Completion, NamesLabelsWhereOneIsBegun) {
+  EXPECT_THAT(Completed({"runs", "--label", ""}), ElementsAre("card=A", "card=B"));
+  EXPECT_THAT(Completed({"run", "--label=card=B"}), ElementsAre("--label=card=B"));
+  EXPECT_THAT(Completed({"export", "label:c"}), ElementsAre("label:card=A", "label:card=B"));
+  EXPECT_THAT(Completed({"prune", "--runs", "label:card=A"}), ElementsAre("label:card=A"));
+  EXPECT_THAT(Completed({"export", "l"}), ElementsAre("last"));
+}
+
 TEST(Completion, OfHelpKnowsCommandsAndTopics) {
   EXPECT_THAT(Completed({"help", "ex"}), ElementsAre("export", "exit-codes"));
 }
@@ -138,6 +148,20 @@ TEST_F(Commands, CompletionAsksForTheLatestSweeps) {
       << "an error is no answer";
 }
 
+TEST_F(Commands, CompletionAsksTheLatestRunsForTheirLabels) {
+  service_.on_list_runs = [](const v1::ListRunsRequest& request, v1::ListRunsResponse* response) {
+    EXPECT_EQ(request.page_size(), 50U);
+    (*response->add_runs()->mutable_labels())["card"] = "B";
+    v1::Run* run = response->add_runs();
+    (*run->mutable_labels())["card"] = "A";
+    (*run->mutable_labels())["why"] = "two words";
+    (*response->add_runs()->mutable_labels())["card"] = "B";
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(AskDaemon(service_.address(), Known::kLabels, std::chrono::minutes(2)),
+              ElementsAre("card=A", "card=B"));
+}
+
 TEST_F(Commands, CompletionHasAScriptForEachShell) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     EXPECT_EQ(Program({"completion", shell}), 0) << err_.str();
@@ -150,6 +174,21 @@ TEST_F(Commands, CompletionHasAScriptForEachShell) {
   EXPECT_EQ(err_.str(), "torchlap: completion needs a shell: bash, zsh or fish\n");
 }
 
+// What a command prints; its exit status if that is not 0.
+std::string OutputOf(const std::string& command) {
+  std::string output;
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return "no shell";
+  std::array<char, 256> piece{};
+  while (fgets(piece.data(), piece.size(), pipe) != nullptr) output += piece.data();
+  const int status = pclose(pipe);
+  return status == 0 ? output : output + "status " + std::to_string(status);
+}
+
+bool IsInstalled(const std::string& shell) {
+  return OutputOf("command -v " + shell + " >/dev/null").empty();
+}
+
 // What bash makes of the script, with a `torchlap` that repeats its words behind those of the line.
 class InBash : public testing::Test {
  protected:
@@ -160,13 +199,7 @@ class InBash : public testing::Test {
                           << *CompletionScript("bash") << "COMP_LINE='" << line << "'\n"
                           << "COMP_POINT=${#COMP_LINE}\n_torchlap\n"
                           << "printf '[%s]' \"${COMPREPLY[@]}\"\n";
-    std::string output;
-    FILE* pipe = popen(("bash " + script + " 2>&1").c_str(), "r");
-    if (pipe == nullptr) return "no bash";
-    std::array<char, 256> piece{};
-    while (fgets(piece.data(), piece.size(), pipe) != nullptr) output += piece.data();
-    pclose(pipe);
-    return output;
+    return OutputOf("bash " + script);
   }
 
   const TemporaryFolder folder_;
@@ -183,6 +216,117 @@ TEST_F(InBash, WhatReadlineDoesNotReplaceIsTakenOffTheReply) {
   EXPECT_EQ(Replies("torchlap wait sweep:l"), "[lx][wait sweep:l]");
   EXPECT_EQ(Replies("torchlap export --format=c"), "[cx][export --format=c]");
   EXPECT_EQ(Replies("torchlap export --label=a:b"), "[bx][export --label=a:b]");
+}
+
+// What the other shells make of theirs. Their `torchlap` notes the words of the line and answers
+// with the last of them and an x, or with nothing where that is `file`.
+class InAnotherShell : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::ofstream(folder_.path() / "file.csv") << "1\n";
+    std::ofstream(folder_.path() / "fish.fish") << *CompletionScript("fish");
+    std::ofstream(folder_.path() / "zsh.zsh") << *CompletionScript("zsh");
+  }
+
+  // Neither this user's settings nor this terminal.
+  std::string Run(const std::string& shell, const std::string& script, const std::string& line) {
+    const std::string file = folder_.path() / "script";
+    std::ofstream(file) << script;
+    return OutputOf("cd " + folder_.path().native() + " && env -i PATH=\"$PATH\" TERM=dumb HOME=" +
+                    folder_.path().native() + " LINE='" + line + "' " + shell + " " + file);
+  }
+
+  std::string Noted() const {
+    std::ifstream stream(folder_.path() / "noted");
+    std::string words;
+    std::getline(stream, words);
+    return words;
+  }
+
+  const TemporaryFolder folder_;
+};
+
+class InFish : public InAnotherShell {
+ protected:
+  void SetUp() override {
+    if (!IsInstalled("fish")) GTEST_SKIP() << "fish is not installed (Debian package fish)";
+    InAnotherShell::SetUp();
+  }
+
+  // The candidates, a line each.
+  std::string Replies(const std::string& line) {
+    return Run("fish", R"(
+function torchlap
+    string join '|' -- $argv[4..-1] >noted
+    string match -q -- '*file' $argv[-1]; or printf '%s\n' $argv[-1]x
+end
+source fish.fish
+complete -C "$LINE"
+)",
+               line);
+  }
+};
+
+TEST_F(InFish, TheWordsOfTheLineAreHandedOn) {
+  EXPECT_EQ(Replies("torchlap export la"), "lax\n");
+  EXPECT_EQ(Noted(), "export|la");
+  EXPECT_EQ(Replies("torchlap export --pivot \"rows=size x\" --capt"), "--captx\n");
+  EXPECT_EQ(Noted(), "export|--pivot|rows=size x|--capt");
+  EXPECT_EQ(Replies("torchlap export "), "x\n");
+  EXPECT_EQ(Noted(), "export|");
+  EXPECT_EQ(Replies("torchlap wait sweep:l"), "sweep:lx\n");
+  EXPECT_EQ(Replies("torchlap export --format=c"), "--format=cx\n");
+  EXPECT_EQ(Replies("torchlap wait \"sweep:l"), "sweep:lx\n");
+}
+
+TEST_F(InFish, WithoutAWordOfOursFilesAreNamed) {
+  EXPECT_EQ(Replies("torchlap backup file"), "file.csv\n");
+  EXPECT_EQ(Replies("torchlap export -o file"), "file.csv\n");
+}
+
+class InZsh : public InAnotherShell {
+ protected:
+  void SetUp() override {
+    if (!IsInstalled("zsh")) GTEST_SKIP() << "zsh is not installed (Debian package zsh)";
+    InAnotherShell::SetUp();
+  }
+
+  // The line behind a TAB.
+  std::string Completed(const std::string& line) {
+    std::string text = Run("zsh -f", R"(
+zmodload zsh/zpty
+zpty -b z 'zsh -f -i'
+zpty -w z 'PROMPT=; RPROMPT=; unset zle_bracketed_paste; autoload -Uz compinit; compinit -u -D'
+zpty -w z 'torchlap() { shift 3; print -r -- "${(j:|:)@}" >noted; [[ ${@[-1]} == *file ]] || print -r -- "${@[-1]}x" }'
+zpty -w z 'source zsh.zsh; show() { print -r -- "@@$BUFFER@@"; BUFFER=; zle accept-line }; zle -N show'
+zpty -w z "bindkey '^X' show; bindkey '^I' complete-word; print RE''ADY"
+zpty -r z out '*READY*'
+zpty -w -n z "$LINE"$'\t\x18'
+zpty -r z out '*@@*@@*'
+print -r -- "${${out%@@*}##*@@}"
+zpty -d z
+)",
+                           line);
+    return text;
+  }
+};
+
+TEST_F(InZsh, TheWordsOfTheLineAreHandedOn) {
+  EXPECT_EQ(Completed("torchlap export la"), "torchlap export lax \n");
+  EXPECT_EQ(Noted(), "export|la");
+  EXPECT_EQ(Completed("torchlap export --pivot \"rows=size x\" --capt"),
+            "torchlap export --pivot \"rows=size x\" --captx \n");
+  EXPECT_EQ(Noted(), "export|--pivot|rows=size x|--capt");
+  EXPECT_EQ(Completed("torchlap export "), "torchlap export x \n");
+  EXPECT_EQ(Noted(), "export|");
+  EXPECT_EQ(Completed("torchlap wait sweep:l"), "torchlap wait sweep:lx \n");
+  EXPECT_EQ(Completed("torchlap export --format=c"), "torchlap export --format=cx \n");
+  EXPECT_EQ(Completed("torchlap wait \"sweep:l"), "torchlap wait \"sweep:lx\" \n");
+}
+
+TEST_F(InZsh, WithoutAWordOfOursFilesAreNamed) {
+  EXPECT_EQ(Completed("torchlap backup file"), "torchlap backup file.csv \n");
+  EXPECT_EQ(Completed("torchlap export --output=file"), "torchlap export --output=file.csv \n");
 }
 
 }  // namespace
