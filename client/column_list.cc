@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "client/close_names.h"
 #include "client/value_list.h"
 
 namespace torchlap::client {
@@ -26,6 +27,12 @@ bool IsNumber(const RunColumn& column) {
          field.cpp_type() != FieldDescriptor::CPPTYPE_ENUM;
 }
 
+std::vector<std::string> ShownNames() {
+  std::vector<std::string> names;
+  for (const RunColumn& column : RunColumns()) names.push_back(column.shown_name);
+  return names;
+}
+
 std::string_view StemOf(const RunColumn& column) {
   const std::string_view name = column.shown_name;
   return name.substr(0, name.size() - UnitSuffix(column.shown).size());
@@ -44,12 +51,20 @@ absl::StatusOr<std::vector<RunColumn>> ParseColumns(const std::optional<std::str
     if (column == nullptr) {
       return absl::InvalidArgumentError(fmt::format(
           "--columns has {}, must be names such as run_id,model_size,step_mean_ms (--format csv "
-          "shows all)",
-          name));
+          "shows all){}",
+          name, CloseNames(name, ShownNames())));
     }
     columns.push_back(*column);
   }
   return columns;
+}
+
+std::vector<std::string> NumberColumnNames() {
+  std::vector<std::string> names;
+  for (const RunColumn& column : RunColumns()) {
+    if (IsNumber(column)) names.push_back(column.shown_name);
+  }
+  return names;
 }
 
 const RunColumn* FindNumberColumn(const std::string& name) {

@@ -19,4 +19,7 @@ absl::StatusOr<std::vector<RunColumn>> ParseColumns(const std::optional<std::str
 // `step_median`. Null: there is none.
 const RunColumn* FindNumberColumn(const std::string& name);
 
+// Of all of them, with their units.
+std::vector<std::string> NumberColumnNames();
+
 }  // namespace torchlap::client

@@ -132,7 +132,7 @@ void AddPruneFlags(CLI::App* app, PruneOptions* options) {
 }
 
 void AddRerunFlags(CLI::App* app, RerunOptions* options) {
-  AddRunSelectors(app, &options->selectors);
+  AddSelectors(app, &options->selectors, "17, 17.2, sweep:3, sweep:NAME, last, label:k=v");
   AddSwitch(app, "--failed", &options->failed, "only what failed");
   AddWord(app, "--name", &options->name, "of the new sweep", "NAME");
   AddOutput(app, &options->output, format::Content::kRuns);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "client/close_names.h"
 #include "client/column_list.h"
 #include "client/format/cell_axes.h"
 #include "client/parse_words.h"
@@ -51,8 +52,8 @@ absl::Status AddValue(const std::string& name, std::vector<PivotValue>* values) 
   if (column == nullptr) {
     return Invalid(
         fmt::format("--pivot has value={}, must be a column of numbers such as step_median or "
-                    "tokens_per_s (--format csv shows all), or a phase: {}",
-                    name, fmt::join(kPhases, ", ")));
+                    "tokens_per_s (--format csv shows all), or a phase: {}{}",
+                    name, fmt::join(kPhases, ", "), CloseNames(name, NumberColumnNames())));
   }
   values->push_back({name, *column, is_phase});
   return absl::OkStatus();

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "client/commands/commands.h"
@@ -34,6 +35,17 @@ absl::Status CheckFile(const std::string& file) {
   }
   if (!IsThere(file)) return absl::OkStatus();
   return OutputError(fmt::format("{} is there already, must be a file that is not", file));
+}
+
+// As -o makes them.
+absl::Status MakeFolderOf(const std::string& file) {
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  if (folder.empty()) return absl::OkStatus();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) return absl::OkStatus();
+  return OutputError(
+      fmt::format("cannot make the folder {}: {}", folder.native(), error.message()));
 }
 
 bool RenameWithoutReplacing(const std::string& from, const std::string& to) {
@@ -122,6 +134,7 @@ absl::StatusOr<int> Execute(const BackupOptions& options, const Invocation& invo
   if (absl::Status valid = CheckFile(options.file); !valid.ok()) return valid;
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();
+  if (absl::Status made = MakeFolderOf(options.file); !made.ok()) return made;
   PartFile part(options.file);
   if (absl::Status made = part.status(); !made.ok()) return made;
 

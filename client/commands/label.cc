@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +50,39 @@ absl::StatusOr<v1::LabelRunsRequest> RequestOf(const LabelOptions& options) {
   return request;
 }
 
+// Keys to be removed that no chosen job has. Empty, too, where nobody can say.
+std::set<std::string> KeysOfNobody(const v1::LabelRunsRequest& request, DaemonChannel* channel) {
+  std::set<std::string> keys(request.remove().begin(), request.remove().end());
+  if (keys.empty()) return keys;
+  v1::ExportRunsRequest chosen;
+  *chosen.mutable_filter() = request.filter();
+  chosen.mutable_filter()->set_include_invalid(true);
+  chosen.set_rows(v1::ROW_KIND_RUN);
+  chosen.set_with_unfinished(true);
+  const absl::Status status =
+      channel->ExportRuns(chosen, [&keys](const v1::ExportRunsResponse& part) {
+        for (const v1::Run& row : part.rows()) {
+          for (const auto& [key, value] : row.labels()) keys.erase(key);
+        }
+        return !keys.empty();
+      });
+  return status.ok() ? keys : std::set<std::string>();
+}
+
+// What was changed, or that nothing was.
+std::string LabelledWords(const v1::LabelRunsRequest& request, const std::set<std::string>& unknown,
+                          uint32_t jobs) {
+  const bool is_for_nothing =
+      request.set().empty() && !unknown.empty() &&
+      std::all_of(request.remove().begin(), request.remove().end(),
+                  [&unknown](const std::string& key) { return unknown.count(key) > 0; });
+  const std::string none = fmt::format("none of {} had the label{} {}", CountOf(jobs, "job"),
+                                       unknown.size() == 1 ? "" : "s", fmt::join(unknown, ", "));
+  if (is_for_nothing) return none + ": nothing is changed";
+  const std::string labelled = "labelled " + CountOf(jobs, "job");
+  return unknown.empty() ? labelled : labelled + "; " + none;
+}
+
 }  // namespace
 
 absl::StatusOr<int> Execute(const LabelOptions& options, const Invocation& invocation) {
@@ -55,9 +90,10 @@ absl::StatusOr<int> Execute(const LabelOptions& options, const Invocation& invoc
   if (!request.ok()) return request.status();
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();
+  const std::set<std::string> unknown = KeysOfNobody(*request, channel->get());
   const auto response = (*channel)->LabelRuns(*request);
   if (!response.ok()) return response.status();
-  *invocation.console.out << "labelled " << CountOf(response->jobs(), "job") << "\n";
+  *invocation.console.out << LabelledWords(*request, unknown, response->jobs()) << "\n";
   if (absl::Status said = FlushStdout(invocation.console); !said.ok()) return said;
   return kExitOk;
 }

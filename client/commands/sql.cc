@@ -11,11 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "client/close_names.h"
 #include "client/commands/commands.h"
 #include "client/commands/sql_result.h"
 #include "client/exit_code.h"
 #include "client/value_list.h"
 #include "proto/base/visible_text.h"
+#include "proto/sql_views.h"
 
 namespace torchlap::client {
 namespace {
@@ -111,9 +113,31 @@ format::Document DocumentOf(Answer* answer) {
   return document;
 }
 
+// `step_median` of `no such column: r.step_median, at character 8`; empty: it says something else.
+std::string UnknownColumn(std::string_view message) {
+  constexpr std::string_view kBefore = "no such column: ";
+  const size_t at = message.find(kBefore);
+  if (at == std::string_view::npos) return "";
+  const std::string_view rest = message.substr(at + kBefore.size());
+  const std::string_view name = rest.substr(0, rest.find(','));
+  return std::string(name.substr(name.rfind('.') + 1));
+}
+
+// With the columns that may have been meant.
+absl::Status WithCloseColumns(const absl::Status& status) {
+  const std::string unknown = UnknownColumn(std::string(status.message()));
+  if (unknown.empty()) return status;
+  std::vector<std::string> names;
+  for (const SqlView& view : SqlViews()) {
+    for (const SqlColumn& column : view.columns) names.push_back(column.name);
+  }
+  const std::string close = CloseNames(unknown, names);
+  return absl::Status(status.code(), std::string(status.message()) + close);
+}
+
 absl::Status Write(SqlResult* result, const Output& output, const Console& console) {
   auto first = result->Next();
-  if (!first.ok()) return first.status();
+  if (!first.ok()) return WithCloseColumns(first.status());
   if (!*first) return absl::InternalError("the daemon ended the answer before it began");
   Answer answer(result, **std::move(first));
   const absl::Status written = WriteOutput(output, console, DocumentOf(&answer));

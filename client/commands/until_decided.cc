@@ -150,6 +150,9 @@ class Reruns {
           fmt::format("no new run was made of {}: what is said of {} is of earlier runs",
                       Cells(without_new_runs_), without_new_runs_ == 1 ? "it" : "them"));
     }
+    if (!sweeps_.empty()) {
+      result_.remarks.push_back(fmt::format("the new runs: {}", fmt::join(sweeps_, ", ")));
+    }
     return std::move(result_);
   }
 
@@ -190,6 +193,7 @@ class Reruns {
   size_t not_in_the_job_ = 0;
   size_t not_to_be_run_ = 0;
   size_t without_new_runs_ = 0;
+  std::vector<std::string> sweeps_;  // that were submitted: `sweep:5`
   UntilDecided result_;
 };
 
@@ -202,12 +206,8 @@ bool Reruns::IsLeftToOneSide(const v1::ComparedCell& cell) const {
 absl::Status Reruns::NothingInCommon() const {
   format::Comparison comparison = ComparisonOf(words_);
   comparison.cells = result_.cells;
-  const format::Lines advice = format::ComparisonHints(comparison);
-  return absl::FailedPreconditionError(
-      "no cell can be run again as two: " +
-      (advice.empty() ? "A and B have no cell in common; choose sides that compute the same, or "
-                        "compare --by AXIS within one selection"
-                      : advice.front()));
+  return absl::FailedPreconditionError(fmt::format(
+      "no cell can be run again as two: {}", fmt::join(format::ComparisonHints(comparison), "; ")));
 }
 
 absl::Status Reruns::Plan() {
@@ -347,6 +347,7 @@ absl::Status Reruns::Submit(uint32_t look) {
   const auto followed =
       SubmitAndFollowOn(std::move(request), {}, {}, console_, interrupts_, channel_);
   if (!followed.ok()) return followed.status();
+  sweeps_.push_back(fmt::format("sweep:{}", followed->submitted.sweep_id()));
   result_.exit_code = followed->exit_code;
   result_.any_job_failed = result_.any_job_failed || followed->failed_jobs > 0;
   if (followed->submitted.job_ids_size() != static_cast<int>(sources.size())) {

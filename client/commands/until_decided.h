@@ -36,9 +36,8 @@ struct UntilDecided {
 // Verdicts come from those runs alone. Cells that were never run on one side are run on both with
 // `by`, and where A is a baseline. Others of them, and cells that cannot be run again (they failed,
 // or what differs between the sides is not in their jobs), keep the answer `first` and are named in
-// a remark. FAILED_PRECONDITION: that is so of all. With `by`, where a value made no run at all,
-// all keep it.
-// `interrupts` were made before the channel.
+// a remark; so are the sweeps that were submitted. FAILED_PRECONDITION: that is so of all. With
+// `by`, where a value made no run at all, all keep it. `interrupts` were made before the channel.
 absl::StatusOr<UntilDecided> RunUntilDecided(const CompareWords& words,
                                              const v1::CompareRunsResponse& first,
                                              const Console& console, Interrupts* interrupts,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -57,7 +59,10 @@ std::string RunIds(const v1::BaselineSeries& series) {
 
 std::vector<std::string> GridRow(const v1::BaselineSeries& series) {
   const Subject subject = SubjectOf(series.subject());
-  return {WorkloadWords(series.subject().workload()),
+  return {subject.name,
+          PassName(subject),
+          std::to_string(subject.batch_size),
+          std::to_string(subject.context_length),
           subject.precision,
           subject.attention,
           series.subject().device(),
@@ -69,12 +74,16 @@ std::vector<std::string> GridRow(const v1::BaselineSeries& series) {
 
 std::vector<Block> Blocks(const v1::ListBaselinesResponse& response, bool in_short) {
   Grid grid;
-  grid.titles = {"series",    "precision", "attention", "device",
-                 "step (ms)", "runs",      "set (UTC)", "reason"};
+  grid.titles = {"size",   "pass",      "batch", "context",   "precision", "attention",
+                 "device", "step (ms)", "runs",  "set (UTC)", "reason"};
   for (const v1::BaselineSeries& series : response.series()) grid.rows.push_back(GridRow(series));
-  const Narrowing how = {.above = {"precision", "attention", "device", "set (UTC)"},
-                         .drop = {"attention", "precision", "runs"},
-                         .shorten = {"reason", "series"}};
+  // What tells the series apart goes last.
+  const Narrowing how = {
+      .above = {"size", "pass", "batch", "context", "precision", "attention", "device",
+                "set (UTC)"},
+      .drop = {"runs", "set (UTC)", "attention", "device", "pass", "precision", "batch", "context"},
+      .shorten = {"reason", "size"},
+      .shortest = 12};
   std::vector<Block> blocks;
   const std::vector<std::string> constants = TakeConstants(how, &grid);
   if (!constants.empty()) blocks.emplace_back(Wrapped("", constants, how.width));
@@ -82,6 +91,17 @@ std::vector<Block> Blocks(const v1::ListBaselinesResponse& response, bool in_sho
   blocks.emplace_back(std::move(grid));
   if (!gone.empty()) blocks.emplace_back(Wrapped("--format csv also has:", gone, how.width));
   return blocks;
+}
+
+// By size, as the result table has its rows, then by what else tells them apart.
+bool IsBefore(const v1::BaselineSeries& a, const v1::BaselineSeries& b) {
+  const auto place = [](const v1::BaselineSeries& series) {
+    const v1::Run& run = series.subject();
+    const Subject subject = SubjectOf(run);
+    return std::tuple(run.parameters(), subject.name, subject.pass, subject.batch_size,
+                      subject.context_length, subject.precision, subject.attention, run.device());
+  };
+  return place(a) < place(b);
 }
 
 Sheet SeriesSheet(const v1::ListBaselinesResponse& response) {
@@ -110,10 +130,13 @@ Document ShowBaselineCleared(const v1::ClearBaselineResponse& response) {
   return OneThing(ClearedLine(response), {"series"}, {uint64_t{response.series()}});
 }
 
-Document ListBaselines(const v1::ListBaselinesResponse& response, bool in_short) {
+Document ListBaselines(v1::ListBaselinesResponse response, bool in_short) {
+  std::stable_sort(response.mutable_series()->begin(), response.mutable_series()->end(), IsBefore);
   Document document;
-  document.blocks = [response, in_short] { return Blocks(response, in_short); };
   document.rows = RowsOf(SeriesSheet(response));
+  document.blocks = [response = std::move(response), in_short] {
+    return Blocks(response, in_short);
+  };
   return document;
 }
 

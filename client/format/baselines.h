@@ -15,6 +15,6 @@ Document ShowBaselineSet(const v1::SetBaselineResponse& response);
 Document ShowBaselineCleared(const v1::ClearBaselineResponse& response);
 
 // A row a series. In a terminal's table (`in_short`) reasons may be cut.
-Document ListBaselines(const v1::ListBaselinesResponse& response, bool in_short);
+Document ListBaselines(v1::ListBaselinesResponse response, bool in_short);
 
 }  // namespace torchlap::client::format

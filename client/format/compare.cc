@@ -260,22 +260,51 @@ std::string ConfidenceWords(const Comparison& comparison) {
   return fmt::format("{} (of new runs {})", ConfidenceText(most), ConfidenceText(least));
 }
 
-Lines SideLines(const Comparison& comparison) {
+bool HasColumn(const Grid& grid, const std::string& title) {
+  return std::find(grid.titles.begin(), grid.titles.end(), title) != grid.titles.end();
+}
+
+// `with its 95 % interval`; where a ratio is as `0.87 ± 0.02`: `± half of its 95 % interval`.
+std::string IntervalWords(const Comparison& comparison, const Table& table) {
+  const std::string confidence = ConfidenceWords(comparison);
+  const auto& rows = table.grid.rows;
+  const bool is_halved = std::any_of(rows.begin(), rows.end(), [](const auto& row) {
+    return std::any_of(row.begin(), row.end(),
+                       [](const std::string& cell) { return cell.find("±") != std::string::npos; });
+  });
+  return is_halved ? fmt::format("± half of its {} interval", confidence)
+                   : fmt::format("with its {} interval", confidence);
+}
+
+// Of one launch there is one median, of none no time.
+bool HasPooledTimes(const Comparison& comparison) {
+  return std::any_of(comparison.cells.begin(), comparison.cells.end(), [](const Compared& one) {
+    const bool is_pooled = one.cell.a().launches() > 1 || one.cell.b().launches() > 1;
+    return is_pooled && !one.cell.phases().empty();
+  });
+}
+
+Lines SideLines(const Comparison& comparison, const Table& table) {
   std::string sides = fmt::format("A: {}, B: {}", comparison.a, comparison.b);
   if (!comparison.by.empty()) {
     const std::string& value =
         comparison.cells.empty() ? "" : comparison.cells.front().cell.a().value();
     sides = fmt::format("A: {} {}, B: the others, in {}", comparison.by, value, comparison.a);
   }
-  return {sides, "ratio is B/A with its " + ConfidenceWords(comparison) +
-                     " interval; below 1: B is faster"};
+  Lines lines = {sides,
+                 "ratio is B/A " + IntervalWords(comparison, table) + "; below 1: B is faster"};
+  if (HasColumn(table.grid, "A (ms)") && HasPooledTimes(comparison)) {
+    lines.emplace_back("times are geometric means of the launches' medians");
+  }
+  return lines;
 }
 
 std::vector<Block> BlocksOf(const Comparison& comparison) {
-  std::vector<Block> blocks = {SideLines(comparison)};
   Table table = TableOf(comparison);
   const bool has_reasons = table.wording == Wording::kFull;
-  table.grid.key = SideLines(comparison);
+  const Lines sides = SideLines(comparison, table);
+  std::vector<Block> blocks = {sides};
+  table.grid.key = sides;
   blocks.emplace_back(std::move(table.grid));
   if (!table.gone.empty()) {
     blocks.emplace_back(Wrapped("--format csv also has:", table.gone, kWidth));

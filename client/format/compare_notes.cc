@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <set>
 #include <utility>
@@ -227,10 +228,61 @@ std::string AxisOfSides(const Comparison& comparison) {
 // Labels narrow: two of them select together what has both.
 bool IsLabel(const std::string& selector) { return selector.rfind("label:", 0) == 0; }
 
+bool IsOnOneSide(const Compared& compared) {
+  return IsOnlyIn(compared, v1::INCOMPARABLE_ONLY_A) || IsOnlyIn(compared, v1::INCOMPARABLE_ONLY_B);
+}
+
+using ValueOfRun = std::function<std::string(const v1::Run&)>;
+
+std::set<std::string> ValuesOf(const Comparison& comparison, v1::Incomparable side,
+                               const ValueOfRun& value) {
+  std::set<std::string> values;
+  for (const Compared& compared : comparison.cells) {
+    if (IsOnlyIn(compared, side)) values.insert(value(compared.cell.subject()));
+  }
+  return values;
+}
+
+// `size, batch`: of what the sides have other values. Empty: they have the same, combined
+// otherwise.
+std::string DifferingTraits(const Comparison& comparison) {
+  std::vector<std::string> differing;
+  const auto add = [&](const std::string& title, const ValueOfRun& value) {
+    const auto of_a = ValuesOf(comparison, v1::INCOMPARABLE_ONLY_A, value);
+    const auto of_b = ValuesOf(comparison, v1::INCOMPARABLE_ONLY_B, value);
+    if (of_a != of_b) differing.push_back(title);
+  };
+  add("size", [](const v1::Run& run) { return SubjectName(run.workload()); });
+  for (const Trait& trait : Traits()) add(trait.title, trait.value);
+  return fmt::format("{}", fmt::join(differing, ", "));
+}
+
+// Rows that say `only in A` and `only in B` do not say why there are no others.
+void AppendNothingInCommon(const Comparison& comparison, Lines* lines) {
+  if (!std::all_of(comparison.cells.begin(), comparison.cells.end(), IsOnOneSide)) return;
+  for (const auto& [side, other] : {std::pair(v1::INCOMPARABLE_ONLY_A, &comparison.b),
+                                    std::pair(v1::INCOMPARABLE_ONLY_B, &comparison.a)}) {
+    const bool is_alone =
+        std::all_of(comparison.cells.begin(), comparison.cells.end(),
+                    [side = side](const Compared& one) { return IsOnlyIn(one, side); });
+    if (!is_alone) continue;
+    lines->push_back(fmt::format("nothing is compared: {} has no run that matches", *other));
+    return;
+  }
+  const std::string traits = DifferingTraits(comparison);
+  lines->push_back(fmt::format(
+      "A and B have no cell in common{}: choose sides that compute the same, or compare --by AXIS "
+      "within one selection",
+      traits.empty() ? "" : ", they differ in " + traits));
+}
+
 void AppendAxis(const Comparison& comparison, Lines* lines) {
   if (!comparison.by.empty() || comparison.cells.empty()) return;
   const std::string axis = AxisOfSides(comparison);
-  if (axis.empty()) return;
+  if (axis.empty()) {
+    AppendNothingInCommon(comparison, lines);
+    return;
+  }
   const bool has_labels = IsLabel(comparison.a) || IsLabel(comparison.b);
   const std::string command =
       has_labels ? fmt::format("choose the runs of both and compare --by {}", axis)

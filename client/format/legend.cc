@@ -22,8 +22,10 @@ std::string NoiseClause(const std::vector<v1::Run>& rows) {
     return "± is the standard deviation of the measured steps, not of the mean";
   }
   const char* others = Any(rows, IsSingle) ? " (of the measured steps where there was one)" : "";
-  return fmt::format("± is the standard deviation of the launches' medians{}, not of the mean",
-                     others);
+  return fmt::format(
+      "times are means of the launches' medians{}, ± is the standard deviation of those, not of "
+      "the mean",
+      others);
 }
 
 const char* CvClause(CvKind cv) {

@@ -28,8 +28,9 @@ std::vector<DeviceNote> NotesOf(const std::vector<v1::Run>& rows);
 enum class CvKind { kNone, kLargestOfRow, kEach };
 
 // `± is the standard deviation of the measured steps, not of the mean; CV is the largest of the
-// row's columns; cpu0: AMD EPYC (1 thread), torch 2.11.0`. With pooled launches ± is over their
-// medians. What no row has is left out, and a CV that the table has not; empty if nothing is left.
+// row's columns; cpu0: AMD EPYC (1 thread), torch 2.11.0`. With pooled launches it says of
+// what the times are means, too. What no row has is left out, and a CV that the table has not;
+// empty if nothing is left.
 std::string LegendLine(const std::vector<v1::Run>& rows, const std::vector<DeviceNote>& devices,
                        CvKind cv = CvKind::kLargestOfRow);
 

@@ -63,6 +63,11 @@ std::vector<std::string> NamingCells(const v1::Run& run) {
 
 std::string VerdictText(const v1::Run& run) { return WordText(Word(run.validity())); }
 
+// Where there may be no room for the note.
+std::string ShortVerdict(const v1::Run& run) {
+  return run.invalid_reason().empty() ? VerdictText(run) : "invalid";
+}
+
 // `01-31 12:00`, UTC as everywhere.
 std::string ShortTime(const v1::Run& run) {
   const std::string stamp = StartedCell(run);
@@ -107,7 +112,7 @@ Grid ShortList(const std::vector<v1::Run>& runs) {
   Grid grid = NamingGrid(runs);
   ShortenTimes(runs, &grid);
   AddColumn("step (ms)", runs, ResultCell, &grid);
-  AddColumn("verdict", runs, VerdictText, &grid);
+  AddColumn("verdict", runs, ShortVerdict, &grid);
   AddColumnIfAny(
       "note", runs, [](const v1::Run& run) { return !NoteText(run).empty(); }, NoteText, &grid);
   return grid;

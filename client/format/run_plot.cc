@@ -413,8 +413,23 @@ class Builder {
         above_another_ == 1 ? "s" : "");
   }
 
+  // Of several launches there are several medians and means.
+  std::string LaunchesNote() const {
+    const bool is_pooled = std::any_of(drawn_.begin(), drawn_.end(), [this](size_t row) {
+      return rows_[row].pooled_launches() > 1;
+    });
+    const std::string stem = StemOf(*y_column_);
+    const bool is_median = stem.ends_with("_median");
+    if (!is_pooled || (!is_median && !stem.ends_with("_mean"))) return "";
+    return fmt::format("of several launches it is the {} of their medians",
+                       is_median ? "median" : "mean");
+  }
+
   void AddNotes() {
     Lines notes;
+    if (std::string launches = LaunchesNote(); !launches.empty()) {
+      notes.push_back(std::move(launches));
+    }
     if (words_.log_x && !result_.plot.x.is_log) {
       notes.push_back(
           fmt::format("not logarithmic: x is {}, whose values are no numbers", x_axis_->name));

@@ -1,6 +1,11 @@
 // What `baseline` asks for and says.
 #include <gmock/gmock.h>
 
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/format/words.h"
 #include "tests/client/commands_fixture.h"
 #include "tests/client/made_up_runs.h"
 
@@ -93,11 +98,12 @@ TEST_F(BaselineCommand, ShowIsARowASeries) {
   EXPECT_EQ(Program({"baseline", "show"}), 0) << err_.str();
   EXPECT_EQ(list_.user(), "");
   EXPECT_EQ(out_.str(),
-            "precision fp32, attention explicit, device cpu0, set (UTC) 2026-10-01 12:00\n"
-            "| series                                        | step (ms) | runs | reason     |\n"
-            "|-----------------------------------------------|-----------|------|------------|\n"
-            "| small, forward-backward, batch 4, context 256 | 458.3     | 2    | before 2.9 |\n"
-            "| small, forward-backward, batch 4, context 256 | 458.3     | 2    | after      |\n");
+            "size small, pass forward-backward, batch 4, context 256, precision fp32,\n"
+            "attention explicit, device cpu0, set (UTC) 2026-10-01 12:00\n"
+            "| step (ms) | runs | reason     |\n"
+            "|-----------|------|------------|\n"
+            "| 458.3     | 2    | before 2.9 |\n"
+            "| 458.3     | 2    | after      |\n");
   EXPECT_EQ(Program({"baseline", "show", "--user", "ann", "--format", "csv"}), 0) << err_.str();
   EXPECT_EQ(list_.user(), "ann");
   EXPECT_THAT(out_.str(),
@@ -105,6 +111,45 @@ TEST_F(BaselineCommand, ShowIsARowASeries) {
                         "reason,set_at\nffeeddccbbaa99887766554433221100,\"small, "
                         "forward-backward, batch 4, context 256\",fp32,explicit,cpu0,458.25,17.1 "
                         "18.1,before 2.9,2026-10-01T12:00:00.000000Z\n"));
+}
+
+v1::BaselineSeries SeriesOf(const std::string& preset, uint64_t parameters, uint32_t batch_size,
+                            uint32_t context_length, v1::Precision precision) {
+  v1::BaselineSeries series;
+  v1::Run* run = series.mutable_subject();
+  *run = SmallRun();
+  run->set_parameters(parameters);
+  run->set_device("cpu" + std::to_string(batch_size));
+  v1::TransformerLm* model = run->mutable_workload()->mutable_transformer_lm();
+  model->set_preset(preset);
+  model->set_batch_size(batch_size);
+  model->set_context_length(context_length);
+  model->set_precision(precision);
+  series.add_run_ids("17.1");
+  series.set_step_median_ns(458.25e6);
+  series.set_reason("before the driver of the large machine was updated");
+  series.set_set_at_ns(1'790'856'000'000'000'000 + 60'000'000'000 * int64_t{context_length});
+  return series;
+}
+
+TEST_F(BaselineCommand, ShowIsInOrderOfSizesAndKeepsWhatTellsSeriesApart) {
+  *listed_.add_series() = SeriesOf("medium", 423, 4, 128, v1::PRECISION_FP32);
+  *listed_.add_series() = SeriesOf("small", 128, 4, 1024, v1::PRECISION_BF16);
+  *listed_.add_series() = SeriesOf("small", 128, 4, 256, v1::PRECISION_FP32);
+  *listed_.add_series() = SeriesOf("small", 128, 2, 512, v1::PRECISION_FP32);
+  console_.out_is_terminal = true;
+  EXPECT_EQ(Program({"baseline", "show"}), 0) << err_.str();
+  std::istringstream lines(out_.str());
+  std::vector<std::string> starts;
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_LE(format::DisplayWidth(line), 80U) << line;
+    if (line.starts_with("| ")) starts.push_back(line.substr(0, 39));
+  }
+  EXPECT_THAT(starts, ElementsAre("| size   | batch | context | precision ",
+                                  "| small  | 2     | 512     | fp32      ",
+                                  "| small  | 4     | 256     | fp32      ",
+                                  "| small  | 4     | 1024    | bf16      ",
+                                  "| medium | 4     | 128     | fp32      "));
 }
 
 TEST_F(BaselineCommand, ShowOfNothingSaysHowToSetOne) {

@@ -270,6 +270,7 @@ TEST_F(CompareCommand, UntilDecidedRunsBothSidesTogetherUntilThereIsAVerdict) {
   EXPECT_THAT(requests_[2].b().selector().job_ids(), ElementsAre(102, 202));
   EXPECT_THAT(out_.str(), HasSubstr("slower by 4 %"));
   EXPECT_THAT(out_.str(), HasSubstr(" 8/8 "));
+  EXPECT_THAT(out_.str(), HasSubstr("\nthe new runs: sweep:1, sweep:2\n"));
   EXPECT_THAT(err_.str(), HasSubstr("up to 8 launches a side: 1 cell without a verdict\n"));
 }
 
@@ -426,8 +427,8 @@ TEST_F(CompareCommand, UntilDecidedOfSidesWithoutACommonCellRunsNothing) {
             "differ in precision: torchlap compare sweep:3 sweep:4 --by precision\n");
   AnswerWith(OnlyIn(v1::INCOMPARABLE_ONLY_A, 17, v1::PRECISION_FP32));
   EXPECT_EQ(Program({"compare", "sweep:3", "sweep:4", "--until-decided"}), 4);
-  EXPECT_THAT(err_.str(), HasSubstr("A and B have no cell in common; choose sides that compute "
-                                    "the same, or compare --by AXIS"));
+  EXPECT_THAT(err_.str(), HasSubstr("run again as two: nothing is compared: sweep:4 has no run "
+                                    "that matches\n"));
   EXPECT_TRUE(service_.submits().empty());
 }
 

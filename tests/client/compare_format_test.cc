@@ -101,7 +101,8 @@ TEST(CompareTable, SaysWhichSideIsWhichAndHasARowForEachCell) {
   const std::string table = Table(Of({CellWith(128, v1::COMPARE_VERDICT_FASTER, 0.87),
                                       CellWith(256, v1::COMPARE_VERDICT_SLOWER, 1.04)}));
   EXPECT_THAT(table, StartsWith("A: sweep:3, B: sweep:4\n"
-                                "ratio is B/A with its 95 % interval; below 1: B is faster\n\n"
+                                "ratio is B/A with its 95 % interval; below 1: B is faster\n"
+                                "times are geometric means of the launches' medians\n\n"
                                 "cs336-2025, small (128.6M), forward-backward"));
   EXPECT_THAT(table, HasSubstr("| context | A (ms) | B (ms) | ratio | verdict | launches |\n"));
   EXPECT_THAT(table, HasSubstr(" 152.3 | 132.5 | 0.87 [0.85, 0.89] | faster by 13 % |"));
@@ -121,6 +122,8 @@ TEST(CompareTable, NamesARowThatNothingElseNamesByItsSize) {
 TEST(CompareTable, SaysWhyACellHasNoVerdict) {
   Comparison comparison = Of({CellWithout(128, v1::INCOMPARABLE_ONLY_A)});
   EXPECT_THAT(Table(comparison), HasSubstr("| - | - | - | not comparable: only in A | 0/0 |"));
+  comparison.cells[0].cell.mutable_a()->set_launches(7);
+  EXPECT_THAT(Table(comparison), Not(HasSubstr("times are"))) << "there is none";
   v1::ComparedCell cell = CellWith(256, v1::COMPARE_VERDICT_INCONCLUSIVE, 1.01);
   comparison = Of({cell});
   EXPECT_EQ(VerdictWords(format::ComparedRows(comparison).front()), "inconclusive");
@@ -162,6 +165,7 @@ TEST(CompareTable, OfOneLaunchASideHasARatioWithoutAnInterval) {
   const Comparison comparison = Of({cell});
   const std::string table = Table(comparison);
   EXPECT_THAT(table, HasSubstr("| 152.3 | 132.5 | 0.87 | inconclusive | 1/1 |"));
+  EXPECT_THAT(table, Not(HasSubstr("times are"))) << "there is one median";
   EXPECT_THAT(table, Not(HasSubstr("| p |")));
   EXPECT_THAT(format::ComparisonHints(comparison),
               ElementsAre("small: one launch on a side decides nothing, on both sides: torchlap "
@@ -200,6 +204,8 @@ TEST(CompareTable, FitsInto80ColumnsWhateverItsRowsSay) {
   }
   EXPECT_EQ(rows, 7u) << "titles, rule, five rows";
   EXPECT_THAT(Squeezed(text), HasSubstr("| backward | 1.04 ± 0.02 | slower 4.2 % |"));
+  EXPECT_THAT(text, HasSubstr("ratio is B/A ± half of its 95 % interval; below 1: B is faster\n"));
+  EXPECT_THAT(text, Not(HasSubstr("times are"))) << "they are gone";
   EXPECT_THAT(text, HasSubstr("other device model"));
   EXPECT_THAT(text, HasSubstr("--format csv also has: p, launches, A (ms), B (ms)"));
   EXPECT_THAT(text, HasSubstr("inconclusive: 1024 launches a side would decide (small, batch 4, "
@@ -374,11 +380,28 @@ TEST(CompareHints, AdviseTheAxisInWhichSidesWithoutACommonCellDiffer) {
   EXPECT_THAT(format::ComparisonHints(labelled),
               ElementsAre("A and B have no cell in common, they differ in precision: choose the "
                           "runs of both and compare --by precision"));
-  // In another context too: no one axis.
-  cells.back() = OnlyIn(v1::INCOMPARABLE_ONLY_B, 512, v1::PRECISION_BF16);
-  EXPECT_THAT(format::ComparisonHints(Of(cells)), IsEmpty());
   cells = {cells[0], cells[1], CellWith(512, v1::COMPARE_VERDICT_SAME, 1)};
   EXPECT_THAT(format::ComparisonHints(Of(cells)), IsEmpty());
+}
+
+TEST(CompareHints, SayWhyNothingIsComparedWhereNoAxisWouldDo) {
+  std::vector<v1::ComparedCell> cells = {OnlyIn(v1::INCOMPARABLE_ONLY_A, 128, v1::PRECISION_FP32),
+                                         OnlyIn(v1::INCOMPARABLE_ONLY_B, 512, v1::PRECISION_BF16)};
+  EXPECT_THAT(format::ComparisonHints(Of(cells)),
+              ElementsAre("A and B have no cell in common, they differ in context, precision: "
+                          "choose sides that compute the same, or compare --by AXIS within one "
+                          "selection"));
+  // The same values, combined otherwise.
+  cells.push_back(OnlyIn(v1::INCOMPARABLE_ONLY_A, 512, v1::PRECISION_BF16));
+  cells.push_back(OnlyIn(v1::INCOMPARABLE_ONLY_B, 128, v1::PRECISION_FP32));
+  cells[0] = OnlyIn(v1::INCOMPARABLE_ONLY_A, 128, v1::PRECISION_BF16);
+  cells[2] = OnlyIn(v1::INCOMPARABLE_ONLY_A, 512, v1::PRECISION_FP32);
+  EXPECT_THAT(format::ComparisonHints(Of(cells)),
+              ElementsAre(StartsWith("A and B have no cell in common: choose sides")));
+  EXPECT_THAT(format::ComparisonHints(Of({cells[0]})),
+              ElementsAre("nothing is compared: sweep:4 has no run that matches"));
+  EXPECT_THAT(format::ComparisonHints(Of({cells[1]})),
+              ElementsAre("nothing is compared: sweep:3 has no run that matches"));
 }
 
 TEST(CompareCsv, HasARowWithStableNamesForEachCellAndPhase) {

@@ -242,7 +242,7 @@ grpc::Status FakeService::QuerySql(grpc::ServerContext*, const v1::QuerySqlReque
                                    grpc::ServerWriter<v1::QuerySqlResponse>* writer) {
   if (!on_query_sql) return NoHook();
   for (const v1::QuerySqlResponse& part : on_query_sql(*request)) writer->Write(part);
-  return grpc::Status::OK;
+  return sql_end;
 }
 
 grpc::Status FakeService::BackupDatabase(grpc::ServerContext*,

@@ -81,6 +81,7 @@ class FakeService : public v1::Torchlap::Service {
   std::function<std::vector<v1::ReadLogResponse>(const v1::ReadLogRequest&)> on_read_log;
   // Messages of the stream, in order.
   std::function<std::vector<v1::QuerySqlResponse>(const v1::QuerySqlRequest&)> on_query_sql;
+  grpc::Status sql_end;  // behind them
   // Messages of the stream, in order.
   std::function<std::vector<v1::BackupDatabaseResponse>(const v1::BackupDatabaseRequest&)>
       on_backup_database;

@@ -69,6 +69,25 @@ TEST_F(KeepCommands, LabelTakesSelectorsAndLabelsMixed) {
   EXPECT_THAT(labels_[0].filter().labels(), UnorderedElementsAre(Pair("day", "1")));
 }
 
+TEST_F(KeepCommands, LabelSaysWhereNobodyHasWhatItRemoves) {
+  service_.on_export = [](const v1::ExportRunsRequest& request) {
+    EXPECT_TRUE(request.with_unfinished());
+    EXPECT_TRUE(request.filter().include_invalid());
+    std::vector<v1::Run> rows(2, SmallRun());
+    (*rows[1].mutable_labels())["card"] = "A";
+    return rows;
+  };
+  EXPECT_EQ(Program({"label", "sweep:3", "--remove", "crad"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "none of 3 jobs had the label crad: nothing is changed\n");
+  EXPECT_EQ(Program({"label", "sweep:3", "--remove", "card"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(), "labelled 3 jobs\n");
+  EXPECT_EQ(Program({"label", "sweep:3", "--remove", "card", "--remove", "crad"}), 0);
+  EXPECT_EQ(out_.str(), "labelled 3 jobs; none of 3 jobs had the label crad\n");
+  EXPECT_EQ(Program({"label", "sweep:3", "why=x", "--remove", "crad", "--remove", "b"}), 0);
+  EXPECT_EQ(out_.str(), "labelled 3 jobs; none of 3 jobs had the labels b, crad\n");
+  EXPECT_THAT(labels_, SizeIs(4)) << "the daemon is asked all the same";
+}
+
 TEST_F(KeepCommands, LabelRefusesWhatMeansNothing) {
   EXPECT_EQ(Program({"label", "card=A"}), 1);
   EXPECT_THAT(err_.str(), HasSubstr("label needs a selector: a job (17)"));
@@ -191,6 +210,21 @@ TEST_F(KeepCommands, TablesSayOfAnInvalidRunWhy) {
   EXPECT_EQ(Program({"export", "--include-invalid"}), 0) << err_.str();
   EXPECT_THAT(out_.str(), HasSubstr("invalid: the fan had failed"));
   EXPECT_TRUE(service_.exports().back().filter().include_invalid());
+}
+
+TEST_F(KeepCommands, ANarrowListMarksInvalidRunsWithoutTheirNote) {
+  service_.on_list_runs = [](const v1::ListRunsRequest&, v1::ListRunsResponse* response) {
+    v1::Run run = InvalidRun();
+    run.set_invalid_reason(std::string(200, 'x'));
+    *response->add_runs() = run;
+    run.clear_invalid_reason();
+    run.set_validity(v1::VALIDITY_CLEAN);
+    *response->add_runs() = run;
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"runs", "--include-invalid"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("| invalid "));
+  EXPECT_THAT(out_.str(), HasSubstr("| clean "));
 }
 
 TEST_F(KeepCommands, AnExportOfInvalidRunsAloneSaysWhatThereIs) {

@@ -86,8 +86,16 @@ TEST_F(BackupCommand, WhatIsNotWholeIsNotKept) {
 TEST_F(BackupCommand, NeedsAPlaceForTheFile) {
   Answer({"abc"}, 3);
   EXPECT_EQ(Program({"backup"}), 1);
-  EXPECT_EQ(Program({"backup", (folder_.path() / "none" / "runs.db").native()}), 6);
-  EXPECT_THAT(err_.str(), StartsWith("torchlap: cannot write "));
+  std::ofstream(file_) << "no folder";
+  EXPECT_EQ(Program({"backup", file_ + "/runs.db"}), 6);
+  EXPECT_THAT(err_.str(), StartsWith("torchlap: cannot make the folder " + file_ + ": "));
+}
+
+TEST_F(BackupCommand, MakesTheFoldersOfTheFile) {
+  Answer({"abc"}, 3);
+  const std::string file = folder_.path() / "new" / "deep" / "runs.db";
+  EXPECT_EQ(Program({"backup", file}), 0) << err_.str();
+  EXPECT_EQ(Contents(file), "abc");
 }
 
 class PruneCommand : public Commands {

@@ -37,11 +37,11 @@ TEST(Legend, TellsPooledLaunchesFromOneRun) {
   for (const uint32_t launches : {2, 7}) {
     pooled.set_pooled_launches(launches);
     EXPECT_THAT(LegendLine({pooled}, {}, CvKind::kNone),
-                "± is the standard deviation of the launches' medians, not of the mean");
+                "times are means of the launches' medians, ± is the standard deviation of "
+                "those, not of the mean");
     for (const v1::Run& single : {SmallRun(), alone}) {
-      EXPECT_THAT(
-          LegendLine({pooled, single}, {}, CvKind::kNone),
-          HasSubstr("launches' medians (of the measured steps where there was one), not of"));
+      EXPECT_THAT(LegendLine({pooled, single}, {}, CvKind::kNone),
+                  HasSubstr("launches' medians (of the measured steps where there was one), ± is"));
     }
   }
   EXPECT_THAT(LegendLine({alone}, {}, CvKind::kNone), HasSubstr("of the measured steps, not of"));

@@ -74,6 +74,9 @@ TEST_F(Commands, ExportWritesChosenColumnsInTheirOrder) {
   EXPECT_THAT(export_as("latex"), HasSubstr("    small & 17.1 \\\\\n"));
   EXPECT_EQ(Program({"export", "--columns", "colour"}), 1);
   EXPECT_THAT(err_.str(), StartsWith("torchlap: --columns has colour, must be names such as"));
+  EXPECT_THAT(err_.str(), testing::EndsWith("(--format csv shows all)\n"));
+  EXPECT_EQ(Program({"export", "--columns", "step_median_ns"}), 1);
+  EXPECT_THAT(err_.str(), testing::EndsWith("shows all); close to it: step_median_ms\n"));
 }
 
 TEST_F(Commands, ExportRefusesFlagsThatMeanNothingTogether) {

@@ -68,6 +68,9 @@ TEST(PivotWords, ThatAreNoneAreRefusedWithWhatWouldBeRight) {
   EXPECT_THAT(Refusal("rows=size,value=run_id"),
               StartsWith("--pivot has value=run_id, must be a column of numbers"));
   EXPECT_THAT(Refusal("rows=size,value=started_at"), StartsWith("--pivot has value=started_at"));
+  EXPECT_THAT(Refusal("rows=size,value=step_median_ns"),
+              HasSubstr("or a phase: forward, loss, backward, optimizer, step; close to it: "
+                        "step_median_ms"));
   EXPECT_THAT(Refusal("size"), StartsWith("--pivot has size, must be as rows=size,columns="));
   EXPECT_THAT(Refusal(""), StartsWith("--pivot has '', must be as rows=size,"));
   EXPECT_THAT(Refusal("columns=size"), StartsWith("--pivot has no rows, must be as"));

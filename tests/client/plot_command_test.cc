@@ -91,6 +91,20 @@ TEST(PlotLines, OfEagerAndOfReplayedStepsAreTwo) {
   EXPECT_THAT(drawing.notes, IsEmpty());
 }
 
+TEST(PlotNotes, SayOfWhichMeanPooledLaunchesAre) {
+  std::vector<v1::Run> cells = Cells();
+  cells.resize(3);
+  cells[1].set_pooled_launches(7);
+  EXPECT_THAT(Plotted(cells).notes,
+              ElementsAre("of several launches it is the median of their medians"));
+  PlotWords words;
+  words.y = "step_mean";
+  EXPECT_THAT(Plotted(cells, words).notes,
+              ElementsAre("of several launches it is the mean of their medians"));
+  words.y = "tokens_per_s";
+  EXPECT_THAT(Plotted(cells, words).notes, IsEmpty());
+}
+
 TEST(PlotNotes, SayThatMarksAreOfTheSamePlace) {
   std::vector<v1::Run> cells = Cells();
   cells.push_back(cells.front());

@@ -152,6 +152,22 @@ TEST_F(SqlCommand, AnErrorIsALineAndLeavesTheFileAlone) {
   EXPECT_THAT(err_.str(), HasSubstr("sql needs a query"));
 }
 
+TEST_F(SqlCommand, NamesTheColumnsThatMayHaveBeenMeant) {
+  Answer({});
+  const auto refusal = [this](const std::string& line) {
+    service_.sql_end = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, line);
+    EXPECT_EQ(Program({"sql", "select 1"}), 1);
+    return err_.str();
+  };
+  EXPECT_THAT(refusal("the query: no such column: step_median, at character 8"),
+              HasSubstr(", at character 8; close to it: step_median_ns"));
+  EXPECT_THAT(refusal("the query: no such column: r.step_median_ms, at character 8"),
+              HasSubstr("; close to it: step_median_ns"));
+  EXPECT_EQ(refusal("the query: no such column: colour, at character 8"),
+            "torchlap: the query: no such column: colour, at character 8\n");
+  EXPECT_EQ(refusal("the query: no such table: run"), "torchlap: the query: no such table: run\n");
+}
+
 TEST_F(SqlCommand, ReadsTheQueryFromStandardInput) {
   Answer({EveryType()});
   std::istringstream input("select a\nfrom runs\n");
