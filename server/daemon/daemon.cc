@@ -191,6 +191,9 @@ struct Daemon::Parts {
   void RestoreDevices();
   absl::Status Serve();
   void WatchCanaries();
+  // Of a run that would begin on the device now; the versions are those of a worker of this
+  // release.
+  v1::Environment ToldEnvironment(const host::HostDevice& device);
 
   host::Configuration configuration;  // torch_folder: the one that was chosen
   std::string torch_problem;
@@ -344,6 +347,22 @@ void Daemon::Parts::WarnOfSurroundings() const {
   }
 }
 
+v1::Environment Daemon::Parts::ToldEnvironment(const host::HostDevice& device) {
+  v1::Environment environment = host::EnvironmentOf(facts, device);
+  environment.set_torchlap_version(TORCHLAP_VERSION);
+  // Others, which are fakes, have versions of their own.
+  if (local.worker_program.filename() == kWorkerName) {
+    environment.set_torch_version(host::kTorchVersion);
+  }
+  if (device.kind == v1::DEVICE_KIND_CUDA && nvml) {
+    if (const auto library = nvml->Get()) {
+      host::AddGpuSettings(*library, device.uuid, &environment);
+    }
+  }
+  environment.set_gpu_locked_clocks(host::WantedClocks(device.wanted));
+  return environment;
+}
+
 absl::Status Daemon::Parts::Serve() {
   local = {&configuration,          &facts,       WorkerProgram(configuration), torch_problem,
            nvml ? &*nvml : nullptr, journal.get()};
@@ -357,9 +376,19 @@ absl::Status Daemon::Parts::Serve() {
   dispatching.hub = &hub;
   dispatching.grace = configuration.grace;
   fleet.emplace(std::move(places), dispatching);
-  calls.emplace(rpc::CallSetting{&configuration, database.get(), &*jobs, &*runs, &*fleet, &hub,
-                                 local.worker_program, torch_problem,
-                                 rpc::CallerOf(::geteuid()).name, started_at_ns, &*state_files});
+  rpc::CallSetting of_calls{&configuration,
+                            database.get(),
+                            &*jobs,
+                            &*runs,
+                            &*fleet,
+                            &hub,
+                            local.worker_program,
+                            torch_problem,
+                            rpc::CallerOf(::geteuid()).name,
+                            started_at_ns,
+                            &*state_files};
+  of_calls.told_environment = [this](const auto& device) { return ToldEnvironment(device); };
+  calls.emplace(of_calls);
   fleet->Start();
   rpc::ListenSetting listen;
   listen.sockets = SocketsOf(configuration);

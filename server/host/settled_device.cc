@@ -206,6 +206,10 @@ bool SettledDevice::has_changes() const {
                      [this](const SettingChange& change) { return change.uuid == uuid_; });
 }
 
+std::string WantedClocks(const WantedSettings& wanted) {
+  return wanted.lock_clocks_mhz ? ValueText(NvmlSetting::kLockedMhz, wanted.lock_clocks_mhz) : "";
+}
+
 std::string SettledDevice::locked_clocks() const {
   const auto made = Made(NvmlSetting::kLockedMhz);
   return made ? ValueText(made->setting, made->set) : "";

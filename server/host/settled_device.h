@@ -36,6 +36,10 @@ class SettableGpu {
 absl::StatusOr<std::unique_ptr<SettableGpu>> FindSettableGpu(
     std::shared_ptr<const NvmlLibrary> nvml, const std::string& uuid);
 
+// What SettledDevice::locked_clocks() says while the clocks are locked as wanted; empty: it is not
+// wanted.
+std::string WantedClocks(const WantedSettings& wanted);
+
 // The GPU as it is wanted, from the first Apply() to Restore(). Every change is in the journal
 // before it is made. What somebody else has changed since is left to him: to run as wanted again
 // the daemon is started anew. Not thread-safe, but for the journal.

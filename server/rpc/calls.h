@@ -60,6 +60,8 @@ struct CallSetting {
   // Files that must stay in place for what is stored to last.
   const host::StateFiles* state_files = nullptr;
   const Clock* clock = &SystemClock();
+  // Empty: no stored run answers a job.
+  ToldEnvironment told_environment = {};
 };
 
 // Thread-safe. Calls may block on the database: not for gRPC's own threads. Errors are the RPCs'

@@ -20,6 +20,7 @@ namespace {
 
 // An interval of fewer steps says little (server/measure/README.md).
 constexpr uint32_t kLeastStepsWithTarget = 10;
+constexpr int kMaxJobs = 10000;
 
 // Limits that other fields of the job set.
 absl::Status CheckBetween(const char* field, uint32_t value, uint32_t low, uint32_t high) {
@@ -290,6 +291,26 @@ absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
   admitted->workload_canonical = measure::CanonicalWorkload(admitted->spec.workload());
   admitted->workload_hash = measure::WorkloadHash(admitted->spec.workload());
   return admitted;
+}
+
+absl::Status CheckJobCount(int jobs) {
+  if (jobs >= 1 && jobs <= kMaxJobs) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("jobs has {} entries, must have 1 to {}", jobs, kMaxJobs));
+}
+
+absl::StatusOr<std::vector<storage::NewJob>> AdmitAll(
+    const google::protobuf::RepeatedPtrField<v1::JobSpec>& asked,
+    const std::vector<host::HostDevice>& devices, const storage::Caller& caller,
+    int64_t max_time_limit_ns) {
+  std::vector<storage::NewJob> jobs;
+  jobs.reserve(static_cast<size_t>(asked.size()));
+  for (const v1::JobSpec& spec : asked) {
+    auto job = Admit(spec, devices, caller, max_time_limit_ns);
+    if (!job.ok()) return job.status();
+    jobs.push_back(*std::move(job));
+  }
+  return jobs;
 }
 
 }  // namespace torchlap::rpc

@@ -4,6 +4,7 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <google/protobuf/repeated_ptr_field.h>
 
 #include <cstdint>
 #include <limits>
@@ -26,5 +27,15 @@ absl::StatusOr<storage::NewJob> Admit(const v1::JobSpec& asked,
                                       const std::vector<host::HostDevice>& devices,
                                       const storage::Caller& caller,
                                       int64_t max_time_limit_ns = kAnyTimeLimit);
+
+// How many jobs one request has, before anything is made of it. INVALID_ARGUMENT: none, or more
+// than 10,000.
+absl::Status CheckJobCount(int jobs);
+
+// Each in its order; the error is that of the first that is not admitted.
+absl::StatusOr<std::vector<storage::NewJob>> AdmitAll(
+    const google::protobuf::RepeatedPtrField<v1::JobSpec>& asked,
+    const std::vector<host::HostDevice>& devices, const storage::Caller& caller,
+    int64_t max_time_limit_ns = kAnyTimeLimit);
 
 }  // namespace torchlap::rpc

@@ -8,7 +8,6 @@
 #include <random>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "proto/ranges.h"
 #include "server/measure/identity.h"
@@ -17,7 +16,6 @@
 namespace torchlap::rpc {
 namespace {
 
-constexpr int kMaxJobs = 10000;
 constexpr size_t kMaxRequestIdChars = 128;
 constexpr size_t kMaxSweepNameChars = 100;
 
@@ -52,10 +50,7 @@ void Fill(const storage::Submitted& submitted, v1::SubmitJobsResponse* response)
 
 // Before anything is made of the request, which may be as large as a message can be.
 absl::Status CheckSize(const v1::SubmitJobsRequest& request) {
-  if (request.jobs_size() < 1 || request.jobs_size() > kMaxJobs) {
-    return absl::InvalidArgumentError(
-        fmt::format("jobs has {} entries, must have 1 to {}", request.jobs_size(), kMaxJobs));
-  }
+  if (absl::Status count = CheckJobCount(request.jobs_size()); !count.ok()) return count;
   if (request.request_id().size() <= kMaxRequestIdChars) return absl::OkStatus();
   return absl::InvalidArgumentError(fmt::format("request_id has {} characters, must have 0 to {}",
                                                 request.request_id().size(), kMaxRequestIdChars));
@@ -101,19 +96,14 @@ absl::Status SubmitJobs::Answer(const storage::Caller& caller, const v1::SubmitJ
     return absl::OkStatus();
   }
   if (absl::Status status = Check(request); !status.ok()) return status;
-  std::vector<storage::NewJob> jobs;
-  jobs.reserve(static_cast<size_t>(request.jobs_size()));
-  for (const v1::JobSpec& spec : request.jobs()) {
-    auto job = Admit(spec, fleet_->devices(), caller, max_time_limit_ns_);
-    if (!job.ok()) return job.status();
-    jobs.push_back(*std::move(job));
-  }
+  const auto jobs = AdmitAll(request.jobs(), fleet_->devices(), caller, max_time_limit_ns_);
+  if (!jobs.ok()) return jobs.status();
   const auto submitted =
-      jobs_->Submit(caller, request.request_id(), digest, request.sweep_name(), jobs,
+      jobs_->Submit(caller, request.request_id(), digest, request.sweep_name(), *jobs,
                     {std::random_device()(), request.shuffle()}, clock_->WallNs());
   if (!submitted.ok()) return submitted.status();
-  spdlog::info("{} submitted sweep:{} with {} job{}", caller.name, submitted->sweep_id, jobs.size(),
-               jobs.size() == 1 ? "" : "s");
+  spdlog::info("{} submitted sweep:{} with {} job{}", caller.name, submitted->sweep_id,
+               jobs->size(), jobs->size() == 1 ? "" : "s");
   Fill(*submitted, response);
   hub_->EventsCommitted();
   fleet_->WakeAll();

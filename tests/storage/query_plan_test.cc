@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "storage/environments.h"
+#include "storage/forecast_history.h"
 #include "storage/past_medians.h"
 #include "storage/series_points.h"
 #include "storage/sqlite_connection.h"
@@ -129,6 +130,29 @@ TEST_F(QueryPlan, ThePastOfASeriesIsFoundByItsKindsNewestFirst) {
                                        "started_at_ns<?)")));
   EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
   EXPECT_THAT(plan, Not(Contains(HasSubstr("SCAN"))));
+}
+
+// 10,000 cells ask it as often.
+TEST_F(QueryPlan, ThePastOfAWorkloadIsFoundByItsKindsNewestFirst) {
+  RunToEnd(MakeJob());
+  const std::string hash = MakeJob().workload_hash;
+  const std::vector<std::string> plan =
+      PlanOf([&] { EXPECT_TRUE(ReadPastLaunches(*database_, {hash}, ann_.principal).ok()); });
+  EXPECT_THAT(plan, Contains(HasSubstr("INDEX workload_by_hash (workload_hash=?")));
+  EXPECT_THAT(plan, Contains(HasSubstr("sqlite_autoindex_run_kind_1 (asked_workload_id=?")));
+  EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING INDEX run_by_kind (kind_id=?")));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE"))));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("SCAN"))));
+}
+
+TEST_F(QueryPlan, ThePastOfADeviceIsReadFromItsNewestRunsOn) {
+  RunToEnd(MakeJob());
+  const std::vector<std::string> plan = PlanOf([&] {
+    EXPECT_TRUE(ReadPastTimes(*database_, cpu0_.uuid, "").ok());
+    EXPECT_TRUE(ReadNewestEnvironment(*database_, cpu0_).ok());
+  });
+  EXPECT_THAT(plan, Contains(HasSubstr("run USING INDEX run_by_start")));
+  EXPECT_THAT(plan, Not(Contains(HasSubstr("TEMP B-TREE FOR ORDER BY"))));
 }
 
 TEST_F(QueryPlan, EnvironmentsAreFoundByTheirHashes) {

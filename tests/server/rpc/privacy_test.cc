@@ -201,6 +201,7 @@ class EveryCallTest : public PrivacyTest {
   void AddHistoryTrends(std::vector<Question>* questions);
   void AddHistoryBaselines(std::vector<Question>* questions);
   void AddHistoryOfEveryone(std::vector<Question>* questions);
+  void AddHistoryForecasts(std::vector<Question>* questions);
 };
 
 void EveryCallTest::AddLists(std::vector<Question>* questions) {
@@ -496,6 +497,19 @@ void EveryCallTest::AddHistoryOfEveryone(std::vector<Question>* questions) {
   });
 }
 
+// What is known of the asker's own job; forecast_jobs_test.cc has whose runs it is made of.
+void EveryCallTest::AddHistoryForecasts(std::vector<Question>* questions) {
+  questions->push_back({"ForecastJobs", "a job", Rule::kNothingOfJobs,
+                        [this](const storage::Caller& caller, const Left&) {
+                          v1::ForecastJobsRequest request;
+                          v1::Workload* workload = request.add_jobs()->mutable_workload();
+                          workload->mutable_transformer_lm()->set_preset("small");
+                          request.set_reuse_since_ns(1);
+                          return Ask<v1::ForecastJobsResponse>(&calls_->forecast_jobs, caller,
+                                                               request);
+                        }});
+}
+
 std::vector<Question> EveryCallTest::Questions() {
   std::vector<Question> questions;
   AddLists(&questions);
@@ -507,6 +521,7 @@ std::vector<Question> EveryCallTest::Questions() {
   AddHistoryTrends(&questions);
   AddHistoryBaselines(&questions);
   AddHistoryOfEveryone(&questions);
+  AddHistoryForecasts(&questions);
   return questions;
 }
 
