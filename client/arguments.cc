@@ -81,8 +81,10 @@ struct AllOptions {
 void AddMeasuring(CLI::App* app, AllOptions* all) {
   auto* run = app->add_subcommand("run", "submit, follow with progress, print the table");
   AddSweepFlags(run, &all->run.sweep, &all->run.output);
+  AddKnownFlags(run, &all->run.known);
   auto* submit = app->add_subcommand("submit", "submit; print the sweep and its job ids at once");
   AddSweepFlags(submit, &all->submit.sweep, &all->submit.output);
+  AddKnownFlags(submit, &all->submit.known);
   auto* warmup =
       app->add_subcommand("warmup", "what warm-up steps change, and how many are enough");
   AddWarmupFlags(warmup, &all->warmup);

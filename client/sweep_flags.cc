@@ -176,6 +176,14 @@ void AddSweepFlags(CLI::App* app, SweepWords* sweep, OutputWords* output) {
   AddResult(app, output, format::Content::kRuns);
 }
 
+void AddKnownFlags(CLI::App* app, KnownWords* known) {
+  SetGroup(app, "Known already");
+  AddWord(app, "--reuse", &known->reuse,
+          "take stored clean runs of the same, since then: 30d, 2026-01-31", "TIME");
+  AddSwitch(app, "--dry-run", &known->dry_run,
+            "run nothing; print what each cell needs, takes and could reuse");
+}
+
 void AddWarmupFlags(CLI::App* app, WarmupOptions* options) {
   SweepWords* sweep = &options->sweep;
   AddWorkload(app, sweep, BatchHelp("sequences in a step"), ContextHelp("tokens in a sequence"));

@@ -8,6 +8,8 @@ namespace torchlap::client {
 
 // Of `run` and `submit`: axes, cells, a shape, the plan, queueing and output.
 void AddSweepFlags(CLI::App* app, SweepWords* sweep, OutputWords* output);
+// Of the same: what is known already.
+void AddKnownFlags(CLI::App* app, KnownWords* known);
 
 // The same where they apply, one value each.
 void AddWarmupFlags(CLI::App* app, WarmupOptions* options);

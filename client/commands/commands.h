@@ -23,10 +23,17 @@ struct Invocation {
   std::vector<std::string> words = {};  // as typed, without the program's name and --address
 };
 
+// Of `run` and `submit`: what is known already.
+struct KnownWords {
+  std::optional<std::string> reuse;  // take stored runs since then instead of new ones
+  bool dry_run = false;              // a forecast instead of a sweep
+};
+
 // Submits, follows, prints the result table. Ctrl-C detaches, a second one within 3 s cancels.
 struct RunOptions {
   SweepWords sweep;
   OutputWords output;
+  KnownWords known = {};
 };
 absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocation);
 
@@ -34,6 +41,7 @@ absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocat
 struct SubmitOptions {
   SweepWords sweep;
   OutputWords output;
+  KnownWords known = {};
 };
 absl::StatusOr<int> Execute(const SubmitOptions& options, const Invocation& invocation);
 

@@ -82,6 +82,11 @@ std::string DetachedLine(const std::vector<std::string>& typed, const std::optio
   return DetachedWords("what was followed goes on", selectors, output) + '\n';
 }
 
+std::string SweepEndedWords(uint64_t sweep_id) {
+  return fmt::format("sweep:{0} has ended all the same, print it again: torchlap export sweep:{0}",
+                     sweep_id);
+}
+
 v1::Selector SweepSelector(uint64_t sweep_id) {
   v1::Selector selector;
   selector.add_sweep_ids(sweep_id);
@@ -131,10 +136,7 @@ absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowO
   if (followed->exit_code) return *followed->exit_code;
   interrupts.LetThemEnd();
   if (absl::Status status = report(followed->submitted, channel->get()); !status.ok()) {
-    return WithRemark(status,
-                      fmt::format("sweep:{0} has ended all the same, print it again: torchlap "
-                                  "export sweep:{0}",
-                                  followed->submitted.sweep_id()));
+    return WithRemark(status, SweepEndedWords(followed->submitted.sweep_id()));
   }
   return followed->failed_jobs == 0 ? kExitOk : kExitJobFailed;
 }

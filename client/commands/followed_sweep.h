@@ -54,6 +54,10 @@ std::string DetachedWords(const std::string& what, const std::string& selectors,
 std::string DetachedLine(const std::vector<std::string>& typed, const std::optional<v1::Job>& job,
                          const OutputWords& output);
 
+// Behind the error of a result that could not be printed: `sweep:3 has ended all the same, print it
+// again: torchlap export sweep:3`.
+std::string SweepEndedWords(uint64_t sweep_id);
+
 // The selector of the sweep alone.
 v1::Selector SweepSelector(uint64_t sweep_id);
 

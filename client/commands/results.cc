@@ -176,6 +176,46 @@ absl::StatusOr<format::Document> Gathered(const v1::RunFilter& filter, DaemonCha
   return document;
 }
 
+void Sort(const PlaceOf& place, std::vector<v1::Run>* rows) {
+  std::stable_sort(rows->begin(), rows->end(),
+                   [&place](const v1::Run& a, const v1::Run& b) { return place(a) < place(b); });
+}
+
+// Gathered: what is sorted has no row before the last has come.
+format::Rows SortedRows(const v1::RunFilter& filter, const PlaceOf& place, DaemonChannel* channel) {
+  format::Rows rows;
+  const std::vector<RunColumn>& columns = RunColumns();
+  for (const RunColumn& column : columns) rows.names.push_back(column.shown_name);
+  rows.each = [filter, place, channel](const format::Rows::Take& take) {
+    v1::ExportRunsRequest request = Request(filter, v1::ROW_KIND_RUN);
+    request.set_without_assessment(true);  // it is no column
+    auto runs = FetchRows(request, channel);
+    if (!runs.ok()) return runs.status();
+    if (runs->empty()) return NothingMatches(filter, channel);
+    Sort(place, &*runs);
+    format::RunValues values(RunColumns());
+    for (const v1::Run& run : *runs) {
+      if (!take(values.Of(run))) break;
+    }
+    return absl::OkStatus();
+  };
+  return rows;
+}
+
+void AddNote(const format::Lines& note, format::Document* document) {
+  if (note.empty()) return;
+  document->blocks = [blocks = std::move(document->blocks), note] {
+    std::vector<format::Block> all = blocks();
+    all.emplace_back(note);
+    return all;
+  };
+  document->paragraphs = [paragraphs = std::move(document->paragraphs), note] {
+    std::vector<format::Lines> all = paragraphs();
+    all.push_back(note);
+    return all;
+  };
+}
+
 absl::Status WriteAndSay(const Output& output, const Console& console, format::Document document,
                          const DaemonChannel& channel, const Adapt& adapt = nullptr) {
   if (adapt) document = adapt(std::move(document));
@@ -229,6 +269,22 @@ absl::Status PrintResultsAndTable(const v1::RunFilter& filter, const Output& out
   if (!ShowsTableToo(output, console)) return PrintResults(filter, output, console, channel);
   const absl::Status printed = PrintResults(filter, WithoutAdvice(output), console, channel);
   return printed.ok() ? PrintResults(filter, Output{}, console, channel) : printed;
+}
+
+absl::Status PrintInOrder(const v1::RunFilter& filter, const PlaceOf& place,
+                          const format::Lines& note, const Output& output, const Console& console,
+                          DaemonChannel* channel) {
+  auto cells = FetchCells(filter, channel);
+  if (!cells.ok()) return cells.status();
+  Sort(place, &*cells);
+  format::Document document = format::ShowResults(
+      *cells, [cells = *cells, channel] { return FetchDeviceNotes(cells, channel); });
+  document.sources = SourcesOf(*cells);
+  document.rows = SortedRows(filter, place, channel);
+  AddNote(note, &document);
+  const absl::Status written = WriteOutputAndTable(output, console, document);
+  if (written.ok()) SayUnreadable(*channel, console);
+  return written;
 }
 
 absl::Status PrintColumns(const v1::RunFilter& filter, const std::vector<RunColumn>& columns,

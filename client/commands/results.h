@@ -3,6 +3,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstddef>
 #include <functional>
 #include <vector>
 
@@ -45,6 +46,14 @@ absl::Status PrintResults(const v1::RunFilter& filter, const Output& output, con
 // too.
 absl::Status PrintResultsAndTable(const v1::RunFilter& filter, const Output& output,
                                   const Console& console, DaemonChannel* channel);
+
+// Smaller places come first; rows of the same stay as they came.
+using PlaceOf = std::function<size_t(const v1::Run& row)>;
+
+// PrintResultsAndTable of measurements, with the rows in that order and, for people, a note below.
+absl::Status PrintInOrder(const v1::RunFilter& filter, const PlaceOf& place,
+                          const format::Lines& note, const Output& output, const Console& console,
+                          DaemonChannel* channel);
 
 // PrintResults with these columns alone: for people a row a cell, for programs a row a run.
 absl::Status PrintColumns(const v1::RunFilter& filter, const std::vector<RunColumn>& columns,

@@ -1,6 +1,7 @@
 #include "client/axes.h"
 #include "client/commands/commands.h"
 #include "client/commands/followed_sweep.h"
+#include "client/commands/known_already.h"
 #include "client/commands/results.h"
 #include "client/commands/traces.h"
 
@@ -9,8 +10,14 @@ namespace torchlap::client {
 absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocation) {
   auto request = BuildSweep(options.sweep);
   if (!request.ok()) return request.status();
+  const auto since_ns = ParseReuse(options.known, options.sweep);
+  if (!since_ns.ok()) return since_ns.status();
+  if (options.known.dry_run) return DryRun(*request, *since_ns, options.output, invocation);
   auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
+  if (options.known.reuse) {
+    return RunWhatIsLeft(*std::move(request), *since_ns, options, *output, invocation);
+  }
   const std::optional<std::string>& trace_folder = options.sweep.trace;
   if (trace_folder) {
     if (absl::Status made = MakeTraceFolder(*trace_folder); !made.ok()) return made;

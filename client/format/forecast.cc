@@ -1,0 +1,326 @@
+#include "client/format/forecast.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "client/format/numbers.h"
+#include "client/format/subject.h"
+#include "client/format/width.h"
+#include "client/time_words.h"
+
+namespace torchlap::client::format {
+namespace {
+
+constexpr double kNsPerSecond = 1e9;
+
+std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
+
+std::string NumberOrDash(uint64_t number) { return number == 0 ? "-" : std::to_string(number); }
+
+std::string BytesOrDash(uint64_t bytes) { return bytes == 0 ? "-" : BytesShort(bytes); }
+
+std::string Duration(int64_t ns) { return ShortDuration(std::chrono::nanoseconds(ns)); }
+
+bool CannotFit(const v1::JobForecast& job) {
+  return job.fit() == v1::FIT_TOO_LARGE || job.fit() == v1::FIT_RAN_OUT;
+}
+
+bool IsReused(const v1::JobForecast& job) { return job.reusable_run_ids_size() > 0; }
+
+bool Asks(const v1::JobForecast& job) {
+  return IsReused(job) || job.no_reuse() != v1::NO_REUSE_UNSPECIFIED;
+}
+
+std::string FitWords(const v1::JobForecast& job) {
+  switch (job.fit()) {
+    case v1::FIT_RAN:
+      return "yes";
+    case v1::FIT_BY_ARITHMETIC:
+      return "not ruled out";
+    case v1::FIT_TOO_LARGE:
+      return "no";
+    case v1::FIT_RAN_OUT:
+      return fmt::format("no: {} ran out", job.memory_run_id());
+    default:
+      return "-";
+  }
+}
+
+// For programs.
+std::string FitWord(v1::Fit fit) {
+  switch (fit) {
+    case v1::FIT_RAN:
+      return "ran";
+    case v1::FIT_BY_ARITHMETIC:
+      return "by-arithmetic";
+    case v1::FIT_TOO_LARGE:
+      return "too-large";
+    case v1::FIT_RAN_OUT:
+      return "ran-out";
+    default:
+      return "";
+  }
+}
+
+std::string PeakWords(const v1::JobForecast& job) {
+  if (!job.has_peak_bytes()) return "-";
+  const std::string bytes = BytesShort(job.peak_bytes());
+  const bool is_of_run = job.fit() != v1::FIT_RAN_OUT && !job.memory_run_id().empty();
+  return is_of_run ? fmt::format("{} ({})", bytes, job.memory_run_id()) : bytes;
+}
+
+std::string Runs(uint32_t count) { return fmt::format("{} run{}", count, count == 1 ? "" : "s"); }
+
+std::string BasisWords(const v1::JobForecast& job) {
+  switch (job.time_basis()) {
+    case v1::TIME_BASIS_SERIES:
+      return Runs(job.time_runs()) + " of it";
+    case v1::TIME_BASIS_SCALED:
+      return "FLOPs of " + Runs(job.time_runs());
+    default:
+      return "-";
+  }
+}
+
+std::string BasisWord(v1::TimeBasis basis) {
+  switch (basis) {
+    case v1::TIME_BASIS_SERIES:
+      return "series";
+    case v1::TIME_BASIS_SCALED:
+      return "scaled";
+    default:
+      return "";
+  }
+}
+
+std::string NoReuseWord(v1::NoReuse why) {
+  switch (why) {
+    case v1::NO_REUSE_NONE:
+      return "none";
+    case v1::NO_REUSE_ENVIRONMENT:
+      return "environment";
+    case v1::NO_REUSE_LAUNCHES:
+      return "launches";
+    case v1::NO_REUSE_PURPOSE:
+      return "purpose";
+    default:
+      return "";
+  }
+}
+
+std::string JoinedIds(const v1::JobForecast& job, const char* between) {
+  return fmt::format("{}", fmt::join(job.reusable_run_ids(), between));
+}
+
+std::string ChangesWords(const v1::JobForecast& job) {
+  std::string words;
+  for (const v1::EnvironmentChange& change : job.environment_changes()) {
+    words += fmt::format("{}{} {} -> {}", words.empty() ? "" : ", ", change.name(),
+                         OrDash(change.before()), OrDash(change.after()));
+  }
+  return words;
+}
+
+std::string ReuseWords(const v1::JobForecast& job) {
+  return IsReused(job) ? JoinedIds(job, " ") : OrDash(NoReuseWords(job));
+}
+
+std::vector<std::string> GridRow(const v1::JobForecast& job, bool asks) {
+  const Subject subject = SubjectOf(job.spec().workload());
+  const v1::Plan& plan = job.spec().plan();
+  std::vector<std::string> row = {OrDash(subject.name),
+                                  OrDash(PassName(subject)),
+                                  NumberOrDash(subject.batch_size),
+                                  NumberOrDash(subject.context_length),
+                                  OrDash(subject.precision),
+                                  OrDash(subject.attention),
+                                  std::to_string(plan.warmup_steps()),
+                                  NumberOrDash(plan.measure_steps()),
+                                  NumberOrDash(plan.launches()),
+                                  OrDash(job.device()),
+                                  BytesOrDash(job.needed_bytes()),
+                                  PeakWords(job),
+                                  BytesOrDash(job.device_bytes()),
+                                  FitWords(job),
+                                  job.has_duration_ns() ? Duration(job.duration_ns()) : "-",
+                                  BasisWords(job)};
+  if (asks) row.push_back(ReuseWords(job));
+  return row;
+}
+
+std::string Cells(size_t count) { return fmt::format("{} cell{}", count, count == 1 ? "" : "s"); }
+
+// Of the cells that would run.
+struct Whole {
+  size_t reused = 0;
+  size_t to_run = 0;
+  size_t untimed = 0;
+  size_t cannot_fit = 0;
+  int64_t duration_ns = 0;
+};
+
+Whole WholeOf(const v1::ForecastJobsResponse& forecast) {
+  Whole whole;
+  for (const v1::JobForecast& job : forecast.jobs()) {
+    if (IsReused(job)) {
+      ++whole.reused;
+      continue;
+    }
+    ++whole.to_run;
+    if (CannotFit(job)) {
+      ++whole.cannot_fit;
+    } else if (job.has_duration_ns()) {
+      whole.duration_ns += job.duration_ns();
+    } else {
+      ++whole.untimed;
+    }
+  }
+  return whole;
+}
+
+std::string TimeWords(const v1::ForecastJobsResponse& forecast, const Whole& whole) {
+  std::string words;
+  if (whole.duration_ns > 0) words = fmt::format(" in about {}", Duration(whole.duration_ns));
+  if (whole.untimed > 0 && !words.empty()) {
+    words += fmt::format(" and the time of {}, which is not known", Cells(whole.untimed));
+  } else if (whole.untimed > 0) {
+    words = ", in a time that is not known";
+  }
+  if (!forecast.has_queue_ns()) return words;
+  return forecast.queue_ns() == 0
+             ? words + "; the queue is empty"
+             : words + fmt::format("; after about {} of the queue", Duration(forecast.queue_ns()));
+}
+
+// `6 cells: 2 reused, 4 to run in about 12 min; 1 cannot fit as it is`.
+std::string TotalLine(const v1::ForecastJobsResponse& forecast) {
+  const Whole whole = WholeOf(forecast);
+  std::string line = Cells(static_cast<size_t>(forecast.jobs_size())) + ": ";
+  if (whole.reused > 0) line += fmt::format("{} reused, ", whole.reused);
+  line += fmt::format("{} to run", whole.to_run);
+  if (whole.to_run > 0) line += TimeWords(forecast, whole);
+  if (whole.cannot_fit > 0) line += fmt::format("; {} cannot fit as asked", whole.cannot_fit);
+  return line;
+}
+
+std::vector<Block> Blocks(const v1::ForecastJobsResponse& forecast, bool in_short) {
+  const bool asks = std::any_of(forecast.jobs().begin(), forecast.jobs().end(), Asks);
+  Grid grid;
+  grid.titles = {"size",    "pass",  "batch",    "context", "precision", "attention",
+                 "warm-up", "steps", "launches", "device",  "needs",     "peak (run)",
+                 "memory",  "fits",  "time",     "based on"};
+  if (asks) grid.titles.emplace_back("reuse");
+  for (const v1::JobForecast& job : forecast.jobs()) grid.rows.push_back(GridRow(job, asks));
+  const Narrowing how = {
+      .above = {"size", "pass", "batch", "context", "precision", "attention", "warm-up", "steps",
+                "launches", "device", "memory"},
+      .drop = {"memory", "based on", "warm-up", "steps", "launches", "attention"},
+      .shorten = {"reuse"}};
+  std::vector<Block> blocks;
+  // Of one cell all would stand above, and none in the table.
+  std::vector<std::string> constants;
+  if (grid.rows.size() > 1) constants = TakeConstants(how, &grid);
+  if (!constants.empty()) blocks.emplace_back(Wrapped("", constants, how.width));
+  const std::vector<std::string> gone = in_short ? Narrow(how, &grid) : std::vector<std::string>();
+  blocks.emplace_back(std::move(grid));
+  if (!gone.empty()) blocks.emplace_back(Wrapped("--format csv also has:", gone, how.width));
+  blocks.emplace_back(Lines{TotalLine(forecast)});
+  return blocks;
+}
+
+Value TextOrUnknown(const std::string& text) {
+  if (text.empty()) return {};
+  return text;
+}
+
+Value NumberOrUnknown(uint64_t number) {
+  if (number == 0) return {};
+  return number;
+}
+
+Value SecondsOrUnknown(const v1::JobForecast& job) {
+  if (!job.has_duration_ns()) return {};
+  return static_cast<double>(job.duration_ns()) / kNsPerSecond;
+}
+
+std::vector<Value> SheetRow(const v1::JobForecast& job) {
+  const Subject subject = SubjectOf(job.spec().workload());
+  const v1::Plan& plan = job.spec().plan();
+  return {TextOrUnknown(subject.edition),
+          TextOrUnknown(subject.name),
+          NumberOrUnknown(job.parameters()),
+          TextOrUnknown(subject.pass),
+          NumberOrUnknown(subject.batch_size),
+          NumberOrUnknown(subject.context_length),
+          TextOrUnknown(subject.precision),
+          TextOrUnknown(subject.attention),
+          uint64_t{plan.warmup_steps()},
+          NumberOrUnknown(plan.measure_steps()),
+          NumberOrUnknown(plan.launches()),
+          TextOrUnknown(job.device()),
+          NumberOrUnknown(job.needed_bytes()),
+          NumberOrUnknown(job.peak_bytes()),
+          TextOrUnknown(job.memory_run_id()),
+          NumberOrUnknown(job.device_bytes()),
+          TextOrUnknown(FitWord(job.fit())),
+          SecondsOrUnknown(job),
+          TextOrUnknown(BasisWord(job.time_basis())),
+          NumberOrUnknown(job.time_runs()),
+          TextOrUnknown(JoinedIds(job, " ")),
+          TextOrUnknown(NoReuseWord(job.no_reuse())),
+          TextOrUnknown(ChangesWords(job))};
+}
+
+Sheet ForecastSheet(const v1::ForecastJobsResponse& forecast) {
+  Sheet sheet;
+  sheet.names = {
+      "edition",        "model_size", "parameters",         "pass_type",    "batch_size",
+      "context_length", "precision",  "attention",          "warmup_steps", "measure_steps",
+      "launches",       "device",     "needed_bytes",       "peak_bytes",   "memory_run_id",
+      "device_bytes",   "fit",        "duration_s",         "time_basis",   "time_runs",
+      "reused_run_ids", "no_reuse",   "environment_changes"};
+  for (const v1::JobForecast& job : forecast.jobs()) sheet.rows.push_back(SheetRow(job));
+  return sheet;
+}
+
+}  // namespace
+
+std::string NoReuseWords(const v1::JobForecast& job) {
+  switch (job.no_reuse()) {
+    case v1::NO_REUSE_NONE:
+      return "no clean run";
+    case v1::NO_REUSE_ENVIRONMENT: {
+      const std::string changes = ChangesWords(job);
+      return changes.empty() ? "other environment" : changes;
+    }
+    case v1::NO_REUSE_LAUNCHES:
+      return "too few launches";
+    case v1::NO_REUSE_PURPOSE:
+      return "not a plain measurement";
+    default:
+      return "";
+  }
+}
+
+std::string CellWords(const v1::JobSpec& spec) {
+  const Subject subject = SubjectOf(spec.workload());
+  std::string words = WorkloadWords(spec.workload());
+  for (const std::string& setting : {subject.precision, subject.attention}) {
+    if (!setting.empty()) words += ", " + setting;
+  }
+  return words;
+}
+
+Document ShowForecast(const v1::ForecastJobsResponse& forecast, bool in_short) {
+  Document document;
+  document.blocks = [forecast, in_short] { return Blocks(forecast, in_short); };
+  document.rows = RowsOf(ForecastSheet(forecast));
+  return document;
+}
+
+}  // namespace torchlap::client::format

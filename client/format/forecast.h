@@ -1,0 +1,22 @@
+// What jobs would take, and what is known of them already.
+#pragma once
+
+#include <string>
+
+#include "client/format/document.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::client::format {
+
+// What `--dry-run` prints: a row a cell, in the order of the forecast, and a line with the whole.
+// `in_short`: as wide as a terminal, what all cells have in common above.
+Document ShowForecast(const v1::ForecastJobsResponse& forecast, bool in_short);
+
+// Why nothing answers the cell: `no clean run`, `kernel 6.1 -> 6.2`, `too few launches`. Empty
+// where something does, or nobody asked.
+std::string NoReuseWords(const v1::JobForecast& job);
+
+// `small, forward-backward, batch 4, context 256, fp32, explicit`.
+std::string CellWords(const v1::JobSpec& spec);
+
+}  // namespace torchlap::client::format
