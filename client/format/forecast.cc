@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -208,6 +209,18 @@ std::string TotalLine(const v1::ForecastJobsResponse& forecast) {
   return line;
 }
 
+// Columns of which nothing is known: without a daemon most.
+void DropUnknown(Grid* grid) {
+  for (size_t column = grid->titles.size(); column-- > 0;) {
+    const bool is_unknown = std::all_of(grid->rows.begin(), grid->rows.end(),
+                                        [column](const auto& row) { return row[column] == "-"; });
+    if (!is_unknown) continue;
+    const auto offset = static_cast<std::ptrdiff_t>(column);
+    grid->titles.erase(grid->titles.begin() + offset);
+    for (auto& row : grid->rows) row.erase(row.begin() + offset);
+  }
+}
+
 std::vector<Block> Blocks(const v1::ForecastJobsResponse& forecast, bool in_short) {
   const bool asks = std::any_of(forecast.jobs().begin(), forecast.jobs().end(), Asks);
   Grid grid;
@@ -216,15 +229,15 @@ std::vector<Block> Blocks(const v1::ForecastJobsResponse& forecast, bool in_shor
                  "memory",  "fits",  "time",     "based on"};
   if (asks) grid.titles.emplace_back("reuse");
   for (const v1::JobForecast& job : forecast.jobs()) grid.rows.push_back(GridRow(job, asks));
+  DropUnknown(&grid);
   const Narrowing how = {
-      .above = {"size", "pass", "batch", "context", "precision", "attention", "warm-up", "steps",
+      .above = {"pass", "batch", "context", "precision", "attention", "warm-up", "steps",
                 "launches", "device", "memory"},
       .drop = {"memory", "based on", "warm-up", "steps", "launches", "attention"},
       .shorten = {"reuse"}};
   std::vector<Block> blocks;
-  // Of one cell all would stand above, and none in the table.
-  std::vector<std::string> constants;
-  if (grid.rows.size() > 1) constants = TakeConstants(how, &grid);
+  // The size stays: a table has a column.
+  const std::vector<std::string> constants = TakeConstants(how, &grid);
   if (!constants.empty()) blocks.emplace_back(Wrapped("", constants, how.width));
   const std::vector<std::string> gone = in_short ? Narrow(how, &grid) : std::vector<std::string>();
   blocks.emplace_back(std::move(grid));

@@ -12,7 +12,8 @@
 //   ListBaselines: the caller's; another user's is PERMISSION_DENIED
 //   SubmitJobs, ListPresets: nothing of jobs
 //   Doctor            nothing of jobs, but when the daemon's own canary took a step, and its run
-//   ForecastJobs      times, memory and runs to reuse: from one's own runs alone
+//   ForecastJobs      times, memory and runs to reuse: from one's own runs alone; what changed in
+//                     the environment is told of the device's newest run, whoever's
 //   QuerySql          nothing: PERMISSION_DENIED, as its views have everyone's runs
 //   BackupDatabase, PruneRuns: nothing: an admin's alone in any daemon
 //

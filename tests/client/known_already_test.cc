@@ -65,8 +65,8 @@ class KnownAlready : public Commands {
     words.insert(words.end(), more.begin(), more.end());
     return Program(words);
   }
-  // The jobs' ids in the order of the rows of CSV.
-  std::vector<std::string> JobIds() const {
+  // In the order of the rows of CSV.
+  std::vector<std::string> RunIds() const {
     std::vector<std::string> ids;
     std::istringstream lines(out_.str());
     std::string line;
@@ -96,7 +96,7 @@ TEST_F(KnownAlready, RunSubmitsOnlyWhatNoRunAnswers) {
 
 TEST_F(KnownAlready, OneTableHasAllCellsInTheirOrder) {
   EXPECT_EQ(Run({"--reuse", "30d", "--format", "csv"}), 0) << err_.str();
-  EXPECT_THAT(JobIds(), ElementsAre("9.1", "17.1", "8.1"));
+  EXPECT_THAT(RunIds(), ElementsAre("9.1", "17.1", "8.1"));
   ASSERT_THAT(service_.exports(), Not(IsEmpty()));
   const v1::Selector selector = service_.exports().back().filter().selector();
   EXPECT_THAT(selector.sweep_ids(), ElementsAre(3));
@@ -118,7 +118,7 @@ TEST_F(KnownAlready, WhereAllIsReusedNothingIsSubmitted) {
   EXPECT_THAT(service_.submits(), IsEmpty());
   EXPECT_THAT(service_.watches(), IsEmpty());
   EXPECT_EQ(err_.str(), "reused 9.1, 17.1, 8.1 (3 of 3 cells); --reuse 30d\n");
-  EXPECT_THAT(JobIds(), ElementsAre("9.1", "17.1", "8.1"));
+  EXPECT_THAT(RunIds(), ElementsAre("9.1", "17.1", "8.1"));
   EXPECT_EQ(service_.exports().back().filter().selector().sweep_ids_size(), 0);
 }
 

@@ -77,6 +77,8 @@ TEST_F(SettledDeviceTest, IsMadeAsWantedAndRestored) {
   const SettledDevice settled("GPU-1", kAll, journal.get());
   EXPECT_TRUE(settled.has_changes());
   EXPECT_EQ(settled.locked_clocks(), "1410 MHz");
+  EXPECT_EQ(WantedClocks(kAll), settled.locked_clocks());
+  EXPECT_EQ(WantedClocks({}), "");
   EXPECT_FALSE(SettledDevice("GPU-2", kAll, journal.get()).has_changes());
   EXPECT_THAT(RestoreSettings(Find(), journal.get(), "GPU-1").restored,
               ElementsAre("GPU-1 lock_clocks: unlocked", "GPU-1 power_limit_watts: 400 W",
