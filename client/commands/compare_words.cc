@@ -14,9 +14,9 @@
 namespace torchlap::client {
 namespace {
 
-constexpr std::array<std::string_view, 13> kAxes = {
-    "precision", "attention", "optimizer", "device",   "device-model", "batch", "context",
-    "size",      "threads",   "timing",    "torchlap", "torch",        "driver"};
+constexpr std::array<std::string_view, 14> kAxes = {
+    "precision", "attention", "optimizer", "device",   "device-model", "batch",  "context",
+    "size",      "threads",   "timing",    "torchlap", "torch",        "driver", "host"};
 constexpr std::string_view kLabelAxis = "label:";
 
 constexpr uint32_t kUsualMaxLaunches = 32;

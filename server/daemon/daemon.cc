@@ -40,12 +40,14 @@
 #include "server/host/torch_folder.h"
 #include "server/rpc/calls.h"
 #include "server/rpc/connections.h"
+#include "server/rpc/import_runs.h"
 #include "server/run/canary_watch.h"
 #include "server/run/device_fleet.h"
 #include "server/run/event_hub.h"
 #include "server/run/local_device.h"
 #include "storage/backup.h"
 #include "storage/database.h"
+#include "storage/import_runs.h"
 #include "storage/job_store.h"
 #include "storage/run_store.h"
 
@@ -286,6 +288,10 @@ absl::Status Daemon::Parts::OpenDatabase() {
   database = *std::move(opened);
   const std::filesystem::path file = configuration.state_folder / kDatabaseName;
   storage::RemoveUnfinishedCopies(file);
+  rpc::RemoveUnfinishedImports(configuration.state_folder);
+  if (absl::Status kept = storage::StoreHost(database.get(), host::HostName()); !kept.ok()) {
+    return kept;
+  }
   state_files.emplace(std::vector<std::filesystem::path>{file, file.string() + ".lock"});
   jobs.emplace(database.get(), facts.boot_id, configuration.max_interruptions,
                LimitsOf(configuration));

@@ -52,6 +52,13 @@ std::string ComputeModeWord(unsigned mode) {
 
 }  // namespace
 
+std::string HostName() {
+  utsname name = {};
+  const std::string full = ::uname(&name) == 0 ? name.nodename : "";
+  const std::string first = full.substr(0, full.find('.'));
+  return first.empty() ? "unknown" : first;
+}
+
 std::string BootId(const std::filesystem::path& root) {
   return FirstLine(root / "proc/sys/kernel/random/boot_id");
 }

@@ -23,6 +23,9 @@ struct HostFacts {
   std::string driver_version;  // NVIDIA's; empty without one
 };
 
+// What the machine is called, without its domain; `unknown` where it has no name.
+std::string HostName();
+
 // Another one after each boot; empty: the kernel does not tell.
 std::string BootId(const std::filesystem::path& root = "/");
 

@@ -14,6 +14,8 @@ namespace {
 using Kind = CompareAxis::Kind;
 
 constexpr std::string_view kLabelPrefix = "label:";
+// Of runs that were not imported.
+constexpr char kThisMachine[] = "here";
 
 struct AxisWord {
   const char* word;
@@ -33,6 +35,7 @@ constexpr AxisWord kWords[] = {
     {"torchlap", Kind::kTorchlap},
     {"torch", Kind::kTorch},
     {"driver", Kind::kDriver},
+    {"host", Kind::kHost},
 };
 
 absl::Status NoAxis(const std::string& by) {
@@ -81,6 +84,8 @@ std::string OfRun(const CompareAxis& axis, const v1::Run& run) {
       return run.has_threads() ? std::to_string(run.threads()) : "";
     case Kind::kTiming:
       return std::string(Word(run.plan().timing()));
+    case Kind::kHost:
+      return run.host().empty() ? kThisMachine : run.host();
     case Kind::kLabel: {
       const auto found = run.labels().find(axis.label);
       return found == run.labels().end() ? "" : found->second;

@@ -26,6 +26,7 @@ struct CompareAxis {
     kTorchlap,
     kTorch,
     kDriver,
+    kHost,
     kLabel,
   };
   Kind kind = Kind::kNone;

@@ -70,7 +70,7 @@ Calls::Calls(const CallSetting& setting)
       backup_database(setting.database, setting.jobs, setting.runs),
       forecast_jobs(setting.database, setting.jobs, &setting.fleet->devices(),
                     setting.told_environment, setting.configuration->max_time_limit_ns),
-      import_runs(setting.database, setting.jobs, setting.runs),
+      import_runs(setting.database, setting.configuration->state_folder, setting.clock),
       add_suite(setting.database, setting.jobs, setting.runs),
       list_suites(setting.database, setting.jobs, setting.runs),
       remove_suite(setting.database, setting.jobs, setting.runs),

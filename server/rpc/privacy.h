@@ -15,7 +15,7 @@
 //   ForecastJobs      times, memory and runs to reuse: from one's own runs alone; what changed in
 //                     the environment is told of the device's newest run, whoever's
 //   QuerySql          nothing: PERMISSION_DENIED, as its views have everyone's runs
-//   BackupDatabase, PruneRuns: nothing: an admin's alone in any daemon
+//   BackupDatabase, PruneRuns, ImportRuns: nothing: an admin's alone in any daemon
 //
 // What is shown is bound to the owner where it is read (storage/visibility.h), so that pages and
 // counts are those of what is shown. A run is compared with its owner's runs

@@ -495,6 +495,12 @@ void EveryCallTest::AddHistoryOfEveryone(std::vector<Question>* questions) {
     request.set_dry_run(true);
     return Ask<v1::PruneRunsResponse>(&calls_->prune_runs, caller, request);
   });
+  add("ImportRuns", [this](const Caller& caller, const Left&) {
+    v1::ImportRunsRequest request;
+    request.set_upload_id("a first piece");
+    request.set_data("SQLite");
+    return Ask<v1::ImportRunsResponse>(&calls_->import_runs, caller, request);
+  });
 }
 
 // What is known of the asker's own job; forecast_jobs_test.cc has whose runs it is made of.

@@ -1,0 +1,357 @@
+#include "storage/import_runs.h"
+
+#include <SQLiteCpp/Exception.h>
+#include <SQLiteCpp/Savepoint.h>
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "storage/copied_row.h"
+#include "storage/database_check.h"
+#include "storage/rollup.h"
+#include "storage/sqlite_connection.h"
+#include "torchlap/v1/run.pb.h"
+
+namespace torchlap::storage {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::Status CheckWhole(const fs::path& file) {
+  const auto findings = CheckInPlace(file);
+  if (!findings.ok()) return absl::InvalidArgumentError(findings.status().message());
+  if (findings->unreadable.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the file is damaged (", findings->unreadable.front(),
+                   "), must be a whole database: torchlapd --check FILE tells more"));
+}
+
+std::string HostOf(SQLite::Database& from) {
+  Query query(from, "SELECT host FROM machine");
+  return query.Step() ? query.Text(0) : "";
+}
+
+// A job of the file that was imported there, or none.
+struct Job {
+  int64_t id = 0;
+  int64_t sweep = 0;
+  int64_t owner = 0;
+  uint64_t runs = 0;
+  std::string host;  // empty: the file's own
+};
+
+// The next finished jobs with runs behind `after`.
+std::vector<Job> NextJobs(SQLite::Database& from, int64_t after, uint32_t limit) {
+  std::vector<Job> jobs;
+  Query query(from,
+              "SELECT job.id, job.sweep_id, job.owner_id, count(*), job.host FROM job "
+              "JOIN run ON run.job_id = job.id WHERE job.id > ? AND job.state >= 3 "
+              "GROUP BY job.id ORDER BY job.id LIMIT ?",
+              after, limit);
+  while (query.Step()) {
+    jobs.push_back({query.Int(0), query.Int(1), query.Int(2), query.Uint(3), query.Text(4)});
+  }
+  return jobs;
+}
+
+std::vector<int64_t> RunsOf(SQLite::Database& from, int64_t job) {
+  std::vector<int64_t> runs;
+  Query query(from, "SELECT id FROM run WHERE job_id = ? AND outcome IS NOT NULL ORDER BY number",
+              job);
+  while (query.Step()) runs.push_back(query.Int(0));
+  return runs;
+}
+
+// Copies jobs from the one database to the other, whose numbers of shared rows it remembers. Within
+// a transaction of each.
+class Copier {
+ public:
+  Copier(SQLite::Database& from, std::string host, const ImportSetting& setting)
+      : from_(from), host_(std::move(host)), setting_(setting) {}
+
+  // The job's number here, if it is here. A job without boot or start is never known.
+  std::optional<int64_t> Known(SQLite::Database& to, int64_t job);
+  // Throws RowMissing, with nothing of the job left undone by itself: the caller rolls back.
+  void CopyJob(SQLite::Database& to, const Job& job);
+  void Remember(int64_t job, int64_t here) { jobs_[job] = here; }
+
+ private:
+  using Ids = std::map<int64_t, int64_t>;
+
+  const std::string& HostOfJob(const Job& job) const { return job.host.empty() ? host_ : job.host; }
+  // The row of a table whose rows are stored once, found by its `key` columns.
+  std::optional<int64_t> Shared(SQLite::Database& to, const char* table, const char* key,
+                                std::optional<int64_t> id);
+  int64_t Owner(SQLite::Database& to, const Job& job, int64_t owner);
+  int64_t Sweep(SQLite::Database& to, const Job& job, int64_t owner);
+  std::optional<int64_t> Series(SQLite::Database& to, const Job& job, std::optional<int64_t> id);
+  // `17.2` here; nothing where its job is not.
+  std::optional<std::string> RunIdHere(const std::string& run_id) const;
+  int64_t CopyRun(SQLite::Database& to, const Job& job, int64_t job_here, int64_t owner,
+                  int64_t run);
+  void CopyAssessment(SQLite::Database& to, int64_t run, int64_t run_here);
+
+  SQLite::Database& from_;
+  const std::string host_;
+  const ImportSetting& setting_;
+  std::map<std::string, Ids> shared_;
+  std::map<std::pair<std::string, int64_t>, int64_t> owners_;
+  Ids sweeps_;
+  std::map<std::pair<std::string, int64_t>, int64_t> series_;
+  Ids jobs_;
+};
+
+std::optional<int64_t> Copier::Known(SQLite::Database& to, int64_t job) {
+  Query first(from_,
+              "SELECT run.started_at_ns, boot.boot_id FROM run JOIN boot ON boot.id = run.boot "
+              "WHERE run.job_id = ? ORDER BY run.number LIMIT 1",
+              job);
+  if (!first.Step()) return std::nullopt;
+  return SelectInt(to,
+                   "SELECT run.job_id FROM run INDEXED BY run_by_start "
+                   "JOIN boot ON boot.id = run.boot WHERE run.outcome IS NOT NULL "
+                   "AND run.started_at_ns = ? AND boot.boot_id = ?",
+                   first.Int(0), first.Text(1));
+}
+
+std::optional<int64_t> Copier::Shared(SQLite::Database& to, const char* table, const char* key,
+                                      std::optional<int64_t> id) {
+  if (!id) return std::nullopt;
+  Ids& ids = shared_[table];
+  if (const auto known = ids.find(*id); known != ids.end()) return known->second;
+  std::optional<int64_t> here = RowAlike(from_, to, table, key, *id);
+  if (!here) here = CopyRow(from_, to, table, "id", *id, {{"id", std::monostate()}});
+  ids[*id] = *here;
+  return here;
+}
+
+int64_t Copier::Owner(SQLite::Database& to, const Job& job, int64_t owner) {
+  const std::string& host = HostOfJob(job);
+  const auto key = std::make_pair(host, owner);
+  if (const auto known = owners_.find(key); known != owners_.end()) return known->second;
+  Query query(from_, "SELECT principal, name FROM principal WHERE id = ?", owner);
+  if (!query.Step()) throw RowMissing("principal", owner);
+  // What was imported there has its name already.
+  const bool is_named = !job.host.empty();
+  const std::string principal =
+      is_named ? query.Text(0) : absl::StrCat("host:", host, "/", query.Text(0));
+  const std::string name = is_named ? query.Text(1) : absl::StrCat(query.Text(1), "@", host);
+  const int64_t here = SelectOne(to,
+                                 "INSERT INTO principal (principal, name) VALUES (?, ?) "
+                                 "ON CONFLICT (principal) DO UPDATE SET name = excluded.name "
+                                 "RETURNING id",
+                                 principal, name);
+  owners_[key] = here;
+  return here;
+}
+
+int64_t Copier::Sweep(SQLite::Database& to, const Job& job, int64_t owner) {
+  if (const auto known = sweeps_.find(job.sweep); known != sweeps_.end()) return known->second;
+  RowValues values = {
+      {"id", std::monostate()}, {"owner_id", owner}, {"request_id", std::monostate()}};
+  Query query(from_, "SELECT name FROM sweep WHERE id = ?", job.sweep);
+  if (query.Step() && !query.IsNull(0) && job.host.empty()) {
+    values["name"] = absl::StrCat(query.Text(0), "@", host_);
+  }
+  const int64_t here = CopyRow(from_, to, "sweep", "id", job.sweep, values);
+  sweeps_[job.sweep] = here;
+  return here;
+}
+
+std::optional<int64_t> Copier::Series(SQLite::Database& to, const Job& job,
+                                      std::optional<int64_t> id) {
+  if (!id) return std::nullopt;
+  const auto key = std::make_pair(job.host, *id);
+  if (const auto known = series_.find(key); known != series_.end()) return known->second;
+  Query query(from_, "SELECT series_key FROM series WHERE id = ?", *id);
+  if (!query.Step()) throw RowMissing("series", *id);
+  const std::string here_key =
+      job.host.empty() ? setting_.series_key(query.Text(0), host_) : query.Text(0);
+  const int64_t here = SelectOne(to,
+                                 "INSERT INTO series (series_key) VALUES (?) ON CONFLICT "
+                                 "(series_key) DO UPDATE SET series_key = excluded.series_key "
+                                 "RETURNING id",
+                                 here_key);
+  series_[key] = here;
+  return here;
+}
+
+std::optional<std::string> Copier::RunIdHere(const std::string& run_id) const {
+  const size_t dot = run_id.find('.');
+  int64_t job = 0;
+  if (dot == std::string::npos || !absl::SimpleAtoi(run_id.substr(0, dot), &job)) {
+    return std::nullopt;
+  }
+  const auto here = jobs_.find(job);
+  if (here == jobs_.end()) return std::nullopt;
+  return absl::StrCat(here->second, run_id.substr(dot));
+}
+
+std::optional<int64_t> IntOrNull(const Query& query, int column) {
+  if (query.IsNull(column)) return std::nullopt;
+  return query.Int(column);
+}
+
+RowValue ValueOf(std::optional<int64_t> number) {
+  if (number) return *number;
+  return std::monostate();
+}
+
+int64_t Copier::CopyRun(SQLite::Database& to, const Job& job, int64_t job_here, int64_t owner,
+                        int64_t run) {
+  Query query(from_,
+              "SELECT device_id, asked_workload_id, workload_id, series, environment, boot, "
+              "calibration_run_id, outcome FROM run WHERE id = ?",
+              run);
+  if (!query.Step()) throw RowMissing("run", run);
+  const auto shared = [&](const char* table, const char* key, int column) {
+    return ValueOf(Shared(to, table, key, IntOrNull(query, column)));
+  };
+  RowValues values = {
+      {"id", std::monostate()},      {"job_id", job_here},
+      {"owner_id", owner},           {"kind_id", std::monostate()},
+      {"outcome", std::monostate()}, {"series", ValueOf(Series(to, job, IntOrNull(query, 3)))}};
+  values["device_id"] = shared("device", "uuid,name,model", 0);
+  values["asked_workload_id"] = shared("workload", "workload_hash,edition,model_size", 1);
+  values["workload_id"] = shared("workload", "workload_hash,edition,model_size", 2);
+  values["environment"] = shared("environment", "environment_hash", 4);
+  values["boot"] = shared("boot", "boot_id", 5);
+  if (!query.IsNull(6)) {
+    const std::optional<std::string> here = RunIdHere(query.Text(6));
+    values["calibration_run_id"] = here ? RowValue(*here) : RowValue(std::monostate());
+  }
+  const int64_t outcome = query.Int(7);
+  const int64_t here = CopyRow(from_, to, "run", "id", run, values);
+  // As a run ends: what lists narrow by, and the sums over runs, are made from it.
+  Execute(to, "UPDATE run SET outcome = ? WHERE id = ?", outcome, here);
+  AddRunToRollup(to, here);
+  return here;
+}
+
+void Copier::CopyAssessment(SQLite::Database& to, int64_t run, int64_t run_here) {
+  Query query(from_, "SELECT message FROM assessment WHERE run_id = ?", run);
+  if (!query.Step()) return;
+  v1::Assessment assessment;
+  if (!assessment.ParseFromString(query.Text(0))) throw RowMissing("assessment", run);
+  for (v1::Evidence& evidence : *assessment.mutable_evidence()) {
+    if (!evidence.run_id().empty()) {
+      evidence.set_run_id(RunIdHere(evidence.run_id()).value_or(""));
+    }
+  }
+  Execute(to, "INSERT INTO assessment (run_id, message) VALUES (?, ?)", run_here,
+          Blob{assessment.SerializeAsString()});
+}
+
+void Copier::CopyJob(SQLite::Database& to, const Job& job) {
+  const int64_t owner = Owner(to, job, job.owner);
+  Query query(from_, "SELECT workload_id, device_id FROM job WHERE id = ?", job.id);
+  if (!query.Step()) throw RowMissing("job", job.id);
+  RowValues values = {{"id", std::monostate()},
+                      {"sweep_id", Sweep(to, job, owner)},
+                      {"owner_id", owner},
+                      {"traces", int64_t{0}},
+                      {"host", HostOfJob(job)}};
+  values["workload_id"] =
+      ValueOf(Shared(to, "workload", "workload_hash,edition,model_size", IntOrNull(query, 0)));
+  values["device_id"] = ValueOf(Shared(to, "device", "uuid,name,model", IntOrNull(query, 1)));
+  const int64_t here = CopyRow(from_, to, "job", "id", job.id, values);
+  Remember(job.id, here);
+  Query labels(from_, "SELECT k, v FROM label WHERE job_id = ?", job.id);
+  while (labels.Step()) {
+    Execute(to, "INSERT INTO label (job_id, k, v) VALUES (?, ?, ?)", here, labels.Text(0),
+            labels.Text(1));
+  }
+  for (const int64_t run : RunsOf(from_, job.id)) {
+    const int64_t run_here = CopyRun(to, job, here, owner, run);
+    for (const char* table : {"sample", "reading"}) {
+      CopyRowIfThere(from_, to, table, "run_id", run, {{"run_id", run_here}});
+    }
+    CopyAssessment(to, run, run_here);
+    const RowValue device =
+        SelectInt(to, "SELECT device_id FROM run WHERE id = ?", run_here).value();
+    CopyRowIfThere(from_, to, "calibration", "run_id", run,
+                   {{"run_id", run_here}, {"device_id", device}});
+  }
+}
+
+// Forgets what a job that was rolled back had made: a fresh copier finds again what is there.
+void CopyBatch(SQLite::Database& from, SQLite::Database& to, const std::vector<Job>& jobs,
+               std::unique_ptr<Copier>* copier,
+               const std::function<std::unique_ptr<Copier>()>& make, ImportedRuns* imported) {
+  for (const Job& job : jobs) {
+    if (const std::optional<int64_t> here = (*copier)->Known(to, job.id)) {
+      (*copier)->Remember(job.id, *here);
+      imported->known_runs += job.runs;
+      continue;
+    }
+    SQLite::Savepoint job_alone(to, "imported_job");
+    try {
+      (*copier)->CopyJob(to, job);
+      job_alone.release();
+      ++imported->jobs;
+      imported->runs += RunsOf(from, job.id).size();
+    } catch (const RowMissing&) {
+      job_alone.rollback();
+      imported->unreadable_runs += job.runs;
+      *copier = make();
+    }
+  }
+}
+
+absl::Status Import(Database* database, SQLite::Database& from, const ImportSetting& setting,
+                    uint32_t jobs_at_once, ImportedRuns* imported) {
+  const auto make = [&] { return std::make_unique<Copier>(from, imported->host, setting); };
+  std::unique_ptr<Copier> copier = make();
+  int64_t after = 0;
+  while (true) {
+    const std::vector<Job> jobs = NextJobs(from, after, jobs_at_once);
+    if (jobs.empty()) return absl::OkStatus();
+    ImportedRuns so_far = *imported;
+    const absl::Status status = database->Write([&](SQLite::Database& to) {
+      CopyBatch(from, to, jobs, &copier, make, &so_far);
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return status;
+    *imported = so_far;
+    after = jobs.back().id;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<ImportedRuns> ImportRuns(Database* database, const fs::path& file,
+                                        const ImportSetting& setting, uint32_t jobs_at_once) {
+  if (absl::Status whole = CheckWhole(file); !whole.ok()) return whole;
+  const auto source = Database::Open(file);
+  if (!source.ok()) return absl::InvalidArgumentError(source.status().message());
+  ImportedRuns imported;
+  imported.host = setting.host;
+  const absl::Status status = (*source)->Read([&](SQLite::Database& from) {
+    if (imported.host.empty()) imported.host = HostOf(from);
+    if (imported.host.empty()) {
+      return absl::InvalidArgumentError(
+          "host is empty and the file does not say its own, must be a name: --host lab2");
+    }
+    return Import(database, from, setting, jobs_at_once, &imported);
+  });
+  if (!status.ok()) return status;
+  return imported;
+}
+
+absl::Status StoreHost(Database* database, const std::string& host) {
+  return database->Write([&](SQLite::Database& to) {
+    Execute(to,
+            "INSERT INTO machine (id, host) VALUES (1, ?) "
+            "ON CONFLICT (id) DO UPDATE SET host = excluded.host",
+            host);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace torchlap::storage

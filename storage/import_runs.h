@@ -1,0 +1,49 @@
+// Runs of another machine's database, taken in beside this one's.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "storage/database.h"
+
+namespace torchlap::storage {
+
+struct ImportSetting {
+  // What the machine of the file is called here. Empty: what the file says (StoreHost).
+  std::string host;
+  // The key here of a series that was measured there: another machine's times are another series,
+  // be its devices of the same model.
+  std::function<std::string(const std::string& series_key, const std::string& host)> series_key;
+};
+
+struct ImportedRuns {
+  std::string host;
+  uint64_t jobs = 0;
+  uint64_t runs = 0;
+  // Were here already: an import before, or the file is of this machine.
+  uint64_t known_runs = 0;
+  // Of jobs with a row that is damaged, or that refers to one that is missing: left out.
+  uint64_t unreadable_runs = 0;
+};
+
+// Takes in the finished jobs of `file`, which is a database of this program or an older one, not
+// open elsewhere, and migrated in place: hand in a copy. They get ids of their own, in their order;
+// their sweeps are called `NAME@HOST` and their owners `alice@HOST`, who are nobody here. A job is
+// known by the boot and the nanosecond in which its first run started. Jobs without a run, queues,
+// baselines, suites and findings are not taken. Written in transactions of `jobs_at_once` jobs,
+// between which others write; after an error what was taken in before stays, and is known the next
+// time.
+// INVALID_ARGUMENT: no database of this program, a newer one's, or a damaged one; it does not say
+// its host and `setting` neither. Other errors as Database::Write. Thread-safe.
+absl::StatusOr<ImportedRuns> ImportRuns(Database* database, const std::filesystem::path& file,
+                                        const ImportSetting& setting, uint32_t jobs_at_once = 100);
+
+// What this machine is called, for whoever takes in this database later.
+absl::Status StoreHost(Database* database, const std::string& host);
+
+}  // namespace torchlap::storage
