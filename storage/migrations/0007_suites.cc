@@ -11,15 +11,23 @@ CREATE TABLE machine (           -- what whoever imports this file calls it; one
 ) STRICT;
 
 CREATE TABLE suite (
+  id INTEGER PRIMARY KEY,
   owner_id INTEGER NOT NULL REFERENCES principal (id),
   name TEXT NOT NULL,
-  asked BLOB NOT NULL,           -- torchlap.v1.AddSuiteRequest
+  account TEXT NOT NULL,         -- the owner's, when it was added
+  minute_of_day INTEGER,         -- NULL: when idle
+  idle_ns INTEGER,
+  at_most_every_ns INTEGER NOT NULL,
+  devices TEXT NOT NULL,         -- JSON array of what its jobs ask for
+  sweeps INTEGER NOT NULL,
+  jobs INTEGER NOT NULL,
   added_at_ns INTEGER NOT NULL,
   last_at_ns INTEGER,            -- NULL: not yet
   last_sweeps TEXT,              -- JSON array of ids
-  problem TEXT,
-  PRIMARY KEY (owner_id, name)
-) STRICT, WITHOUT ROWID;
+  problem TEXT,                  -- why the last time did not submit all; NULL: it did
+  asked BLOB NOT NULL,           -- torchlap.v1.AddSuiteRequest; large, so it stands last
+  UNIQUE (owner_id, name)
+) STRICT;
 
 CREATE TABLE cell_finding (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
