@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -50,12 +51,34 @@
 #include "storage/import_runs.h"
 #include "storage/job_store.h"
 #include "storage/run_store.h"
+#include "storage/suite_store.h"
 
 namespace torchlap::daemon {
 namespace {
 
 constexpr char kDatabaseName[] = "torchlap.db";
 constexpr char kWorkerName[] = "torchlap-worker";
+
+// A user's own daemon has no others to keep anything from.
+bool IsPrivate(const host::Configuration& configuration) {
+  return configuration.system && configuration.is_private;
+}
+
+// A number may have been given to somebody else, who would run the work of the one before.
+absl::StatusOr<storage::Caller> OwnerNow(const storage::StoredSuite& suite,
+                                         const host::Configuration& configuration) {
+  const auto number = suite.principal.substr(suite.principal.find(':') + 1);
+  const auto uid = static_cast<uid_t>(std::strtoul(number.c_str(), nullptr, 10));
+  const auto found = host::NameOfAccount(uid);
+  if (!found.ok()) return found.status();
+  const std::string name = found->empty() ? suite.principal : *found;
+  if (name == suite.account) {
+    return rpc::CallerNamed(name, uid, configuration.admins, IsPrivate(configuration));
+  }
+  return absl::FailedPreconditionError(
+      fmt::format("{} was {} when the suite was added and is {} now: its owner must add it again",
+                  suite.principal, suite.account, found->empty() ? "no account" : name));
+}
 
 std::filesystem::path WorkerProgram(const host::Configuration& configuration) {
   if (!configuration.worker_path.empty()) return configuration.worker_path;
@@ -104,11 +127,6 @@ storage::QueueLimits LimitsOf(const host::Configuration& configuration) {
           .launches = configuration.max_queued_launches,
           .launches_per_user = configuration.max_queued_launches_per_user,
           .share = configuration.min_queued_launches_per_user};
-}
-
-// A user's own daemon has no others to keep anything from.
-bool IsPrivate(const host::Configuration& configuration) {
-  return configuration.system && configuration.is_private;
 }
 
 storage::RunStore::History HistoryOf(const host::Configuration& configuration) {
@@ -382,19 +400,20 @@ absl::Status Daemon::Parts::Serve() {
   dispatching.hub = &hub;
   dispatching.grace = configuration.grace;
   fleet.emplace(std::move(places), dispatching);
-  rpc::CallSetting of_calls{&configuration,
-                            database.get(),
-                            &*jobs,
-                            &*runs,
-                            &*fleet,
-                            &hub,
-                            local.worker_program,
-                            torch_problem,
-                            rpc::CallerOf(::geteuid()).name,
-                            started_at_ns,
-                            &*state_files};
-  of_calls.told_environment = [this](const auto& device) { return ToldEnvironment(device); };
-  calls.emplace(of_calls);
+  rpc::CallSetting setting{&configuration,
+                           database.get(),
+                           &*jobs,
+                           &*runs,
+                           &*fleet,
+                           &hub,
+                           local.worker_program,
+                           torch_problem,
+                           rpc::CallerOf(::geteuid()).name,
+                           started_at_ns,
+                           &*state_files};
+  setting.told_environment = [this](const auto& device) { return ToldEnvironment(device); };
+  setting.owner_of = [this](const auto& suite) { return OwnerNow(suite, configuration); };
+  calls.emplace(setting);
   fleet->Start();
   rpc::ListenSetting listen;
   listen.sockets = SocketsOf(configuration);
@@ -410,6 +429,7 @@ absl::Status Daemon::Parts::Serve() {
   auto listening = rpc::Connections::Listen(std::move(listen), &*calls);
   if (!listening.ok()) return listening.status();
   connections = *std::move(listening);
+  calls->suite_schedule.Start();
   return absl::OkStatus();
 }
 
@@ -447,6 +467,7 @@ absl::StatusOr<std::unique_ptr<Daemon>> Daemon::Start(const host::Configuration&
 Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Daemon::~Daemon() {
+  parts_->calls->suite_schedule.Stop();
   parts_->calls->submit_jobs.Refuse();
   parts_->connections->StopAccepting();
   parts_->ForgetAddress();

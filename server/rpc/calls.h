@@ -35,6 +35,7 @@
 #include "server/rpc/run_words.h"
 #include "server/rpc/storage_health.h"
 #include "server/rpc/submit_jobs.h"
+#include "server/rpc/suite_schedule.h"
 #include "server/rpc/suites.h"
 #include "server/rpc/waiting.h"
 #include "server/run/device_fleet.h"
@@ -62,6 +63,8 @@ struct CallSetting {
   const Clock* clock = &SystemClock();
   // Empty: no stored run answers a job.
   ToldEnvironment told_environment = {};
+  // Of suites, when they are due.
+  OwnerOf owner_of = UnchangedOwner;
 };
 
 // Thread-safe. Calls may block on the database: not for gRPC's own threads. Errors are the RPCs'
@@ -101,6 +104,8 @@ struct Calls {
   BackupDatabase backup_database;
   ForecastJobs forecast_jobs;
   ImportRuns import_runs;
+  // Started by whoever has the calls.
+  SuiteSchedule suite_schedule;
   AddSuite add_suite;
   ListSuites list_suites;
   RemoveSuite remove_suite;

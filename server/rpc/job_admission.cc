@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -311,6 +312,13 @@ absl::StatusOr<std::vector<storage::NewJob>> AdmitAll(
     jobs.push_back(*std::move(job));
   }
   return jobs;
+}
+
+std::optional<std::string> DeviceKeyOf(const std::string& asked,
+                                       const std::vector<host::HostDevice>& devices) {
+  auto place = FindPlace(asked, devices);
+  if (!place.ok()) return std::nullopt;
+  return std::move(place->key);
 }
 
 }  // namespace torchlap::rpc

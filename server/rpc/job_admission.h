@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "server/host/devices.h"
@@ -37,5 +39,9 @@ absl::StatusOr<std::vector<storage::NewJob>> AdmitAll(
     const google::protobuf::RepeatedPtrField<v1::JobSpec>& asked,
     const std::vector<host::HostDevice>& devices, const storage::Caller& caller,
     int64_t max_time_limit_ns = kAnyTimeLimit);
+
+// Where a job for this device may run (storage::NewJob::device_key); nothing: there is none.
+std::optional<std::string> DeviceKeyOf(const std::string& asked,
+                                       const std::vector<host::HostDevice>& devices);
 
 }  // namespace torchlap::rpc

@@ -10,10 +10,12 @@
 //   CompareRuns: the same; differences are learned from one's own runs
 //   GetTrend, SetBaseline, ClearBaseline: the same; of a baseline the caller's own runs
 //   ListBaselines: the caller's; another user's is PERMISSION_DENIED
-//   SubmitJobs, ListPresets: nothing of jobs
+//   SubmitJobs, AddSuite, ListPresets: nothing of jobs
 //   Doctor            nothing of jobs, but when the daemon's own canary took a step, and its run
 //   ForecastJobs      times, memory and runs to reuse: from one's own runs alone; what changed in
 //                     the environment is told of the device's newest run, whoever's
+//   ListSuites: the caller's alone
+//   RemoveSuite: another's is PERMISSION_DENIED, also where there is none
 //   QuerySql          nothing: PERMISSION_DENIED, as its views have everyone's runs
 //   BackupDatabase, PruneRuns, ImportRuns: nothing: an admin's alone in any daemon
 //

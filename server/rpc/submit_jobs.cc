@@ -77,13 +77,25 @@ absl::Status SubmitJobs::Check(const v1::SubmitJobsRequest& request) const {
   return CheckText("request_id", request.request_id());
 }
 
+absl::Status SubmitJobs::CheckIsKept() const {
+  const std::string lost = storage_->Lost();
+  if (lost.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("no jobs are taken, as they would be lost: {}; restart torchlapd (pid {})", lost,
+                  ::getpid()));
+}
+
+absl::StatusOr<std::vector<storage::NewJob>> SubmitJobs::Admissible(
+    const storage::Caller& caller, const v1::SubmitJobsRequest& request) const {
+  if (absl::Status kept = CheckIsKept(); !kept.ok()) return kept;
+  if (absl::Status size = CheckSize(request); !size.ok()) return size;
+  if (absl::Status status = Check(request); !status.ok()) return status;
+  return AdmitAll(request.jobs(), fleet_->devices(), caller, max_time_limit_ns_);
+}
+
 absl::Status SubmitJobs::Answer(const storage::Caller& caller, const v1::SubmitJobsRequest& request,
                                 v1::SubmitJobsResponse* response) {
-  if (const std::string lost = storage_->Lost(); !lost.empty()) {
-    return absl::FailedPreconditionError(
-        fmt::format("no jobs are taken, as they would be lost: {}; restart torchlapd (pid {})",
-                    lost, ::getpid()));
-  }
+  if (absl::Status kept = CheckIsKept(); !kept.ok()) return kept;
   if (absl::Status size = CheckSize(request); !size.ok()) return size;
   absl::Status room = jobs_->CheckRoomFor(caller, request.request_id(), AmountOf(request));
   if (!room.ok()) return room;
@@ -95,8 +107,7 @@ absl::Status SubmitJobs::Answer(const storage::Caller& caller, const v1::SubmitJ
     Fill(**earlier, response);
     return absl::OkStatus();
   }
-  if (absl::Status status = Check(request); !status.ok()) return status;
-  const auto jobs = AdmitAll(request.jobs(), fleet_->devices(), caller, max_time_limit_ns_);
+  const auto jobs = Admissible(caller, request);
   if (!jobs.ok()) return jobs.status();
   const auto submitted =
       jobs_->Submit(caller, request.request_id(), digest, request.sweep_name(), *jobs,

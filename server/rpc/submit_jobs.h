@@ -2,9 +2,11 @@
 #pragma once
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "proto/base/clock.h"
 #include "server/rpc/job_admission.h"
@@ -37,7 +39,13 @@ class SubmitJobs {
   absl::Status Answer(const storage::Caller& caller, const v1::SubmitJobsRequest& request,
                       v1::SubmitJobsResponse* response);
 
+  // Whether Answer would take the request, as far as its content goes, and what would be stored of
+  // it; nothing is. What is in the queue is not looked at.
+  absl::StatusOr<std::vector<storage::NewJob>> Admissible(
+      const storage::Caller& caller, const v1::SubmitJobsRequest& request) const;
+
  private:
+  absl::Status CheckIsKept() const;
   absl::Status Check(const v1::SubmitJobsRequest& request) const;
 
   storage::JobStore* const jobs_;

@@ -202,6 +202,7 @@ class EveryCallTest : public PrivacyTest {
   void AddHistoryBaselines(std::vector<Question>* questions);
   void AddHistoryOfEveryone(std::vector<Question>* questions);
   void AddHistoryForecasts(std::vector<Question>* questions);
+  void AddSuites(std::vector<Question>* questions);
 };
 
 void EveryCallTest::AddLists(std::vector<Question>* questions) {
@@ -516,6 +517,38 @@ void EveryCallTest::AddHistoryForecasts(std::vector<Question>* questions) {
                         }});
 }
 
+// A suite is told of in its owner's word.
+void EveryCallTest::AddSuites(std::vector<Question>* questions) {
+  using storage::Caller;
+  const auto add = [this](const Caller& caller, const std::string& word) {
+    v1::AddSuiteRequest request;
+    request.set_name(word);
+    request.mutable_time()->set_minute_of_day(0);
+    v1::SuiteSweep* sweep = request.add_sweeps();
+    sweep->set_name("sweep");
+    sweep->add_jobs()->mutable_workload()->mutable_transformer_lm()->set_preset("small");
+    return Ask<v1::AddSuiteResponse>(&calls_->add_suite, caller, request);
+  };
+  questions->push_back(
+      {"AddSuite", "whatever", Rule::kNothingOfJobs,
+       [add](const Caller& caller, const Left&) { return add(caller, "another"); }});
+  questions->push_back(
+      {"ListSuites", "everything", Rule::kOwnAlone, [this, add](const Caller& caller, const Left&) {
+         EXPECT_TRUE(add(ann_, "annsword").status.ok());
+         EXPECT_TRUE(add(bob_, "bobsword").status.ok());
+         return Ask<v1::ListSuitesResponse>(&calls_->list_suites, caller, v1::ListSuitesRequest());
+       }});
+  questions->push_back({"RemoveSuite", "of ann", Rule::kNothingOfJobs,
+                        [this, add](const Caller& caller, const Left&) {
+                          EXPECT_TRUE(add(ann_, "annsword").status.ok());
+                          v1::RemoveSuiteRequest request;
+                          request.set_name("annsword");
+                          request.set_user("ann");
+                          return Ask<v1::RemoveSuiteResponse>(&calls_->remove_suite, caller,
+                                                              request);
+                        }});
+}
+
 std::vector<Question> EveryCallTest::Questions() {
   std::vector<Question> questions;
   AddLists(&questions);
@@ -528,6 +561,7 @@ std::vector<Question> EveryCallTest::Questions() {
   AddHistoryBaselines(&questions);
   AddHistoryOfEveryone(&questions);
   AddHistoryForecasts(&questions);
+  AddSuites(&questions);
   return questions;
 }
 
