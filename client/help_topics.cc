@@ -46,6 +46,36 @@ filter, and one of the words of each.
   --include-invalid              also what was declared invalid (torchlap invalidate)
 )";
 
+constexpr char kSuites[] =
+    R"(A suite is a file of named sweeps. Its keys are the flags of torchlap run without dashes; what
+stands above the sweeps holds for all of them.
+
+  name = "night"                        # else the file's
+  device = "cuda"
+  launches = 3
+  labels = { card = "A" }
+
+  [sweep.main]
+  model-size = ["small", "medium"]
+  context-length = "128..512*2"
+  baseline = "baseline"                 # what it is compared with after it ran
+
+  [sweep.bf16]
+  model-size = "small"
+  precision = "bf16"
+  baseline = "sweep:main"               # of this file, or any selector
+
+  torchlap suite check FILE             what it would submit
+  torchlap run --file FILE              now: a table for each sweep, and how it compares
+  torchlap suite add FILE --when 02:00  every day at this local time of the daemon
+  torchlap suite add FILE --when idle   when its devices were idle for 10 minutes (idle=1h), at
+                                        most once a day
+  torchlap suite list, suite remove NAME
+
+Runs of a suite have the label suite=NAME. The daemon submits them in your name with the lowest
+priority; it does not begin again before they have ended, and makes up once what it missed.
+)";
+
 constexpr char kExitCodes[] =
     R"(Exit codes of every command:
 
@@ -98,12 +128,15 @@ std::string Formats() {
 
 }  // namespace
 
-std::vector<std::string> HelpTopics() { return {"selectors", "filters", "formats", "exit-codes"}; }
+std::vector<std::string> HelpTopics() {
+  return {"selectors", "filters", "formats", "suites", "exit-codes"};
+}
 
 std::optional<std::string> HelpOnTopic(const std::string& name) {
   if (name == "selectors") return kSelectors;
   if (name == "filters") return Filters();
   if (name == "formats") return Formats();
+  if (name == "suites") return kSuites;
   if (name == "exit-codes") return kExitCodes;
   return std::nullopt;
 }

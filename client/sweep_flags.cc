@@ -148,6 +148,12 @@ void AddQueueing(CLI::App* app, SweepWords* sweep) {
   AddRepeated(app, "--label", &sweep->labels, "a word on every run; repeatable", "K=V");
 }
 
+void AddSuiteFile(CLI::App* app, SweepWords* sweep) {
+  SetGroup(app, "Suite");
+  AddWord(app, "--file", &sweep->file,
+          "named sweeps, in place of all flags above (torchlap help suites)", "SUITE.toml");
+}
+
 void AddResult(CLI::App* app, OutputWords* output, format::Content content) {
   SetGroup(app, "Output");
   AddOutput(app, output, content);
@@ -173,6 +179,7 @@ void AddSweepFlags(CLI::App* app, SweepWords* sweep, OutputWords* output) {
   AddAxes(app, sweep);
   AddPlan(app, sweep);
   AddQueueing(app, sweep);
+  AddSuiteFile(app, sweep);
   AddResult(app, output, format::Content::kRuns);
 }
 

@@ -49,6 +49,9 @@ struct SweepWords {
   std::optional<std::string> memory_fraction;
   std::optional<std::string> trace;  // folder
   bool cuda_graph = false;
+  std::optional<std::string> file;  // SUITE.toml, in place of all others
+
+  bool operator==(const SweepWords&) const = default;
 };
 
 }  // namespace torchlap::client

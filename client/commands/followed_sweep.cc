@@ -29,17 +29,18 @@ void CancelSweep(uint64_t sweep_id, const Console& console, DaemonChannel* chann
                               response->cancelling_job_ids_size());
 }
 
-int Detach(uint64_t sweep_id, const OutputWords& output, const Console& console,
-           Interrupts* interrupts, DaemonChannel* channel) {
-  const std::string sweep = fmt::format("sweep:{}", sweep_id);
-  std::string words = DetachedWords(sweep + " goes on", sweep, output);
+int Detach(const std::vector<uint64_t>& sweep_ids, const OutputWords& output,
+           const Console& console, Interrupts* interrupts, DaemonChannel* channel) {
+  const std::string sweeps = SweepWordsOf(sweep_ids);
+  std::string words =
+      DetachedWords(sweeps + (sweep_ids.size() == 1 ? " goes on" : " go on"), sweeps, output);
   if (!interrupts->was_terminated()) {
     words += fmt::format(", or Ctrl-C again within {} s", kSecondInterrupt.count());
   }
   *console.err << words << std::endl;
   const bool is_cancelled =
       !interrupts->was_terminated() && interrupts->WaitForSecond(kSecondInterrupt);
-  if (is_cancelled) CancelSweep(sweep_id, console, channel);
+  if (is_cancelled) CancelSweeps(sweep_ids, console, channel);
   return interrupts->exit_code();
 }
 
@@ -52,11 +53,12 @@ std::string FileWords(const std::string& selectors, const OutputWords& output) {
 }
 
 // A daemon that does not come back leaves the user with a sweep to look for.
-absl::Status WithSweep(const absl::Status& status, uint64_t sweep_id) {
+absl::Status WithSweeps(const absl::Status& status, const std::vector<uint64_t>& sweep_ids) {
   if (status.code() != absl::StatusCode::kUnavailable) return status;
-  return WithRemark(
-      status,
-      fmt::format("sweep:{0} stays queued, follow it later: torchlap watch sweep:{0}", sweep_id));
+  const bool is_one = sweep_ids.size() == 1;
+  return WithRemark(status, fmt::format("{0} {1} queued, follow {2} later: torchlap watch {0}",
+                                        SweepWordsOf(sweep_ids), is_one ? "stays" : "stay",
+                                        is_one ? "it" : "them"));
 }
 
 std::string ShellWords(const std::vector<std::string>& words) {
@@ -87,6 +89,18 @@ std::string SweepEndedWords(uint64_t sweep_id) {
                      sweep_id);
 }
 
+std::string SweepWordsOf(const std::vector<uint64_t>& sweep_ids) {
+  std::string words;
+  for (const uint64_t id : sweep_ids)
+    words += fmt::format("{}sweep:{}", words.empty() ? "" : " ", id);
+  return words;
+}
+
+void CancelSweeps(const std::vector<uint64_t>& sweep_ids, const Console& console,
+                  DaemonChannel* channel) {
+  for (const uint64_t id : sweep_ids) CancelSweep(id, console, channel);
+}
+
 v1::Selector SweepSelector(uint64_t sweep_id) {
   v1::Selector selector;
   selector.add_sweep_ids(sweep_id);
@@ -101,27 +115,36 @@ absl::StatusOr<v1::Job> FetchJob(uint64_t job_id, DaemonChannel* channel) {
   return std::move(*response->mutable_job());
 }
 
+absl::StatusOr<FollowedJobs> FollowSweeps(const std::vector<uint64_t>& sweep_ids,
+                                          const FollowOptions& options, const OutputWords& output,
+                                          const Console& console, Interrupts* interrupts,
+                                          DaemonChannel* channel) {
+  v1::Selector selector;
+  selector.mutable_sweep_ids()->Add(sweep_ids.begin(), sweep_ids.end());
+  SweepProgress progress;
+  ProgressDisplay display(console);
+  auto end = Follow(selector, options, channel, interrupts, &progress, &display);
+  display.Clear();
+  if (!end.ok()) return WithSweeps(end.status(), sweep_ids);
+  FollowedJobs followed;
+  followed.failed_jobs = progress.failed();
+  if (*end == FollowEnd::kInterrupted) {
+    followed.exit_code = Detach(sweep_ids, output, console, interrupts, channel);
+  }
+  return followed;
+}
+
 absl::StatusOr<FollowedSweep> SubmitAndFollowOn(v1::SubmitJobsRequest request,
                                                 const FollowOptions& options,
                                                 const OutputWords& output, const Console& console,
                                                 Interrupts* interrupts, DaemonChannel* channel) {
   auto submitted = SubmitOnce(std::move(request), channel);
   if (!submitted.ok()) return submitted.status();
-  const uint64_t sweep_id = submitted->sweep_id();
   *console.err << StartLine(*submitted) << std::endl;
-
-  SweepProgress progress;
-  ProgressDisplay display(console);
-  auto end = Follow(SweepSelector(sweep_id), options, channel, interrupts, &progress, &display);
-  display.Clear();
-  if (!end.ok()) return WithSweep(end.status(), sweep_id);
-  FollowedSweep followed;
-  followed.submitted = *std::move(submitted);
-  followed.failed_jobs = progress.failed();
-  if (*end == FollowEnd::kInterrupted) {
-    followed.exit_code = Detach(sweep_id, output, console, interrupts, channel);
-  }
-  return followed;
+  const auto jobs =
+      FollowSweeps({submitted->sweep_id()}, options, output, console, interrupts, channel);
+  if (!jobs.ok()) return jobs.status();
+  return FollowedSweep{*std::move(submitted), jobs->failed_jobs, jobs->exit_code};
 }
 
 absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowOptions& options,

@@ -4,6 +4,8 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -29,6 +31,18 @@ using ReportSweep =
 absl::StatusOr<int> SubmitAndFollow(v1::SubmitJobsRequest request, const FollowOptions& options,
                                     const OutputWords& output, const Invocation& invocation,
                                     const ReportSweep& report);
+
+struct FollowedJobs {
+  size_t failed_jobs = 0;
+  // 130 or 143: they were detached from, which has been said, or cancelled.
+  std::optional<int> exit_code;
+};
+
+// Follows sweeps that were submitted to their end, all at once, as SubmitAndFollow does.
+absl::StatusOr<FollowedJobs> FollowSweeps(const std::vector<uint64_t>& sweep_ids,
+                                          const FollowOptions& options, const OutputWords& output,
+                                          const Console& console, Interrupts* interrupts,
+                                          DaemonChannel* channel);
 
 struct FollowedSweep {
   v1::SubmitJobsResponse submitted;
@@ -60,6 +74,13 @@ std::string SweepEndedWords(uint64_t sweep_id);
 
 // The selector of the sweep alone.
 v1::Selector SweepSelector(uint64_t sweep_id);
+
+// `sweep:3 sweep:4`: the selectors of these sweeps.
+std::string SweepWordsOf(const std::vector<uint64_t>& sweep_ids);
+
+// Cancels them, each with a line of what came of it.
+void CancelSweeps(const std::vector<uint64_t>& sweep_ids, const Console& console,
+                  DaemonChannel* channel);
 
 // A job of a sweep, with its runs.
 absl::StatusOr<v1::Job> FetchJob(uint64_t job_id, DaemonChannel* channel);

@@ -3,11 +3,13 @@
 #include "client/commands/followed_sweep.h"
 #include "client/commands/known_already.h"
 #include "client/commands/results.h"
+#include "client/commands/suite_run.h"
 #include "client/commands/traces.h"
 
 namespace torchlap::client {
 
 absl::StatusOr<int> Execute(const RunOptions& options, const Invocation& invocation) {
+  if (options.sweep.file) return RunSuiteFile(options, invocation);
   auto request = BuildSweep(options.sweep);
   if (!request.ok()) return request.status();
   const auto since_ns = ParseReuse(options.known, options.sweep);

@@ -6,6 +6,7 @@
 #include "client/commands/commands.h"
 #include "client/commands/known_already.h"
 #include "client/commands/submission.h"
+#include "client/commands/suite_run.h"
 #include "client/exit_code.h"
 #include "client/format/submitted.h"
 
@@ -28,6 +29,7 @@ absl::Status TakeWhatIsLeft(int64_t since_ns, const std::string& typed, const Co
 }  // namespace
 
 absl::StatusOr<int> Execute(const SubmitOptions& options, const Invocation& invocation) {
+  if (options.sweep.file) return SubmitSuiteFile(options, invocation);
   auto request = BuildSweep(options.sweep);
   if (!request.ok()) return request.status();
   const auto since_ns = ParseReuse(options.known, options.sweep);

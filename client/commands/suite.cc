@@ -1,11 +1,218 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 #include "client/commands/commands.h"
+#include "client/daemon_channel.h"
+#include "client/exit_code.h"
+#include "client/format/suites.h"
+#include "client/parse_words.h"
+#include "client/suite_file.h"
+#include "client/time_words.h"
 
 namespace torchlap::client {
+namespace {
+
+constexpr char kActions[] = "suite check FILE, add FILE, list or remove NAME";
+constexpr std::chrono::minutes kUsualIdle{10};
+constexpr uint32_t kHours = 24;
+constexpr uint32_t kMinutes = 60;
+
+// `02:00`; nothing: it is no time of the day.
+std::optional<uint32_t> MinuteOfDay(const std::string& text) {
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos || text.size() - colon != 3) return std::nullopt;
+  const auto hour = ReadNumber<uint32_t>(std::string_view(text).substr(0, colon));
+  const auto minute = ReadNumber<uint32_t>(std::string_view(text).substr(colon + 1));
+  if (!hour || !minute || *hour >= kHours || *minute >= kMinutes) return std::nullopt;
+  return *hour * kMinutes + *minute;
+}
+
+absl::Status SetIdle(std::chrono::nanoseconds idle, v1::SuiteTime* time) {
+  time->set_idle_ns(idle.count());
+  return absl::OkStatus();
+}
+
+absl::Status SetWhen(const std::optional<std::string>& when, v1::SuiteTime* time) {
+  constexpr char kForms[] = "a time of the day (02:00), idle, or idle=30m";
+  if (!when) return Invalid(fmt::format("suite add needs --when, must be {}", kForms));
+  if (*when == "idle") return SetIdle(kUsualIdle, time);
+  if (when->rfind("idle=", 0) == 0) {
+    const auto idle = ParseDuration("--when idle", when->substr(5));
+    return idle.ok() ? SetIdle(*idle, time) : idle.status();
+  }
+  const auto minute = MinuteOfDay(*when);
+  if (!minute) return Invalid(fmt::format("--when is {}, must be {}", *when, kForms));
+  time->set_minute_of_day(*minute);
+  return absl::OkStatus();
+}
+
+// What `suite` is to do, with the one word behind it.
+struct Action {
+  std::string name;
+  std::string word;
+};
+
+absl::StatusOr<Action> ParseAction(const SuiteOptions& options) {
+  const std::vector<std::string>& words = options.words;
+  if (words.empty()) return Invalid(fmt::format("suite without an action, must be {}", kActions));
+  const std::string& name = words.front();
+  if (name != "check" && name != "add" && name != "list" && name != "remove") {
+    return Invalid(fmt::format("suite {}: must be {}", name, kActions));
+  }
+  const size_t wanted = name == "list" ? 1 : 2;
+  if (words.size() == wanted) return Action{name, wanted == 2 ? words[1] : ""};
+  const char* what = name == "remove" ? "one NAME" : name == "list" ? "no word" : "one FILE";
+  return Invalid(fmt::format("suite {} takes {} behind it, got {}", name, what, words.size() - 1));
+}
+
+// Of flags that another action has.
+absl::Status CheckFlags(const SuiteOptions& options, const std::string& action) {
+  const bool reads_file = action == "add" || action == "check";
+  if (options.when && action != "add") {
+    return Invalid(fmt::format("suite {} takes no --when, which is of suite add", action));
+  }
+  if (options.name && !reads_file) {
+    return Invalid(fmt::format("suite {} takes no --name, which is of suite add", action));
+  }
+  if (!options.user || !reads_file) return absl::OkStatus();
+  return Invalid(fmt::format("suite {} takes no --user: it is yours", action));
+}
+
+uint32_t TooLarge(const v1::ForecastJobsResponse& forecast) {
+  return static_cast<uint32_t>(
+      std::count_if(forecast.jobs().begin(), forecast.jobs().end(), [](const auto& job) {
+        return job.fit() == v1::FIT_TOO_LARGE || job.fit() == v1::FIT_RAN_OUT;
+      }));
+}
+
+std::vector<format::CheckedSweep> SweepsOf(const SuiteFile& suite) {
+  std::vector<format::CheckedSweep> sweeps;
+  for (const FileSweep& sweep : suite.sweeps) {
+    sweeps.push_back({sweep.request, sweep.baseline.value_or(""), std::nullopt});
+  }
+  return sweeps;
+}
+
+// Asks the daemon what it would say to each sweep. False: it cannot tell.
+absl::StatusOr<bool> AskDaemon(const SuiteFile& suite, DaemonChannel* channel,
+                               std::vector<format::CheckedSweep>* sweeps) {
+  for (size_t i = 0; i < sweeps->size(); ++i) {
+    v1::ForecastJobsRequest request;
+    *request.mutable_jobs() = (*sweeps)[i].request.jobs();
+    const auto forecast = channel->ForecastJobs(request);
+    if (absl::IsUnimplemented(forecast.status())) return false;
+    if (!forecast.ok()) {
+      return absl::Status(forecast.status().code(),
+                          suite.Placed(suite.sweeps[i], std::string(forecast.status().message())));
+    }
+    (*sweeps)[i].too_large = TooLarge(*forecast);
+  }
+  return true;
+}
+
+// A file can be checked where no daemon is.
+absl::StatusOr<std::string> Ask(const SuiteFile& suite, const std::string& address,
+                                std::vector<format::CheckedSweep>* sweeps) {
+  auto channel = DaemonChannel::Open(address);
+  if (absl::IsUnavailable(channel.status())) {
+    return "only the file was checked, as no daemon answers";
+  }
+  if (!channel.ok()) return channel.status();
+  const auto told = AskDaemon(suite, channel->get(), sweeps);
+  if (!told.ok()) return told.status();
+  return *told ? "the daemon would take it" : "only the file was checked: the daemon is older";
+}
+
+absl::StatusOr<format::Document> Check(const SuiteOptions& options, const std::string& file,
+                                       const Invocation& invocation) {
+  const auto suite = ReadSuiteFile(file, options.name);
+  if (!suite.ok()) return suite.status();
+  std::vector<format::CheckedSweep> sweeps = SweepsOf(*suite);
+  const auto checked = Ask(*suite, invocation.address, &sweeps);
+  if (!checked.ok()) return checked.status();
+  return format::ShowSuiteCheck(sweeps, fmt::format("suite {}: {}", suite->name, *checked));
+}
+
+absl::StatusOr<format::Document> Add(const v1::AddSuiteRequest& request, DaemonChannel* channel) {
+  const auto response = channel->AddSuite(request);
+  if (!response.ok()) return response.status();
+  return format::ShowSuiteAdded(request, *response);
+}
+
+absl::StatusOr<format::Document> List(const SuiteOptions& options, bool in_short,
+                                      const Console& console, DaemonChannel* channel) {
+  v1::ListSuitesRequest request;
+  request.set_user(options.user.value_or(""));
+  const auto response = channel->ListSuites(request);
+  if (!response.ok()) return response.status();
+  if (response->suites().empty()) {
+    SayLine(console, "there is no suite; add one: torchlap suite add SUITE.toml --when 02:00");
+  }
+  return format::ListSuites({response->suites().begin(), response->suites().end()}, in_short);
+}
+
+absl::StatusOr<format::Document> Remove(const SuiteOptions& options, const std::string& name,
+                                        DaemonChannel* channel) {
+  v1::RemoveSuiteRequest request;
+  request.set_name(name);
+  request.set_user(options.user.value_or(""));
+  const auto response = channel->RemoveSuite(request);
+  if (!response.ok()) return response.status();
+  return format::ShowSuiteRemoved(name);
+}
+
+absl::StatusOr<v1::AddSuiteRequest> ReadRequest(const SuiteOptions& options,
+                                                const std::string& file) {
+  v1::AddSuiteRequest request;
+  if (absl::Status when = SetWhen(options.when, request.mutable_time()); !when.ok()) return when;
+  const auto suite = ReadSuiteFile(file, options.name);
+  if (!suite.ok()) return suite.status();
+  request.set_name(suite->name);
+  for (const FileSweep& sweep : suite->sweeps) {
+    v1::SuiteSweep* added = request.add_sweeps();
+    added->set_name(sweep.name());
+    *added->mutable_jobs() = sweep.request.jobs();
+  }
+  return request;
+}
+
+absl::StatusOr<format::Document> Act(const SuiteOptions& options, const Action& action,
+                                     const Output& output, const Invocation& invocation) {
+  if (action.name == "check") return Check(options, action.word, invocation);
+  v1::AddSuiteRequest request;
+  if (action.name == "add") {
+    auto read = ReadRequest(options, action.word);
+    if (!read.ok()) return read.status();
+    request = *std::move(read);
+  }
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  if (action.name == "add") return Add(request, channel->get());
+  if (action.name == "remove") return Remove(options, action.word, channel->get());
+  const bool in_short = output.file.empty() && invocation.console.out_is_terminal;
+  return List(options, in_short, invocation.console, channel->get());
+}
+
+}  // namespace
 
 absl::StatusOr<int> Execute(const SuiteOptions& options, const Invocation& invocation) {
-  (void)options;
-  (void)invocation;
-  return absl::UnimplementedError("suite");
+  const auto action = ParseAction(options);
+  if (!action.ok()) return action.status();
+  if (absl::Status flags = CheckFlags(options, action->name); !flags.ok()) return flags;
+  const auto output = ChooseOutput(options.output, format::Content::kList);
+  if (!output.ok()) return output.status();
+  const auto document = Act(options, *action, *output, invocation);
+  if (!document.ok()) return document.status();
+  const absl::Status written = WriteOutput(*output, invocation.console, *document);
+  if (!written.ok()) return written;
+  return kExitOk;
 }
 
 }  // namespace torchlap::client

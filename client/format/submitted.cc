@@ -5,11 +5,13 @@
 namespace torchlap::client::format {
 namespace {
 
-Sheet SubmittedSheet(const v1::SubmitJobsResponse& response) {
+Sheet SubmittedSheet(const std::vector<v1::SubmitJobsResponse>& responses) {
   Sheet sheet;
   sheet.names = {"sweep_id", "job_id"};
-  for (const uint64_t id : response.job_ids()) {
-    sheet.rows.push_back({uint64_t{response.sweep_id()}, uint64_t{id}});
+  for (const v1::SubmitJobsResponse& response : responses) {
+    for (const uint64_t id : response.job_ids()) {
+      sheet.rows.push_back({uint64_t{response.sweep_id()}, uint64_t{id}});
+    }
   }
   return sheet;
 }
@@ -22,13 +24,26 @@ std::string SubmittedLine(const v1::SubmitJobsResponse& response) {
   return line;
 }
 
+Lines SubmittedLines(const std::vector<v1::SubmitJobsResponse>& responses) {
+  Lines lines;
+  for (const v1::SubmitJobsResponse& response : responses) {
+    lines.push_back(SubmittedLine(response));
+  }
+  return lines;
+}
+
 }  // namespace
 
-Document ShowSubmitted(const v1::SubmitJobsResponse& response) {
+Document ShowSubmitted(const std::vector<v1::SubmitJobsResponse>& responses) {
   Document document;
-  document.blocks = [response] { return std::vector<Block>{Lines{SubmittedLine(response)}}; };
-  document.paragraphs = [response] { return std::vector<Lines>{{SubmittedLine(response)}}; };
-  document.rows = RowsOf(SubmittedSheet(response));
+  document.blocks = [responses] { return std::vector<Block>{SubmittedLines(responses)}; };
+  document.paragraphs = [responses] { return std::vector<Lines>{SubmittedLines(responses)}; };
+  document.rows = RowsOf(SubmittedSheet(responses));
+  return document;
+}
+
+Document ShowSubmitted(const v1::SubmitJobsResponse& response) {
+  Document document = ShowSubmitted(std::vector<v1::SubmitJobsResponse>{response});
   document.object = SubmittedObject(response);
   document.object_is_short = true;
   return document;

@@ -1,0 +1,218 @@
+#include "client/commands/suite_run.h"
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/commands/compare_words.h"
+#include "client/commands/followed_sweep.h"
+#include "client/commands/results.h"
+#include "client/commands/submission.h"
+#include "client/exit_code.h"
+#include "client/format/compare.h"
+#include "client/format/submitted.h"
+#include "client/interrupts.h"
+#include "client/parse_words.h"
+#include "client/suite_file.h"
+#include "client/time_words.h"
+
+namespace torchlap::client {
+namespace {
+
+// What else there is to say of sweeps stands in the file.
+absl::StatusOr<SuiteFile> ReadAlone(const SweepWords& words) {
+  SweepWords others = words;
+  others.file.reset();
+  if (others == SweepWords()) return ReadSuiteFile(*words.file);
+  return Invalid(fmt::format(
+      "--file is {} beside other flags of sweeps, must be alone: they are keys of the file",
+      *words.file));
+}
+
+std::vector<uint64_t> IdsOf(const std::vector<v1::SubmitJobsResponse>& submitted) {
+  std::vector<uint64_t> ids;
+  for (const v1::SubmitJobsResponse& one : submitted) ids.push_back(one.sweep_id());
+  return ids;
+}
+
+// Half a suite is nobody's wish: what was submitted of it is cancelled.
+absl::StatusOr<std::vector<v1::SubmitJobsResponse>> SubmitAll(const SuiteFile& suite,
+                                                              const Console& console,
+                                                              DaemonChannel* channel) {
+  std::vector<v1::SubmitJobsResponse> submitted;
+  for (const FileSweep& sweep : suite.sweeps) {
+    auto one = SubmitOnce(sweep.request, channel);
+    if (!one.ok()) {
+      CancelSweeps(IdsOf(submitted), console, channel);
+      return absl::Status(one.status().code(),
+                          suite.Placed(sweep, std::string(one.status().message())));
+    }
+    submitted.push_back(*std::move(one));
+  }
+  return submitted;
+}
+
+// `main (sweep:3)` above the rest.
+Adapt Headed(const std::string& heading) {
+  return [heading](format::Document document) {
+    if (document.blocks) {
+      document.blocks = [heading, blocks = std::move(document.blocks)] {
+        std::vector<format::Block> all = blocks();
+        all.insert(all.begin(), format::Lines{heading});
+        return all;
+      };
+    }
+    if (document.paragraphs) {
+      document.paragraphs = [heading, paragraphs = std::move(document.paragraphs)] {
+        std::vector<format::Lines> all = paragraphs();
+        all.insert(all.begin(), format::Lines{heading});
+        return all;
+      };
+    }
+    return document;
+  };
+}
+
+// The format of the table where it can write a comparison, else the first that can.
+Output ComparisonOutput(const Output& output) {
+  if (output.format->contents.Has(format::Content::kResult)) return output;
+  return Output{};
+}
+
+class Report {
+ public:
+  Report(const SuiteFile& suite, std::vector<v1::SubmitJobsResponse> submitted,
+         const Output& output, const Console& console, DaemonChannel* channel)
+      : suite_(suite),
+        submitted_(std::move(submitted)),
+        output_(output),
+        console_(console),
+        channel_(channel) {
+    for (size_t i = 0; i < submitted_.size(); ++i) {
+      ids_[suite_.sweeps[i].name()] = submitted_[i].sweep_id();
+    }
+  }
+
+  // What could be printed has been; the first error.
+  absl::Status Print() const {
+    const bool is_for_people = output_.format->rows == v1::ROW_KIND_CELL;
+    if (!is_for_people || !output_.file.empty()) return PrintAtOnce();
+    absl::Status first;
+    for (size_t i = 0; i < submitted_.size(); ++i) {
+      if (i > 0) *console_.out << '\n';
+      first.Update(PrintOne(suite_.sweeps[i], submitted_[i].sweep_id()));
+    }
+    return first;
+  }
+
+ private:
+  absl::Status PrintAtOnce() const {
+    v1::RunFilter filter;
+    for (const v1::SubmitJobsResponse& one : submitted_) {
+      filter.mutable_selector()->add_sweep_ids(one.sweep_id());
+    }
+    absl::Status printed = PrintResultsAndTable(filter, output_, console_, channel_);
+    if (!printed.ok()) return printed;
+    for (const FileSweep& sweep : suite_.sweeps) {
+      if (!sweep.baseline) continue;
+      SayLine(console_, fmt::format("compare {}: torchlap compare {} sweep:{}", sweep.name(),
+                                    BaselineOf(sweep), ids_.at(sweep.name())));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status PrintOne(const FileSweep& sweep, uint64_t sweep_id) const {
+    v1::RunFilter filter;
+    *filter.mutable_selector() = SweepSelector(sweep_id);
+    absl::Status printed =
+        PrintResults(filter, output_, console_, channel_,
+                     Headed(fmt::format("{} (sweep:{})", sweep.name(), sweep_id)));
+    if (!printed.ok() || !sweep.baseline) return printed;
+    *console_.out << '\n';
+    absl::Status compared = Compare(BaselineOf(sweep), fmt::format("sweep:{}", sweep_id));
+    if (compared.ok()) return compared;
+    return {compared.code(), suite_.Placed(sweep, std::string(compared.message()))};
+  }
+
+  // `sweep:main` of this file is the one that was just run.
+  std::string BaselineOf(const FileSweep& sweep) const {
+    for (const auto& [name, id] : ids_) {
+      if (*sweep.baseline == "sweep:" + name) return fmt::format("sweep:{}", id);
+    }
+    return *sweep.baseline;
+  }
+
+  absl::Status Compare(const std::string& a, const std::string& b) const {
+    CompareOptions options;
+    options.operands = {a, b};
+    const auto words = ParseCompare(options, UnixNowNs());
+    if (!words.ok()) return words.status();
+    const auto response = channel_->CompareRuns(words->request);
+    if (!response.ok()) return response.status();
+    if (response->cells().empty()) {
+      return absl::NotFoundError(fmt::format("no run of {} and {} matches", a, b));
+    }
+    format::Comparison comparison = ComparisonOf(*words);
+    for (const v1::ComparedCell& cell : response->cells()) comparison.cells.push_back({cell});
+    return WriteOutput(ComparisonOutput(output_), console_, format::ShowComparison(comparison));
+  }
+
+  const SuiteFile& suite_;
+  const std::vector<v1::SubmitJobsResponse> submitted_;
+  const Output& output_;
+  const Console& console_;
+  DaemonChannel* const channel_;
+  std::map<std::string, uint64_t> ids_;  // by the sweeps' names
+};
+
+}  // namespace
+
+absl::StatusOr<int> RunSuiteFile(const RunOptions& options, const Invocation& invocation) {
+  const auto suite = ReadAlone(options.sweep);
+  if (!suite.ok()) return suite.status();
+  const auto output = ChooseOutput(options.output, format::Content::kRuns);
+  if (!output.ok()) return output.status();
+  const Console& console = invocation.console;
+  // Before the channel starts its threads.
+  Interrupts interrupts;
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  auto submitted = SubmitAll(*suite, console, channel->get());
+  if (!submitted.ok()) return submitted.status();
+  for (size_t i = 0; i < submitted->size(); ++i) {
+    *console.err << suite->sweeps[i].name() << ": " << StartLine((*submitted)[i]) << std::endl;
+  }
+  const std::vector<uint64_t> ids = IdsOf(*submitted);
+  const auto followed = FollowSweeps(ids, {}, options.output, console, &interrupts, channel->get());
+  if (!followed.ok()) return followed.status();
+  if (followed->exit_code) return *followed->exit_code;
+  interrupts.LetThemEnd();
+  const Report report(*suite, *std::move(submitted), *output, console, channel->get());
+  if (absl::Status status = report.Print(); !status.ok()) {
+    return WithRemark(status, fmt::format("all sweeps have ended all the same, print them again: "
+                                          "torchlap export {}",
+                                          SweepWordsOf(ids)));
+  }
+  return followed->failed_jobs == 0 ? kExitOk : kExitJobFailed;
+}
+
+absl::StatusOr<int> SubmitSuiteFile(const SubmitOptions& options, const Invocation& invocation) {
+  const auto suite = ReadAlone(options.sweep);
+  if (!suite.ok()) return suite.status();
+  const auto output = ChooseOutput(options.output, format::Content::kRuns);
+  if (!output.ok()) return output.status();
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (!channel.ok()) return channel.status();
+  const auto submitted = SubmitAll(*suite, invocation.console, channel->get());
+  if (!submitted.ok()) return submitted.status();
+  const absl::Status written =
+      WriteOutput(*output, invocation.console, format::ShowSubmitted(*submitted));
+  if (written.ok()) return kExitOk;
+  return WithRemark(written, "submitted all the same: " + SweepWordsOf(IdsOf(*submitted)));
+}
+
+}  // namespace torchlap::client

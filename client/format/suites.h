@@ -1,0 +1,33 @@
+// What `suite` prints.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/format/document.h"
+#include "torchlap/v1/service.pb.h"
+
+namespace torchlap::client::format {
+
+// A row a suite. In a terminal's table (`in_short`) what does not fit is cut.
+Document ListSuites(const std::vector<v1::Suite>& suites, bool in_short);
+
+// One line: when it runs.
+Document ShowSuiteAdded(const v1::AddSuiteRequest& suite, const v1::AddSuiteResponse& response);
+
+// One line.
+Document ShowSuiteRemoved(const std::string& name);
+
+// A sweep of a file as it would be submitted.
+struct CheckedSweep {
+  v1::SubmitJobsRequest request;
+  std::string baseline;               // empty: none
+  std::optional<uint32_t> too_large;  // cells that cannot fit; nothing: the daemon was not asked
+};
+
+// A row a sweep, and what was checked: `checked`, one line.
+Document ShowSuiteCheck(const std::vector<CheckedSweep>& sweeps, const std::string& checked);
+
+}  // namespace torchlap::client::format

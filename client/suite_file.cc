@@ -1,0 +1,469 @@
+#include "client/suite_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <numeric>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+#include "client/axes.h"
+#include "client/parse_words.h"
+#include "client/selector.h"
+#include "client/sweep_words.h"
+
+namespace torchlap::client {
+namespace {
+
+constexpr char kLabel[] = "suite";
+constexpr size_t kMostNameChars = 100;
+constexpr size_t kMostSweeps = 100;
+constexpr int kMostJobs = 10'000;
+
+using List = std::vector<std::string> SweepWords::*;
+using Word = std::optional<std::string> SweepWords::*;
+using OnOff = std::optional<bool> SweepWords::*;
+using Switch = bool SweepWords::*;
+
+struct Key {
+  const char* name;
+  std::variant<List, Word, OnOff, Switch> member;
+};
+
+// Named as the flags are.
+const std::vector<Key>& Keys() {
+  using W = SweepWords;
+  static const std::vector<Key> keys = {
+      {"model-size", &W::model_sizes},
+      {"model-sizes", &W::model_sizes},
+      {"pass-type", &W::pass_types},
+      {"batch-size", &W::batch_sizes},
+      {"context-length", &W::context_lengths},
+      {"precision", &W::precisions},
+      {"attention", &W::attentions},
+      {"warmup-steps", &W::warmup_steps},
+      {"measure-steps", &W::measure_steps},
+      {"cell", &W::cells},
+      {"layers", &W::layers},
+      {"heads", &W::heads},
+      {"d-model", &W::d_model},
+      {"d-ff", &W::d_ff},
+      {"vocab", &W::vocab},
+      {"timing", &W::timing},
+      {"device", &W::device},
+      {"if-busy", &W::if_busy},
+      {"launches", &W::launches},
+      {"priority", &W::priority},
+      {"time-limit", &W::time_limit},
+      {"min-batch", &W::min_batch},
+      {"min-context", &W::min_context},
+      {"optimizer", &W::optimizer},
+      {"seed", &W::seed},
+      {"oom-retry", &W::oom_retry},
+      {"plan", &W::plan},
+      {"target-precision", &W::target_precision},
+      {"max-steps", &W::max_steps},
+      {"max-seconds", &W::max_seconds},
+      {"telemetry", &W::telemetry},
+      {"retry-contaminated", &W::retry_contaminated},
+      {"memory-fraction", &W::memory_fraction},
+      {"cuda-graph", &W::cuda_graph},
+  };
+  return keys;
+}
+
+// A sweep is of presets or of a declared shape: one that says the other is not of what all are.
+constexpr List kSizes = &SweepWords::model_sizes;
+constexpr Word kShape[] = {&SweepWords::layers, &SweepWords::heads, &SweepWords::d_model,
+                           &SweepWords::d_ff, &SweepWords::vocab};
+
+// Changes of letters that make one of the other.
+size_t Distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0]++;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, diagonal + 1, row[j] + 1});
+    }
+  }
+  return row.back();
+}
+
+std::string Nearest(const std::string& key, const std::vector<std::string>& known) {
+  return *std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
+    return Distance(key, a) < Distance(key, b);
+  });
+}
+
+uint32_t LineOf(const toml::node& node) { return node.source().begin.line; }
+
+const char* TypeName(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::string:
+      return "a text";
+    case toml::node_type::integer:
+    case toml::node_type::floating_point:
+      return "a number";
+    case toml::node_type::boolean:
+      return "true or false";
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "a list";
+    default:
+      return "a date or time";
+  }
+}
+
+// As a flag would have it; nothing: neither a text nor a number.
+std::optional<std::string> WordOf(const toml::node& node) {
+  if (const auto text = node.value_exact<std::string>()) return text;
+  if (const auto number = node.value_exact<int64_t>()) return std::to_string(*number);
+  if (const auto number = node.value_exact<double>()) return fmt::format("{}", *number);
+  return std::nullopt;
+}
+
+// What the flags' messages call `--precision` is a key here.
+std::string WithoutDashes(std::string text) {
+  size_t dashes = text.find("--");
+  while (dashes != std::string::npos) {
+    const bool is_flag = dashes == 0 || text[dashes - 1] == ' ';
+    if (is_flag) text.erase(dashes, 2);
+    dashes = text.find("--", dashes + (is_flag ? 0 : 2));
+  }
+  return text;
+}
+
+// What a table says, on top of the defaults of all.
+struct Said {
+  SweepWords words;
+  std::map<std::string, std::string> labels;
+  std::optional<std::string> baseline;
+  std::map<std::string, uint32_t> lines;  // of the keys
+};
+
+class Reader {
+ public:
+  Reader(std::string file, std::optional<std::string> name) : name_(std::move(name)) {
+    suite_.file = std::move(file);
+  }
+
+  absl::StatusOr<SuiteFile> Read(const std::string& text);
+
+ private:
+  absl::Status Fail(uint32_t line, const std::string& message) const {
+    return Invalid(fmt::format("{}:{}: {}", suite_.file, line, message));
+  }
+  absl::Status FailType(const std::string& key, const toml::node& node, const char* wanted) const {
+    return Fail(LineOf(node), fmt::format("{} is {}, must be {}", key, TypeName(node), wanted));
+  }
+
+  absl::Status ReadTop(const toml::table& table);
+  absl::Status ReadName(const toml::node& node);
+  absl::Status ReadSweeps(const toml::table& sweeps);
+  absl::Status ReadSweep(const std::string& name, const toml::table& table);
+  absl::Status ReadKey(const std::string& key, const toml::node& node, Said* said) const;
+  absl::Status ReadWords(const std::string& key, const toml::node& node,
+                         std::vector<std::string>* words) const;
+  absl::Status ReadWord(const std::string& key, const toml::node& node,
+                        std::optional<std::string>* word) const;
+  absl::Status ReadSwitch(const std::string& key, const toml::node& node, bool* value) const;
+  absl::Status ReadLabels(const toml::node& node, Said* said) const;
+  absl::Status Unknown(const std::string& key, const toml::node& node, bool is_top) const;
+  absl::Status CheckSweepName(const std::string& name, uint32_t line) const;
+  absl::Status CheckBaselines() const;
+  absl::Status Build(const std::string& name, uint32_t line, Said said);
+  absl::Status CheckAmount() const;
+  void MarkAll();
+
+  const std::optional<std::string> name_;
+  SuiteFile suite_;
+  Said defaults_;
+  std::map<std::string, uint32_t> baseline_lines_;  // by sweep
+};
+
+absl::Status Reader::ReadWords(const std::string& key, const toml::node& node,
+                               std::vector<std::string>* words) const {
+  constexpr char kWanted[] = "a text, a number or a list of them";
+  words->clear();
+  if (auto word = WordOf(node)) {
+    words->push_back(*std::move(word));
+    return absl::OkStatus();
+  }
+  const toml::array* list = node.as_array();
+  if (list == nullptr) return FailType(key, node, kWanted);
+  for (const toml::node& entry : *list) {
+    auto word = WordOf(entry);
+    if (!word) return FailType("an entry of " + key, entry, "a text or a number");
+    words->push_back(*std::move(word));
+  }
+  if (!words->empty()) return absl::OkStatus();
+  return Fail(LineOf(node), key + " is an empty list, leave it out instead");
+}
+
+absl::Status Reader::ReadWord(const std::string& key, const toml::node& node,
+                              std::optional<std::string>* word) const {
+  *word = WordOf(node);
+  return *word ? absl::OkStatus() : FailType(key, node, "a text or a number");
+}
+
+absl::Status Reader::ReadSwitch(const std::string& key, const toml::node& node, bool* value) const {
+  const auto said = node.value_exact<bool>();
+  if (!said) return FailType(key, node, "true or false");
+  *value = *said;
+  return absl::OkStatus();
+}
+
+absl::Status Reader::ReadLabels(const toml::node& node, Said* said) const {
+  const toml::table* table = node.as_table();
+  if (table == nullptr) return FailType("labels", node, "a table, like { card = \"A\" }");
+  for (const auto& [key, value] : *table) {
+    const std::string name(key.str());
+    auto word = WordOf(value);
+    if (!word) return FailType("label " + name, value, "a text or a number");
+    if (name == kLabel) {
+      return Fail(LineOf(value), "the label suite is the suite's name, must be left out");
+    }
+    said->labels[name] = *std::move(word);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Reader::Unknown(const std::string& key, const toml::node& node, bool is_top) const {
+  std::vector<std::string> known = SuiteKeys();
+  if (is_top) known.insert(known.end(), {"name", "sweep"});
+  return Fail(LineOf(node),
+              fmt::format("unknown key {}, the nearest known one is {}", key, Nearest(key, known)));
+}
+
+absl::Status Reader::ReadKey(const std::string& key, const toml::node& node, Said* said) const {
+  said->lines[key] = LineOf(node);
+  if (key == "labels") return ReadLabels(node, said);
+  if (key == "baseline") return ReadWord(key, node, &said->baseline);
+  const auto found =
+      std::find_if(Keys().begin(), Keys().end(), [&](const Key& one) { return key == one.name; });
+  if (found == Keys().end()) return Unknown(key, node, said == &defaults_);
+  SweepWords& words = said->words;
+  if (const auto* list = std::get_if<List>(&found->member)) {
+    return ReadWords(key, node, &(words.**list));
+  }
+  if (const auto* word = std::get_if<Word>(&found->member)) {
+    return ReadWord(key, node, &(words.**word));
+  }
+  if (const auto* flag = std::get_if<Switch>(&found->member)) {
+    return ReadSwitch(key, node, &(words.**flag));
+  }
+  bool value = false;
+  absl::Status status = ReadSwitch(key, node, &value);
+  words.*std::get<OnOff>(found->member) = value;
+  return status;
+}
+
+absl::Status Reader::ReadName(const toml::node& node) {
+  const auto name = node.value_exact<std::string>();
+  if (!name) return FailType("name", node, "a text in quotes");
+  suite_.name = *name;
+  return absl::OkStatus();
+}
+
+absl::Status Reader::ReadTop(const toml::table& table) {
+  suite_.name = std::filesystem::path(suite_.file).stem().string();
+  const toml::node* sweeps = nullptr;
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    absl::Status status;
+    if (name == "name") {
+      status = ReadName(node);
+    } else if (name == "sweep") {
+      sweeps = &node;
+    } else {
+      status = ReadKey(name, node, &defaults_);
+    }
+    if (!status.ok()) return status;
+  }
+  if (name_) suite_.name = *name_;
+  if (suite_.name.empty() || suite_.name.size() > kMostNameChars) {
+    return Invalid(fmt::format("{}: the suite's name has {} characters, must have 1 to {}",
+                               suite_.file, suite_.name.size(), kMostNameChars));
+  }
+  if (absl::Status seen = CheckVisible("the suite's name", suite_.name); !seen.ok()) return seen;
+  if (sweeps == nullptr) {
+    return Invalid(suite_.file + ": no sweep is there, must have one or more: [sweep.NAME]");
+  }
+  if (!sweeps->is_table()) return FailType("sweep", *sweeps, "tables: [sweep.NAME]");
+  return ReadSweeps(*sweeps->as_table());
+}
+
+// toml++ sorts tables by name; the order of the file is that of their lines.
+absl::Status Reader::ReadSweeps(const toml::table& sweeps) {
+  std::vector<std::pair<std::string, const toml::table*>> tables;
+  for (const auto& [key, node] : sweeps) {
+    if (!node.is_table()) {
+      return FailType("sweep." + std::string(key.str()), node, "a table: [sweep.NAME]");
+    }
+    tables.emplace_back(key.str(), node.as_table());
+  }
+  std::sort(tables.begin(), tables.end(),
+            [](const auto& a, const auto& b) { return LineOf(*a.second) < LineOf(*b.second); });
+  for (const auto& [name, table] : tables) {
+    if (absl::Status status = ReadSweep(name, *table); !status.ok()) return status;
+  }
+  if (absl::Status amount = CheckAmount(); !amount.ok()) return amount;
+  return CheckBaselines();
+}
+
+absl::Status Reader::CheckSweepName(const std::string& name, uint32_t line) const {
+  if (name.empty() || name.size() > kMostNameChars) {
+    return Fail(line, fmt::format("a sweep's name has {} characters, must have 1 to {}",
+                                  name.size(), kMostNameChars));
+  }
+  if (name.find_first_not_of("0123456789") == std::string::npos) {
+    return Fail(line, fmt::format("sweep {0} is a number, must be a name: sweep:{0} is the sweep "
+                                  "with that id",
+                                  name));
+  }
+  const absl::Status seen = CheckVisible("sweep", name);
+  return seen.ok() ? seen : Fail(line, std::string(seen.message()));
+}
+
+absl::Status Reader::ReadSweep(const std::string& name, const toml::table& table) {
+  const uint32_t line = LineOf(table);
+  if (absl::Status status = CheckSweepName(name, line); !status.ok()) return status;
+  Said own;
+  for (const auto& [key, node] : table) {
+    if (absl::Status status = ReadKey(std::string(key.str()), node, &own); !status.ok()) {
+      return status;
+    }
+  }
+  Said said = defaults_;
+  const auto has = [&own](Word word) { return (own.words.*word).has_value(); };
+  const bool has_shape = std::any_of(std::begin(kShape), std::end(kShape), has);
+  if (has_shape) (said.words.*kSizes).clear();
+  if (!(own.words.*kSizes).empty()) {
+    for (const Word word : kShape) (said.words.*word).reset();
+  }
+  for (const auto& [key, node] : table) {
+    if (absl::Status status = ReadKey(std::string(key.str()), node, &said); !status.ok()) {
+      return status;
+    }
+  }
+  // What all others are compared with is not compared with itself.
+  if (!own.baseline && said.baseline == "sweep:" + name) said.baseline.reset();
+  return Build(name, line, std::move(said));
+}
+
+absl::Status Reader::Build(const std::string& name, uint32_t line, Said said) {
+  for (const auto& [key, value] : said.labels) said.words.labels.push_back(key + "=" + value);
+  said.words.name = name;
+  auto request = BuildSweep(said.words);
+  if (!request.ok()) {
+    const std::string message = WithoutDashes(std::string(request.status().message()));
+    std::string key = message.substr(0, message.find(' '));
+    if (key == "model-sizes" && !said.lines.contains(key)) key = "model-size";
+    if (key == "label") key = "labels";
+    const auto place = said.lines.find(key);
+    return Fail(place == said.lines.end() ? line : place->second,
+                fmt::format("sweep {}: {}", name, message));
+  }
+  if (said.baseline) baseline_lines_[name] = said.lines["baseline"];
+  FileSweep& sweep = suite_.sweeps.emplace_back();
+  sweep.request = *std::move(request);
+  sweep.baseline = std::move(said.baseline);
+  sweep.line = line;
+  return absl::OkStatus();
+}
+
+absl::Status Reader::CheckAmount() const {
+  if (suite_.sweeps.empty() || suite_.sweeps.size() > kMostSweeps) {
+    return Invalid(fmt::format("{}: {} sweeps are there, must be 1 to {}", suite_.file,
+                               suite_.sweeps.size(), kMostSweeps));
+  }
+  int jobs = 0;
+  for (const FileSweep& sweep : suite_.sweeps) jobs += sweep.request.jobs_size();
+  if (jobs <= kMostJobs) return absl::OkStatus();
+  return Invalid(fmt::format("{}: the sweeps have {} cells together, must have at most {}",
+                             suite_.file, jobs, kMostJobs));
+}
+
+// `last` would be the sweep itself.
+absl::Status Reader::CheckBaselines() const {
+  for (const FileSweep& sweep : suite_.sweeps) {
+    if (!sweep.baseline) continue;
+    const auto fail = [&](const std::string& why) {
+      return Fail(baseline_lines_.at(sweep.name()),
+                  fmt::format("sweep {}: baseline is {}, {}", sweep.name(), *sweep.baseline, why));
+    };
+    const auto selection = ParseSelectors({*sweep.baseline});
+    const bool is_moving =
+        selection.ok() && (selection->selector.last() || selection->selector.all());
+    if (!selection.ok() || selection->empty() || is_moving) {
+      return fail("must be baseline, sweep:NAME, sweep:3, 17, 17.2 or label:k=v");
+    }
+    if (*sweep.baseline == "sweep:" + sweep.name()) return fail("must be another than itself");
+  }
+  return absl::OkStatus();
+}
+
+void Reader::MarkAll() {
+  for (FileSweep& sweep : suite_.sweeps) {
+    for (v1::JobSpec& job : *sweep.request.mutable_jobs()) {
+      (*job.mutable_labels())[kLabel] = suite_.name;
+    }
+  }
+}
+
+absl::StatusOr<SuiteFile> Reader::Read(const std::string& text) {
+  const toml::parse_result parsed = toml::parse(text);
+  if (!parsed) {
+    return Fail(parsed.error().source().begin.line, std::string(parsed.error().description()));
+  }
+  if (absl::Status status = ReadTop(parsed.table()); !status.ok()) return status;
+  MarkAll();
+  return std::move(suite_);
+}
+
+}  // namespace
+
+std::string SuiteFile::Placed(const FileSweep& sweep, const std::string& message) const {
+  return fmt::format("{}:{}: sweep {}: {}", file, sweep.line, sweep.name(), message);
+}
+
+std::vector<std::string> SuiteKeys() {
+  std::vector<std::string> keys = {"labels", "baseline"};
+  for (const Key& key : Keys()) keys.emplace_back(key.name);
+  return keys;
+}
+
+absl::StatusOr<SuiteFile> ParseSuiteFile(const std::string& file, const std::string& text,
+                                         const std::optional<std::string>& name) {
+  return Reader(file, name).Read(text);
+}
+
+absl::StatusOr<SuiteFile> ReadSuiteFile(const std::string& file,
+                                        const std::optional<std::string>& name) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) {
+    return Invalid(file + " is a folder, must be a file (SUITE.toml)");
+  }
+  std::ifstream stream(file);
+  if (!stream) return Invalid(fmt::format("cannot read {}: {}", file, std::strerror(errno)));
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  return ParseSuiteFile(file, text, name);
+}
+
+}  // namespace torchlap::client
