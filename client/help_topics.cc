@@ -64,6 +64,7 @@ stands above the sweeps holds for all of them.
   model-size = "small"
   precision = "bf16"
   baseline = "sweep:main"               # of this file, or any selector
+  by = "precision=fp32"                 # as compare --by
 
   torchlap suite check FILE             what it would submit
   torchlap run --file FILE              now: a table for each sweep, and how it compares

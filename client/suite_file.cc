@@ -154,6 +154,7 @@ struct Said {
   SweepWords words;
   std::map<std::string, std::string> labels;
   std::optional<std::string> baseline;
+  std::optional<std::string> by;
   std::map<std::string, uint32_t> lines;  // of the keys
 };
 
@@ -255,6 +256,7 @@ absl::Status Reader::ReadKey(const std::string& key, const toml::node& node, Sai
   said->lines[key] = LineOf(node);
   if (key == "labels") return ReadLabels(node, said);
   if (key == "baseline") return ReadWord(key, node, &said->baseline);
+  if (key == "by") return ReadWord(key, node, &said->by);
   const auto found =
       std::find_if(Keys().begin(), Keys().end(), [&](const Key& one) { return key == one.name; });
   if (found == Keys().end()) return Unknown(key, node, said == &defaults_);
@@ -363,7 +365,10 @@ absl::Status Reader::ReadSweep(const std::string& name, const toml::table& table
     }
   }
   // What all others are compared with is not compared with itself.
-  if (!own.baseline && said.baseline == "sweep:" + name) said.baseline.reset();
+  if (!own.baseline && said.baseline == "sweep:" + name) {
+    said.baseline.reset();
+    said.by = own.by;
+  }
   return Build(name, line, std::move(said));
 }
 
@@ -384,6 +389,7 @@ absl::Status Reader::Build(const std::string& name, uint32_t line, Said said) {
   FileSweep& sweep = suite_.sweeps.emplace_back();
   sweep.request = *std::move(request);
   sweep.baseline = std::move(said.baseline);
+  sweep.by = std::move(said.by);
   sweep.line = line;
   return absl::OkStatus();
 }
@@ -444,7 +450,7 @@ std::string SuiteFile::Placed(const FileSweep& sweep, const std::string& message
 }
 
 std::vector<std::string> SuiteKeys() {
-  std::vector<std::string> keys = {"labels", "baseline"};
+  std::vector<std::string> keys = {"labels", "baseline", "by"};
   for (const Key& key : Keys()) keys.emplace_back(key.name);
   return keys;
 }

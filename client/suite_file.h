@@ -12,6 +12,7 @@
 //   model-size = "small"
 //   precision = "bf16"
 //   baseline = "sweep:main"             # of this file, or any selector
+//   by = "precision=fp32"               # as of compare: what differs, and its reference
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -29,6 +30,7 @@ struct FileSweep {
   // With the name of its table, without request_id. Each job has the label `suite`.
   v1::SubmitJobsRequest request;
   std::optional<std::string> baseline;  // a selector
+  std::optional<std::string> by;        // what `compare` is told; alone: within the sweep
   uint32_t line = 0;                    // of its table
 
   const std::string& name() const { return request.sweep_name(); }

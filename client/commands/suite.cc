@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "client/commands/commands.h"
+#include "client/commands/suite_run.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "client/format/suites.h"
@@ -130,9 +131,16 @@ absl::StatusOr<std::string> Ask(const SuiteFile& suite, const std::string& addre
   return *told ? "the daemon would take it" : "only the file was checked: the daemon is older";
 }
 
+absl::StatusOr<SuiteFile> ReadChecked(const SuiteOptions& options, const std::string& file) {
+  auto suite = ReadSuiteFile(file, options.name);
+  if (!suite.ok()) return suite;
+  if (absl::Status compared = CheckComparisons(*suite); !compared.ok()) return compared;
+  return suite;
+}
+
 absl::StatusOr<format::Document> Check(const SuiteOptions& options, const std::string& file,
                                        const Invocation& invocation) {
-  const auto suite = ReadSuiteFile(file, options.name);
+  const auto suite = ReadChecked(options, file);
   if (!suite.ok()) return suite.status();
   std::vector<format::CheckedSweep> sweeps = SweepsOf(*suite);
   const auto checked = Ask(*suite, invocation.address, &sweeps);
@@ -172,7 +180,7 @@ absl::StatusOr<v1::AddSuiteRequest> ReadRequest(const SuiteOptions& options,
                                                 const std::string& file) {
   v1::AddSuiteRequest request;
   if (absl::Status when = SetWhen(options.when, request.mutable_time()); !when.ok()) return when;
-  const auto suite = ReadSuiteFile(file, options.name);
+  const auto suite = ReadChecked(options, file);
   if (!suite.ok()) return suite.status();
   request.set_name(suite->name);
   for (const FileSweep& sweep : suite->sweeps) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,10 +28,27 @@ namespace {
 absl::StatusOr<SuiteFile> ReadAlone(const SweepWords& words) {
   SweepWords others = words;
   others.file.reset();
-  if (others == SweepWords()) return ReadSuiteFile(*words.file);
-  return Invalid(fmt::format(
-      "--file is {} beside other flags of sweeps, must be alone: they are keys of the file",
-      *words.file));
+  if (others != SweepWords()) {
+    return Invalid(fmt::format(
+        "--file is {} beside other flags of sweeps, must be alone: they are keys of the file",
+        *words.file));
+  }
+  auto suite = ReadSuiteFile(*words.file);
+  if (!suite.ok()) return suite;
+  if (absl::Status compared = CheckComparisons(*suite); !compared.ok()) return compared;
+  return suite;
+}
+
+bool IsCompared(const FileSweep& sweep) { return sweep.baseline || sweep.by; }
+
+// What `torchlap compare` is told of a sweep that has run as `sweep:ID`.
+CompareOptions ToCompare(const FileSweep& sweep, const std::optional<std::string>& baseline,
+                         const std::string& selector) {
+  CompareOptions options;
+  if (baseline) options.operands.push_back(*baseline);
+  options.operands.push_back(selector);
+  options.by = sweep.by;
+  return options;
 }
 
 std::vector<uint64_t> IdsOf(const std::vector<v1::SubmitJobsResponse>& submitted) {
@@ -118,9 +136,11 @@ class Report {
     absl::Status printed = PrintResultsAndTable(filter, output_, console_, channel_);
     if (!printed.ok()) return printed;
     for (const FileSweep& sweep : suite_.sweeps) {
-      if (!sweep.baseline) continue;
-      SayLine(console_, fmt::format("compare {}: torchlap compare {} sweep:{}", sweep.name(),
-                                    BaselineOf(sweep), ids_.at(sweep.name())));
+      if (!IsCompared(sweep)) continue;
+      const CompareOptions options = OptionsOf(sweep);
+      SayLine(console_, fmt::format("compare {}: torchlap compare {}{}", sweep.name(),
+                                    fmt::join(options.operands, " "),
+                                    options.by ? " --by " + *options.by : ""));
     }
     return absl::OkStatus();
   }
@@ -131,32 +151,32 @@ class Report {
     absl::Status printed =
         PrintResults(filter, output_, console_, channel_,
                      Headed(fmt::format("{} (sweep:{})", sweep.name(), sweep_id)));
-    if (!printed.ok() || !sweep.baseline) return printed;
+    if (!printed.ok() || !IsCompared(sweep)) return printed;
     *console_.out << '\n';
-    absl::Status compared = Compare(BaselineOf(sweep), fmt::format("sweep:{}", sweep_id));
+    absl::Status compared = Compare(OptionsOf(sweep));
     if (compared.ok()) return compared;
     return {compared.code(), suite_.Placed(sweep, std::string(compared.message()))};
   }
 
   // `sweep:main` of this file is the one that was just run.
-  std::string BaselineOf(const FileSweep& sweep) const {
+  CompareOptions OptionsOf(const FileSweep& sweep) const {
+    std::optional<std::string> baseline = sweep.baseline;
     for (const auto& [name, id] : ids_) {
-      if (*sweep.baseline == "sweep:" + name) return fmt::format("sweep:{}", id);
+      if (sweep.baseline == "sweep:" + name) baseline = fmt::format("sweep:{}", id);
     }
-    return *sweep.baseline;
+    return ToCompare(sweep, baseline, fmt::format("sweep:{}", ids_.at(sweep.name())));
   }
 
-  absl::Status Compare(const std::string& a, const std::string& b) const {
-    CompareOptions options;
-    options.operands = {a, b};
+  absl::Status Compare(const CompareOptions& options) const {
     const auto words = ParseCompare(options, UnixNowNs());
     if (!words.ok()) return words.status();
     const auto response = channel_->CompareRuns(words->request);
     if (!response.ok()) return response.status();
     if (response->cells().empty()) {
-      return absl::NotFoundError(fmt::format("no run of {} and {} matches", a, b));
+      return absl::NotFoundError(
+          fmt::format("no run of {} matches", fmt::join(options.operands, " and ")));
     }
-    format::Comparison comparison = ComparisonOf(*words);
+    format::Comparison comparison = client::ComparisonOf(*words);
     for (const v1::ComparedCell& cell : response->cells()) comparison.cells.push_back({cell});
     return WriteOutput(ComparisonOutput(output_), console_, format::ShowComparison(comparison));
   }
@@ -170,6 +190,17 @@ class Report {
 };
 
 }  // namespace
+
+absl::Status CheckComparisons(const SuiteFile& suite) {
+  for (const FileSweep& sweep : suite.sweeps) {
+    if (!sweep.by) continue;
+    const auto words = ParseCompare(ToCompare(sweep, sweep.baseline, "sweep:1"), UnixNowNs());
+    if (words.ok()) continue;
+    const std::string message(words.status().message());
+    return Invalid(suite.Placed(sweep, message.starts_with("--") ? message.substr(2) : message));
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<int> RunSuiteFile(const RunOptions& options, const Invocation& invocation) {
   const auto suite = ReadAlone(options.sweep);

@@ -75,7 +75,7 @@ TEST(Help, HasTopicsBesideTheCommands) {
   EXPECT_THAT(TextOf({"help", "filters"}), HasSubstr("OK, OUT_OF_MEMORY"));
   EXPECT_THAT(TextOf({"help", "formats"}), HasSubstr("  latex     .tex    runs, lists, "));
   EXPECT_THAT(TextOf({"help", "exit-codes"}), HasSubstr("  124  wait --timeout passed\n"));
-  EXPECT_THAT(TextOf({"help"}), HasSubstr("selectors, filters, formats, exit-codes"));
+  EXPECT_THAT(TextOf({"help"}), HasSubstr("selectors, filters, formats, suites, exit-codes"));
 }
 
 TEST(Version, IsTheProjects) {

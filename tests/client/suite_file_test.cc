@@ -10,6 +10,7 @@
 
 #include "client/arguments.h"
 #include "client/axes.h"
+#include "client/commands/suite_run.h"
 
 namespace torchlap::client {
 namespace {
@@ -77,7 +78,7 @@ pass-type = "forward"
 batch-size = [1, "2..8*2"]
 context-length = 128
 precision = ["fp32", "bf16"]
-attention = "fused"
+attention = "sdpa"
 warmup-steps = 2
 measure-steps = 12
 cell = ["size=xl,batch=1,context=64,precision=bf16"]
@@ -106,7 +107,7 @@ labels = { card = "A", slot = 3 }
   words.batch_sizes = {"1", "2..8*2"};
   words.context_lengths = {"128"};
   words.precisions = {"fp32", "bf16"};
-  words.attentions = {"fused"};
+  words.attentions = {"sdpa"};
   words.warmup_steps = {"2"};
   words.measure_steps = {"12"};
   words.cells = {"size=xl,batch=1,context=64,precision=bf16"};
@@ -208,7 +209,7 @@ TEST(SuiteFile, ErrorsSayTheLineAndWhatWouldBeRight) {
        "night.toml:3: the label suite is the suite's name, must be left out"},
       {sweep + "batch-size = \"8..1\"", "night.toml:3: sweep a: batch-size is 8..1, must be "},
       {"[sweep.a]\nlaunches = 3", "night.toml:1: sweep a: no model is given, must be "},
-      {sweep + "layers = 3", "night.toml:2: sweep a: model-sizes and a shape are given"},
+      {sweep + "layers = 3", "night.toml:1: sweep a: a shape lacks heads, d-model, d-ff"},
       {sweep + "model-size = \"xl\"", "night.toml:3: "},
       {"[sweep.17]\nmodel-size = \"small\"",
        "night.toml:1: sweep 17 is a number, must be a name: sweep:17 is the sweep with that id"},
@@ -279,6 +280,8 @@ TEST(SuiteFile, TheSampleIsValid) {
   EXPECT_EQ(suite->sweeps[0].request.jobs_size(), 4);
   EXPECT_EQ(suite->sweeps[2].request.jobs_size(), 4);
   EXPECT_EQ(suite->sweeps[1].baseline, "sweep:main");
+  EXPECT_EQ(suite->sweeps[1].by, "precision=fp32");
+  EXPECT_TRUE(CheckComparisons(*suite).ok());
 }
 
 TEST(SuiteFile, WhatCannotBeReadSaysWhy) {
