@@ -25,7 +25,13 @@ namespace torchlap::client {
 namespace {
 
 // What else there is to say of sweeps stands in the file.
-absl::StatusOr<SuiteFile> ReadAlone(const SweepWords& words) {
+absl::StatusOr<SuiteFile> ReadAlone(const SweepWords& words, const KnownWords& known) {
+  if (known.reuse || known.dry_run) {
+    return Invalid(
+        fmt::format("{} is given beside --file, must be without it; torchlap suite check {} says "
+                    "what would run",
+                    known.dry_run ? "--dry-run" : "--reuse", *words.file));
+  }
   SweepWords others = words;
   others.file.reset();
   if (others != SweepWords()) {
@@ -203,7 +209,7 @@ absl::Status CheckComparisons(const SuiteFile& suite) {
 }
 
 absl::StatusOr<int> RunSuiteFile(const RunOptions& options, const Invocation& invocation) {
-  const auto suite = ReadAlone(options.sweep);
+  const auto suite = ReadAlone(options.sweep, options.known);
   if (!suite.ok()) return suite.status();
   const auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
@@ -232,7 +238,7 @@ absl::StatusOr<int> RunSuiteFile(const RunOptions& options, const Invocation& in
 }
 
 absl::StatusOr<int> SubmitSuiteFile(const SubmitOptions& options, const Invocation& invocation) {
-  const auto suite = ReadAlone(options.sweep);
+  const auto suite = ReadAlone(options.sweep, options.known);
   if (!suite.ok()) return suite.status();
   const auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
