@@ -5,6 +5,7 @@
 #include <numeric>
 #include <random>
 
+#include "storage/finding_store.h"
 #include "storage/job_event.h"
 #include "storage/job_row.h"
 #include "storage/job_store.h"
@@ -106,6 +107,18 @@ void QueueLaunches(SQLite::Database& database, const Submitted& submitted, int64
   }
 }
 
+// Once it has ended. A suite's jobs all have its label.
+void RememberToJudge(SQLite::Database& database, uint64_t sweep_id,
+                     const std::vector<NewJob>& jobs) {
+  for (const NewJob& job : jobs) {
+    const auto suite = job.spec.labels().find(kSuiteLabel);
+    if (suite == job.spec.labels().end()) continue;
+    Execute(database, "INSERT INTO sweep_to_judge (sweep_id, suite) VALUES (?, ?)", sweep_id,
+            suite->second);
+    return;
+  }
+}
+
 Submitted Insert(SQLite::Database& database, int64_t owner, const Request& request,
                  const std::vector<NewJob>& jobs, const QueueOrder& order, int64_t now_ns) {
   Submitted submitted;
@@ -118,6 +131,7 @@ Submitted Insert(SQLite::Database& database, int64_t owner, const Request& reque
   }
   QueueLaunches(database, submitted, owner, jobs, order);
   QueueTraces(database, submitted, owner, jobs);
+  RememberToJudge(database, submitted.sweep_id, jobs);
   return submitted;
 }
 

@@ -133,7 +133,20 @@ void TakeFromKinds(SQLite::Database& database, const std::string& runs) {
           runs);
 }
 
+// What points at a run that goes points at the other end of what it saw; with both it is gone.
+void LeaveFindings(SQLite::Database& database, const std::string& runs) {
+  static const std::string first_goes =
+      absl::StrCat("UPDATE cell_finding SET run_id = seen_run_id WHERE ", In("run_id"));
+  static const std::string last_goes =
+      absl::StrCat("UPDATE cell_finding SET seen_run_id = run_id WHERE ", In("seen_run_id"));
+  static const std::string both_go = absl::StrCat("DELETE FROM cell_finding WHERE ", In("run_id"));
+  Execute(database, first_goes, runs);
+  Execute(database, last_goes, runs);
+  Execute(database, both_go, runs);
+}
+
 void DeleteRunRows(SQLite::Database& database, const std::string& runs) {
+  LeaveFindings(database, runs);
   for (const char* table : {"sample", "reading", "assessment", "calibration"}) {
     Execute(database, absl::StrCat("DELETE FROM ", table, " WHERE ", In("run_id")), runs);
   }

@@ -37,7 +37,8 @@ struct PrunedRuns {
 // and sweeps those that have nothing left afterwards. Counts and sums over runs
 // (run_kind, run_rollup) are then those of the runs that are left, in each transaction of
 // `runs_at_once` runs. Shared rows (workloads, devices, environments, accounts) stay. Files of a
-// run are not the database's: they stay, too. The filter must name something: an empty one is
+// run are not the database's: they stay, too. A finding whose first run goes is told by the last
+// one that shows it; it goes with the last of both. The filter must name something: an empty one is
 // INVALID_ARGUMENT.
 absl::StatusOr<PrunedRuns> PruneWholeRuns(Database* database, const v1::RunFilter& filter,
                                           const JobFilter& selected, Pruning pruning,

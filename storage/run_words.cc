@@ -8,6 +8,7 @@
 
 #include "proto/base/visible_text.h"
 #include "storage/filter_limits.h"
+#include "storage/finding_store.h"
 #include "storage/id_list.h"
 #include "storage/rollup.h"
 #include "storage/row_damage.h"
@@ -240,6 +241,7 @@ absl::StatusOr<uint32_t> RunWords::Invalidate(const v1::RunFilter& filter,
                   const int changed =
                       Execute(database, reason.empty() ? undo : declare, OrNull(reason), runs);
                   PutJobsIntoRollup(database, jobs);
+                  Execute(database, JudgeAgainSql(), runs);
                   return changed;
                 });
 }

@@ -46,6 +46,8 @@
 #include "server/run/device_fleet.h"
 #include "server/run/event_hub.h"
 #include "server/run/local_device.h"
+#include "server/run/sweep_judge.h"
+#include "server/run/sweep_watch.h"
 #include "storage/backup.h"
 #include "storage/database.h"
 #include "storage/import_runs.h"
@@ -232,6 +234,8 @@ struct Daemon::Parts {
   std::unique_ptr<storage::Database> database;
   std::optional<storage::JobStore> jobs;
   std::optional<storage::RunStore> runs;
+  std::optional<run::SweepJudge> judge;
+  std::optional<run::SweepWatch> watch;
   std::optional<run::DeviceFleet> fleet;
   std::optional<run::CanaryWatch> canaries;  // nothing: the configuration wants none
   std::optional<rpc::Calls> calls;
@@ -414,6 +418,8 @@ absl::Status Daemon::Parts::Serve() {
   setting.told_environment = [this](const auto& device) { return ToldEnvironment(device); };
   setting.owner_of = [this](const auto& suite) { return OwnerNow(suite, configuration); };
   calls.emplace(setting);
+  judge.emplace(database.get(), &SystemClock(), IsPrivate(configuration));
+  watch.emplace(&*judge, &hub, &SystemClock());
   fleet->Start();
   rpc::ListenSetting listen;
   listen.sockets = SocketsOf(configuration);

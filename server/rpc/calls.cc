@@ -79,8 +79,8 @@ Calls::Calls(const CallSetting& setting)
       add_suite(setting.database, &submit_jobs, &suite_schedule, setting.clock),
       list_suites(setting.database, &suite_schedule),
       remove_suite(setting.database, &suite_schedule),
-      list_findings(setting.database, setting.jobs, setting.runs),
-      set_finding(setting.database, setting.jobs, setting.runs),
-      get_digest(setting.database, setting.jobs, setting.runs) {}
+      list_findings(setting.database),
+      set_finding(setting.database, setting.clock),
+      get_digest(setting.database, setting.jobs, setting.clock) {}
 
 }  // namespace torchlap::rpc

@@ -16,6 +16,8 @@
 //                     the environment is told of the device's newest run, whoever's
 //   ListSuites: the caller's alone
 //   RemoveSuite: another's is PERMISSION_DENIED, also where there is none
+//   ListFindings, GetDigest: one's own alone; how many jobs are queued and running: everyone's
+//   SetFinding: another's is PERMISSION_DENIED, in any daemon
 //   QuerySql          nothing: PERMISSION_DENIED, as its views have everyone's runs
 //   BackupDatabase, PruneRuns, ImportRuns: nothing: an admin's alone in any daemon
 //

@@ -35,20 +35,31 @@ CREATE TABLE cell_finding (
   series_id INTEGER NOT NULL REFERENCES series (id),
   state INTEGER NOT NULL,        -- torchlap.v1.CellFindingState
   why TEXT,
-  run_id INTEGER NOT NULL REFERENCES run (id),  -- the first after the change
+  run_id INTEGER NOT NULL REFERENCES run (id),       -- the first after the change
+  seen_run_id INTEGER NOT NULL REFERENCES run (id),  -- the last that shows it
   before_ns REAL NOT NULL,
   after_ns REAL NOT NULL,
   against_baseline INTEGER NOT NULL,
   found_at_ns INTEGER NOT NULL,
   seen_at_ns INTEGER NOT NULL,
   closed_at_ns INTEGER,          -- NULL: open
+  vanished INTEGER NOT NULL DEFAULT 0,  -- 1: closed by itself
   changes BLOB,                  -- torchlap.v1.CellFinding of its changes alone
   suite TEXT
 ) STRICT;
 -- One open finding for each owner and series.
 CREATE UNIQUE INDEX cell_finding_open ON cell_finding (owner_id, series_id)
   WHERE closed_at_ns IS NULL;
+CREATE INDEX cell_finding_cell ON cell_finding (owner_id, series_id, id);
 CREATE INDEX cell_finding_run ON cell_finding (run_id);
+CREATE INDEX cell_finding_seen_run ON cell_finding (seen_run_id);
+
+-- Sweeps of suites whose cells are not judged yet, or are to be judged again.
+CREATE TABLE sweep_to_judge (
+  sweep_id INTEGER PRIMARY KEY REFERENCES sweep (id) ON DELETE CASCADE,
+  suite TEXT NOT NULL,
+  asked INTEGER NOT NULL DEFAULT 1  -- how often: who judges sees that it was asked for meanwhile
+) STRICT;
 )sql";
 
 }  // namespace torchlap::storage

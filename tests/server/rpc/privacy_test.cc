@@ -203,6 +203,8 @@ class EveryCallTest : public PrivacyTest {
   void AddHistoryOfEveryone(std::vector<Question>* questions);
   void AddHistoryForecasts(std::vector<Question>* questions);
   void AddSuites(std::vector<Question>* questions);
+  void LeaveFindings();
+  void AddFindings(std::vector<Question>* questions);
 };
 
 void EveryCallTest::AddLists(std::vector<Question>* questions) {
@@ -549,8 +551,46 @@ void EveryCallTest::AddSuites(std::vector<Question>* questions) {
                         }});
 }
 
+// Findings of both, with their words.
+void EveryCallTest::LeaveFindings() {
+  for (const auto& [left, word] : {std::pair{anns_, "annsword"}, std::pair{bobs_, "bobsword"}}) {
+    const std::string job = std::to_string(left.finished_job_id);
+    Break(
+        std::string("INSERT OR IGNORE INTO cell_finding (owner_id, series_id, state, why, run_id, "
+                    "seen_run_id, before_ns, after_ns, against_baseline, found_at_ns, "
+                    "seen_at_ns, suite) SELECT owner_id, series, 1, '") +
+        word + "', id, id, 1.0, 2.0, 0, 1, 1, '" + word + "' FROM run WHERE job_id = " + job);
+  }
+}
+
+void EveryCallTest::AddFindings(std::vector<Question>* questions) {
+  using storage::Caller;
+  questions->push_back(
+      {"ListFindings", "everyone's", Rule::kOwnAlone, [this](const Caller& caller, const Left&) {
+         LeaveFindings();
+         return Ask<v1::ListFindingsResponse>(&calls_->list_findings, caller,
+                                              v1::ListFindingsRequest());
+       }});
+  questions->push_back(
+      {"GetDigest", "everyone's", Rule::kOwnAlone, [this](const Caller& caller, const Left&) {
+         LeaveFindings();
+         v1::GetDigestRequest request;
+         request.set_since_ns(1);
+         return Ask<v1::GetDigestResponse>(&calls_->get_digest, caller, request);
+       }});
+  questions->push_back(
+      {"SetFinding", "of ann", Rule::kNothingOfJobs, [this](const Caller& caller, const Left&) {
+         LeaveFindings();
+         v1::SetFindingRequest request;
+         request.set_finding_id(1);
+         request.set_state(v1::CELL_FINDING_NEW);
+         return Ask<v1::SetFindingResponse>(&calls_->set_finding, caller, request);
+       }});
+}
+
 std::vector<Question> EveryCallTest::Questions() {
   std::vector<Question> questions;
+  AddFindings(&questions);
   AddLists(&questions);
   AddNamed(&questions);
   AddSelected(&questions);

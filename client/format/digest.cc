@@ -1,0 +1,193 @@
+#include "client/format/digest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "client/format/findings.h"
+#include "client/format/width.h"
+#include "client/format/words.h"
+#include "client/time_words.h"
+#include "proto/base/visible_text.h"
+#include "proto/words.h"
+
+namespace torchlap::client::format {
+namespace {
+
+constexpr size_t kColumns = 80;
+// With the other lines 24 at most, and the prompt.
+constexpr int kMostFindings = 6;
+
+using Parts = std::vector<std::string>;
+
+// `1 run`, `3 runs`.
+std::string Counted(uint64_t count, const std::string& what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+std::string Minute(int64_t unix_ns) {
+  const std::string stamp = Rfc3339(unix_ns);
+  return stamp.substr(0, 10) + " " + stamp.substr(11, 5);
+}
+
+std::string Duration(int64_t ns) { return ShortDuration(std::chrono::nanoseconds(ns)); }
+
+// One column a character. What is longer than a line is cut.
+std::string Cut(const std::string& text) {
+  constexpr size_t kMost = 60;
+  const std::string visible = Visible(text);
+  if (DisplayWidth(visible) <= kMost) return visible;
+  size_t end = kMost;
+  while (end > 0 && (static_cast<unsigned char>(visible[end]) & 0xC0) == 0x80) --end;
+  return visible.substr(0, end) + "...";
+}
+
+// As many parts as the lines have room for, and how many more there are. Nothing for no parts.
+Lines Section(const std::string& name, Parts parts, size_t most_lines) {
+  for (std::string& part : parts) part = Cut(part);
+  const size_t all = parts.size();
+  Lines lines = Wrapped(name, parts, kColumns);
+  for (size_t shown = all; lines.size() > most_lines && shown > 1;) {
+    parts.resize(--shown);
+    parts.push_back(fmt::format("{} more", all - shown));
+    lines = Wrapped(name, parts, kColumns);
+    parts.pop_back();
+  }
+  return lines;
+}
+
+uint64_t AllRuns(const v1::GetDigestResponse& response) {
+  uint64_t runs = 0;
+  for (const v1::DigestOutcome& outcome : response.outcomes()) runs += outcome.runs();
+  return runs;
+}
+
+uint64_t ContaminatedRuns(const v1::GetDigestResponse& response) {
+  uint64_t runs = 0;
+  for (const v1::DigestUser& user : response.users()) runs += user.contaminated_runs();
+  return runs;
+}
+
+Lines Head(const v1::GetDigestResponse& response) {
+  std::string line = fmt::format("since {} UTC: {} started", Minute(response.since_ns()),
+                                 Counted(AllRuns(response), "run"));
+  line += fmt::format(", {} submitted", Counted(response.sweeps(), "sweep"));
+  return {line, fmt::format("now: {}, {}", Counted(response.running_jobs(), "job") + " running",
+                            std::to_string(response.queued_jobs()) + " queued")};
+}
+
+Parts Outcomes(const v1::GetDigestResponse& response) {
+  Parts parts;
+  for (const v1::DigestOutcome& outcome : response.outcomes()) {
+    parts.push_back(fmt::format("{} {}", outcome.runs(), OutcomeName(outcome.outcome())));
+  }
+  const uint64_t contaminated = ContaminatedRuns(response);
+  if (contaminated > 0) parts.push_back(fmt::format("{} contaminated", contaminated));
+  return parts;
+}
+
+std::string UserText(const v1::DigestUser& user) {
+  std::string text = fmt::format("{} {} ({}", user.user(), Duration(user.device_ns()),
+                                 Counted(user.runs(), "run"));
+  if (user.failed_runs() > 0) text += fmt::format("; {} not OK", user.failed_runs());
+  if (user.contaminated_runs() > 0) {
+    text += fmt::format("; {} contaminated", user.contaminated_runs());
+  }
+  return text + ")";
+}
+
+Parts Users(const v1::GetDigestResponse& response) {
+  Parts parts;
+  for (const v1::DigestUser& user : response.users()) parts.push_back(UserText(user));
+  return parts;
+}
+
+Parts Devices(const v1::GetDigestResponse& response) {
+  Parts parts;
+  for (const v1::DigestDevice& device : response.devices()) {
+    parts.push_back(fmt::format("{} {} ({})", device.device(), Duration(device.busy_ns()),
+                                Counted(device.runs(), "run")));
+  }
+  return parts;
+}
+
+Parts Disturbers(const v1::GetDigestResponse& response) {
+  Parts parts;
+  for (const v1::DigestDisturber& disturber : response.disturbers()) {
+    parts.push_back(fmt::format("{} in {}", disturber.process(), Counted(disturber.runs(), "run")));
+  }
+  return parts;
+}
+
+Parts Changes(const v1::GetDigestResponse& response) {
+  const auto known = [](const std::string& value) { return value.empty() ? "unknown" : value; };
+  Parts parts;
+  for (const v1::EnvironmentChange& change : response.changes()) {
+    parts.push_back(
+        fmt::format("{} {} -> {}", change.name(), known(change.before()), known(change.after())));
+  }
+  return parts;
+}
+
+std::string FindingsHead(const v1::GetDigestResponse& response) {
+  const auto& findings = response.findings();
+  const auto closed = std::count_if(findings.begin(), findings.end(), [](const auto& finding) {
+    return finding.closed_at_ns() != 0;
+  });
+  const auto open = findings.size() - closed;
+  std::string line = fmt::format("findings: {} open, {} fixed", open, closed);
+  if (findings.size() > kMostFindings) {
+    line += fmt::format("; the newest {}, all of them: torchlap findings --all", kMostFindings);
+  }
+  return line;
+}
+
+std::vector<std::string> FindingRow(const v1::CellFinding& finding) {
+  return {std::to_string(finding.finding_id()), std::string(Word(finding.state())),
+          CellWords(finding), finding.subject().device(), ChangeOf(finding)};
+}
+
+Grid FindingGrid(const v1::GetDigestResponse& response) {
+  Grid grid;
+  grid.titles = {"finding", "state", "cell", "device", "change"};
+  for (const v1::CellFinding& finding : response.findings()) {
+    if (grid.rows.size() == kMostFindings) break;
+    grid.rows.push_back(FindingRow(finding));
+  }
+  const Narrowing how = {.width = kColumns, .above = {}, .drop = {"device"}, .shorten = {"cell"}};
+  Narrow(how, &grid);
+  return grid;
+}
+
+void Append(const Lines& more, Lines* lines) {
+  lines->insert(lines->end(), more.begin(), more.end());
+}
+
+std::vector<Block> Blocks(const v1::GetDigestResponse& response) {
+  Lines lines = Head(response);
+  Append(Section("runs:", Outcomes(response), 2), &lines);
+  Append(Section("users:", Users(response), 3), &lines);
+  Append(Section("devices:", Devices(response), 2), &lines);
+  Append(Section("disturbed by:", Disturbers(response), 2), &lines);
+  Append(Section("changed:", Changes(response), 3), &lines);
+  if (response.findings().empty()) {
+    lines.emplace_back("findings: none opened or closed");
+    return {lines};
+  }
+  lines.push_back(FindingsHead(response));
+  return {lines, FindingGrid(response)};
+}
+
+}  // namespace
+
+Document ShowDigest(const v1::GetDigestResponse& response) {
+  Document document;
+  document.blocks = [response] { return Blocks(response); };
+  document.object = DigestObject(response);
+  return document;
+}
+
+}  // namespace torchlap::client::format

@@ -1,0 +1,179 @@
+#include "client/format/findings.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "client/format/numbers.h"
+#include "client/format/sheet.h"
+#include "client/format/subject.h"
+#include "client/format/width.h"
+#include "client/time_words.h"
+#include "proto/words.h"
+
+namespace torchlap::client::format {
+namespace {
+
+using Findings = google::protobuf::RepeatedPtrField<v1::CellFinding>;
+
+constexpr double kMillisecondNs = 1e6;
+
+// `2026-01-31 12:00`, UTC.
+std::string Minute(int64_t unix_ns) {
+  const std::string stamp = Rfc3339(unix_ns);
+  return stamp.substr(0, 10) + " " + stamp.substr(11, 5);
+}
+
+std::string StateText(const v1::CellFinding& finding) {
+  std::string text(Word(finding.state()));
+  if (!finding.subject().invalid_reason().empty()) text += ", run invalid";
+  return text;
+}
+
+std::string BeforeAndAfter(const v1::CellFinding& finding) {
+  return fmt::format("{} -> {}", Significant(finding.before_ns() / kMillisecondNs, 4),
+                     Significant(finding.after_ns() / kMillisecondNs, 4));
+}
+
+std::vector<std::string> GridRow(const v1::CellFinding& finding) {
+  const Subject subject = SubjectOf(finding.subject());
+  return {std::to_string(finding.finding_id()),
+          StateText(finding),
+          CellWords(finding),
+          subject.precision,
+          subject.attention,
+          finding.subject().device(),
+          BeforeAndAfter(finding),
+          ChangeOf(finding),
+          finding.against_baseline() ? "baseline" : "its past",
+          Minute(finding.found_at_ns()),
+          finding.subject().run_id(),
+          ChangesText(finding.changes()),
+          finding.suite(),
+          finding.user(),
+          finding.why()};
+}
+
+Grid GridOf(const Findings& findings) {
+  Grid grid;
+  grid.titles = {"finding",   "state",        "cell",   "precision", "attention",
+                 "device",    "step (ms)",    "change", "against",   "since (UTC)",
+                 "first run", "what changed", "suite",  "user",      "why"};
+  for (const v1::CellFinding& finding : findings) grid.rows.push_back(GridRow(finding));
+  return grid;
+}
+
+// Values that no finding has are no column.
+void LeaveOutEmpty(const std::string& title, Grid* grid) {
+  for (size_t i = 0; i < grid->titles.size(); ++i) {
+    if (grid->titles[i] != title) continue;
+    for (const auto& row : grid->rows) {
+      if (!row[i].empty()) return;
+    }
+    const auto column = static_cast<std::ptrdiff_t>(i);
+    grid->titles.erase(grid->titles.begin() + column);
+    for (auto& row : grid->rows) row.erase(row.begin() + column);
+    return;
+  }
+}
+
+std::vector<Value> SheetRow(const v1::CellFinding& finding) {
+  const v1::Run& run = finding.subject();
+  const Subject subject = SubjectOf(run);
+  const Value closed =
+      finding.closed_at_ns() == 0 ? Value() : Value(Rfc3339(finding.closed_at_ns()));
+  return {finding.finding_id(),
+          std::string(Word(finding.state())),
+          finding.why(),
+          finding.user(),
+          finding.suite(),
+          CellWords(finding),
+          subject.precision,
+          subject.attention,
+          run.device(),
+          run.series_key(),
+          run.run_id(),
+          run.invalid_reason(),
+          finding.before_ns() / kMillisecondNs,
+          finding.after_ns() / kMillisecondNs,
+          finding.ratio(),
+          finding.against_baseline(),
+          Rfc3339(finding.found_at_ns()),
+          Rfc3339(finding.seen_at_ns()),
+          closed,
+          ChangesText(finding.changes())};
+}
+
+Sheet SheetOf(const Findings& findings) {
+  Sheet sheet;
+  sheet.names = {"finding_id",       "state",          "why",       "user",      "suite",
+                 "workload",         "precision",      "attention", "device",    "series_key",
+                 "run_id",           "invalid_reason", "before_ms", "after_ms",  "ratio",
+                 "against_baseline", "found_at",       "seen_at",   "closed_at", "changes"};
+  for (const v1::CellFinding& finding : findings) sheet.rows.push_back(SheetRow(finding));
+  return sheet;
+}
+
+std::string SetLine(const v1::CellFinding& finding) {
+  std::string line = fmt::format("finding {} is {}", finding.finding_id(), Word(finding.state()));
+  if (!finding.why().empty()) line += ": " + finding.why();
+  return line;
+}
+
+}  // namespace
+
+std::string ChangesText(const google::protobuf::RepeatedPtrField<v1::EnvironmentChange>& changes) {
+  const auto known = [](const std::string& value) { return value.empty() ? "unknown" : value; };
+  std::vector<std::string> words;
+  for (const v1::EnvironmentChange& change : changes) {
+    words.push_back(
+        fmt::format("{} {} -> {}", change.name(), known(change.before()), known(change.after())));
+  }
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+std::string CellWords(const v1::CellFinding& finding) {
+  return finding.has_subject() ? WorkloadWords(finding.subject().workload()) : "?";
+}
+
+std::string ChangeOf(const v1::CellFinding& finding) {
+  return finding.ratio() > 0 ? SignedPercent(finding.ratio() - 1) : "-";
+}
+
+std::vector<Block> FindingBlocks(const Findings& findings, bool in_short) {
+  std::vector<Block> blocks;
+  if (findings.empty()) return blocks;
+  Grid grid = GridOf(findings);
+  for (const char* title : {"what changed", "suite", "why"}) LeaveOutEmpty(title, &grid);
+  const Narrowing how = {.above = {"precision", "attention", "device", "against", "suite", "user"},
+                         .drop = {"first run", "user", "suite", "attention", "against", "device",
+                                  "precision", "why", "since (UTC)", "what changed"},
+                         .shorten = {"what changed", "why", "cell"}};
+  const std::vector<std::string> constants = TakeConstants(how, &grid);
+  if (!constants.empty()) blocks.emplace_back(Wrapped("", constants, how.width));
+  const std::vector<std::string> gone = in_short ? Narrow(how, &grid) : std::vector<std::string>();
+  blocks.emplace_back(std::move(grid));
+  if (!gone.empty()) blocks.emplace_back(Wrapped("--format csv also has:", gone, how.width));
+  return blocks;
+}
+
+Document ListFindings(const v1::ListFindingsResponse& response, bool in_short) {
+  Document document;
+  document.blocks = [response, in_short] { return FindingBlocks(response.findings(), in_short); };
+  document.rows = RowsOf(SheetOf(response.findings()));
+  return document;
+}
+
+Document ShowFindingSet(const v1::SetFindingResponse& response) {
+  Findings one;
+  *one.Add() = response.finding();
+  Document document;
+  document.blocks = [line = SetLine(response.finding())] {
+    return std::vector<Block>{Lines{line}};
+  };
+  document.rows = RowsOf(SheetOf(one));
+  document.rows.is_single = true;
+  return document;
+}
+
+}  // namespace torchlap::client::format

@@ -1,0 +1,31 @@
+#include "server/run/sweep_watch.h"
+
+#include <poll.h>
+
+namespace torchlap::run {
+
+SweepWatch::SweepWatch(SweepJudge* judge, EventHub* hub, const Clock* clock)
+    : judge_(judge), hub_(hub), clock_(clock) {
+  listener_ = hub_->AddForEvents([this] { wake_up_.Notify(); });
+  thread_ = std::thread([this] { Run(); });
+}
+
+SweepWatch::~SweepWatch() {
+  hub_->Remove(listener_);
+  stops_ = true;
+  wake_up_.Notify();
+  thread_.join();
+}
+
+void SweepWatch::Run() {
+  while (!stops_) {
+    // Cleared first, so that what is stored meanwhile is looked at once more.
+    wake_up_.Clear();
+    judge_->JudgeAll();
+    ++looks_;
+    pollfd woken{wake_up_.fd(), POLLIN, 0};
+    clock_->Poll(&woken, 1, clock_->MonotonicNs() + kEveryNs);
+  }
+}
+
+}  // namespace torchlap::run
