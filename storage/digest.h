@@ -18,8 +18,8 @@ inline constexpr int kMostDisturbedRuns = 5'000;
 
 struct DigestQuestion {
   int64_t since_ns = 0;
-  std::string user;        // account name or principal; empty: everyone's
-  std::string only_owner;  // OnlyOwner; empty: everyone's
+  std::string user = {};        // account name or principal; empty: everyone's
+  std::string only_owner = {};  // OnlyOwner; empty: everyone's
 };
 
 // The newest environment of a device since then, and the newest before.

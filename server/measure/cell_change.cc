@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -42,14 +43,24 @@ std::vector<double> MediansOfSweeps(std::span<const CellRun> runs) {
   return medians;
 }
 
-// Twice the standard deviation, as LearnedMinEffect, but by the median of the distances: a night
-// that was found to be another one must not hide the next.
+// Four standard deviations: a sweep that is that far off is no usual one, while every 20th is two
+// of them off, and each cell is judged every night. By the median of the distances: a night that
+// was found to be another one must not hide the next.
 std::optional<double> MinEffectOfSweeps(std::span<const CellRun> runs) {
   std::vector<double> logs = OverTheirLevels(MediansOfSweeps(runs));
-  if (logs.size() < kFewestToLearnFrom) return std::nullopt;
+  if (logs.size() < kFewestSweepsBefore) return std::nullopt;
   for (double& x : logs) x = std::log(x);
   constexpr double kDeviationsOfNormal = 1.4826;
-  return std::min(1.0, 2 * kDeviationsOfNormal * MedianAbsoluteDeviation(logs));
+  return std::min(1.0, 4 * kDeviationsOfNormal * MedianAbsoluteDeviation(logs).value_or(0));
+}
+
+// Whether so many sweeps came before that one knows how they differ.
+bool IsKnownEnough(const CellHistory& history) {
+  std::set<uint64_t> sweeps;
+  for (const CellRun& run : history.runs) {
+    if (run.sweep_id != history.sweep_id) sweeps.insert(run.sweep_id);
+  }
+  return sweeps.size() >= kFewestSweepsBefore;
 }
 
 // Of the sweeps without the one that is judged: it must not hide what it shows.
@@ -169,7 +180,7 @@ CellState AgainstPast(const CellHistory& history) {
   state.after_ns = now.ns;
   state.is_seen = HasRunsOfSweep(history, now.first);
   const bool is_open = history.known && history.known->is_open;
-  if (!state.is_seen && !is_open) return state;
+  if (!is_open && (!state.is_seen || !IsKnownEnough(history))) return state;
   const std::optional<double> before = BeforeOf(history, now, state.min_effect);
   state.before_ns = before.value_or(now.ns);
   state.kind =
@@ -189,21 +200,19 @@ bool IsLarger(const KnownFinding& known, const CellState& state) {
 }  // namespace
 
 CellState StateOf(const CellHistory& history) {
-  if (!history.baseline_ns.empty()) {
-    const std::vector<size_t> places = PlacesToCompare(history);
-    if (!places.empty()) return AgainstBaseline(history, places);
-  }
-  return AgainstPast(history);
+  const std::vector<size_t> places =
+      history.baseline_ns.empty() ? std::vector<size_t>() : PlacesToCompare(history);
+  CellState state = places.empty() ? AgainstPast(history) : AgainstBaseline(history, places);
+  state.has_open_finding = history.known && history.known->is_open;
+  return state;
 }
 
-void KeepFalseAlarmsRare(const std::vector<CellHistory>& histories,
-                         std::vector<CellState>* states) {
+void KeepFalseAlarmsRare(std::vector<CellState>* states) {
   std::vector<size_t> compared;
   std::vector<double> p;
   for (size_t i = 0; i < states->size(); ++i) {
-    const bool is_open = histories[i].known && histories[i].known->is_open;
     const CellState& state = (*states)[i];
-    if (is_open || !state.against_baseline || !state.p) continue;
+    if (state.has_open_finding || !state.against_baseline || !state.p) continue;
     compared.push_back(i);
     p.push_back(*state.p);
   }

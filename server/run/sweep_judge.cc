@@ -101,10 +101,9 @@ FindingEdit SeenOf(const storage::CellPast& past, const measure::CellState& stat
 }
 
 absl::Status AppendEdits(const storage::Database& database, const storage::CellPast& past,
-                         const measure::CellHistory& history, const measure::CellState& state,
+                         measure::FindingStep step, const measure::CellState& state,
                          std::vector<FindingEdit>* edits) {
   using measure::FindingStep;
-  const FindingStep step = measure::NextStep(history.known, state);
   if (step == FindingStep::kClose || step == FindingStep::kCloseAndOpen) {
     edits->push_back(EditOf(FindingEdit::Kind::kClose, past, state));
   }
@@ -118,6 +117,24 @@ absl::Status AppendEdits(const storage::Database& database, const storage::CellP
   edit.changes = *std::move(changes);
   edits->push_back(std::move(edit));
   return absl::OkStatus();
+}
+
+// What a sweep says of its cells: little of each, as there may be 10,000.
+struct Judgement {
+  std::vector<measure::CellState> states;
+  std::vector<std::vector<FindingEdit>> edits;
+};
+
+// An edit that stands on what turned out to be too likely is left out.
+std::vector<FindingEdit> EditsOf(Judgement judgement) {
+  std::vector<measure::CellState> states = judgement.states;
+  measure::KeepFalseAlarmsRare(&states);
+  std::vector<FindingEdit> edits;
+  for (size_t i = 0; i < states.size(); ++i) {
+    if (states[i].kind != judgement.states[i].kind) continue;
+    for (FindingEdit& edit : judgement.edits[i]) edits.push_back(std::move(edit));
+  }
+  return edits;
 }
 
 }  // namespace
@@ -142,23 +159,18 @@ void SweepJudge::Complain(uint64_t sweep_id, const absl::Status& status) {
 absl::Status SweepJudge::Judge(const storage::EndedSweep& sweep) {
   const auto series = store_.SeriesOf(sweep);
   if (!series.ok()) return series.status();
-  std::vector<storage::CellPast> pasts;
-  std::vector<measure::CellHistory> histories;
-  std::vector<measure::CellState> states;
+  Judgement judgement;
   for (const int64_t id : *series) {
-    auto past = store_.Past(sweep, id, is_private_);
+    const auto past = store_.Past(sweep, id, is_private_);
     if (!past.ok()) return past.status();
-    histories.push_back(HistoryOf(*past, sweep.sweep_id));
-    states.push_back(measure::StateOf(histories.back()));
-    pasts.push_back(*std::move(past));
-  }
-  measure::KeepFalseAlarmsRare(histories, &states);
-  std::vector<FindingEdit> edits;
-  for (size_t i = 0; i < pasts.size(); ++i) {
-    absl::Status status = AppendEdits(*database_, pasts[i], histories[i], states[i], &edits);
+    const measure::CellHistory history = HistoryOf(*past, sweep.sweep_id);
+    judgement.states.push_back(measure::StateOf(history));
+    const measure::CellState& state = judgement.states.back();
+    absl::Status status = AppendEdits(*database_, *past, measure::NextStep(history.known, state),
+                                      state, &judgement.edits.emplace_back());
     if (!status.ok()) return status;
   }
-  return store_.Judged(sweep, edits, clock_->WallNs());
+  return store_.Judged(sweep, EditsOf(std::move(judgement)), clock_->WallNs());
 }
 
 }  // namespace torchlap::run

@@ -36,8 +36,7 @@ class FindingsTest : public testing::Test {
 };
 
 TEST_F(FindingsTest, AFindingAppearsIsIgnoredVanishesAndIsClosed) {
-  Night(10);
-  Night(10);
+  for (int i = 0; i < 3; ++i) Night(10);
   const Finished none = world_.Client({"findings"});
   EXPECT_EQ(none.status, 0);
   EXPECT_THAT(none.err, HasSubstr("no findings"));
@@ -58,7 +57,7 @@ TEST_F(FindingsTest, AFindingAppearsIsIgnoredVanishesAndIsClosed) {
   EXPECT_EQ(fixed[0]["state"], "fixed");
   const Finished digest = world_.Client({"digest", "--since", "1d"});
   EXPECT_EQ(digest.status, 0) << digest.err;
-  EXPECT_THAT(digest.out, HasSubstr("15 runs started, 5 sweeps submitted"));
+  EXPECT_THAT(digest.out, HasSubstr("6 sweeps submitted"));
   EXPECT_THAT(digest.out, HasSubstr("findings: 0 open, 1 fixed"));
   EXPECT_EQ(world_.Client({"findings", "set", "7", "new"}).status, 4);
 }

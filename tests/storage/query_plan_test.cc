@@ -5,8 +5,10 @@
 
 #include <functional>
 
+#include "storage/digest.h"
 #include "storage/environments.h"
 #include "storage/forecast_history.h"
+#include "storage/finding_store.h"
 #include "storage/past_medians.h"
 #include "storage/series_points.h"
 #include "storage/sqlite_connection.h"
@@ -228,6 +230,33 @@ TEST_F(QueryPlan, RunsOfABaselineAreFoundByTheirJob) {
   EXPECT_THAT(plan, Contains(HasSubstr("SEARCH baseline USING PRIMARY KEY (owner_id=?)")));
   EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING INDEX run_by_job (job_id=?")));
   EXPECT_THAT(plan, Not(Contains(WalksRuns())));
+}
+
+TEST_F(QueryPlan, TheDigestReadsWhatStartedSinceAndAFewBefore) {
+  RunToEnd(MakeJob());
+  const std::vector<std::string> plan =
+      PlanOf([&] { EXPECT_TRUE(ReadDigest(*database_, {.since_ns = 1}).ok()); });
+  EXPECT_THAT(plan, Contains(HasSubstr("USING INDEX run_by_start (started_at_ns>?")));
+  EXPECT_THAT(plan, Contains(HasSubstr("USING INDEX run_by_start (started_at_ns<?")));
+  EXPECT_THAT(plan, Not(Contains(WalksRuns())));
+}
+
+TEST_F(QueryPlan, ACellIsJudgedByRunsOfItsKinds) {
+  NewJob job = MakeJob();
+  (*job.spec.mutable_labels())[kSuiteLabel] = "night";
+  RunToEnd(job);
+  const FindingStore store(database_.get());
+  const std::vector<std::string> plan = PlanOf([&] {
+    const auto sweeps = store.Ended();
+    ASSERT_TRUE(sweeps.ok() && sweeps->size() == 1U);
+    const auto series = store.SeriesOf(sweeps->front());
+    ASSERT_TRUE(series.ok() && series->size() == 1U);
+    EXPECT_TRUE(store.Past(sweeps->front(), series->front(), false).ok());
+  });
+  EXPECT_THAT(plan, Contains(HasSubstr("SEARCH run USING INDEX run_by_kind (kind_id=?)")));
+  EXPECT_THAT(plan, Contains(HasSubstr("cell_finding_cell (owner_id=? AND series_id=?)")));
+  EXPECT_THAT(plan, Not(Contains(WalksRuns())));
+  EXPECT_THAT(plan, Not(Contains(testing::StartsWith("SCAN job"))));
 }
 
 TEST_F(QueryPlan, PointsOfSeriesAreFoundByKindAndReadByTheirRow) {
