@@ -40,6 +40,20 @@ TEST(EventHubTest, ItKnowsWhetherAnybodyListens) {
   EXPECT_FALSE(hub.has_listeners());
 }
 
+TEST(EventHubTest, WhoIsToldOfEventsAloneWantsNoProgress) {
+  EventHub hub;
+  int events = 0;
+  const uint64_t id = hub.AddForEvents([&] { ++events; });
+  EXPECT_FALSE(hub.has_listeners());
+  hub.Report(v1::Progress());
+  EXPECT_EQ(events, 0);
+  hub.EventsCommitted();
+  EXPECT_EQ(events, 1);
+  hub.Remove(id);
+  hub.EventsCommitted();
+  EXPECT_EQ(events, 1);
+}
+
 TEST(EventHubTest, AListenerThatWasRemovedWhileItIsToldIsNotCalledAnyMore) {
   EventHub hub;
   std::atomic<bool> goes_on = true;
