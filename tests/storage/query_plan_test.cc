@@ -7,8 +7,8 @@
 
 #include "storage/digest.h"
 #include "storage/environments.h"
-#include "storage/forecast_history.h"
 #include "storage/finding_store.h"
+#include "storage/forecast_history.h"
 #include "storage/past_medians.h"
 #include "storage/series_points.h"
 #include "storage/sqlite_connection.h"
