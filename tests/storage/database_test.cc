@@ -425,6 +425,24 @@ TEST_F(DatabaseTest, AFileOfSchema5IsMigratedAndNoneOfItsRunsIsInvalid) {
             "owner_id,series_id,run_id,set_at_ns,reason");
 }
 
+TEST_F(DatabaseTest, AFileOfSchema6IsMigratedAndWhatItDeclaredInvalidCountsNoLonger) {
+  std::ostringstream sql;
+  sql << std::ifstream(TORCHLAP_GOLDEN_DIR "/database-v6.sql").rdbuf();
+  ExecRaw(sql.str());
+  Reopen();
+  EXPECT_EQ(database_->schema_version(), Migrations().back().version);
+  EXPECT_TRUE(
+      fs::exists(file_.string() + ".before-v" + std::to_string(Migrations().back().version)));
+  EXPECT_EQ(Integrity(), "ok");
+  EXPECT_EQ(runs_->Get("1.1")->run().note(), "after the new fan");
+  EXPECT_EQ(runs_->Get("4.1")->run().invalid_reason(), "the window was open");
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM baseline"), 1);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs WHERE host IS NOT NULL"), 0);
+  EXPECT_EQ(SelectInt("SELECT runs FROM run_rollup WHERE workload_id = 5"), 1);
+  EXPECT_EQ(SelectInt("SELECT step_runs FROM run_rollup WHERE workload_id = 5"), 0);
+  EXPECT_EQ(SelectInt("SELECT step_runs FROM run_rollup WHERE workload_id = 1"), 2);
+}
+
 // Writes jobs and runs until it is killed; says each finished run's job on the pipe.
 [[noreturn]] void WriteForEver(const fs::path& file, int pipe) {
   absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(file);
