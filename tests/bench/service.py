@@ -44,8 +44,10 @@ def stop(process: subprocess.Popen) -> None:
 class Service:
     """One torchlapd with one CPU device on `core`; a context manager. Throws Broken."""
 
-    def __init__(self, bin_dir: pathlib.Path, core: int, torch: Optional[str] = None, memory: str = "1GiB") -> None:
-        self.bin_dir, self.core = bin_dir, core
+    def __init__(self, bin_dir: pathlib.Path, core: int, torch: Optional[str] = None, memory: str = "1GiB",
+                 worker: Optional[pathlib.Path] = None) -> None:
+        """`worker`: another program than the one beside the daemon."""
+        self.bin_dir, self.core, self.worker = bin_dir, core, worker
         self.temporary = tempfile.TemporaryDirectory(prefix="torchlap-bench-")
         self.folder = pathlib.Path(self.temporary.name)
         self.log = self.folder / "torchlapd.log"
@@ -75,6 +77,7 @@ class Service:
         others = sorted(os.sched_getaffinity(0) - {self.core})
         config = self.folder / "torchlapd.toml"
         config.write_text((f'daemon_cores = "{",".join(map(str, others))}"\n' if others else "")
+                          + (f'worker = "{self.worker}"\n' if self.worker else "")
                           + f'[[device]]\nname = "{DEVICE}"\nkind = "cpu"\ncores = "{self.core}"\nthreads = 1\n'
                           f'memory = "{memory}"\n')
         command = [str(self.bin_dir / "torchlapd"), "--config", str(config)] + (["--torch", torch] if torch else [])
