@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "client/format/numbers.h"
 #include "client/format/run_columns.h"
@@ -20,17 +19,7 @@ bool HasPeak(const v1::Run& run) { return IsOk(run) && run.memory().has_peak_all
 
 std::string PeakCell(const v1::Run& run) { return Mebibytes(run.memory().peak_allocated_bytes()); }
 
-// A rate is as noisy as the step that it is made from.
-std::optional<double> RateNoise(const v1::Run& run, double rate) {
-  if (!run.step().has_cv()) return std::nullopt;
-  return rate * run.step().cv();
-}
-
 bool HasTokens(const v1::Run& run) { return IsOk(run) && run.has_tokens_per_s(); }
-
-std::string TokensCell(const v1::Run& run) {
-  return ToNoise(run.tokens_per_s(), RateNoise(run, run.tokens_per_s()));
-}
 
 bool HasPeakRatio(const v1::Run& run) {
   return IsOk(run) && run.has_matmul_peak_ratio() && run.has_flops_per_s();
@@ -43,8 +32,7 @@ void AddFlops(const std::vector<v1::Run>& cells, Grid* grid) {
   const bool is_fast = std::any_of(cells.begin(), cells.end(),
                                    [](const v1::Run& run) { return run.flops_per_s() >= kTera; });
   const auto text = [is_fast](const v1::Run& run) {
-    const double rate = run.flops_per_s() / (is_fast ? kTera : kGiga);
-    return ToNoise(rate, RateNoise(run, rate));
+    return RateText(run, run.flops_per_s() / (is_fast ? kTera : kGiga));
   };
   AddColumnIfAny(is_fast ? "TFLOP/s" : "GFLOP/s", cells, HasPeakRatio, text, grid);
 }
@@ -97,7 +85,7 @@ void AddMeasured(const std::vector<v1::Run>& cells, Grid* grid) {
   AddColumnIfAny("measured", cells, StopsByItself, StepsTakenCell, grid);
   AddColumnIfAny("bwd/fwd", cells, HasBackward, RatioCell, grid);
   AddColumn("CV", cells, CvCell, grid);
-  AddColumnIfAny("tokens/s", cells, HasTokens, TokensCell, grid);
+  AddColumnIfAny("tokens/s", cells, HasTokens, TokensText, grid);
   AddFlops(cells, grid);
   AddColumnIfAny("of peak", cells, HasPeakRatio, PeakRatioCell, grid);
   AddColumnIfAny(

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <utility>
@@ -32,6 +34,7 @@ constexpr size_t kMostTrends = 30;
 constexpr int kFewestTrendPoints = 3;
 constexpr double kGibibyte = 1024.0 * 1024 * 1024;
 constexpr double kMebibyte = 1024.0 * 1024;
+constexpr double kFarLimitRatio = 8;
 
 double Ms(double ns) { return ns / 1e6; }
 
@@ -287,17 +290,25 @@ double DeviceBytes(const std::vector<v1::Run>& cells) {
   return static_cast<double>(most);
 }
 
+double MostDemandBytes(const std::vector<v1::Run>& cells) {
+  double most = 0;
+  for (const v1::Run& cell : cells) most = std::max(most, DemandBytes(cell));
+  return most;
+}
+
+// Far above all that was needed it would press the points into a line at the bottom.
+bool IsFarAway(double limit_bytes, const std::vector<v1::Run>& cells) {
+  return limit_bytes > kFarLimitRatio * MostDemandBytes(cells);
+}
+
 std::optional<ChartRule> DeviceLimit(const std::vector<v1::Run>& cells, double unit_bytes) {
   const double bytes = DeviceBytes(cells);
-  if (bytes == 0) return std::nullopt;
+  if (bytes == 0 || IsFarAway(bytes, cells)) return std::nullopt;
   return ChartRule{bytes / unit_bytes,
                    "the device has " + BytesShort(static_cast<uint64_t>(bytes))};
 }
 
-bool IsLarge(const std::vector<v1::Run>& cells) {
-  return std::any_of(cells.begin(), cells.end(),
-                     [](const v1::Run& cell) { return DemandBytes(cell) >= 4 * kGibibyte; });
-}
+bool IsLarge(const std::vector<v1::Run>& cells) { return MostDemandBytes(cells) >= 4 * kGibibyte; }
 
 std::string DemandTitle(const v1::Run& cell, const std::string& name) {
   const std::string bytes = BytesShort(static_cast<uint64_t>(DemandBytes(cell)));
@@ -401,7 +412,48 @@ Grid MemoryTable(const std::vector<v1::Run>& cells) {
   return grid;
 }
 
+std::string MemoryCaption(const std::vector<v1::Run>& cells) {
+  std::string words =
+      "The largest sum of live tensors over the measured steps. A cross did not fit: it stands at "
+      "what was held and asked for when it failed.";
+  const double limit = DeviceBytes(cells);
+  if (limit == 0 || !IsFarAway(limit, cells)) return words;
+  return words + " The device has " + BytesShort(static_cast<uint64_t>(limit)) + ", far above.";
+}
+
 // ---- baseline
+
+bool IsOnBothSides(const v1::ComparedCell& cell) {
+  return cell.incomparable() != v1::INCOMPARABLE_ONLY_A &&
+         cell.incomparable() != v1::INCOMPARABLE_ONLY_B;
+}
+
+ptrdiff_t CountOf(const std::vector<v1::ComparedCell>& cells, v1::Incomparable reason) {
+  return std::count_if(cells.begin(), cells.end(), [reason](const v1::ComparedCell& cell) {
+    return cell.incomparable() == reason;
+  });
+}
+
+// Cells that only one side has are a line of words: their rows would be all dashes.
+std::string OneSidedWords(const std::vector<v1::ComparedCell>& cells) {
+  const ptrdiff_t here = CountOf(cells, v1::INCOMPARABLE_ONLY_B);
+  const ptrdiff_t there = CountOf(cells, v1::INCOMPARABLE_ONLY_A);
+  std::vector<std::string> words;
+  if (here > 0)
+    words.push_back(fmt::format("cells here that the baseline does not have: {}", here));
+  if (there > 0) {
+    words.push_back(fmt::format("cells of the baseline that are not here: {}", there));
+  }
+  if (words.empty()) return "";
+  return fmt::format("<p class=\"aside\">Left out: {}.</p>\n", fmt::join(words, "; "));
+}
+
+// In the words of this page, where A is the baseline and B what it is about.
+std::string ReasonWords(v1::Incomparable reason) {
+  if (reason == v1::INCOMPARABLE_A_FAILED) return "failed in the baseline";
+  if (reason == v1::INCOMPARABLE_B_FAILED) return "failed here";
+  return std::string(Word(reason));
+}
 
 const v1::ComparedPhase* StepOf(const v1::ComparedCell& cell) {
   for (const v1::ComparedPhase& phase : cell.phases()) {
@@ -441,7 +493,7 @@ Grid BaselineTable(const std::vector<v1::ComparedCell>& cells,
     const v1::ComparedPhase* step = StepOf(cells[i]);
     const std::string launches =
         fmt::format("{} / {}", cells[i].a().launches(), cells[i].b().launches());
-    const std::string note(Word(cells[i].incomparable()));
+    const std::string note = ReasonWords(cells[i].incomparable());
     if (step == nullptr) {
       grid.rows.push_back({names[i], "-", "-", "-", "-", launches, VerdictOf(cells[i]), note});
       continue;
@@ -560,13 +612,13 @@ std::string MemoryCharts(const std::vector<v1::Run>& cells) {
   }
   charts =
       charts.empty() ? SvgBars(MemoryBars(cells)) : "<div class=\"pair\">\n" + charts + "</div>\n";
-  return Figure(charts,
-                "The largest sum of live tensors over the measured steps. A cross did not fit: it "
-                "stands at what was held and asked for when it failed.",
-                "The numbers of this chart", HtmlTable(MemoryTable(cells)));
+  return Figure(charts, MemoryCaption(cells), "The numbers of this chart",
+                HtmlTable(MemoryTable(cells)));
 }
 
-std::string BaselineChart(const std::vector<v1::ComparedCell>& cells) {
+std::string BaselineChart(const std::vector<v1::ComparedCell>& compared) {
+  std::vector<v1::ComparedCell> cells;
+  std::copy_if(compared.begin(), compared.end(), std::back_inserter(cells), IsOnBothSides);
   const std::vector<std::string> names = SubjectNames(cells);
   IntervalChart chart;
   chart.label = "Step time over that of the baseline; the numbers stand in the table below";
@@ -584,10 +636,12 @@ std::string BaselineChart(const std::vector<v1::ComparedCell>& cells) {
     chart.rows.push_back(std::move(row));
   }
   const std::string table = HtmlTable(BaselineTable(cells, names));
-  return table + Figure(SvgIntervals(chart),
-                        "Step time over step time of your baseline: left of the line is faster. "
-                        "Whiskers are 95 % intervals.",
-                        "", "");
+  return table +
+         Figure(SvgIntervals(chart),
+                "Step time over step time of your baseline: left of the line is faster. "
+                "Whiskers are 95 % intervals.",
+                "", "") +
+         OneSidedWords(compared);
 }
 
 std::string TrendCharts(const std::vector<v1::TrendSeries>& trends) {

@@ -16,11 +16,13 @@ std::string PhaseCharts(const std::vector<v1::Run>& cells);
 std::string StepChart(const ReportRun& run);
 
 // The peak of memory against batch and context, as far as the cells differ in them, else a bar a
-// cell. What did not fit stands at what it asked for.
+// cell. What did not fit stands at what it asked for. The device's limit is drawn unless it is far
+// above.
 std::string MemoryCharts(const std::vector<v1::Run>& cells);
 
-// The cells against the caller's baseline: time over time of the baseline.
-std::string BaselineChart(const std::vector<v1::ComparedCell>& cells);
+// The cells against the caller's baseline: time over time of the baseline. Those that only one side
+// has are counted.
+std::string BaselineChart(const std::vector<v1::ComparedCell>& compared);
 
 // A line a series of at least three runs, with the steps that were found.
 std::string TrendCharts(const std::vector<v1::TrendSeries>& trends);

@@ -102,8 +102,7 @@ std::string NameOf(const v1::Run& cell, const std::vector<v1::Run>& cells) {
 std::string TokensFact(const std::vector<v1::Run>& cells) {
   const v1::Run* fastest = Largest(cells, [](const v1::Run& run) { return run.tokens_per_s(); });
   if (fastest == nullptr) return "";
-  return Pair("Most tokens in a second", Significant(fastest->tokens_per_s(), 4),
-              NameOf(*fastest, cells));
+  return Pair("Most tokens in a second", TokensText(*fastest), NameOf(*fastest, cells));
 }
 
 std::string MemoryFact(const std::vector<v1::Run>& cells) {
@@ -239,12 +238,18 @@ std::vector<std::string> NamesOf(const std::vector<ReportRun>& runs) {
   return CellNames(bare);
 }
 
-// `median 482.3 ms, CV 2.9 %`
+// Words that no line tears apart.
+std::string Unbroken(const std::string& words) {
+  return "<span class=\"whole\">" + Html(words) + "</span>";
+}
+
+// `median 482.3 ms, CV 2.9 %`, as HTML.
 std::string StepsSummary(const v1::Run& run) {
   const v1::PhaseSummary& step = run.step();
   if (!step.has_median_ns()) return "";
   const std::string median = "median " + Significant(step.median_ns() / 1e6, 5) + " ms";
-  return step.has_cv() ? median + ", CV " + Percent(step.cv()) : median;
+  return step.has_cv() ? Unbroken(median + ",") + " " + Unbroken("CV " + Percent(step.cv()))
+                       : Unbroken(median);
 }
 
 std::string StepsCard(const ReportRun& run, const std::string& name) {
@@ -255,7 +260,7 @@ std::string StepsCard(const ReportRun& run, const std::string& name) {
   const std::string aside = StepsSummary(run.run);
   return fmt::format("<article><h3>{} {}</h3>\n<p class=\"aside\">{}{}{}</p>\n{}</article>\n",
                      Html(run.run.run_id()), Html(name), verdict.empty() ? "" : HtmlBadge(verdict),
-                     aside.empty() ? "" : " ", Html(aside), chart);
+                     aside.empty() ? "" : " ", aside, chart);
 }
 
 std::string StepsBody(const Report& report) {

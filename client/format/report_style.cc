@@ -61,7 +61,8 @@ tr.differs td{font-weight:600}
 .badge.good{color:var(--good)}.badge.warn{color:var(--warn)}.badge.bad{color:var(--bad)}.badge.plain{color:var(--quiet)}
 figure{margin:1rem 0 0}
 figcaption{margin-top:.5rem;max-width:80ch}
-figcaption strong{color:var(--ink)}
+figcaption strong{color:var(--ink);display:block}
+.whole{white-space:nowrap}
 details{margin:.5rem 0 0;font-size:.9rem}
 summary{cursor:pointer;color:var(--accent);width:fit-content}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:16px;margin-top:1rem}
@@ -79,7 +80,7 @@ pre{margin:.8rem 0;padding:14px 16px;background:var(--raised);border:1px solid v
 footer{margin-top:3.5rem;padding-top:1rem;padding-bottom:2.5rem;color:var(--quiet);font-size:.85rem}
 footer p{border-top:1px solid var(--line);padding-top:1rem;max-width:none}
 @media (max-width:640px){header{padding-top:28px}section{margin-top:2.2rem}header,main,footer{padding-left:16px;padding-right:16px}
-td.note{min-width:17rem}}
+td.note{min-width:17rem}tbody th{white-space:normal;max-width:9.5rem;overflow-wrap:anywhere}}
 @media print{:root{color-scheme:light;--paper:#fff;--raised:#fff;--shade:#eee;--ink:#000;--quiet:#444;--line:#ccc;--accent:#000;
 --good:#00744f;--warn:#8f5f00;--bad:#b3400a;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#cc79a7;--c4:#e69f00;--c5:#56b4e9;--c6:#8a7d00;--step:#767b84}
 body{font-size:10pt}nav,.skip,summary{display:none}header,main,footer{max-width:none;padding-left:0;padding-right:0}

@@ -87,6 +87,14 @@ std::string RatioCell(const v1::Run& run) {
 
 bool HasBackward(const v1::Run& run) { return IsSplit(run) && SubjectOf(run).has_backward; }
 
+std::string RateText(const v1::Run& run, double rate) {
+  std::optional<double> noise;
+  if (run.step().has_cv()) noise = rate * run.step().cv();
+  return ToNoise(rate, noise);
+}
+
+std::string TokensText(const v1::Run& run) { return RateText(run, run.tokens_per_s()); }
+
 void AddNotes(const std::vector<v1::Run>& runs, Grid* grid) {
   const bool any = std::any_of(runs.begin(), runs.end(),
                                [](const v1::Run& run) { return !NoteWords(run).empty(); });

@@ -33,6 +33,12 @@ std::string CvCell(const v1::Run& run);
 std::string RatioCell(const v1::Run& run);
 bool HasBackward(const v1::Run& run);
 
+// A rate of the run as far as it is known: it is as noisy as the step that it is made from.
+std::string RateText(const v1::Run& run, double rate);
+
+// Of a run that has them.
+std::string TokensText(const v1::Run& run);
+
 // NoteWords, where a row has something to say.
 void AddNotes(const std::vector<v1::Run>& runs, Grid* grid);
 

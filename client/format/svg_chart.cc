@@ -288,12 +288,12 @@ std::string PointMark(const LinePoint& point, const Scale& x, const Scale& y) {
   return At(x.Percent(point.x), y.Down(std::clamp(point.y, y.low, y.high)), path);
 }
 
-// Bounds of steps are whole numbers.
-std::string StepTicks(const Scale& x) {
+// Steps are whole numbers, and none lies in the room beside the points.
+std::string StepTicks(const LineChart& chart, const Scale& x) {
+  const Scale steps = RangeOf(chart.points, &LinePoint::x);
   std::string svg;
-  const std::vector<double> ticks = RoundTicks(x.low, x.high);
-  for (const double tick : ticks) {
-    if (tick != std::floor(tick)) continue;
+  for (const double tick : RoundTicks(x.low, x.high)) {
+    if (tick != std::floor(tick) || tick < steps.low || tick > steps.high) continue;
     svg += Text(fmt::format("x=\"{}\" y=\"{}\" text-anchor=\"middle\"", Share(x.Percent(tick)),
                             Number(kPlotHeight + 17)),
                 "tick", fmt::format("{:.0f}", tick));
@@ -473,7 +473,7 @@ std::string SvgLines(const LineChart& chart) {
   const Scale y = LineScale(chart);
   std::string svg;
   for (const ChartBand& band : chart.bands) svg += BandArea(band, x);
-  svg += AcrossTicks(y) + StepTicks(x);
+  svg += AcrossTicks(y) + StepTicks(chart, x);
   if (chart.rule) svg += RuleAcross(*chart.rule, y, "rule");
   for (const ChartRule& step : chart.steps) svg += StepRule(step, x);
   svg += Path(chart, x, y);
@@ -528,7 +528,7 @@ std::string ChartStyle() {
   return R"(.chart svg{display:block;overflow:visible}
 .chart text{font-size:12px;fill:var(--ink);font-variant-numeric:tabular-nums}
 .chart .tick,.chart .axis{fill:var(--quiet);font-size:11px}
-.chart .group{font-weight:600;font-size:13px}
+.chart .group{font-weight:600;font-size:13px;paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
 .chart .name{fill:var(--quiet)}
 .chart .failed{fill:var(--bad)}
 .chart .grid{stroke:var(--line)}

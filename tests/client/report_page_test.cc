@@ -363,7 +363,54 @@ TEST(ReportPage, CellsWithoutAVerdictSayWhy) {
   report.compared = {cell};
   const std::string page = ReportPage(report);
   EXPECT_THAT(page, HasSubstr("not comparable</span>"));
-  EXPECT_THAT(page, HasSubstr(">B failed</td>"));
+  EXPECT_THAT(page, HasSubstr(">failed here</td>"));
+}
+
+TEST(ReportPage, CellsThatOnlyOneSideHasAreCountedAndHaveNoRows) {
+  Report report = SmallReport();
+  v1::ComparedCell only_here = Compared();
+  only_here.clear_phases();
+  only_here.set_incomparable(v1::INCOMPARABLE_ONLY_B);
+  v1::ComparedCell only_there = only_here;
+  only_there.set_incomparable(v1::INCOMPARABLE_ONLY_A);
+  report.compared = {only_there, Compared(), only_here, only_there};
+  std::string page = ReportPage(report);
+  EXPECT_EQ(Count(page, "not comparable</span>"), 0U);
+  EXPECT_THAT(page, HasSubstr("0.940 [0.920, 0.960]"));
+  EXPECT_THAT(page, HasSubstr("<p class=\"aside\">Left out: cells here that the baseline does not "
+                              "have: 1; cells of the baseline that are not here: 2.</p>"));
+  report.compared = {only_here};
+  page = ReportPage(report);
+  EXPECT_THAT(page, HasSubstr("Left out: cells here that the baseline does not have: 1.</p>"));
+  EXPECT_THAT(page, Not(HasSubstr("not here")));
+}
+
+TEST(ReportPage, ADeviceFarLargerThanWhatWasNeededIsWordsAndNoLine) {
+  Report report;
+  report.title = "Memory";
+  report.cells = {WithSize(17, 1, 128), WithSize(18, 2, 128)};
+  for (v1::Run& cell : report.cells) {
+    cell.mutable_memory()->set_peak_allocated_bytes(512ULL << 20);
+    cell.mutable_memory()->set_device_total_bytes(4ULL << 30);
+  }
+  std::string page = ReportPage(report);
+  EXPECT_THAT(page, HasSubstr(">the device has 4.00 GiB</text>"));
+  EXPECT_THAT(page, Not(HasSubstr("far above")));
+  for (v1::Run& cell : report.cells)
+    cell.mutable_memory()->set_device_total_bytes((4ULL << 30) + 1);
+  page = ReportPage(report);
+  EXPECT_THAT(page, Not(HasSubstr("class=\"limit\"")));
+  EXPECT_THAT(page, HasSubstr("The device has 4.00 GiB, far above."));
+}
+
+TEST(ReportPage, TheHeadHasTheDigitsOfTheTable) {
+  Report report = SmallReport();
+  report.cells.resize(1);
+  report.cells.front().set_tokens_per_s(2234.567);
+  report.cells.front().mutable_step()->set_cv(0.03);
+  const std::string page = ReportPage(report);
+  EXPECT_THAT(page, HasSubstr("<dt>Most tokens in a second</dt><dd>2235</dd>"));
+  EXPECT_THAT(page, HasSubstr("<td class=\"number\">2235</td>"));
 }
 
 TEST(ReportPage, EnvironmentsThatDifferAreMarked) {

@@ -126,6 +126,16 @@ TEST(SvgLines, PointsBeyondTheRangeAreArrowsAtItsEdge) {
   EXPECT_THAT(svg, HasSubstr("points=\"125,0 500,84 875,168\""));
 }
 
+TEST(SvgLines, TicksAreStepsThatThereAre) {
+  LineChart chart;
+  chart.points = {Point(0, 5), Point(1, 6), Point(2, 7)};
+  chart.bands = {{-0.5, 2.5, PointKind::kWarmup, "warm-up"}};
+  const std::string svg = SvgLines(chart);
+  for (const char* step : {">0</text>", ">1</text>", ">2</text>"}) EXPECT_EQ(Count(svg, step), 1U);
+  EXPECT_THAT(svg, Not(HasSubstr(">-1</text>")));
+  EXPECT_THAT(svg, Not(HasSubstr(">3</text>")));
+}
+
 TEST(SvgLines, OnePointAndEqualPointsAreDrawn) {
   LineChart chart;
   EXPECT_EQ(SvgLines(chart), "");

@@ -77,6 +77,7 @@ class Chromium:
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def _read_message(self, until: float) -> dict[str, Any]:
         while b"\0" not in self.rest:
@@ -111,9 +112,11 @@ class Chromium:
             raise BrowserFault(f"{method}: {message['error']['message']}")
         return message["result"]
 
-    def _await_event(self, name: str) -> None:
+    def _await_load(self, loader: str) -> None:
         until = time.monotonic() + ANSWER_SECONDS
-        while not any(event.get("method") == name for event in self.events):
+        loaded = {"loaderId": loader, "name": "load"}
+        while not any(event.get("method") == "Page.lifecycleEvent" and loaded.items() <= event["params"].items()
+                      for event in self.events):
             self.events.append(self._read_message(until))
 
     def show(self, file: pathlib.Path, width: int, dark: bool = False, height: int = 900) -> None:
@@ -121,11 +124,8 @@ class Chromium:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia",
                   features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
-        self.call("Page.navigate", url="about:blank")
-        self._await_event("Page.loadEventFired")
         self.events.clear()
-        self.call("Page.navigate", url=file.resolve().as_uri())
-        self._await_event("Page.loadEventFired")
+        self._await_load(self.call("Page.navigate", url=file.resolve().as_uri())["loaderId"])
         # Two frames later everything has been laid out and drawn.
         self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))")
 
