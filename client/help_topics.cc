@@ -124,7 +124,12 @@ std::string Formats() {
   }
   return text +
          "\nFormats for programs (csv, json, jsonl) have a row for each run, failed attempts "
-         "included, with every\ncolumn; the others a row for each cell.\n";
+         "included, with every\ncolumn; the others a row for each cell.\n\n"
+         "A run id is a text: 17.10 is another run than 17.1. A program that guesses types must be "
+         "told:\n"
+         "  pandas   read_csv(FILE, dtype={\"run_id\": str}, parse_dates=[\"started_at\"])\n"
+         "           read_json(FILE, lines=True, dtype={\"run_id\": str}, precise_float=True)\n"
+         "  duckdb   read_csv('FILE', types={'run_id': 'VARCHAR'})\n";
 }
 
 }  // namespace

@@ -116,6 +116,14 @@ std::string TableRow(const Grid& grid, const std::vector<std::string>& row,
   return html + "</tr>\n";
 }
 
+// Names of cells, which may take more than a line where the window is narrow: a row's name stays
+// in view while the row is scrolled.
+bool HasLongNames(const Grid& grid) {
+  constexpr size_t kShortBytes = 20;
+  return std::any_of(grid.rows.begin(), grid.rows.end(),
+                     [](const auto& row) { return row.front().size() > kShortBytes; });
+}
+
 std::string Paragraphs(const Lines& lines) {
   std::string html;
   for (const std::string& line : lines) html += fmt::format("<p>{}</p>\n", Html(line));
@@ -166,7 +174,8 @@ std::string HtmlTable(const Grid& grid) {
   if (grid.rows.empty()) return "";
   std::vector<bool> is_number;
   for (size_t i = 0; i < grid.titles.size(); ++i) is_number.push_back(IsOfNumbers(grid, i));
-  std::string html = "<div class=\"scroll\" tabindex=\"0\"><table>\n";
+  std::string html = fmt::format("<div class=\"scroll\" tabindex=\"0\"><table{}>\n",
+                                 HasLongNames(grid) ? " class=\"named\"" : "");
   if (!grid.caption.empty())
     html += fmt::format("<caption><span>{}</span></caption>\n", Html(grid.caption));
   html += TableHead(grid, is_number) + "<tbody>\n";

@@ -259,7 +259,10 @@ class BlockWriter {
     if (grid.rows.empty()) return;
     End();
     if (!text_->empty()) *text_ += '\n';
-    *text_ += "\\begin{table}\n  \\centering\n  \\sisetup{separate-uncertainty}\n";
+    // Version 3.2 puts an aligned uncertainty right behind its number, 1.3± 0.1.
+    *text_ +=
+        "\\begin{table}\n  \\centering\n"
+        "  \\sisetup{separate-uncertainty,table-align-uncertainty=false}\n";
     if (!grid.caption.empty()) *text_ += "  \\caption{" + AsText(grid.caption) + "}\n";
     if (!grid.reference.empty()) *text_ += "  \\label{" + grid.reference + "}\n";
     *text_ += TabularText(grid);

@@ -239,20 +239,32 @@ class Table {
     return text + notes_.MarkOf(*cell);
   }
 
+  std::string BaseWords() const {
+    return AxisWords(pivot_.relative_to->axis, pivot_.relative_to->value);
+  }
+
+  static std::string WithoutUnit(const std::string& title) {
+    return title.substr(0, title.find(" ("));
+  }
+
   std::string TitleOf(const PivotValue& value) const {
     if (!pivot_.relative_to) return ValueTitle(value);
-    const std::string over = AxisWords(pivot_.relative_to->axis, pivot_.relative_to->value);
-    const std::string title = ValueTitle(value);
-    const std::string bare = title.substr(0, title.find(" ("));
-    return IsTime(value) ? fmt::format("speed-up over {}, {}", over, bare)
-                         : fmt::format("{}, times that of {}", bare, over);
+    const std::string bare = WithoutUnit(ValueTitle(value));
+    return IsTime(value) ? fmt::format("speed-up over {}, {}", BaseWords(), bare)
+                         : fmt::format("{}, times that of {}", bare, BaseWords());
+  }
+
+  // Of one of several values: what they are relative to is in the caption, once.
+  std::string ShortTitleOf(const PivotValue& value) const {
+    if (!pivot_.relative_to) return ValueTitle(value);
+    return WithoutUnit(ValueTitle(value)) + (IsTime(value) ? " speed-up" : " ratio");
   }
 
   // One value goes without saying in each column: it is in the caption.
   std::string ColumnTitle(const Key& column, const PivotValue& value) const {
     const std::string words = KeyWords(pivot_.columns, column);
-    if (words.empty()) return TitleOf(value);
-    return pivot_.values.size() == 1 ? words : fmt::format("{}: {}", words, TitleOf(value));
+    if (pivot_.values.size() == 1) return words.empty() ? TitleOf(value) : words;
+    return words.empty() ? ShortTitleOf(value) : fmt::format("{}: {}", words, ShortTitleOf(value));
   }
 
   std::string CaptionText() const {
@@ -260,8 +272,10 @@ class Table {
     const bool has_one_size =
         std::find(differing.begin(), differing.end(), "size") == differing.end();
     const std::string caption = has_one_size ? CaptionWithModel(cells_) : Caption(cells_);
-    const bool is_named = pivot_.values.size() > 1 || pivot_.columns.empty();
-    return is_named ? caption : TitleOf(pivot_.values.front()) + "; " + caption;
+    if (pivot_.values.size() > 1) {
+      return pivot_.relative_to ? fmt::format("relative to {}; {}", BaseWords(), caption) : caption;
+    }
+    return pivot_.columns.empty() ? caption : TitleOf(pivot_.values.front()) + "; " + caption;
   }
 
   Grid MakeGrid() const {

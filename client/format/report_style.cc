@@ -80,11 +80,11 @@ pre{margin:.8rem 0;padding:14px 16px;background:var(--raised);border:1px solid v
 footer{margin-top:3.5rem;padding-top:1rem;padding-bottom:2.5rem;color:var(--quiet);font-size:.85rem}
 footer p{border-top:1px solid var(--line);padding-top:1rem;max-width:none}
 @media (max-width:640px){header{padding-top:28px}section{margin-top:2.2rem}header,main,footer{padding-left:16px;padding-right:16px}
-td.note{min-width:17rem}tbody th{white-space:normal;max-width:9.5rem;overflow-wrap:anywhere}}
+td.note{min-width:17rem}table.named tbody th{white-space:normal;min-width:9.5rem;max-width:9.5rem}}
 @media print{:root{color-scheme:light;--paper:#fff;--raised:#fff;--shade:#eee;--ink:#000;--quiet:#444;--line:#ccc;--accent:#000;
 --good:#00744f;--warn:#8f5f00;--bad:#b3400a;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#cc79a7;--c4:#e69f00;--c5:#56b4e9;--c6:#8a7d00;--step:#767b84}
 body{font-size:10pt}nav,.skip,summary{display:none}header,main,footer{max-width:none;padding-left:0;padding-right:0}
-.scroll{overflow:visible}.scroll,.cards .scroll{max-height:none}table{font-size:8pt}th,td{white-space:normal;padding-right:.5rem}
+.scroll{overflow:visible}.scroll,.cards .scroll{max-height:none}table{font-size:8pt}th,td{white-space:normal;padding-right:.5rem}td.number{white-space:nowrap}
 pre{white-space:pre-wrap;overflow-wrap:anywhere}tbody th,caption span{position:static}
 .cards{grid-template-columns:repeat(2,1fr)}.cards>*,figure,tr{break-inside:avoid}h2,h3{break-after:avoid}}
 )";

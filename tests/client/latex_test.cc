@@ -31,7 +31,7 @@ TEST(Latex, IsATableWithRulesAndColumnsOfNumbers) {
             "XeLaTeX\n"
             "\\begin{table}\n"
             "  \\centering\n"
-            "  \\sisetup{separate-uncertainty}\n"
+            "  \\sisetup{separate-uncertainty,table-align-uncertainty=false}\n"
             "  \\caption{the caption}\n"
             "  \\label{tab:speed}\n"
             "  \\begin{tabular}{l S[table-format=3.1(2)]}\n"

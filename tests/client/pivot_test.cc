@@ -267,6 +267,14 @@ TEST(SpeedUp, OfAPhaseIsOfItsMediansAndOfARateTheOtherWayRound) {
   EXPECT_THAT(rates, Not(HasSubstr("quadrature")));
 }
 
+TEST(SpeedUp, OfSeveralValuesSaysOnceWhatTheyAreRelativeTo) {
+  const std::string table = TableOf(
+      Precisions(), "rows=size,columns=precision,value=step_median,value=tokens", "precision=fp32");
+  EXPECT_THAT(table, StartsWith("relative to fp32; "));
+  EXPECT_THAT(table, HasSubstr("| bf16: step median speed-up |"));
+  EXPECT_THAT(table, HasSubstr("| bf16: tokens/s ratio |"));
+}
+
 TEST(SpeedUp, IsNoneWhereTheBaseFailedOrRanAtAnotherSize) {
   std::vector<v1::Run> cells = Precisions();
   cells[1].mutable_workload()->mutable_transformer_lm()->set_batch_size(2);

@@ -137,6 +137,12 @@ TEST(Html, AStateInPlaceOfNumbersIsOneCell) {
   EXPECT_EQ(HtmlTable({}), "");
 }
 
+TEST(Html, NamesThatAreLongMayTakeMoreThanALine) {
+  const auto table = [](const std::string& name) { return HtmlTable({"", {"cell"}, {{name}}}); };
+  EXPECT_THAT(table("small, context 256, bf16"), HasSubstr("<table class=\"named\">"));
+  EXPECT_THAT(table("256"), HasSubstr("<table>"));
+}
+
 TEST(Html, BadgesHaveASignBesideTheirColour) {
   const std::set<std::string> badges = {HtmlBadge("clean"), HtmlBadge("suspect"),
                                         HtmlBadge("contaminated"), HtmlBadge("unverified"),

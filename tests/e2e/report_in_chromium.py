@@ -12,8 +12,6 @@ Exit status 77 where there is no Chromium. Needs Python's standard library alone
 import argparse
 import csv
 import io
-import json
-import os
 import pathlib
 import re
 import sys
@@ -21,14 +19,12 @@ import tempfile
 from typing import Any, Callable, Optional
 
 import chromium
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
-import service  # noqa: E402  (beside the benchmarks)
+import fake_runs
+from fake_runs import service
 
 SKIPPED = 77
 WIDE, PHONE = 1200, 390
 MIB = 1 << 20
-SHAPE = ("--layers", 1, "--heads", 2, "--d-model", 16, "--d-ff", 32, "--vocab", 50)
 EVIL = "<img src=http://host.invalid/a.png onerror=alert(1)> & \"'</title>"
 
 # All that is looked at in a page, as one value.
@@ -61,10 +57,14 @@ LOOK = r"""(() => {
       Array(d.colSpan).fill(d.textContent.trim())))});
   // A row's name stays where the row is scrolled: it must leave room for what it names.
   const names = [...document.querySelectorAll('tbody th')].filter(shown)
-    .map(e => e.getBoundingClientRect().width / e.closest('.scroll').clientWidth);
+    .map(e => ({share: e.getBoundingClientRect().width / e.closest('.scroll').clientWidth, text: e.textContent,
+      lines: e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight),
+      row: e.parentElement.children.length === 1 ? 0 : Math.max(...[...e.parentElement.children].slice(1)
+        .map(d => { const r = document.createRange(); r.selectNodeContents(d); return r.getBoundingClientRect().height; }))
+        / parseFloat(getComputedStyle(e).lineHeight)}));
   return {width: document.documentElement.scrollWidth, window: innerWidth, title: document.title,
     heading: document.querySelector('h1')?.textContent, ground: light(ground(document.body)),
-    images: document.images.length, scripts: document.scripts.length, widest_name: Math.max(0, ...names),
+    images: document.images.length, scripts: document.scripts.length, names,
     sections: [...document.querySelectorAll('section')].map(s => s.id),
     faint: words.map(e => ({text: e.textContent.trim().slice(0, 40), contrast: contrast(e),
       size: parseFloat(getComputedStyle(e).fontSize)})).filter(w => w.contrast < 4.5 || w.size < 11),
@@ -92,8 +92,11 @@ def faults_of(look: dict[str, Any], requests: list[str], complaints: list[str], 
     faults += [f"faint or small: {word}" for word in look["faint"]]
     if look["images"] or look["scripts"]:
         faults.append("it has images or scripts")
-    if look["widest_name"] > 0.6:
-        faults.append(f"a row's name takes {look['widest_name']:.0%} of its table's window")
+    for name in look["names"]:
+        if name["share"] > 0.6:
+            faults.append(f"the name '{name['text']}' takes {name['share']:.0%} of its table's window")
+        if name["lines"] > max(5, name["row"] + 2):
+            faults.append(f"the name '{name['text']}' takes {name['lines']:.0f} lines")
     for chart in look["charts"]:
         faults += [f"chart '{chart['label']}': {fault}" for fault in chart_faults(chart, look["window"])]
     return faults
@@ -308,33 +311,13 @@ def check_memory(check: Checker, look: dict[str, Any], runs: list[dict[str, str]
             check.expect(max(places) - min(places) > 20, "memory: the points stand on one line across")
 
 
-# -- runs
-
-def worker_plan() -> dict[str, Any]:
-    """Times that differ from step to step and cell to cell; the last cells fail."""
-    runs: dict[str, Any] = {
-        str(job): {"forward_ns": [1_000_000 + 217_000 * job + 31_337 * step for step in range(7)],
-                   "backward_ns": [2_000_000 + 411_000 * job + 77_171 * (step * 3 % 7) for step in range(7)]}
-        for job in range(1, 20)}
-    runs["5"]["at_step"], runs["5"]["do"] = 3, "crash"
-    runs["6"]["out_of_memory_above_batch"] = 1
-    return {"runs": runs}
-
-
-def submit(daemon: service.Service, name: str, launches: int) -> None:
-    # Jobs that fail are meant to.
-    daemon.call("run", *SHAPE, "--name", name, "--batch-size", "1,2", "--context-length", "8,16,32", "--warmup-steps", 3,
-                "--measure-steps", 12, "--launches", launches, "--no-oom-retry", "--device", service.DEVICE,
-                "--format", "csv", good=(0, 2))
-
-
 def check_pages(check: Checker, daemon: service.Service, folder: pathlib.Path) -> None:
-    submit(daemon, "sizes", 1)
+    fake_runs.submit(daemon, "sizes")
     page = folder / "sizes.html"
     daemon.call("report", "sweep:sizes", "--title", EVIL, "-o", page)
     runs = rows_of(daemon.call("export", "sweep:sizes", "--format", "csv"))
     samples = rows_of(daemon.call("export", "sweep:sizes", "--samples", "--format", "csv"))
-    check.expect(sorted(run["outcome"] for run in runs) == ["CRASHED", "OK", "OK", "OK", "OK", "OUT_OF_MEMORY"],
+    check.expect(sorted(run["outcome"] for run in runs) == fake_runs.OUTCOMES,
                  f"the runs are not as the worker was told: {[run['outcome'] for run in runs]}")
     look = check.open_all(page)
     check.expect(look["title"] == EVIL and look["heading"] == EVIL, f"its title is {look['title']}")
@@ -344,7 +327,7 @@ def check_pages(check: Checker, daemon: service.Service, folder: pathlib.Path) -
         about_steps(check, look, samples)
 
     daemon.call("baseline", "set", "sweep:sizes", "--reason", "the first")
-    submit(daemon, "again", 4)
+    fake_runs.submit(daemon, "again", launches=4)
     page = folder / "again.html"
     daemon.call("report", "sweep:again", "-o", page)
     look = check.open_all(page)
@@ -354,24 +337,18 @@ def check_pages(check: Checker, daemon: service.Service, folder: pathlib.Path) -
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", type=pathlib.Path, default=service.ROOT / "build/release/bin", help="folder of the programs")
-    parser.add_argument("--worker", type=pathlib.Path, default=service.ROOT / "build/release/tests/torchlap-fake-worker",
-                        help="the fake worker")
+    fake_runs.add_arguments(parser)
     parser.add_argument("--pictures", type=pathlib.Path, help="an existing folder: pages and pictures of them are kept there")
     arguments = parser.parse_args()
-    service.check_programs(parser, [arguments.bin / "torchlap", arguments.bin / "torchlapd", arguments.worker])
-    service.end_in_order_on_signals()
+    fake_runs.check_arguments(parser, arguments)
     program = chromium.find()
     if program is None:
         print("skipped: there is no Chromium (Debian package chromium, deploy/install_packages.sh pages)")
         return SKIPPED
     with tempfile.TemporaryDirectory(prefix="torchlap-pages-") as temporary:
         folder = arguments.pictures or pathlib.Path(temporary)
-        plan = pathlib.Path(temporary) / "plan.json"
-        plan.write_text(json.dumps(worker_plan()), encoding="utf-8")
-        os.environ["TORCHLAP_FAKE_WORKER"] = str(plan)
         with chromium.Chromium(program) as browser, \
-                service.Service(arguments.bin, 0, worker=arguments.worker) as daemon:
+                fake_runs.start(arguments, pathlib.Path(temporary)) as daemon:
             check = Checker(browser, arguments.pictures)
             check.check_trap(pathlib.Path(temporary))
             check_pages(check, daemon, folder)
