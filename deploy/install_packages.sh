@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of some sections of packages.txt. Where all of them are there it takes
 # milliseconds and needs no rights.
-#   deploy/install_packages.sh SECTION...    build, tests, bundle, bench
+#   deploy/install_packages.sh SECTION...    build, tests, opened, bundle, bench
 set -euo pipefail
 cd "$(dirname "$0")"
 

@@ -7,10 +7,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/../deploy/stages.sh"
 
 usage() {
   cat <<'END'
-usage: tests/run.sh [--fast] [--sanitizers] [--torch DIR] [-- CTEST ARGUMENT...]
+usage: tests/run.sh [--fast] [--sanitizers] [--opened] [--torch DIR] [-- CTEST ARGUMENT...]
 
   --fast         no checks: build and test
   --sanitizers   also the unit tests under AddressSanitizer, UBSan and ThreadSanitizer (builds of their own)
+  --opened       also installs Chromium, LaTeX, pandas and sqlite3, which open reports and exports in tests
   --torch DIR    use this torch 2.11.0 instead of fetching one; also TORCHLAP_TORCH_DIR
   -- ARGUMENTS   for ctest, such as -R Oracle or -L unit
 
@@ -19,10 +20,12 @@ END
 }
 
 torch=()
+sections=(build tests)
 checks=(layers format scripts readme thread_safety tidy)
 while (($# > 0)); do
   case $1 in
     --fast) checks=() && shift ;;
+    --opened) sections+=(opened) && shift ;;
     --sanitizers) checks+=(sanitizers) && shift ;;
     --torch) torch=(--torch "${2:?--torch needs a folder}") && shift 2 ;;
     --help | -h) usage && exit 0 ;;
@@ -33,7 +36,7 @@ done
 ctest_arguments=("$@")
 began=$EPOCHREALTIME
 
-packages() { "$root/deploy/install_packages.sh" build tests; }
+packages() { "$root/deploy/install_packages.sh" "${sections[@]}"; }
 
 libtorch() { torch_dir=$("$root/deploy/fetch_libtorch.sh" "${torch[@]}"); }
 

@@ -13,6 +13,8 @@
 namespace torchlap::client::format {
 namespace {
 
+constexpr size_t kLongestNameInALineBytes = 20;
+
 struct Mark {
   const char* word;
   const char* kind;  // a class of the style sheet
@@ -119,9 +121,8 @@ std::string TableRow(const Grid& grid, const std::vector<std::string>& row,
 // Names of cells, which may take more than a line where the window is narrow: a row's name stays
 // in view while the row is scrolled.
 bool HasLongNames(const Grid& grid) {
-  constexpr size_t kShortBytes = 20;
   return std::any_of(grid.rows.begin(), grid.rows.end(),
-                     [](const auto& row) { return row.front().size() > kShortBytes; });
+                     [](const auto& row) { return row.front().size() > kLongestNameInALineBytes; });
 }
 
 std::string Paragraphs(const Lines& lines) {

@@ -343,7 +343,7 @@ def main() -> int:
     fake_runs.check_arguments(parser, arguments)
     program = chromium.find()
     if program is None:
-        print("skipped: there is no Chromium (Debian package chromium, deploy/install_packages.sh pages)")
+        print("skipped: there is no Chromium (Debian package chromium, deploy/install_packages.sh opened)")
         return SKIPPED
     with tempfile.TemporaryDirectory(prefix="torchlap-pages-") as temporary:
         folder = arguments.pictures or pathlib.Path(temporary)
