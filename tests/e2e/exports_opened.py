@@ -26,6 +26,7 @@ import fake_runs
 from fake_runs import service
 
 SKIPPED = 77
+UTC = datetime.timezone.utc
 HURTFUL = '=1+1, "50 %" of #3 & _all_ $x$'
 JSON_LINES = {"lines": True, "precise_float": True, "dtype": {"run_id": str}}
 TEXT_AS = {"run_id": str, "calibration_run_id": str}  # 7.10 is not 7.1
@@ -47,24 +48,19 @@ class Files:
         self.runs = daemon.json("export", "all")
         self.steps = [json.loads(line) for line in
                       daemon.call("export", "all", "--samples", "--format", "jsonl").splitlines()]
+        plot = ("plot", "sweep:sizes", "--x", "context", "--by", "batch", "--title", HURTFUL)
+        table = ("export", "sweep:sizes", "--caption", HURTFUL)
+        medians = (*table, "--pivot", "rows=batch,columns=context,value=step_median")
+        ratios = (*table, "--pivot", "rows=batch,columns=context,value=step_median,value=forward_median",
+                  "--relative-to", "context=8")
         for name, words in {
                 "runs.csv": ("export", "all"), "runs.jsonl": ("export", "all"),
                 "steps.csv": ("export", "all", "--samples"), "steps.jsonl": ("export", "all", "--samples"),
-                "view.csv": ("sql", "select * from runs"), "table.tex": ("export", "sweep:sizes", "--caption", HURTFUL),
-                "table.typ": ("export", "sweep:sizes", "--caption", HURTFUL), "pivot.tex": self._pivot(),
-                "pivot.typ": self._pivot(), "ratios.tex": self._ratios(), "ratios.typ": self._ratios(), "plot.gp": ("plot", "sweep:sizes", "--x", "context", "--by", "batch",
-                                                        "--title", HURTFUL),
-                "backup.db": ()}.items():
-            daemon.call(*(words + ("-o",) if words else ("backup",)), folder / name)
-
-    @staticmethod
-    def _pivot() -> tuple[str, ...]:
-        return ("export", "sweep:sizes", "--pivot", "rows=batch,columns=context,value=step_median", "--caption", HURTFUL)
-
-    @staticmethod
-    def _ratios() -> tuple[str, ...]:
-        return ("export", "sweep:sizes", "--pivot", "rows=batch,columns=context,value=step_median,value=forward_median",
-                "--relative-to", "context=8", "--caption", HURTFUL)
+                "view.csv": ("sql", "select * from runs"), "plot.gp": plot,
+                "table.tex": table, "medians.tex": medians, "ratios.tex": ratios,
+                "table.typ": table, "medians.typ": medians, "ratios.typ": ratios}.items():
+            daemon.call(*words, "-o", folder / name)
+        daemon.call("backup", folder / "backup.db")
 
     def path(self, name: str) -> str:
         return str(self.folder / name)
@@ -209,6 +205,13 @@ def open_with_pandas(files: Files) -> str:
 
 # -- duckdb
 
+def microseconds(text: Optional[str]) -> Optional[int]:
+    if text is None:
+        return None
+    since = datetime.datetime.fromisoformat(text.replace("Z", "+00:00")) - datetime.datetime.fromtimestamp(0, UTC)
+    return since // datetime.timedelta(microseconds=1)
+
+
 def check_relation(duckdb: Any, source: str, rows: list[dict[str, Any]]) -> None:
     database = duckdb.connect()
     kinds = {row[0]: row[1] for row in database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
@@ -216,11 +219,15 @@ def check_relation(duckdb: Any, source: str, rows: list[dict[str, Any]]) -> None
     for name, kind in kinds.items():
         wanted = numbers([row[name] for row in rows])
         if wanted is not None:
-            expect(kind in ("BIGINT", "DOUBLE", "HUGEINT", "UBIGINT"), f"duckdb, {source}, {name}: numbers are read as {kind}")
+            expect(kind in ("BIGINT", "DOUBLE", "HUGEINT", "UBIGINT"),
+                   f"duckdb, {source}, {name}: numbers are read as {kind}")
             found = [row[0] for row in database.execute(f'SELECT "{name}" FROM {source}').fetchall()]
             expect(same_numbers(found, wanted), f"duckdb, {source}, {name}: other numbers than exported")
     if "started_at" in kinds:
-        expect(kinds["started_at"] == "TIMESTAMP WITH TIME ZONE", f"duckdb, {source}: times are read as {kinds['started_at']}")
+        # Those of JSON are texts to some versions, which have to be told.
+        times = database.execute(f"SELECT epoch_us(started_at::TIMESTAMPTZ) FROM {source}").fetchall()
+        expect([row[0] for row in times] == [microseconds(row["started_at"]) for row in rows],
+               f"duckdb, {source}: other times than exported")
     ids = database.execute(f"SELECT count(DISTINCT run_id) FROM {source}").fetchall()[0][0]
     expect(kinds["run_id"] == "VARCHAR" and ids == len({row["run_id"] for row in rows}),
            f"duckdb, {source}: run ids are read as {kinds['run_id']}, {ids} of them")
@@ -238,12 +245,13 @@ def open_with_duckdb(files: Files) -> str:
 
 
 def duckdb_backup(duckdb: Any, files: Files) -> str:
-    """Its reader of SQLite files comes from the network unless it was installed."""
+    """Its reader of SQLite files is an extension, which is not fetched here."""
     database = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+    packed = pathlib.Path(duckdb.__file__).parents[1].glob(f"duckdb_ext/extensions/v{duckdb.__version__}/*/sqlite_*")
     try:
-        database.execute("LOAD sqlite")
+        database.execute(f"LOAD '{next(packed, 'sqlite')}'")
     except duckdb.Error:
-        return " (the backup not: its sqlite extension is not installed)"
+        return " (the backup not: there is no sqlite extension, pip install duckdb-ext-sqlite)"
     database.execute(f"ATTACH '{files.path('backup.db')}' AS backup (TYPE sqlite, READ_ONLY)")
     database.execute("USE backup")
     views_of(lambda sql: database.execute(sql).fetchall(), files)
@@ -267,7 +275,7 @@ LATEX = r"""\documentclass{article}
 \usepackage{booktabs,siunitx}
 \begin{document}
 \input{table}
-\input{pivot}
+\input{medians}
 \input{ratios}
 \end{document}
 """
@@ -302,7 +310,8 @@ def pdf_words(files: Files, pdf: pathlib.Path) -> str:
 
 def open_with_typst(files: Files) -> str:
     document = files.folder / "paper.typ"
-    document.write_text('#set page(width: 50cm, height: auto)\n#include "table.typ"\n#include "pivot.typ"\n#include "ratios.typ"\n', encoding="utf-8")
+    document.write_text("#set page(width: 50cm, height: auto)\n" + "".join(
+        f'#include "{name}.typ"\n' for name in ("table", "medians", "ratios")), encoding="utf-8")
     pdf = files.folder / "typst.pdf"
     if path := shutil.which("typst"):
         run_program([path, "compile", str(document), str(pdf)], files.folder)

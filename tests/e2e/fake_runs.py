@@ -1,4 +1,4 @@
-"""A daemon with the fake worker, and runs whose times it is told: for the checks of what other programs make of them."""
+"""A daemon with the fake worker, and runs whose times it is told: for checks of what other programs make of them."""
 import argparse
 import json
 import os
@@ -25,8 +25,9 @@ def worker_plan() -> dict[str, Any]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--bin", type=pathlib.Path, default=service.ROOT / "build/release/bin", help="folder of the programs")
-    parser.add_argument("--worker", type=pathlib.Path, default=service.ROOT / "build/release/tests/torchlap-fake-worker",
+    built = service.ROOT / "build/release"
+    parser.add_argument("--bin", type=pathlib.Path, default=built / "bin", help="folder of the programs")
+    parser.add_argument("--worker", type=pathlib.Path, default=built / "tests/torchlap-fake-worker",
                         help="the fake worker")
 
 

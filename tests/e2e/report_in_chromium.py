@@ -3,9 +3,9 @@
 
 A daemon of its own makes runs, good and failed ones, whose times the fake worker is told. Chromium opens their pages in
 both colour schemes and at the width of a phone. A page must ask for nothing but itself and leave the console empty;
-every chart has marks, within its box and at the places of their numbers; letters are large and dark enough to be read and
-no page is wider than the window; the numbers in its tables are those of `torchlap export`, rounded. First a page that
-breaks all of this is opened: what these checks do not find there, they would not find elsewhere.
+every chart has marks, within its box and at the places of their numbers; letters are large and dark enough to be read
+and no page is wider than the window; the numbers in its tables are those of `torchlap export`, rounded. First a page that
+breaks this is opened: what these checks do not find there, they would not find elsewhere.
 
 Exit status 77 where there is no Chromium. Needs Python's standard library alone.
 """
@@ -31,6 +31,8 @@ EVIL = "<img src=http://host.invalid/a.png onerror=alert(1)> & \"'</title>"
 LOOK = r"""(() => {
   const box = element => { const r = element.getBoundingClientRect();
     return {left: r.left, right: r.right, top: r.top, bottom: r.bottom, width: r.width, height: r.height}; };
+  const inner = element => { const range = document.createRange(); range.selectNodeContents(element);
+    return box(range).height; };
   const rgb = text => (text.match(/[\d.]+/g) || []).map(Number);
   const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
     .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
@@ -44,14 +46,16 @@ LOOK = r"""(() => {
     const [a, b] = [light(ink), light(ground(element))].sort((x, y) => y - x);
     return (a + 0.05) / (b + 0.05); };
   const shown = element => element.checkVisibility() && !element.closest('.skip');
-  const words = [...document.querySelectorAll('body *')].filter(e => shown(e) && e.tagName !== 'title' &&
+  const words = [...document.querySelectorAll('body *')].filter(e => shown(e) && e.tagName !== 'title'
+    &&
     [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
   const title = e => e.querySelector('title')?.textContent ?? '';
   const chart = c => ({label: c.querySelector('svg').getAttribute('aria-label'), box: box(c),
     marks: [...c.querySelectorAll('.bar, .point, .mark, .path')].map(m => ({box: box(m), kind: m.getAttribute('class'),
       title: title(m) || title(m.closest('g') ?? m)})),
     texts: [...c.querySelectorAll('text')].map(t => ({text: t.textContent, box: box(t)}))});
-  const table = t => ({section: t.closest('section')?.id, heading: t.closest('article')?.querySelector('h3').textContent,
+  const table = t => ({section: t.closest('section')?.id,
+    heading: t.closest('article')?.querySelector('h3').textContent,
     titles: [...t.querySelectorAll('thead th')].map(h => h.textContent),
     rows: [...t.querySelectorAll('tbody tr')].map(r => [...r.children].flatMap(d =>
       Array(d.colSpan).fill(d.textContent.trim())))});
@@ -59,8 +63,7 @@ LOOK = r"""(() => {
   const names = [...document.querySelectorAll('tbody th')].filter(shown)
     .map(e => ({share: e.getBoundingClientRect().width / e.closest('.scroll').clientWidth, text: e.textContent,
       lines: e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).lineHeight),
-      row: e.parentElement.children.length === 1 ? 0 : Math.max(...[...e.parentElement.children].slice(1)
-        .map(d => { const r = document.createRange(); r.selectNodeContents(d); return r.getBoundingClientRect().height; }))
+      row: Math.max(0, ...[...e.parentElement.children].slice(1).map(inner))
         / parseFloat(getComputedStyle(e).lineHeight)}));
   return {width: document.documentElement.scrollWidth, window: innerWidth, title: document.title,
     heading: document.querySelector('h1')?.textContent, ground: light(ground(document.body)),
@@ -72,7 +75,8 @@ LOOK = r"""(() => {
     tables: [...document.querySelectorAll('table')].map(table)};
 })()"""
 
-# Asks for a picture, complains, is too wide, is faint, and draws nothing, outside, and nowhere.
+# Asks for a picture, complains, is too wide, is faint, draws nothing, outside and nowhere, cuts words off, and has
+# names that fill the window of their table or fall apart.
 TRAP = """<!DOCTYPE html><meta charset=utf-8><title>trap</title><body style="background:#fff;color:#ccc">
 <p>faint</p><img src="http://host.invalid/a.png"><div style="width:700px">wide</div>
 <script>console.error("a fault")</script>
@@ -80,7 +84,10 @@ TRAP = """<!DOCTYPE html><meta charset=utf-8><title>trap</title><body style="bac
 <div class="chart" style="width:100px"><svg aria-label="outside" width="100" height="20" style="overflow:visible">
 <rect x="90" width="60" height="10" class="bar"/></svg></div>
 <div class="chart" style="width:100px"><svg aria-label="flat" width="100" height="20">
-<rect width="0" height="0" class="bar"/></svg></div>"""
+<rect width="0" height="0" class="bar"/><text x="-40" y="9">words</text></svg></div>
+<div class="scroll" style="width:100px"><table style="line-height:20px"><tbody><tr><th style="min-width:80px">wide</th>
+<td>1</td></tr></tbody></table></div><div class="scroll" style="width:100px"><table style="line-height:20px"><tbody>
+<tr><th style="width:9px">a b c d e f g h</th><td>1</td></tr></tbody></table></div>"""
 
 
 def faults_of(look: dict[str, Any], requests: list[str], complaints: list[str], address: str) -> list[str]:
@@ -155,7 +162,8 @@ class Checker:
                                     file.resolve().as_uri()))
         for words in ("asks for http://host.invalid/a.png", "console: a fault", "px wide in a window of 390 px",
                       "faint or small: {'text': 'faint'", "images or scripts", "'empty': no marks",
-                      "'outside': a mark outside", "'flat': a mark without size"):
+                      "'outside': a mark outside", "'flat': a mark without size", "cut off: words",
+                      "the name 'wide' takes 8", "the name 'a b c d e f g h' takes 8 lines"):
             self.expect(words in found, f"a page with the fault '{words}' passes: {found}")
 
     # -- numbers
@@ -170,7 +178,8 @@ class Checker:
         decimals = len(digits.partition(".")[2])
         unit = 10.0 ** -decimals if decimals else 10.0 ** (len(digits) - len(digits.rstrip("0")))
         self.numbers += 1
-        self.expect(abs(float(digits) - value) <= unit * 0.5000001, f"{where}: the page has {text}, exported is {value}")
+        self.expect(abs(float(digits) - value) <= unit * 0.5000001,
+                    f"{where}: the page has {text}, exported is {value}")
 
     def expect_exported(self, text: str, cell: str, where: str) -> None:
         """Of a cell of the export; one that is empty is a dash."""
@@ -338,7 +347,7 @@ def check_pages(check: Checker, daemon: service.Service, folder: pathlib.Path) -
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     fake_runs.add_arguments(parser)
-    parser.add_argument("--pictures", type=pathlib.Path, help="an existing folder: pages and pictures of them are kept there")
+    parser.add_argument("--pictures", type=pathlib.Path, help="an existing folder: pages are kept there, with pictures")
     arguments = parser.parse_args()
     fake_runs.check_arguments(parser, arguments)
     program = chromium.find()
