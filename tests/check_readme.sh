@@ -9,6 +9,11 @@ bin=$(realpath "${1:-build/release/bin}")
 pages=(README.md COURSE.md deploy/README.md tests/bench/README.md tests/gpu/README.md server/measure/README.md)
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
+# The files that commands on the pages read.
+mkdir "$place/deploy"
+cp deploy/suite.toml "$place/deploy/"
+cp deploy/suite.toml "$place/night.toml"
+printf 'SQLite format 3\0' >"$place/lab2.db"
 
 if [[ ! -x $bin/torchlap || ! -x $bin/torchlapd ]]; then
   echo "$bin has no torchlap and torchlapd: build them first" >&2
