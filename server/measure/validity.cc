@@ -342,9 +342,8 @@ class Examination {
     std::erase_if(busy, [this](const auto& one) { return LeastShare(one) <= T::kForeignSmShare; });
     evidence.set_value(MeanShare(busy));
     evidence.set_threshold(T::kForeignSmShare);
-    if (busy.size() >= (use.computes ? 1 : T::kFewestDrawnStretches)) {
-      evidence.set_reason(v1::REASON_FOREIGN_GPU);
-    }
+    const bool is_work = use.computes ? !busy.empty() : DrewAllAlong(busy);
+    if (is_work) evidence.set_reason(v1::REASON_FOREIGN_GPU);
     if (busy.empty()) {
       evidence_.push_back(std::move(evidence));
       return;
@@ -352,6 +351,15 @@ class Examination {
     int64_t from_ns = busy.front().from_ns;
     for (const UseStretch& stretch : busy) from_ns = std::min(from_ns, stretch.from_ns);
     Add(std::move(evidence), StepAt(from_ns), StepAt(busy.back().at_ns));
+  }
+
+  bool DrewAllAlong(const std::vector<UseStretch>& busy) const {
+    double busy_ns = 0;
+    for (const UseStretch& one : busy) {
+      busy_ns += LeastShare(one) * static_cast<double>(AmongNs(one));
+    }
+    return busy.size() >= T::kFewestDrawnStretches &&
+           busy_ns > T::kDrawnSmShare * static_cast<double>(measured_.wall_ns);
   }
 
   // Over the parts that lie among the measured steps.
@@ -458,9 +466,8 @@ class Examination {
       first = first.value_or(last);
     }
     if (!first) return;
-    Add(MakeEvidence(reason, static_cast<double>(throttled) / static_cast<double>(seen),
-                     T::kSlowedShare),
-        *first, last);
+    const double share = static_cast<double>(throttled) / static_cast<double>(seen);
+    if (share > T::kSlowedShare) Add(MakeEvidence(reason, share, T::kSlowedShare), *first, last);
   }
 
   void FindClockDrop() {
@@ -550,8 +557,12 @@ class Examination {
                     [&](const ForeignUse& use) { return has_look(use.stretches); })) {
       return true;
     }
-    return std::any_of(gpu.looks.begin(), gpu.looks.end(), [this](const ProcessLook& look) {
-      return IsMeasured(look.at_ns) || (IsAtSteps(look) && !SomebodyElseComputes());
+    // Of a neighbour who computes lists say only that it is there. A driver that tells of use, and
+    // has not told of our worker's either, has not told what the steps were beside.
+    const bool is_beside = SomebodyElseComputes() && !IsAlone();
+    if (is_beside && gpu.tells_use && gpu.has_worker) return false;
+    return std::any_of(gpu.looks.begin(), gpu.looks.end(), [&](const ProcessLook& look) {
+      return is_beside ? IsMeasured(look.at_ns) : IsAtSteps(look);
     });
   }
 

@@ -36,10 +36,15 @@ struct ValidityThresholds {
   static constexpr int64_t kShortNs = 200'000'000;
   // Of the GPU's multiprocessors, as the mean over a stretch of another process. A desktop or an
   // idle notebook stays at 0 to 2 %. One stretch is enough of a process with a CUDA context: the
-  // driver tells one a question, and a short run holds one question. What only draws may have drawn
-  // a window anew, so it takes two.
+  // driver tells one a question, and a short run holds one question.
   static constexpr double kForeignSmShare = 0.05;
+  // Of who only draws it takes two stretches, and this share of all measured time. The driver's
+  // sample has the name of one process, who was there at that moment, and how busy everybody kept
+  // the GPU: beside our worker, who does so without a break, a desktop that draws for 2 % of the
+  // time is named in every fiftieth sample, as the one that had all of the GPU, and a run of
+  // minutes holds dozens of such stretches. Over all of the time its share is its own.
   static constexpr size_t kFewestDrawnStretches = 2;
+  static constexpr double kDrawnSmShare = 0.1;
   // A stretch is a look at the measured steps if at least this share of it lies among them.
   static constexpr double kLeastAmong = 0.5;
   // The driver's lists, read so soon after the last step as a result takes to arrive, still have
@@ -149,8 +154,11 @@ struct Surroundings {
 // what disturbed them, and whether that could be seen, is judged. No share is above 1: the kernel's
 // ticks are coarse.
 // On CUDA others were looked for where a stretch of anybody, our worker's too, lies among the
-// measured steps with half of it at least, or the driver's lists were read during them, or at their
-// end and nobody else with a context was in them. Counters of slowed time say nothing of others.
+// measured steps with half of it at least; or the driver's lists were read during them or at their
+// end, and nobody else with a context was in them. (Where the driver tells of nobody's use, lists
+// read during the steps will do, and who computes is no-utilisation.) Counters of slowed time say
+// nothing of others. A reason for a slow clock counts from kSlowedShare of the readings among the
+// steps on.
 // A stretch is evidence of foreign work by what must have happened during the measured steps: a
 // stretch that begins before them, or ends after them, was busy outside of them for as long as it
 // can have been. So who was gone before step 0 contaminates nothing, and who came for 0.3 s of it

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "server/measure/noise_cause.h"
@@ -177,14 +178,18 @@ TEST(Threshold, OfForeignWorkOnAGpuIsAStretchAboveAShare) {
   EXPECT_EQ(made.Reasons(), "foreign-gpu");
 }
 
-TEST(Threshold, OfForeignWorkOfWhoOnlyDrawsIsTwoStretches) {
-  Made made = OnGpu(Times(10, 1000)).AddReading(1e5, 1000, 0);
-  made.around.gpu.foreign = {Neighbour({2000}, 0.9)};
-  made.around.gpu.foreign[0].computes = false;
-  EXPECT_EQ(made.Reasons(), "");
-  made.around.gpu.foreign = {Neighbour({2000, 3000}, 0.051)};
-  made.around.gpu.foreign[0].computes = false;
-  EXPECT_EQ(made.Reasons(), "foreign-gpu");
+TEST(Threshold, OfForeignWorkOfWhoOnlyDrawsIsTwoStretchesAndATenthOfTheTime) {
+  Made made = OnGpu(Times(10, 1000)).AddReading(1e5, 1000, 0);  // measured from 1000 to 11,000 ms
+  const auto reasons = [&](ForeignUse desktop) {
+    desktop.computes = false;
+    made.around.gpu.foreign = {std::move(desktop)};
+    return made.Reasons();
+  };
+  EXPECT_EQ(reasons(Neighbour({2000, 3000, 4000}, 0.66)), "");
+  EXPECT_EQ(reasons(Neighbour({2000, 3000, 4000}, 0.67)), "foreign-gpu");
+  ForeignUse once = Neighbour({9000}, 0.9);
+  once.stretches[0].from_ns = 1000 * 1'000'000LL;
+  EXPECT_EQ(reasons(once), "");
 }
 
 TEST(Threshold, OfALookIsHalfOfAStretch) {

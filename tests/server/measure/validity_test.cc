@@ -426,6 +426,24 @@ TEST(JudgeOnAGpu, ShortRunsAreCleanOnlyWhereOthersWereLookedFor) {
   }
 }
 
+// That somebody is in the lists says nothing of what he did, and a driver that tells of nobody, not
+// even of our worker, has told nothing (its stamps are late, or it has none: NVML_ERROR_NOT_FOUND).
+TEST(JudgeOnAGpu, ANeighbourOfWhoseUseTheDriverToldNothingIsNotIdle) {
+  Surroundings around = Gpu({600, 1000});
+  around.gpu.of_worker.clear();
+  around.gpu.looks = {{kStart + 600 * kMs, 2, 0}, {kStart + 1100 * kMs, 2, 0}};
+  around.gpu.foreign = {{102, "python", "eve", true, {}}};
+  const v1::SampleBlock steps = Steps(15, 5, 100);  // measured from 500 to 1500 ms
+  EXPECT_EQ(Judged(steps, around).validity_reasons(), "no-counters");
+  // It told of our worker: so it would have of others.
+  around.gpu.of_worker = Asked(500, 900, 400);
+  EXPECT_EQ(Judged(steps, around).validity(), v1::VALIDITY_CLEAN);
+  // A desktop alone: the lists have everybody who could compute.
+  around.gpu.of_worker.clear();
+  around.gpu.foreign[0].computes = false;
+  EXPECT_EQ(Judged(steps, around).validity(), v1::VALIDITY_CLEAN);
+}
+
 TEST(JudgeOnAGpu, ANeighbourInAShortRunIsSeen) {
   const v1::SampleBlock steps = Steps(15, 5, 30);  // measured from 150 to 450 ms
   const auto judged = [&](int64_t from_ms, int64_t at_ms, double sm_ratio) {
@@ -548,6 +566,28 @@ TEST(JudgeOnAGpu, WhoOnlyDrawsMayHaveDrawnAWindowAnew) {
   EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_RESIDENT);
   desktop.stretches = Neighbour({700, 900}, 0.9).stretches;
   EXPECT_EQ(JudgedBeside(desktop).validity_reasons(), "foreign-gpu");
+}
+
+// Every sample names one process, with all that everybody kept busy: a desktop that draws for 2 %
+// of the time is the one in some, whoever else computes.
+TEST(JudgeOnAGpu, ADesktopThatIsNamedNowAndThenIsNoForeignWork) {
+  const v1::SampleBlock steps = Steps(905, 5, 100);  // measured from 500 to 90500 ms
+  const auto judged = [&](int64_t every_ms, bool computes) {
+    Surroundings around = Gpu({60'000});
+    ForeignUse desktop{900, "Xorg", "root", computes, {}};
+    for (int64_t ms = 1000; ms < 90'000; ms += every_ms) {
+      desktop.stretches.push_back({kStart + ms * kMs, kStart + (ms + 500) * kMs, 0.25});
+    }
+    around.gpu.foreign = {desktop};
+    return Judged(steps, around);
+  };
+  // A quarter of half a second, every six of them.
+  const v1::Run run = judged(6000, /*computes=*/false);
+  EXPECT_EQ(run.validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(run.assessment().evidence(0).reason(), v1::REASON_RESIDENT);
+  EXPECT_EQ(judged(6000, /*computes=*/true).validity_reasons(), "foreign-gpu");
+  // All the while: a game.
+  EXPECT_EQ(judged(500, /*computes=*/false).validity_reasons(), "foreign-gpu");
 }
 
 TEST(JudgeOnAGpu, AStretchAcrossTheFirstStepCountsByWhatMustHaveBeenAfterIt) {
@@ -784,6 +824,19 @@ TEST(JudgeOnAGpu, ReadsTheReasonsOfAThrottledClock) {
     Surroundings around = Gpu({750});
     around.readings.mutable_device(1)->set_throttle_reasons(harmless);
     EXPECT_EQ(Judged(Steps(15, 5, 100), around).assessment().evidence_size(), 0) << harmless;
+  }
+}
+
+TEST(JudgeOnAGpu, OneThrottledReadingOfHundredsIsNoSlowRun) {
+  std::vector<int64_t> during;
+  for (int64_t ms = 1000; ms < 61'000; ms += 300) during.push_back(ms);  // 200 of them
+  const v1::SampleBlock steps = Steps(905, 5, 100);
+  for (const auto& [throttled, reasons] : {std::pair(2, ""), std::pair(3, "thermal")}) {
+    Surroundings around = Gpu(during);
+    for (int i = 0; i < throttled; ++i) {
+      around.readings.mutable_device(20 + 40 * i)->set_throttle_reasons(0x20);
+    }
+    EXPECT_EQ(Judged(steps, around).validity_reasons(), reasons) << throttled;
   }
 }
 
