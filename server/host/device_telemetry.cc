@@ -105,13 +105,13 @@ void DeviceTelemetry::Measured(int64_t from_ns, bool has_ended) {
   measured_from_ns_ = from_ns;
   const bool may_ask = has_ended || (mode_ == v1::TELEMETRY_SAMPLED && !has_asked_from_start_);
   if (!may_ask) return;
-  if (has_ended) {
-    MakeRoom();
-    AddReading();
-  }
   has_ended_ = has_ended;
+  // Before the reading, which takes as long: soon after the last step lists have whoever was there.
   AddProcesses(has_asked_from_start_ ? Since::kLastStamp : Since::kMeasuredStep);
   has_asked_from_start_ = true;
+  if (!has_ended) return;
+  MakeRoom();
+  AddReading();
 }
 
 void DeviceTelemetry::End() {
@@ -190,7 +190,8 @@ void DeviceTelemetry::AddUse(Since since, const std::set<pid_t>& known) {
   for (const NvmlProcessUse& entry : *entries) {
     const auto pid = static_cast<pid_t>(entry.pid);
     const auto stamp_us = static_cast<int64_t>(entry.stamp_us);
-    if (entry.sm_ratio > 1 || !known.contains(pid) || stamp_us < 0 || stamp_us > wall_us) continue;
+    if (entry.sm_ratio > 1 || !known.contains(pid)) continue;
+    if (entry.stamp_us > static_cast<uint64_t>(wall_us) + kAnswerLateUs) continue;
     last_stamp_us_ = std::max(last_stamp_us_, entry.stamp_us);
     AddStretch(pid, {monotonic_ns(static_cast<int64_t>(since_us)), monotonic_ns(stamp_us),
                      entry.sm_ratio});

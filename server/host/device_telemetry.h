@@ -105,9 +105,9 @@ class DeviceTelemetry {
 
   // The readings in their order; leaves none.
   std::vector<v1::DeviceReading> Take();
-  // An entry of the driver counts if it can be one: a share of 1 at most, not from the future, of
-  // our worker or of a process that was in the driver's lists when it was told, or at the look
-  // before. The next question begins at the newest stamp of those.
+  // An entry of the driver counts if it can be one: a share of 1 at most, not from the future
+  // (kAnswerLateUs), of our worker or of a process that was in the driver's lists when it was told,
+  // or at the look before. The next question begins at the newest stamp of those.
   DeviceUse Use() const;
   // Numbers of the errors that the driver told of the device, in their order.
   const std::vector<uint64_t>& xids() const { return xids_; }

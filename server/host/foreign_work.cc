@@ -19,7 +19,7 @@ std::map<pid_t, NvmlProcessUse> EntriesOf(const std::vector<NvmlProcessUse>& tol
                                           uint64_t since_us, uint64_t now_us) {
   std::map<pid_t, NvmlProcessUse> entries;
   for (const NvmlProcessUse& entry : told) {
-    const bool is_recent = entry.stamp_us > since_us && entry.stamp_us <= now_us;
+    const bool is_recent = entry.stamp_us > since_us && entry.stamp_us <= now_us + kAnswerLateUs;
     if (!is_recent || entry.sm_ratio <= 0 || entry.sm_ratio > 1) continue;
     NvmlProcessUse& newest = entries[static_cast<pid_t>(entry.pid)];
     if (entry.stamp_us >= newest.stamp_us) newest = entry;

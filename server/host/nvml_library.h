@@ -29,6 +29,10 @@ struct NvmlMemory {
   bool used_has_reserve = false;
 };
 
+// A sample of the driver's may be newer than the time that was read before the question: answers
+// take some ms, and the driver has samples meanwhile.
+inline constexpr uint64_t kAnswerLateUs = 100'000;
+
 struct NvmlProcess {
   uint32_t pid = 0;  // as the driver sees it: in a container it may be a number of the host
   // Unset where the driver does not say (NVML_VALUE_NOT_AVAILABLE).
@@ -46,7 +50,8 @@ struct NvmlProcess {
 //     beginning to that stamp.
 // Told as it comes: drivers fill the list up with garbage (shares above 1, pids that never were,
 // stamps of any time), so who asks takes an entry for evidence only if its share is 1 at most, its
-// stamp lies between the question's beginning and now, and its pid is in a list of processes.
+// stamp lies between the question's beginning and now (kAnswerLateUs), and its pid is in a list of
+// processes.
 struct NvmlProcessUse {
   uint32_t pid = 0;
   uint64_t stamp_us = 0;  // since 1970; what ProcessUse() takes as `since_us`

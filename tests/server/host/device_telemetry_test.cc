@@ -310,6 +310,18 @@ TEST_F(Telemetry, AnEntryIsAStretchFromItsQuestionsBeginningToItsStamp) {
   EXPECT_THAT(TimesOf(use, kWorker), ElementsAre(Pair(0, 180), Pair(180, 950)));
 }
 
+TEST_F(Telemetry, ASampleThatTheDriverTakesWhileItAnswersCounts) {
+  auto telemetry =
+      Make("gpu GPU-1 1 A\nprocess 7 1 compute\n" + Sample(402, 7, 60) + Sample(405, kWorker, 90));
+  telemetry.Begin(kWorker);
+  clock_.Advance(400 * kMs);
+  // The answer is of 6 ms after the question.
+  setenv("TORCHLAP_FAKE_NVML_NOW_US", std::to_string(clock_.WallNs() / 1000 + 6000).c_str(), 1);
+  telemetry.Measured(start_ns_ + 100 * kMs, /*has_ended=*/true);
+  EXPECT_THAT(TimesOf(telemetry.Use(), 7), ElementsAre(Pair(100, 402)));
+  EXPECT_THAT(TimesOf(telemetry.Use(), kWorker), ElementsAre(Pair(100, 405)));
+}
+
 TEST_F(Telemetry, OneAnswerIsOneEntryAProcess) {
   const DeviceUse use = UseOf("gpu GPU-1 1 A\nprocess 7 1 compute\n" + Sample(100, 7, 20) +
                                   Sample(250, 7, 60) + Sample(400, 7, 40),

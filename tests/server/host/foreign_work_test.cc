@@ -78,6 +78,11 @@ TEST_F(ForeignWorkTest, WhatIsLongAgoIsNoWork) {
   EXPECT_DOUBLE_EQ(work.computing[0].sm_ratio, 0.2);
 }
 
+TEST_F(ForeignWorkTest, WhoWasAtWorkWhileTheDriverAnsweredComputes) {
+  setenv("TORCHLAP_FAKE_NVML_NOW_US", std::to_string(kNowUs + 30'000).c_str(), 1);
+  EXPECT_EQ(On(kGpu + "process 4211 11468 compute\n" + Sample(4211, -20, 80)).computing.size(), 1u);
+}
+
 TEST_F(ForeignWorkTest, GarbageAndTheGoneAreNoWork) {
   const std::string gpu = kGpu + "process 4211 11468 compute\n";
   for (const std::string& line :
