@@ -276,6 +276,7 @@ struct NvmlLibrary::Functions {
   Return (*lock_clocks)(NvmlDevice, unsigned, unsigned) = nullptr;
   Return (*unlock_clocks)(NvmlDevice) = nullptr;
   ProcessList compute;
+  ProcessList mps;
   ProcessList graphics;
 };
 
@@ -338,12 +339,16 @@ void NvmlLibrary::Functions::LoadProcesses() {
   const bool v3_is_odd = AskText(driver_version).value_or("").starts_with("535.");
   const char* compute_v3 = "nvmlDeviceGetComputeRunningProcesses_v3";
   const char* compute_v2 = "nvmlDeviceGetComputeRunningProcesses_v2";
+  const char* mps_v3 = "nvmlDeviceGetMPSComputeRunningProcesses_v3";
+  const char* mps_v2 = "nvmlDeviceGetMPSComputeRunningProcesses_v2";
   const char* graphics_v3 = "nvmlDeviceGetGraphicsRunningProcesses_v3";
   const char* graphics_v2 = "nvmlDeviceGetGraphicsRunningProcesses_v2";
   Load(&compute.v2, {v3_is_odd ? compute_v2 : compute_v3, compute_v2});
+  Load(&mps.v2, {v3_is_odd ? mps_v2 : mps_v3, mps_v2});
   Load(&graphics.v2, {v3_is_odd ? graphics_v2 : graphics_v3, graphics_v2});
   // New libraries have the plain names too, with the layout of old.
   Load(&compute.v1, {"nvmlDeviceGetComputeRunningProcesses"});
+  Load(&mps.v1, {"nvmlDeviceGetMPSComputeRunningProcesses"});
   Load(&graphics.v1, {"nvmlDeviceGetGraphicsRunningProcesses"});
 }
 
@@ -601,7 +606,11 @@ absl::StatusOr<uint64_t> NvmlLibrary::ViolationNs(NvmlDevice device, NvmlViolati
 }
 
 absl::StatusOr<std::vector<NvmlProcess>> NvmlLibrary::ComputeProcesses(NvmlDevice device) const {
-  return nvml_->AskProcesses(nvml_->compute, device);
+  auto processes = nvml_->AskProcesses(nvml_->compute, device);
+  if (!processes.ok()) return processes;
+  const auto clients = nvml_->AskProcesses(nvml_->mps, device);
+  if (clients.ok()) processes->insert(processes->end(), clients->begin(), clients->end());
+  return processes;
 }
 
 absl::StatusOr<std::vector<NvmlProcess>> NvmlLibrary::GraphicsProcesses(NvmlDevice device) const {

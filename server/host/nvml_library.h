@@ -175,6 +175,7 @@ class NvmlLibrary {
   absl::StatusOr<uint64_t> EnergyMillijoules(NvmlDevice device) const;
   absl::StatusOr<uint64_t> ViolationNs(NvmlDevice device, NvmlViolation policy) const;
 
+  // With the clients of an MPS server, which the driver has in a list of their own.
   absl::StatusOr<std::vector<NvmlProcess>> ComputeProcesses(NvmlDevice device) const;
   absl::StatusOr<std::vector<NvmlProcess>> GraphicsProcesses(NvmlDevice device) const;
   // Processes that kept the device busy after `since_us`, any time (0: as far back as the driver

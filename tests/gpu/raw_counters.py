@@ -140,6 +140,7 @@ class Gpu:
         memory = Memory(version=ctypes.sizeof(Memory) | 2 << 24)
         found["memory"] = self.structure(("nvmlDeviceGetMemoryInfo_v2",), (), memory)
         found["compute_processes"] = self.processes(("nvmlDeviceGetComputeRunningProcesses_v3",))
+        found["mps_processes"] = self.processes(("nvmlDeviceGetMPSComputeRunningProcesses_v3",))
         found["graphics_processes"] = self.processes(("nvmlDeviceGetGraphicsRunningProcesses_v3",))
         found["process_utilisation"] = self.samples()
         found["took_ns"] = time.monotonic_ns() - found["monotonic_ns"]

@@ -28,7 +28,7 @@
 //   pcie-generation-now 4 1          pcie-width-now 16 8   # in use: less while it rests
 //   pci 0x1 0x65 0x0                 # domain, bus, device
 //   violation-thermal-ns 0 5000      violation-power-ns 0      violation-board-ns 0
-//   process 4211 11468 compute       # pid, MiB or `na`; compute, graphics or both
+//   process 4211 11468 compute       # pid, MiB or `na`; compute, graphics, both, or mps (a client)
 //   process 4212 100 both 2 3        # listed from the second look to the third
 //   process-error 4                  # the lists of processes are refused
 //   use 4211 0 80                    # percent of the multiprocessors, sampled now; 0: no sample
@@ -120,6 +120,7 @@ struct FakeProcess {
   Number used_bytes = kNotAvailable;
   bool computes = false;
   bool draws = false;
+  bool is_mps_client = false;
   unsigned first_look = 1;
   unsigned last_look = ~0U;
 };
@@ -202,6 +203,7 @@ FakeProcess ReadProcess(std::istream& line) {
   if (used != "na") process.used_bytes = std::stoull(used) * kMib;
   process.computes = kind == "compute" || kind == "both";
   process.draws = kind == "graphics" || kind == "both";
+  process.is_mps_client = kind == "mps";
   if (unsigned look = 0; line >> look) process.first_look = look;
   if (unsigned look = 0; line >> look) process.last_look = look;
   return process;
@@ -492,7 +494,7 @@ template <typename Entry>
 int ListProcesses(FakeDevice* device, bool FakeProcess::*listed, unsigned* count, Entry* entries) {
   const std::lock_guard lock(mutex);
   if (device->process_error != kSuccess) return device->process_error;
-  // Those that draw are asked for after those that compute, in the same look.
+  // The others are asked for after those that compute, in the same look.
   const bool of_compute = listed == &FakeProcess::computes;
   std::vector<LongEntry> found;
   const auto take = [&found](const auto& entries_now) {
@@ -501,7 +503,10 @@ int ListProcesses(FakeDevice* device, bool FakeProcess::*listed, unsigned* count
                        entry.at("compute_instance")});
     }
   };
-  const std::string name = of_compute ? "compute_processes" : "graphics_processes";
+  const bool of_mps = listed == &FakeProcess::is_mps_client;
+  const std::string name = of_compute ? "compute_processes"
+                           : of_mps   ? "mps_processes"
+                                      : "graphics_processes";
   if (const auto result = Replay(*device, name, take)) {
     return *result == kSuccess ? CopyEntries(found, count, entries) : *result;
   }
@@ -533,10 +538,12 @@ using ListedEntry = LongEntry;
 #if defined(TORCHLAP_FAKE_NVML_2021)
 #define TORCHLAP_COMPUTE nvmlDeviceGetComputeRunningProcesses_v2
 #define TORCHLAP_GRAPHICS nvmlDeviceGetGraphicsRunningProcesses_v2
+#define TORCHLAP_MPS nvmlDeviceGetMPSComputeRunningProcesses_v2
 #define TORCHLAP_THROTTLE nvmlDeviceGetCurrentClocksThrottleReasons
 #else
 #define TORCHLAP_COMPUTE nvmlDeviceGetComputeRunningProcesses_v3
 #define TORCHLAP_GRAPHICS nvmlDeviceGetGraphicsRunningProcesses_v3
+#define TORCHLAP_MPS nvmlDeviceGetMPSComputeRunningProcesses_v3
 #define TORCHLAP_THROTTLE nvmlDeviceGetCurrentClocksEventReasons
 #endif
 #endif
@@ -693,6 +700,10 @@ int TORCHLAP_GRAPHICS(FakeDevice* device, unsigned* count, ListedEntry* entries)
 }
 
 #if !defined(TORCHLAP_FAKE_NVML_UNVERSIONED)
+
+int TORCHLAP_MPS(FakeDevice* device, unsigned* count, LongEntry* entries) {
+  return ListProcesses(device, &FakeProcess::is_mps_client, count, entries);
+}
 
 // New libraries keep the plain names for programs of old: entries are short.
 int nvmlDeviceGetComputeRunningProcesses(FakeDevice* device, unsigned* count, ShortEntry* entries) {

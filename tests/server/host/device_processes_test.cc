@@ -90,6 +90,18 @@ TEST_F(DeviceProcesses, OfLibrariesOfAnyAgeAreReadInTheirLayout) {
   }
 }
 
+TEST_F(DeviceProcesses, ClientsOfAnMpsServerCompute) {
+  const std::string machine =
+      "gpu GPU-1 40960 A\nprocess 10 27 compute\nprocess 11 90 mps\nprocess 12 5 graphics\n";
+  for (const char* library : {TORCHLAP_FAKE_NVML_LIBRARY, TORCHLAP_FAKE_NVML_2021_LIBRARY}) {
+    const auto processes = On(*machine_.Open(machine, library));
+    ASSERT_EQ(processes.size(), 3U) << library;
+    EXPECT_EQ(processes[1].pid, 11);
+    EXPECT_TRUE(processes[1].computes);
+    EXPECT_THAT(processes[1].used_bytes, Optional(90 * kMib)) << library;
+  }
+}
+
 TEST_F(DeviceProcesses, ManyProcessesFit) {
   std::string machine = "gpu GPU-1 40960 A\n";
   for (int i = 1; i <= 300; ++i) machine += "process " + std::to_string(i) + " 1 compute\n";

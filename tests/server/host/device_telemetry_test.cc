@@ -322,6 +322,13 @@ TEST_F(Telemetry, ASampleThatTheDriverTakesWhileItAnswersCounts) {
   EXPECT_THAT(TimesOf(telemetry.Use(), kWorker), ElementsAre(Pair(100, 405)));
 }
 
+TEST_F(Telemetry, ClientsOfAnMpsServerAreNeighbours) {
+  const DeviceUse use =
+      UseOf("gpu GPU-1 1 A\nprocess 7 1 compute\nprocess 8 900 mps\n" + Sample(100, 8, 70), 480);
+  EXPECT_THAT(PidsOf(use), ElementsAre(7, 8));
+  EXPECT_THAT(EntriesOf(use, 8), ElementsAre(Pair(100, 0.7)));
+}
+
 TEST_F(Telemetry, OneAnswerIsOneEntryAProcess) {
   const DeviceUse use = UseOf("gpu GPU-1 1 A\nprocess 7 1 compute\n" + Sample(100, 7, 20) +
                                   Sample(250, 7, 60) + Sample(400, 7, 40),
