@@ -55,7 +55,8 @@ const std::vector<std::string>& ColumnsOf(SQLite::Database& database, const std:
 // False: it is not there.
 bool Copy(SQLite::Database& from, SQLite::Database& to, const std::string& table,
           const std::string& key, int64_t id, const RowValues& changed) {
-  const std::vector<std::string>& columns = ColumnsOf(from, table);
+  // Those that are ours: names that stand in a file are no SQL.
+  const std::vector<std::string>& columns = ColumnsOf(to, table);
   Query row(from, SelectSql(table, key, columns), id);
   if (!row.Step()) return false;
   Query insert(to, InsertSql(table, columns));

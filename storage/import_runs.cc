@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/Exception.h>
 #include <SQLiteCpp/Savepoint.h>
+#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
@@ -12,16 +13,90 @@
 #include <variant>
 #include <vector>
 
+#include "proto/base/visible_text.h"
 #include "storage/copied_row.h"
 #include "storage/database_check.h"
+#include "storage/id_list.h"
 #include "storage/rollup.h"
 #include "storage/sqlite_connection.h"
+#include "storage/untouched_database.h"
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::storage {
 namespace {
 
 namespace fs = std::filesystem;
+
+// ---- whether the file is what it says ----
+
+absl::Status NotOurs(const std::string& what) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("the file has ", what, ", must be a database as torchlapd makes it"));
+}
+
+// By name: the SQL of what the program makes, of tables or of triggers.
+using SqlByName = std::map<std::string, std::string>;
+
+SqlByName OwnSchema(SQLite::Database& database, const char* type) {
+  SqlByName own;
+  Query query(database, "SELECT lower(name), sql FROM sqlite_schema WHERE type = ?", type);
+  while (query.Step()) own[query.Text(0)] = query.Text(1);
+  return own;
+}
+
+absl::Status CheckEntry(SQLite::Database& from, const Query& entry, const SqlByName& tables,
+                        const SqlByName& triggers) {
+  const std::string type = entry.Text(0);
+  const std::string name = entry.Text(1);
+  const std::string quoted = absl::StrCat("'", Visible(name), "'");
+  if (type == "trigger") {
+    const auto own = triggers.find(name);
+    const bool is_own = own != triggers.end() && own->second == entry.Text(2);
+    return is_own ? absl::OkStatus() : NotOurs(absl::StrCat("the trigger ", quoted));
+  }
+  // Would be read in the place of SQLite's own.
+  if (type != "index" && (name.starts_with("pragma_") || name.starts_with("json_"))) {
+    return NotOurs(quoted);
+  }
+  if (type == "index" || !tables.contains(name)) return absl::OkStatus();
+  const bool is_virtual = absl::StartsWithIgnoreCase(entry.Text(2), "CREATE VIRTUAL");
+  if (type != "table" || is_virtual) return NotOurs(absl::StrCat(quoted, ", which is no table"));
+  constexpr int kHidden = 6;
+  Query column(from, Once{absl::StrCat("PRAGMA table_xinfo(\"", name, "\")")});
+  while (column.Step()) {
+    if (column.Int(kHidden) != 0) return NotOurs(absl::StrCat(quoted, " with computed columns"));
+  }
+  return absl::OkStatus();
+}
+
+// A view or a trigger in place of what is read or migrated would be run with this program's rights,
+// and need not end. Nothing but the schema is read.
+absl::Status CheckSchema(const fs::path& file, const SqlByName& tables, const SqlByName& triggers) {
+  std::error_code missing;
+  const bool has_wal = fs::file_size(file.string() + "-wal", missing) > 0 && !missing;
+  try {
+    SqliteConnection from(UriOf(file, has_wal ? "mode=ro" : "mode=ro&immutable=1"),
+                          SQLite::OPEN_READONLY | SQLite::OPEN_URI);
+    Query entry(from, "SELECT type, lower(name), sql FROM sqlite_schema");
+    while (entry.Step()) {
+      if (absl::Status ours = CheckEntry(from, entry, tables, triggers); !ours.ok()) return ours;
+    }
+  } catch (const SQLite::Exception&) {
+    // Who looks whether it is whole says what is wrong.
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSchemaOf(const Database& own, const fs::path& file) {
+  SqlByName tables;
+  SqlByName triggers;
+  absl::Status read = own.Read([&](SQLite::Database& database) {
+    tables = OwnSchema(database, "table");
+    triggers = OwnSchema(database, "trigger");
+    return absl::OkStatus();
+  });
+  return read.ok() ? CheckSchema(file, tables, triggers) : read;
+}
 
 absl::Status CheckWhole(const fs::path& file) {
   const auto findings = CheckInPlace(file);
@@ -31,6 +106,8 @@ absl::Status CheckWhole(const fs::path& file) {
       absl::StrCat("the file is damaged (", findings->unreadable.front(),
                    "), must be a whole database: torchlapd --check FILE tells more"));
 }
+
+// ---- what is taken ----
 
 std::string HostOf(SQLite::Database& from) {
   Query query(from, "SELECT host FROM machine");
@@ -77,8 +154,9 @@ class Copier {
 
   // The job's number here, if it is here. A job without boot or start is never known.
   std::optional<int64_t> Known(SQLite::Database& to, int64_t job);
-  // Throws RowMissing, with nothing of the job left undone by itself: the caller rolls back.
-  void CopyJob(SQLite::Database& to, const Job& job);
+  // The job's number here. Its runs are in no sums yet (PutJobsIntoRollup). Throws RowMissing, with
+  // nothing of the job left undone by itself: the caller rolls back.
+  int64_t CopyJob(SQLite::Database& to, const Job& job);
   void Remember(int64_t job, int64_t here) { jobs_[job] = here; }
 
  private:
@@ -91,6 +169,7 @@ class Copier {
   int64_t Owner(SQLite::Database& to, const Job& job, int64_t owner);
   int64_t Sweep(SQLite::Database& to, const Job& job, int64_t owner);
   std::optional<int64_t> Series(SQLite::Database& to, const Job& job, std::optional<int64_t> id);
+  std::optional<int64_t> Device(SQLite::Database& to, const Job& job, std::optional<int64_t> id);
   // `17.2` here; nothing where its job is not.
   std::optional<std::string> RunIdHere(const std::string& run_id) const;
   int64_t CopyRun(SQLite::Database& to, const Job& job, int64_t job_here, int64_t owner,
@@ -104,20 +183,25 @@ class Copier {
   std::map<std::pair<std::string, int64_t>, int64_t> owners_;
   Ids sweeps_;
   std::map<std::pair<std::string, int64_t>, int64_t> series_;
+  std::map<std::pair<std::string, int64_t>, int64_t> devices_;
   Ids jobs_;
 };
 
+// By any of its runs: others of them may have been deleted, here or there.
 std::optional<int64_t> Copier::Known(SQLite::Database& to, int64_t job) {
-  Query first(from_,
-              "SELECT run.started_at_ns, boot.boot_id FROM run JOIN boot ON boot.id = run.boot "
-              "WHERE run.job_id = ? ORDER BY run.number LIMIT 1",
-              job);
-  if (!first.Step()) return std::nullopt;
-  return SelectInt(to,
-                   "SELECT run.job_id FROM run INDEXED BY run_by_start "
-                   "JOIN boot ON boot.id = run.boot WHERE run.outcome IS NOT NULL "
-                   "AND run.started_at_ns = ? AND boot.boot_id = ?",
-                   first.Int(0), first.Text(1));
+  Query run(from_,
+            "SELECT run.started_at_ns, boot.boot_id FROM run JOIN boot ON boot.id = run.boot "
+            "WHERE run.job_id = ? ORDER BY run.number",
+            job);
+  std::optional<int64_t> here;
+  while (!here && run.Step()) {
+    here = SelectInt(to,
+                     "SELECT run.job_id FROM run INDEXED BY run_by_start "
+                     "JOIN boot ON boot.id = run.boot WHERE run.outcome IS NOT NULL "
+                     "AND run.started_at_ns = ? AND boot.boot_id = ?",
+                     run.Int(0), run.Text(1));
+  }
+  return here;
 }
 
 std::optional<int64_t> Copier::Shared(SQLite::Database& to, const char* table, const char* key,
@@ -137,8 +221,9 @@ int64_t Copier::Owner(SQLite::Database& to, const Job& job, int64_t owner) {
   if (const auto known = owners_.find(key); known != owners_.end()) return known->second;
   Query query(from_, "SELECT principal, name FROM principal WHERE id = ?", owner);
   if (!query.Step()) throw RowMissing("principal", owner);
-  // What was imported there has its name already.
-  const bool is_named = !job.host.empty();
+  // What was imported there has its name already. Whatever the file says, nobody of it is somebody
+  // here.
+  const bool is_named = !job.host.empty() && absl::StartsWith(query.Text(0), "host:");
   const std::string principal =
       is_named ? query.Text(0) : absl::StrCat("host:", host, "/", query.Text(0));
   const std::string name = is_named ? query.Text(1) : absl::StrCat(query.Text(1), "@", host);
@@ -182,6 +267,28 @@ std::optional<int64_t> Copier::Series(SQLite::Database& to, const Job& job,
   return here;
 }
 
+// `CPU-0-3` is a device of almost every machine: its calibrations, limits and rates are this
+// machine's alone.
+std::optional<int64_t> Copier::Device(SQLite::Database& to, const Job& job,
+                                      std::optional<int64_t> id) {
+  if (!id) return std::nullopt;
+  const auto key = std::make_pair(job.host, *id);
+  if (const auto known = devices_.find(key); known != devices_.end()) return known->second;
+  Query query(from_, "SELECT uuid, name, model FROM device WHERE id = ?", *id);
+  if (!query.Step()) throw RowMissing("device", *id);
+  std::string uuid = query.Text(0);
+  const std::string of_host = absl::StrCat("@", HostOfJob(job));
+  // What was imported there has it already.
+  if (!absl::EndsWith(uuid, of_host)) uuid += of_host;
+  const int64_t here = SelectOne(to,
+                                 "INSERT INTO device (uuid, name, model) VALUES (?, ?, ?) "
+                                 "ON CONFLICT (uuid, name, model) DO UPDATE SET name = "
+                                 "excluded.name RETURNING id",
+                                 uuid, query.Text(1), query.Text(2));
+  devices_[key] = here;
+  return here;
+}
+
 std::optional<std::string> Copier::RunIdHere(const std::string& run_id) const {
   const size_t dot = run_id.find('.');
   int64_t job = 0;
@@ -217,7 +324,7 @@ int64_t Copier::CopyRun(SQLite::Database& to, const Job& job, int64_t job_here, 
       {"id", std::monostate()},      {"job_id", job_here},
       {"owner_id", owner},           {"kind_id", std::monostate()},
       {"outcome", std::monostate()}, {"series", ValueOf(Series(to, job, IntOrNull(query, 3)))}};
-  values["device_id"] = shared("device", "uuid,name,model", 0);
+  values["device_id"] = ValueOf(Device(to, job, IntOrNull(query, 0)));
   values["asked_workload_id"] = shared("workload", "workload_hash,edition,model_size", 1);
   values["workload_id"] = shared("workload", "workload_hash,edition,model_size", 2);
   values["environment"] = shared("environment", "environment_hash", 4);
@@ -228,9 +335,8 @@ int64_t Copier::CopyRun(SQLite::Database& to, const Job& job, int64_t job_here, 
   }
   const int64_t outcome = query.Int(7);
   const int64_t here = CopyRow(from_, to, "run", "id", run, values);
-  // As a run ends: what lists narrow by, and the sums over runs, are made from it.
+  // As a run ends: what lists narrow by is made from it.
   Execute(to, "UPDATE run SET outcome = ? WHERE id = ?", outcome, here);
-  AddRunToRollup(to, here);
   return here;
 }
 
@@ -248,7 +354,7 @@ void Copier::CopyAssessment(SQLite::Database& to, int64_t run, int64_t run_here)
           Blob{assessment.SerializeAsString()});
 }
 
-void Copier::CopyJob(SQLite::Database& to, const Job& job) {
+int64_t Copier::CopyJob(SQLite::Database& to, const Job& job) {
   const int64_t owner = Owner(to, job, job.owner);
   Query query(from_, "SELECT workload_id, device_id FROM job WHERE id = ?", job.id);
   if (!query.Step()) throw RowMissing("job", job.id);
@@ -259,7 +365,7 @@ void Copier::CopyJob(SQLite::Database& to, const Job& job) {
                       {"host", HostOfJob(job)}};
   values["workload_id"] =
       ValueOf(Shared(to, "workload", "workload_hash,edition,model_size", IntOrNull(query, 0)));
-  values["device_id"] = ValueOf(Shared(to, "device", "uuid,name,model", IntOrNull(query, 1)));
+  values["device_id"] = ValueOf(Device(to, job, IntOrNull(query, 1)));
   const int64_t here = CopyRow(from_, to, "job", "id", job.id, values);
   Remember(job.id, here);
   Query labels(from_, "SELECT k, v FROM label WHERE job_id = ?", job.id);
@@ -278,12 +384,14 @@ void Copier::CopyJob(SQLite::Database& to, const Job& job) {
     CopyRowIfThere(from_, to, "calibration", "run_id", run,
                    {{"run_id", run_here}, {"device_id", device}});
   }
+  return here;
 }
 
 // Forgets what a job that was rolled back had made: a fresh copier finds again what is there.
 void CopyBatch(SQLite::Database& from, SQLite::Database& to, const std::vector<Job>& jobs,
                std::unique_ptr<Copier>* copier,
                const std::function<std::unique_ptr<Copier>()>& make, ImportedRuns* imported) {
+  std::vector<int64_t> copied;
   for (const Job& job : jobs) {
     if (const std::optional<int64_t> here = (*copier)->Known(to, job.id)) {
       (*copier)->Remember(job.id, *here);
@@ -292,7 +400,7 @@ void CopyBatch(SQLite::Database& from, SQLite::Database& to, const std::vector<J
     }
     SQLite::Savepoint job_alone(to, "imported_job");
     try {
-      (*copier)->CopyJob(to, job);
+      copied.push_back((*copier)->CopyJob(to, job));
       job_alone.release();
       ++imported->jobs;
       imported->runs += RunsOf(from, job.id).size();
@@ -302,6 +410,8 @@ void CopyBatch(SQLite::Database& from, SQLite::Database& to, const std::vector<J
       *copier = make();
     }
   }
+  // Of whole jobs: of the tries of a launch one stands for it, and none that is declared invalid.
+  PutJobsIntoRollup(to, IdList(copied));
 }
 
 absl::Status Import(Database* database, SQLite::Database& from, const ImportSetting& setting,
@@ -312,6 +422,10 @@ absl::Status Import(Database* database, SQLite::Database& from, const ImportSett
   while (true) {
     const std::vector<Job> jobs = NextJobs(from, after, jobs_at_once);
     if (jobs.empty()) return absl::OkStatus();
+    if (setting.stops && setting.stops()) {
+      return absl::UnavailableError(
+          "the daemon stops: what was imported stays; import the file again for the rest");
+    }
     ImportedRuns so_far = *imported;
     const absl::Status status = database->Write([&](SQLite::Database& to) {
       CopyBatch(from, to, jobs, &copier, make, &so_far);
@@ -327,6 +441,7 @@ absl::Status Import(Database* database, SQLite::Database& from, const ImportSett
 
 absl::StatusOr<ImportedRuns> ImportRuns(Database* database, const fs::path& file,
                                         const ImportSetting& setting, uint32_t jobs_at_once) {
+  if (absl::Status ours = CheckSchemaOf(*database, file); !ours.ok()) return ours;
   if (absl::Status whole = CheckWhole(file); !whole.ok()) return whole;
   const auto source = Database::Open(file);
   if (!source.ok()) return absl::InvalidArgumentError(source.status().message());

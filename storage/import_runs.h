@@ -19,6 +19,8 @@ struct ImportSetting {
   // The key here of a series that was measured there: another machine's times are another series,
   // be its devices of the same model.
   std::function<std::string(const std::string& series_key, const std::string& host)> series_key;
+  // Asked between transactions; true ends the import. Empty: nothing does.
+  std::function<bool()> stops = {};
 };
 
 struct ImportedRuns {
@@ -33,13 +35,16 @@ struct ImportedRuns {
 
 // Takes in the finished jobs of `file`, which is a database of this program or an older one, not
 // open elsewhere, and migrated in place: hand in a copy. They get ids of their own, in their order;
-// their sweeps are called `NAME@HOST` and their owners `alice@HOST`, who are nobody here. A job is
-// known by the boot and the nanosecond in which its first run started. Jobs without a run, queues,
+// their sweeps are called `NAME@HOST`, their owners `alice@HOST`, who are nobody here, and their
+// devices `CPU-0@HOST`, whose calibrations and limits are none of a device's here. A job is known
+// by the boot and the nanosecond in which one of its runs started. Jobs without a run, queues,
 // baselines, suites and findings are not taken. Written in transactions of `jobs_at_once` jobs,
 // between which others write; after an error what was taken in before stays, and is known the next
 // time.
-// INVALID_ARGUMENT: no database of this program, a newer one's, or a damaged one; it does not say
-// its host and `setting` neither. Other errors as Database::Write. Thread-safe.
+// INVALID_ARGUMENT: no database of this program, a newer one's, a damaged one, or one with
+// triggers, or views in the place of tables, that this program does not make; it does not say its
+// host and `setting` neither. UNAVAILABLE: `setting` stopped it. Other errors as Database::Write.
+// Thread-safe.
 absl::StatusOr<ImportedRuns> ImportRuns(Database* database, const std::filesystem::path& file,
                                         const ImportSetting& setting, uint32_t jobs_at_once = 100);
 

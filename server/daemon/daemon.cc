@@ -475,6 +475,7 @@ Daemon::Daemon(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Daemon::~Daemon() {
   parts_->calls->suite_schedule.Stop();
   parts_->calls->submit_jobs.Refuse();
+  parts_->calls->import_runs.Stop();
   parts_->connections->StopAccepting();
   parts_->ForgetAddress();
   parts_->canaries.reset();

@@ -142,7 +142,8 @@ absl::Status ImportRuns::TakeIn(const storage::Caller& caller, const v1::ImportR
     file = upload_.folder / kFileName;
     response->set_received_bytes(upload_.bytes);
   }
-  const auto imported = storage::ImportRuns(database_, file, {request.host(), SeriesKeyOfHost});
+  const auto imported = storage::ImportRuns(
+      database_, file, {request.host(), SeriesKeyOfHost, [this] { return stops_.load(); }});
   {
     MutexLock lock(&mutex_);
     Forget();

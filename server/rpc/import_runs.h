@@ -3,6 +3,7 @@
 
 #include <absl/status/status.h>
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -25,6 +26,10 @@ class ImportRuns {
  public:
   ImportRuns(storage::Database* database, std::filesystem::path state_folder, const Clock* clock);
   ~ImportRuns();
+
+  // An import that is under way ends after the jobs that it is at, with UNAVAILABLE; so does every
+  // other from now on.
+  void Stop() { stops_ = true; }
 
   // One import at a time. The file lies in a folder of its own below the state folder until it is
   // taken in (storage/import_runs.h), has failed, or is given up.
@@ -53,6 +58,7 @@ class ImportRuns {
   storage::Database* const database_;
   const std::filesystem::path state_folder_;
   const Clock* const clock_;
+  std::atomic<bool> stops_ = false;
   mutable Mutex mutex_;
   mutable Upload upload_ TORCHLAP_GUARDED_BY(mutex_);
 };

@@ -3,10 +3,13 @@
 #include <absl/strings/str_cat.h>
 
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "storage/database_check.h"
+#include "storage/prune.h"
+#include "storage/run_words.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {
@@ -162,6 +165,123 @@ TEST_F(Import, WhatIsNoDatabaseIsRefused) {
         << content;
   }
   EXPECT_EQ(SelectInt("SELECT count(*) FROM job"), 0);
+}
+
+TEST_F(Import, RunsThatAreDeclaredInvalidAreInNoMean) {
+  const auto other = Elsewhere("other.db", [&] {
+    RunToEnd(MakeJob());
+    RunToEnd(MakeJob());
+    v1::RunFilter second;
+    second.mutable_selector()->add_run_ids("2.1");
+    ASSERT_TRUE(RunWords(database_.get()).Invalidate(second, {}, "a fan", ann_).ok());
+  });
+  Take(other, "lab2");
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run WHERE invalid_reason IS NOT NULL"), 1);
+  EXPECT_EQ(SelectInt("SELECT sum(runs) FROM run_rollup"), 2);
+  EXPECT_EQ(SelectInt("SELECT sum(step_runs) FROM run_rollup"), 1);
+  ExpectSound();
+}
+
+// Two machines with as many cores call their device the same.
+TEST_F(Import, DevicesOfAnotherMachineAreOthers) {
+  const auto other = Elsewhere("other.db", [&] { RunToEnd(MakeJob()); });
+  RunToEnd(MakeJob());
+  Take(other, "lab2");
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs WHERE device_uuid = 'CPU-0'"), 1);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs WHERE device_uuid = 'CPU-0@lab2'"), 1);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM job WHERE device_id NOT IN "
+                      "(SELECT device_id FROM run WHERE job_id = job.id)"),
+            0);
+  const auto third = Elsewhere("third.db", [&] { Take(other, "lab2"); });
+  EXPECT_EQ(Take(third, "lab3").known_runs, 1);
+  const auto fourth = Elsewhere("fourth.db", [&] {
+    RunToEnd(MakeJob("large"));
+    Break("UPDATE job SET host = 'lab4'");
+  });
+  Take(fourth, "lab5");
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM runs WHERE device_uuid = 'CPU-0'"), 1)
+      << "whatever the file says of its host";
+}
+
+TEST_F(Import, AFileThatClaimsAnotherHostMakesNobodyHere) {
+  const auto other = Elsewhere("other.db", [&] {
+    RunToEnd(MakeJob());
+    Break("UPDATE job SET host = 'lab1'");
+    Break("UPDATE principal SET name = 'mallory'");
+  });
+  RunToEnd(MakeJob("medium"));
+  Take(other, "lab2");
+  EXPECT_EQ(SelectText("SELECT name FROM principal WHERE principal = 'uid:1000'"), "ann");
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run JOIN principal ON principal.id = owner_id "
+                      "WHERE principal = 'uid:1000'"),
+            1);
+}
+
+TEST_F(Import, AJobIsKnownByAnyOfItsRuns) {
+  const auto other = Elsewhere("other.db", [&] {
+    const uint64_t job = SubmitOne(MakeJob("small", /*launches=*/2));
+    Finish(Ended(Start(job, 0)), LaunchDone());
+    Finish(Ended(Start(job, 1)), LaunchDone());
+  });
+  ASSERT_EQ(Take(other, "lab2").runs, 2);
+  v1::RunFilter first;
+  first.mutable_selector()->add_run_ids("1.1");
+  const auto pruned = PruneWholeRuns(database_.get(), first, {}, Pruning::kDelete, 10);
+  ASSERT_TRUE(pruned.ok()) << pruned.status();
+  ASSERT_EQ(pruned->runs, 1);
+  EXPECT_EQ(Take(other, "lab2").jobs, 0);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run"), 1);
+}
+
+TEST_F(Import, EndsBetweenTransactionsAndGoesOnTheNextTime) {
+  const auto other = Elsewhere("other.db", [&] {
+    for (const char* size : {"small", "medium", "large"}) RunToEnd(MakeJob(size));
+  });
+  ImportSetting setting = From("lab2");
+  int asked = 0;
+  setting.stops = [&asked] { return ++asked > 1; };
+  EXPECT_EQ(ImportRuns(database_.get(), other, setting, 2).status().code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run"), 2);
+  ExpectSound();
+  EXPECT_EQ(Take(other, "lab2").runs, 1);
+}
+
+TEST_F(Import, AFileWithCodeOfItsOwnIsRefused) {
+  const char* const endless =
+      "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS id FROM n";
+  const std::map<std::string, std::string> codes = {
+      {"trigger 'more'", "CREATE TRIGGER more AFTER UPDATE ON run BEGIN DELETE FROM sample; END"},
+      {"trigger 'run_ends'",
+       "DROP TRIGGER run_ends; CREATE TRIGGER run_ends AFTER UPDATE ON run BEGIN "
+       "DELETE FROM sample; END"},
+      {"'job', which is no table",
+       absl::StrCat("ALTER TABLE job RENAME TO old_job; CREATE VIEW job AS ", endless)},
+      {"'json_each'", absl::StrCat("CREATE VIEW json_each AS ", endless)},
+      {"'pragma_table_info'", "CREATE TABLE pragma_table_info (name TEXT)"},
+      {"'reading' with computed columns",
+       "ALTER TABLE reading ADD COLUMN more INTEGER AS (run_id + 1)"},
+  };
+  int number = 0;
+  for (const auto& [what, code] : codes) {
+    const auto other = Elsewhere(absl::StrCat("hostile-", ++number, ".db"), [&] {
+      RunToEnd(MakeJob());
+      Break(code);
+    });
+    const absl::Status status = ImportRuns(database_.get(), other, From("lab2")).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << what;
+    EXPECT_THAT(status.message(), HasSubstr(what));
+  }
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM job"), 0);
+}
+
+TEST_F(Import, ColumnsThatOnlyTheFileHasAreLeft) {
+  const auto other = Elsewhere("other.db", [&] {
+    RunToEnd(MakeJob());
+    Break("ALTER TABLE reading ADD COLUMN \"x) SELECT 1 --\" INTEGER");
+  });
+  EXPECT_EQ(Take(other, "lab2").runs, 1);
+  ExpectSound();
 }
 
 }  // namespace
