@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "storage/records.h"
 #include "storage/sqlite_connection.h"
 #include "torchlap/v1/run.pb.h"
 
@@ -157,16 +158,26 @@ void AddDisturbers(SQLite::Database& database, const DigestQuestion& question,
       counts->mutable_disturbers());
 }
 
-// Sweeps are numbered in the order of their times: from the newest to the first that is older.
+// Sweeps are numbered in the order of their times, but for those of other machines, which got their
+// numbers when they were taken in: from the newest to the first of this machine's that is older.
+// Canaries are nobody's sweeps.
 uint64_t CountSweeps(SQLite::Database& database, const DigestQuestion& question) {
   Query row(database,
             "SELECT submitted_at_ns >= ?1, (?2 = '' OR owner_id IN "
             "(SELECT id FROM principal WHERE principal = ?2)) AND (?3 = '' OR owner_id IN "
-            "(SELECT id FROM principal WHERE principal = ?3 OR name = ?3)) "
-            "FROM sweep ORDER BY id DESC",
-            question.since_ns, question.only_owner, question.user);
+            "(SELECT id FROM principal WHERE principal = ?3 OR name = ?3)) AND (?3 <> '' OR "
+            "owner_id NOT IN (SELECT id FROM principal WHERE principal = ?4 "
+            "OR principal GLOB 'host:*/' || ?4)), "
+            "EXISTS (SELECT 1 FROM job INDEXED BY job_by_sweep WHERE sweep_id = sweep.id "
+            "AND host IS NOT NULL) FROM sweep ORDER BY id DESC",
+            question.since_ns, question.only_owner, question.user, kDaemonPrincipal);
   uint64_t sweeps = 0;
-  while (row.Step() && row.Int(0) != 0) sweeps += row.Int(1) != 0 ? 1 : 0;
+  while (row.Step()) {
+    const bool is_since = row.Int(0) != 0;
+    const bool is_imported = row.Int(2) != 0;
+    if (!is_since && !is_imported) break;
+    if (is_since && row.Int(1) != 0) ++sweeps;
+  }
   return sweeps;
 }
 

@@ -325,7 +325,8 @@ absl::StatusOr<v1::CellFinding> ReadOne(SQLite::Database& database, uint64_t id)
 const std::string& JudgeAgainSql() {
   static const std::string sql = absl::StrCat(
       "INSERT INTO sweep_to_judge (sweep_id, suite) SELECT job.sweep_id, min(label.v) FROM run "
-      "JOIN job ON job.id = run.job_id JOIN label ON label.job_id = job.id AND label.k = '",
+      "JOIN job ON job.id = run.job_id AND job.host IS NULL JOIN label ON label.job_id = job.id "
+      "AND label.k = '",
       kSuiteLabel, "' WHERE run.id IN (", kListed,
       ") GROUP BY job.sweep_id ON CONFLICT (sweep_id) DO UPDATE SET asked = asked + 1");
   return sql;

@@ -25,14 +25,16 @@ absl::StatusOr<int64_t> ParseToken(const std::string& token) {
 std::vector<v1::Sweep> SweepsBelow(SQLite::Database& database, const std::string& user,
                                    const std::string& only_owner, int64_t id, uint32_t limit) {
   std::vector<v1::Sweep> sweeps;
-  Query query(database,
-              "SELECT sweep.id, sweep.name, ifnull(principal.name, 'unknown (lost)'), "
-              "sweep.submitted_at_ns FROM sweep "
-              "LEFT JOIN principal ON principal.id = sweep.owner_id WHERE sweep.id < ?1 "
-              "AND (?2 = '' OR principal.name = ?2 OR principal.principal = ?2) "
-              "AND (?3 = '' OR principal.principal = ?3) "
-              "AND (?2 <> '' OR principal.principal IS NOT ?4) ORDER BY sweep.id DESC LIMIT ?5",
-              id, user, only_owner, std::string(kDaemonPrincipal), limit);
+  Query query(
+      database,
+      "SELECT sweep.id, sweep.name, ifnull(principal.name, 'unknown (lost)'), "
+      "sweep.submitted_at_ns FROM sweep "
+      "LEFT JOIN principal ON principal.id = sweep.owner_id WHERE sweep.id < ?1 "
+      "AND (?2 = '' OR principal.name = ?2 OR principal.principal = ?2) "
+      "AND (?3 = '' OR principal.principal = ?3) "
+      "AND (?2 <> '' OR ifnull(principal.principal <> ?4 AND "
+      "principal.principal NOT GLOB 'host:*/' || ?4, true)) ORDER BY sweep.id DESC LIMIT ?5",
+      id, user, only_owner, std::string(kDaemonPrincipal), limit);
   while (query.Step()) {
     v1::Sweep& sweep = sweeps.emplace_back();
     sweep.set_sweep_id(query.Uint(0));

@@ -100,5 +100,25 @@ TEST_F(DigestTest, IsOfAUserOrOfAnOwnerAlone) {
   EXPECT_THAT(Read({0, "nobody", ""}).counts.outcomes(), IsEmpty());
 }
 
+TEST_F(DigestTest, SweepsOfAnotherMachineHideNoneOfThisOne) {
+  Run(ann_, {});
+  const int64_t since_ns = now_ns_;
+  Run(ann_, {});
+  Run(ann_, {});
+  // As it is when it was taken in later.
+  Break("UPDATE sweep SET submitted_at_ns = 1 WHERE id = 3");
+  Break("UPDATE job SET host = 'lab2' WHERE sweep_id = 3");
+  EXPECT_EQ(Read({.since_ns = since_ns}).counts.sweeps(), 1U);
+}
+
+TEST_F(DigestTest, CanariesAreNobodysSweeps) {
+  const int64_t since_ns = now_ns_;
+  Run(ann_, {});
+  Run({kDaemonPrincipal, "torchlapd"}, {});
+  Run({"host:lab2/daemon", "torchlapd@lab2"}, {});
+  EXPECT_EQ(Read({.since_ns = since_ns}).counts.sweeps(), 1U);
+  EXPECT_EQ(Read({.since_ns = since_ns, .user = "torchlapd"}).counts.sweeps(), 1U);
+}
+
 }  // namespace
 }  // namespace torchlap::storage

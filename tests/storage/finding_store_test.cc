@@ -274,6 +274,10 @@ TEST_F(FindingStoreTest, WhatIsDeclaredInvalidIsJudgedAgain) {
   EXPECT_EQ(List()[0].subject().invalid_reason(), "");
   ASSERT_TRUE(words.Invalidate(OfRun(runs[0]), {}, "a fan", ann_).ok());
   EXPECT_EQ(List()[0].subject().invalid_reason(), "a fan") << "it is told as long as it stands";
+  for (const EndedSweep& sweep : Due()) Judged(sweep, {});
+  Break("UPDATE job SET host = 'lab2'");
+  ASSERT_TRUE(words.Invalidate(OfRun(runs[1]), {}, "a fan", ann_).ok());
+  EXPECT_THAT(Due(), IsEmpty()) << "it was judged on the machine that it is of";
 }
 
 TEST_F(FindingStoreTest, APrunedRunLeavesItsFindingToTheOtherEnd) {

@@ -198,6 +198,9 @@ TEST_F(SweepListTest, WhatTheDaemonRanOfItsOwnAccordIsThereForWhoAsksForIt) {
   EXPECT_THAT(Ids(List("torchlapd")), ElementsAre(2));
   const SweepPage first = List("", 1);
   EXPECT_THAT(Ids(List("", 1, first.next_page_token)), ElementsAre(1));
+  const Caller elsewhere{"host:lab2/daemon", "torchlapd@lab2"};
+  ASSERT_TRUE(jobs_->Submit(elsewhere, "", "", "", {MakeJob()}, {0}, ++now_ns_).ok());
+  EXPECT_THAT(Ids(List()), ElementsAre(3, 1)) << "of another machine's, too";
 }
 
 }  // namespace
