@@ -1,6 +1,7 @@
 #include "storage/device_rest.h"
 
 #include "storage/sqlite_connection.h"
+#include "torchlap/v1/run.pb.h"
 
 namespace torchlap::storage {
 namespace {
@@ -24,14 +25,16 @@ bool IsWaitedFor(SQLite::Database& database, const std::vector<std::string>& dev
   return false;
 }
 
-// A device runs one after the other: the newest to begin is the last to end.
+// A device runs one after the other: the newest to begin is the last to end. A canary is run
+// because the device rests: where it ended that rest, what waits for a longer one would never come.
 std::optional<int64_t> LastEnd(SQLite::Database& database, const std::string& device_uuid,
                                int64_t since_ns) {
   return SelectInt(database,
                    "SELECT started_at_ns + ifnull(duration_ns, 0) FROM run INDEXED BY run_by_start "
-                   "WHERE outcome IS NOT NULL AND started_at_ns >= ? AND device_id IN (SELECT id "
-                   "FROM device WHERE uuid = ?) ORDER BY started_at_ns DESC LIMIT 1",
-                   since_ns, device_uuid);
+                   "WHERE outcome IS NOT NULL AND started_at_ns >= ? AND purpose IS NOT ? "
+                   "AND device_id IN (SELECT id FROM device WHERE uuid = ?) "
+                   "ORDER BY started_at_ns DESC LIMIT 1",
+                   since_ns, v1::PURPOSE_CANARY, device_uuid);
 }
 
 }  // namespace

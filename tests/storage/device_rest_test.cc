@@ -50,5 +50,15 @@ TEST_F(DeviceRestTest, RestBeginsAtTheEndOfTheNewestRun) {
   EXPECT_FALSE(Rest("CPU-1").last_end_ns);
 }
 
+// A suite that waits for two hours of rest would never come beside a canary every hour.
+TEST_F(DeviceRestTest, ACanaryEndsNoRest) {
+  const StartedRun started = Start(SubmitOne(MakeJob()));
+  Finish(Ended(started), LaunchDone());
+  NewJob canary = MakeJob();
+  canary.spec.set_purpose(v1::PURPOSE_CANARY);
+  RunToEnd(canary);
+  EXPECT_EQ(Rest().last_end_ns, started.run.started_at_ns() + 1'000'000'000);
+}
+
 }  // namespace
 }  // namespace torchlap::storage
