@@ -143,7 +143,11 @@ void SweepJudge::JudgeAll() {
   const auto sweeps = store_.Ended();
   Complain(0, sweeps.status());
   if (!sweeps.ok()) return;
-  for (const storage::EndedSweep& sweep : *sweeps) Complain(sweep.sweep_id, Judge(sweep));
+  for (const storage::EndedSweep& sweep : *sweeps) {
+    const absl::Status judged = Judge(sweep);
+    if (stops_) return;
+    Complain(sweep.sweep_id, judged);
+  }
 }
 
 void SweepJudge::Complain(uint64_t sweep_id, const absl::Status& status) {
@@ -161,6 +165,7 @@ absl::Status SweepJudge::Judge(const storage::EndedSweep& sweep) {
   if (!series.ok()) return series.status();
   Judgement judgement;
   for (const int64_t id : *series) {
+    if (stops_) return absl::CancelledError();
     const auto past = store_.Past(sweep, id, is_private_);
     if (!past.ok()) return past.status();
     const measure::CellHistory history = HistoryOf(*past, sweep.sweep_id);
@@ -170,6 +175,7 @@ absl::Status SweepJudge::Judge(const storage::EndedSweep& sweep) {
                                       state, &judgement.edits.emplace_back());
     if (!status.ok()) return status;
   }
+  if (stops_) return absl::CancelledError();
   return store_.Judged(sweep, EditsOf(std::move(judgement)), clock_->WallNs());
 }
 

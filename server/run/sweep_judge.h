@@ -4,6 +4,7 @@
 
 #include <absl/status/status.h>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -16,7 +17,7 @@ namespace torchlap::run {
 
 // Only sweeps of suites are judged: who measures by hand looks at what comes out, and a cell that
 // is measured once has no history. Runs by hand are part of a cell's history all the same, those of
-// other users are not. Not thread-safe; the arguments outlive it.
+// other users are not. Not thread-safe but for Stop; the arguments outlive it.
 class SweepJudge {
  public:
   // `is_private`: of a baseline, too, the owner's runs alone count.
@@ -28,6 +29,9 @@ class SweepJudge {
   // again, since. One that cannot be judged now is tried again at the next call; why is logged when
   // it is not what it was.
   void JudgeAll();
+  // From here on nothing more is judged: JudgeAll leaves a sweep of many cells where it is, and
+  // whoever judges later begins it anew.
+  void Stop() { stops_ = true; }
 
  private:
   absl::Status Judge(const storage::EndedSweep& sweep);
@@ -37,6 +41,7 @@ class SweepJudge {
   storage::FindingStore store_;
   const Clock* const clock_;
   const bool is_private_;
+  std::atomic<bool> stops_ = false;
   std::map<uint64_t, std::string> complaints_;  // by sweep; 0: of the list
 };
 

@@ -13,6 +13,7 @@ SweepWatch::SweepWatch(SweepJudge* judge, EventHub* hub, const Clock* clock)
 SweepWatch::~SweepWatch() {
   hub_->Remove(listener_);
   stops_ = true;
+  judge_->Stop();
   wake_up_.Notify();
   thread_.join();
 }

@@ -21,7 +21,7 @@ class SweepWatch {
 
   // Starts the thread. The arguments outlive it.
   SweepWatch(SweepJudge* judge, EventHub* hub, const Clock* clock);
-  // Ends it, after the sweep that it is at.
+  // Ends it, after the cell that it is at, and the judge with it.
   ~SweepWatch();
   SweepWatch(const SweepWatch&) = delete;
   SweepWatch& operator=(const SweepWatch&) = delete;

@@ -85,5 +85,15 @@ TEST_F(SweepWatchTest, EndsWhileOthersTellIt) {
   teller.join();
 }
 
+TEST_F(SweepWatchTest, AJudgeThatWasStoppedLeavesTheRestToTheNext) {
+  RunSuite();
+  judge_->Stop();
+  judge_->JudgeAll();
+  EXPECT_FALSE(IsJudged());
+  judge_.emplace(database_.get(), &clock_, false);
+  judge_->JudgeAll();
+  EXPECT_TRUE(IsJudged());
+}
+
 }  // namespace
 }  // namespace torchlap::run
