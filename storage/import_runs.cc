@@ -5,6 +5,8 @@
 #include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
+#include <sqlite3.h>
 
 #include <map>
 #include <memory>
@@ -387,6 +389,11 @@ int64_t Copier::CopyJob(SQLite::Database& to, const Job& job) {
   return here;
 }
 
+// A value that this program never stores: the job that has it is to blame, and no other.
+bool IsOfRow(int code) {
+  return code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH || code == SQLITE_TOOBIG;
+}
+
 // Forgets what a job that was rolled back had made: a fresh copier finds again what is there.
 void CopyBatch(SQLite::Database& from, SQLite::Database& to, const std::vector<Job>& jobs,
                std::unique_ptr<Copier>* copier,
@@ -399,15 +406,21 @@ void CopyBatch(SQLite::Database& from, SQLite::Database& to, const std::vector<J
       continue;
     }
     SQLite::Savepoint job_alone(to, "imported_job");
+    const auto leave_out = [&] {
+      job_alone.rollback();
+      imported->unreadable_runs += job.runs;
+      *copier = make();
+    };
     try {
       copied.push_back((*copier)->CopyJob(to, job));
       job_alone.release();
       ++imported->jobs;
       imported->runs += RunsOf(from, job.id).size();
     } catch (const RowMissing&) {
-      job_alone.rollback();
-      imported->unreadable_runs += job.runs;
-      *copier = make();
+      leave_out();
+    } catch (const SQLite::Exception& error) {
+      if (!IsOfRow(error.getErrorCode())) throw;
+      leave_out();
     }
   }
   // Of whole jobs: of the tries of a launch one stands for it, and none that is declared invalid.
@@ -437,17 +450,28 @@ absl::Status Import(Database* database, SQLite::Database& from, const ImportSett
   }
 }
 
+// Whoever sent it knows it by another name.
+absl::Status WithoutPath(const absl::Status& status, const fs::path& file) {
+  return {
+      status.code(),
+      absl::StrReplaceAll(status.message(), {{absl::StrCat("database ", file.string()), "the file"},
+                                             {file.string(), "the file"}})};
+}
+
 }  // namespace
 
 absl::StatusOr<ImportedRuns> ImportRuns(Database* database, const fs::path& file,
                                         const ImportSetting& setting, uint32_t jobs_at_once) {
   if (absl::Status ours = CheckSchemaOf(*database, file); !ours.ok()) return ours;
-  if (absl::Status whole = CheckWhole(file); !whole.ok()) return whole;
+  if (absl::Status whole = CheckWhole(file); !whole.ok()) return WithoutPath(whole, file);
   const auto source = Database::Open(file);
-  if (!source.ok()) return absl::InvalidArgumentError(source.status().message());
+  if (!source.ok()) {
+    return WithoutPath(absl::InvalidArgumentError(source.status().message()), file);
+  }
   ImportedRuns imported;
   imported.host = setting.host;
   const absl::Status status = (*source)->Read([&](SQLite::Database& from) {
+    sqlite3_limit(from.getHandle(), SQLITE_LIMIT_LENGTH, setting.most_value_bytes);
     if (imported.host.empty()) imported.host = HostOf(from);
     if (imported.host.empty()) {
       return absl::InvalidArgumentError(
@@ -455,7 +479,7 @@ absl::StatusOr<ImportedRuns> ImportRuns(Database* database, const fs::path& file
     }
     return Import(database, from, setting, jobs_at_once, &imported);
   });
-  if (!status.ok()) return status;
+  if (!status.ok()) return WithoutPath(status, file);
   return imported;
 }
 

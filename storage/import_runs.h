@@ -21,6 +21,8 @@ struct ImportSetting {
   std::function<std::string(const std::string& series_key, const std::string& host)> series_key;
   // Asked between transactions; true ends the import. Empty: nothing does.
   std::function<bool()> stops = {};
+  // No value that this program stores is larger; each is held in memory a few times.
+  int most_value_bytes = 128 << 20;
 };
 
 struct ImportedRuns {
@@ -29,7 +31,8 @@ struct ImportedRuns {
   uint64_t runs = 0;
   // Were here already: an import before, or the file is of this machine.
   uint64_t known_runs = 0;
-  // Of jobs with a row that is damaged, or that refers to one that is missing: left out.
+  // Of jobs with a row that is damaged, that refers to one that is missing, or that has a value
+  // which is none of this program: left out.
   uint64_t unreadable_runs = 0;
 };
 

@@ -284,5 +284,30 @@ TEST_F(Import, ColumnsThatOnlyTheFileHasAreLeft) {
   ExpectSound();
 }
 
+TEST_F(Import, AJobWithValuesThatAreNotOursIsLeftOutAlone) {
+  const auto other = Elsewhere("other.db", [&] {
+    for (const char* size : {"small", "medium", "large"}) RunToEnd(MakeJob(size));
+    Break(
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, "
+        "'launches INTEGER NOT NULL', 'launches INTEGER') WHERE name = 'job'");
+    Break("UPDATE job SET launches = NULL WHERE id = 2");
+    Break("UPDATE sample SET steps = zeroblob(2000000) WHERE run_id = 3");
+  });
+  ImportSetting setting = From("lab2");
+  setting.most_value_bytes = 1'000'000;
+  const auto imported = ImportRuns(database_.get(), other, setting);
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  EXPECT_EQ(imported->runs, 1);
+  EXPECT_EQ(imported->unreadable_runs, 2);
+  ExpectSound();
+}
+
+TEST_F(Import, ARefusalDoesNotNameTheCopy) {
+  const std::filesystem::path file = folder_.path() / "text.db";
+  std::ofstream(file) << "not a database, but long enough to be read as one";
+  const absl::Status status = ImportRuns(database_.get(), file, From("lab2")).status();
+  EXPECT_THAT(status.message(), HasSubstr("the file: not a SQLite database"));
+}
+
 }  // namespace
 }  // namespace torchlap::storage
