@@ -9,7 +9,6 @@
 #include <sqlite3.h>
 
 #include <map>
-#include <memory>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -101,6 +100,11 @@ absl::Status CheckSchemaOf(const Database& own, const fs::path& file) {
 }
 
 absl::Status CheckWhole(const fs::path& file) {
+  // SQLite opens it as a new database.
+  std::error_code missing;
+  if (fs::file_size(file, missing) == 0 && !missing) {
+    return absl::InvalidArgumentError("the file is empty, must be a torchlap database");
+  }
   const auto findings = CheckInPlace(file);
   if (!findings.ok()) return absl::InvalidArgumentError(findings.status().message());
   if (findings->unreadable.empty()) return absl::OkStatus();
@@ -111,9 +115,15 @@ absl::Status CheckWhole(const fs::path& file) {
 
 // ---- what is taken ----
 
+// Empty: it is none that somebody could have given.
+std::string AsHost(std::string text) {
+  constexpr size_t kMostChars = 100;
+  return text.size() <= kMostChars && Visible(text) == text ? std::move(text) : "";
+}
+
 std::string HostOf(SQLite::Database& from) {
   Query query(from, "SELECT host FROM machine");
-  return query.Step() ? query.Text(0) : "";
+  return query.Step() ? AsHost(query.Text(0)) : "";
 }
 
 // A job of the file that was imported there, or none.
@@ -134,7 +144,8 @@ std::vector<Job> NextJobs(SQLite::Database& from, int64_t after, uint32_t limit)
               "GROUP BY job.id ORDER BY job.id LIMIT ?",
               after, limit);
   while (query.Step()) {
-    jobs.push_back({query.Int(0), query.Int(1), query.Int(2), query.Uint(3), query.Text(4)});
+    jobs.push_back(
+        {query.Int(0), query.Int(1), query.Int(2), query.Uint(3), AsHost(query.Text(4))});
   }
   return jobs;
 }
@@ -160,6 +171,8 @@ class Copier {
   // nothing of the job left undone by itself: the caller rolls back.
   int64_t CopyJob(SQLite::Database& to, const Job& job);
   void Remember(int64_t job, int64_t here) { jobs_[job] = here; }
+  // What the job had made was rolled back: what is shared is looked for again.
+  void Forget(int64_t job);
 
  private:
   using Ids = std::map<int64_t, int64_t>;
@@ -170,6 +183,7 @@ class Copier {
                                 std::optional<int64_t> id);
   int64_t Owner(SQLite::Database& to, const Job& job, int64_t owner);
   int64_t Sweep(SQLite::Database& to, const Job& job, int64_t owner);
+  std::optional<int64_t> SweepOfJobsBefore(SQLite::Database& to, const Job& job) const;
   std::optional<int64_t> Series(SQLite::Database& to, const Job& job, std::optional<int64_t> id);
   std::optional<int64_t> Device(SQLite::Database& to, const Job& job, std::optional<int64_t> id);
   // `17.2` here; nothing where its job is not.
@@ -238,8 +252,35 @@ int64_t Copier::Owner(SQLite::Database& to, const Job& job, int64_t owner) {
   return here;
 }
 
+void Copier::Forget(int64_t job) {
+  shared_.clear();
+  owners_.clear();
+  sweeps_.clear();
+  series_.clear();
+  devices_.clear();
+  jobs_.erase(job);
+}
+
+// Where its other jobs are here already: of an import before, or before one that was left out.
+std::optional<int64_t> Copier::SweepOfJobsBefore(SQLite::Database& to, const Job& job) const {
+  Query other(from_,
+              "SELECT id FROM job INDEXED BY job_by_sweep WHERE sweep_id = ? AND id < ? "
+              "ORDER BY id",
+              job.sweep, job.id);
+  while (other.Step()) {
+    const auto here = jobs_.find(other.Int(0));
+    if (here == jobs_.end()) continue;
+    return SelectInt(to, "SELECT sweep_id FROM job WHERE id = ?", here->second);
+  }
+  return std::nullopt;
+}
+
 int64_t Copier::Sweep(SQLite::Database& to, const Job& job, int64_t owner) {
   if (const auto known = sweeps_.find(job.sweep); known != sweeps_.end()) return known->second;
+  if (const auto before = SweepOfJobsBefore(to, job)) {
+    sweeps_[job.sweep] = *before;
+    return *before;
+  }
   RowValues values = {
       {"id", std::monostate()}, {"owner_id", owner}, {"request_id", std::monostate()}};
   Query query(from_, "SELECT name FROM sweep WHERE id = ?", job.sweep);
@@ -394,25 +435,23 @@ bool IsOfRow(int code) {
   return code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH || code == SQLITE_TOOBIG;
 }
 
-// Forgets what a job that was rolled back had made: a fresh copier finds again what is there.
 void CopyBatch(SQLite::Database& from, SQLite::Database& to, const std::vector<Job>& jobs,
-               std::unique_ptr<Copier>* copier,
-               const std::function<std::unique_ptr<Copier>()>& make, ImportedRuns* imported) {
+               Copier* copier, ImportedRuns* imported) {
   std::vector<int64_t> copied;
   for (const Job& job : jobs) {
-    if (const std::optional<int64_t> here = (*copier)->Known(to, job.id)) {
-      (*copier)->Remember(job.id, *here);
+    if (const std::optional<int64_t> here = copier->Known(to, job.id)) {
+      copier->Remember(job.id, *here);
       imported->known_runs += job.runs;
       continue;
     }
     SQLite::Savepoint job_alone(to, "imported_job");
     const auto leave_out = [&] {
       job_alone.rollback();
+      copier->Forget(job.id);
       imported->unreadable_runs += job.runs;
-      *copier = make();
     };
     try {
-      copied.push_back((*copier)->CopyJob(to, job));
+      copied.push_back(copier->CopyJob(to, job));
       job_alone.release();
       ++imported->jobs;
       imported->runs += RunsOf(from, job.id).size();
@@ -429,8 +468,7 @@ void CopyBatch(SQLite::Database& from, SQLite::Database& to, const std::vector<J
 
 absl::Status Import(Database* database, SQLite::Database& from, const ImportSetting& setting,
                     uint32_t jobs_at_once, ImportedRuns* imported) {
-  const auto make = [&] { return std::make_unique<Copier>(from, imported->host, setting); };
-  std::unique_ptr<Copier> copier = make();
+  Copier copier(from, imported->host, setting);
   int64_t after = 0;
   while (true) {
     const std::vector<Job> jobs = NextJobs(from, after, jobs_at_once);
@@ -441,7 +479,7 @@ absl::Status Import(Database* database, SQLite::Database& from, const ImportSett
     }
     ImportedRuns so_far = *imported;
     const absl::Status status = database->Write([&](SQLite::Database& to) {
-      CopyBatch(from, to, jobs, &copier, make, &so_far);
+      CopyBatch(from, to, jobs, &copier, &so_far);
       return absl::OkStatus();
     });
     if (!status.ok()) return status;

@@ -309,5 +309,36 @@ TEST_F(Import, ARefusalDoesNotNameTheCopy) {
   EXPECT_THAT(status.message(), HasSubstr("the file: not a SQLite database"));
 }
 
+TEST_F(Import, ASweepStaysOneWhateverIsLeftOutOfItOrKnown) {
+  const auto other = Elsewhere("other.db", [&] {
+    const Submitted sweep = Submit({MakeJob("small"), MakeJob("medium"), MakeJob("large")});
+    for (const uint64_t job : sweep.job_ids) Finish(Ended(Start(job)), LaunchDone());
+    Break("DELETE FROM workload WHERE id = (SELECT workload_id FROM job WHERE id = 2)");
+  });
+  EXPECT_EQ(Take(other, "lab2").jobs, 2);
+  EXPECT_EQ(SelectInt("SELECT count(DISTINCT sweep_id) FROM job"), 1);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM sweep"), 1);
+  ExpectSound();
+}
+
+TEST_F(Import, AnImportThatGoesOnMakesNoSecondSweep) {
+  const auto other = Elsewhere("other.db", [&] {
+    const Submitted sweep = Submit({MakeJob("small"), MakeJob("medium"), MakeJob("large")});
+    for (const uint64_t job : sweep.job_ids) Finish(Ended(Start(job)), LaunchDone());
+  });
+  ImportSetting setting = From("lab2");
+  int asked = 0;
+  setting.stops = [&asked] { return ++asked > 1; };
+  ASSERT_FALSE(ImportRuns(database_.get(), other, setting, 1).ok());
+  EXPECT_EQ(Take(other, "lab2").jobs, 2);
+  EXPECT_EQ(SelectInt("SELECT count(DISTINCT sweep_id) FROM job"), 1);
+}
+
+TEST_F(Import, AHostThatNobodyCouldHaveGivenIsNone) {
+  const auto other = Elsewhere(
+      "other.db", [&] { RunToEnd(MakeJob()); }, "lab\x1b[2J");
+  EXPECT_THAT(ImportRuns(database_.get(), other, From("")).status().message(), HasSubstr("--host"));
+}
+
 }  // namespace
 }  // namespace torchlap::storage
