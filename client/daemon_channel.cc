@@ -23,6 +23,7 @@ using Clock = std::chrono::system_clock;
 using Stub = v1::Torchlap::Stub;
 
 constexpr char kFailed[] = "connection failed";
+constexpr Deadline kForever = Clock::time_point::max();
 
 void IgnoreLog(gpr_log_func_args*) {}
 
@@ -176,14 +177,15 @@ class GrpcDaemonChannel : public DaemonChannel {
     return Call<v1::InvalidateRunsResponse>(&Stub::InvalidateRuns, request);
   }
   absl::StatusOr<v1::PruneRunsResponse> PruneRuns(const v1::PruneRunsRequest& request) override {
-    return Call<v1::PruneRunsResponse>(&Stub::PruneRuns, request);
+    return Call<v1::PruneRunsResponse>(&Stub::PruneRuns, request, kForever);
   }
   absl::StatusOr<v1::ForecastJobsResponse> ForecastJobs(
       const v1::ForecastJobsRequest& request) override {
     return Call<v1::ForecastJobsResponse>(&Stub::ForecastJobs, request);
   }
   absl::StatusOr<v1::ImportRunsResponse> ImportRuns(const v1::ImportRunsRequest& request) override {
-    return Call<v1::ImportRunsResponse>(&Stub::ImportRuns, request);
+    return Call<v1::ImportRunsResponse>(&Stub::ImportRuns, request,
+                                        request.complete() ? kForever : Deadline());
   }
   absl::StatusOr<v1::AddSuiteResponse> AddSuite(const v1::AddSuiteRequest& request) override {
     return Call<v1::AddSuiteResponse>(&Stub::AddSuite, request);
@@ -275,12 +277,12 @@ class GrpcDaemonChannel : public DaemonChannel {
   template <typename Response, typename Request>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
                                                              Response*),
-                                const Request& request) {
+                                const Request& request, const Deadline& deadline = {}) {
     if (const std::string line = RequestTooLarge(request.ByteSizeLong()); !line.empty()) {
       return absl::InvalidArgumentError(line);
     }
     grpc::ClientContext context;
-    context.set_deadline(Clock::now() + call_patience_);
+    context.set_deadline(deadline.value_or(Clock::now() + call_patience_));
     Response response;
     const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
     if (!status.ok()) return Translated(status);

@@ -24,7 +24,9 @@ class DaemonChannel {
  public:
   // Connects, or fails at the first refusal: a socket whose daemon is gone is an error at once.
   // UNAVAILABLE: nobody there, or no answer within `patience`. A call that answers with one message
-  // is given up after `call_patience`: a daemon that hangs must not hang the user.
+  // is given up after `call_patience`: a daemon that hangs must not hang the user. Not so what
+  // works as long as there are rows, which would go on without anybody who learns of it: PruneRuns,
+  // and the last piece of ImportRuns.
   static absl::StatusOr<std::unique_ptr<DaemonChannel>> Open(
       const std::string& address, std::chrono::milliseconds patience = std::chrono::seconds(5),
       std::chrono::milliseconds call_patience = std::chrono::seconds(60));

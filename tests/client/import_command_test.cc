@@ -1,11 +1,13 @@
 // What `import` sends and says.
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "tests/client/commands_fixture.h"
 
@@ -79,6 +81,21 @@ TEST_F(ImportCommand, AFileInUseIsNotSent) {
   EXPECT_NE(Program({"import", file}), kExitOk);
   EXPECT_THAT(err_.str(), HasSubstr("torchlap backup"));
   EXPECT_THAT(requests_, IsEmpty());
+}
+
+// A million runs take minutes, and are taken in whether somebody waits for them or not.
+TEST_F(ImportCommand, WaitsForWhatIsTakenInAsLongAsItTakes) {
+  const auto channel = DaemonChannel::Open(service_.address(), std::chrono::seconds(5),
+                                           /*call_patience=*/std::chrono::milliseconds(0));
+  ASSERT_TRUE(channel.ok()) << channel.status();
+  v1::ImportRunsRequest request;
+  EXPECT_EQ((*channel)->ImportRuns(request).status().code(), absl::StatusCode::kDeadlineExceeded);
+  request.set_complete(true);
+  EXPECT_TRUE((*channel)->ImportRuns(request).ok());
+  service_.on_prune_runs = [](const v1::PruneRunsRequest&, v1::PruneRunsResponse*) {
+    return grpc::Status::OK;
+  };
+  EXPECT_TRUE((*channel)->PruneRuns(v1::PruneRunsRequest()).ok());
 }
 
 }  // namespace
