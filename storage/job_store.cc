@@ -22,6 +22,7 @@
 #include "storage/run_row.h"
 #include "storage/sqlite_connection.h"
 #include "storage/sqlite_status.h"
+#include "storage/suite_store.h"
 #include "storage/visibility.h"
 
 namespace torchlap::storage {
@@ -350,11 +351,13 @@ absl::StatusOr<uint64_t> SweepNamed(SQLite::Database& database, const std::strin
                                                  ", must be one of them by its number"));
 }
 
+// Of those that the caller submitted: a suite at night is not what somebody means in the morning.
 absl::StatusOr<uint64_t> LastSweepOf(SQLite::Database& database, const Caller& caller) {
   const auto id = SelectInt(database,
                             "SELECT max(sweep.id) FROM sweep JOIN principal "
-                            "ON principal.id = sweep.owner_id WHERE principal.principal = ?",
-                            caller.principal);
+                            "ON principal.id = sweep.owner_id WHERE principal.principal = ? "
+                            "AND ifnull(sweep.request_id, '') NOT GLOB ? || '*'",
+                            caller.principal, kSuiteRequests);
   if (id) return static_cast<uint64_t>(*id);
   return absl::NotFoundError(absl::StrCat("'last': ", caller.name, " has submitted nothing yet"));
 }

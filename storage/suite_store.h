@@ -17,6 +17,9 @@ namespace torchlap::storage {
 // A message may be megabytes, and each is kept as long as its owner likes.
 inline constexpr uint32_t kMostSuites = 100;
 
+// What the request ids of the daemon's own submits of suites begin with.
+inline constexpr char kSuiteRequests[] = "suite/";
+
 // A suite without its jobs.
 struct StoredSuite {
   std::string principal;  // of its owner

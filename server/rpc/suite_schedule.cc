@@ -28,8 +28,8 @@ std::string OneLineOf(const absl::Status& status) { return Visible(std::string(s
 
 // The same for the same time of a suite, whatever happens between; another for every other.
 std::string RequestId(const storage::StoredSuite& suite, int sweep) {
-  return fmt::format("suite/{}/{}/{}/{}", measure::Digest(suite.name), suite.added_at_ns,
-                     suite.last_at_ns, sweep);
+  return fmt::format("{}{}/{}/{}/{}", storage::kSuiteRequests, measure::Digest(suite.name),
+                     suite.added_at_ns, suite.last_at_ns, sweep);
 }
 
 v1::SubmitJobsRequest RequestOf(const storage::StoredSuite& suite, const v1::SuiteSweep& sweep,

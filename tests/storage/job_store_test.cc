@@ -1,8 +1,10 @@
 #include "storage/job_store.h"
 
 #include <set>
+#include <string>
 
 #include "storage/sqlite_connection.h"
+#include "storage/suite_store.h"
 #include "tests/storage/store_fixture.h"
 
 namespace torchlap::storage {
@@ -160,6 +162,8 @@ TEST_F(JobStoreQueries, ASelectorIsResolvedToIds) {
   Submit({MakeJob()}, "", "day");
   const Submitted named = Submit({MakeJob()}, "", "night");
   const Submitted last = Submit({MakeJob()});
+  // Of a suite that came at night: nobody's last.
+  Submit({MakeJob()}, std::string(kSuiteRequests) + "digest/1/0/0");
   SubmitAs(bob_, MakeJob());
   v1::Selector selector;
   selector.add_job_ids(1);
