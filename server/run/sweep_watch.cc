@@ -19,9 +19,11 @@ SweepWatch::~SweepWatch() {
 }
 
 void SweepWatch::Run() {
-  while (!stops_) {
-    // Cleared first, so that what is stored meanwhile is looked at once more.
+  while (true) {
+    // Cleared first, so that what is stored meanwhile is looked at once more. Whether to end is
+    // asked afterwards: it may have been what was cleared.
     wake_up_.Clear();
+    if (stops_) return;
     judge_->JudgeAll();
     ++looks_;
     pollfd woken{wake_up_.fd(), POLLIN, 0};
