@@ -525,7 +525,7 @@ absl::Status StoreHost(Database* database, const std::string& host) {
   return database->Write([&](SQLite::Database& to) {
     Execute(to,
             "INSERT INTO machine (id, host) VALUES (1, ?) "
-            "ON CONFLICT (id) DO UPDATE SET host = excluded.host",
+            "ON CONFLICT (id) DO UPDATE SET host = excluded.host WHERE host <> excluded.host",
             host);
     return absl::OkStatus();
   });

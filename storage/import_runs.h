@@ -51,7 +51,8 @@ struct ImportedRuns {
 absl::StatusOr<ImportedRuns> ImportRuns(Database* database, const std::filesystem::path& file,
                                         const ImportSetting& setting, uint32_t jobs_at_once = 100);
 
-// What this machine is called, for whoever takes in this database later.
+// What this machine is called, for whoever takes in this database later. Writes nothing where it is
+// called so already: a start needs no room on the disk for it.
 absl::Status StoreHost(Database* database, const std::string& host);
 
 }  // namespace torchlap::storage

@@ -340,5 +340,14 @@ TEST_F(Import, AHostThatNobodyCouldHaveGivenIsNone) {
   EXPECT_THAT(ImportRuns(database_.get(), other, From("")).status().message(), HasSubstr("--host"));
 }
 
+TEST_F(Import, AHostThatIsStoredAlreadyIsNotWritten) {
+  ASSERT_TRUE(StoreHost(database_.get(), "lab1").ok());
+  const uint64_t bytes = database_->size_bytes();
+  ASSERT_TRUE(StoreHost(database_.get(), "lab1").ok());
+  EXPECT_EQ(database_->size_bytes(), bytes);
+  ASSERT_TRUE(StoreHost(database_.get(), "lab2").ok());
+  EXPECT_EQ(SelectText("SELECT host FROM machine"), "lab2");
+}
+
 }  // namespace
 }  // namespace torchlap::storage
