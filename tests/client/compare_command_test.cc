@@ -162,7 +162,7 @@ TEST_F(CompareCommand, WrongWordsAreRefusedBeforeItConnects) {
       {{"--by", "colour"},
        "--by is colour, must be precision, attention, optimizer, device, "
        "device-model, batch, context, size, threads, timing, torchlap, torch, "
-       "driver or label:KEY\n"},
+       "driver, host or label:KEY\n"},
       {{"--by", "label:"}, "--by is label:, must be"},
       {{"--by", "precision="}, "--by is precision=, must have a value behind the =, or no =\n"},
       {{"1", "2", "--phase", "build"},

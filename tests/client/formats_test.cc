@@ -728,7 +728,7 @@ TEST(Writeup, SaysItsConditionsFirstAndLastWhatItsNumbersAre) {
   v1::Run pooled = SmallRun();
   pooled.set_pooled_launches(3);
   EXPECT_THAT(Written(kWriteup, {pooled}),
-              HasSubstr("± is the standard deviation of the launches'"));
+              HasSubstr("times are means of the launches' medians, ± is the standard deviation"));
 }
 
 TEST(Rows, OfJsonAreTheTextOfTheLibrary) {

@@ -60,7 +60,7 @@ TEST_F(KeepCommands, LabelTakesSelectorsAndLabelsMixed) {
                      "old", "--remove", "older"}),
             0)
       << err_.str();
-  EXPECT_EQ(out_.str(), "labelled 3 jobs\n");
+  EXPECT_EQ(out_.str(), "labelled 3 jobs; none of 3 jobs had the labels old, older\n");
   ASSERT_THAT(labels_, SizeIs(1));
   EXPECT_THAT(labels_[0].set(), UnorderedElementsAre(Pair("card", "A"), Pair("why", "x=y")));
   EXPECT_THAT(labels_[0].remove(), ElementsAre("old", "older"));

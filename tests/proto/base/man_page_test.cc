@@ -69,7 +69,7 @@ TEST(ManPage, FillsParagraphsAndKeepsLinesOfVerbatimText) {
 TEST(ManPage, BreaksItsSourceBeforeTheEightiethColumn) {
   ManPage page = Empty();
   page.Paragraph(std::string(70, 'x') + " fits. .hidden");
-  EXPECT_EQ(Body(page), ".PP\n" + std::string(70, 'x') + "\nfits. .hidden\n");
+  EXPECT_EQ(Body(page), ".PP\n" + std::string(70, 'x') + " fits.\n\\&.hidden\n");
   ManPage dotted = Empty();
   dotted.Paragraph(std::string(70, 'x') + " .hidden");
   EXPECT_EQ(Body(dotted), ".PP\n" + std::string(70, 'x') + "\n\\&.hidden\n");
