@@ -22,6 +22,9 @@ constexpr int64_t kMinuteNs = 60 * kSecondNs;
 constexpr int64_t kHourNs = 60 * kMinuteNs;
 constexpr int64_t kDayNs = 24 * kHourNs;
 constexpr uint32_t kTwo = 120;
+// 2023-11-15, UTC, and two o'clock of that day.
+constexpr int64_t kMidnightNs = 1'700'006'400 * kSecondNs;
+constexpr int64_t kTwoNs = kMidnightNs + 2 * kHourNs;
 
 v1::SuiteTime Daily(uint32_t minute) {
   v1::SuiteTime time;
@@ -41,6 +44,7 @@ class SuiteScheduleTest : public run::RunTest {
  protected:
   void SetUp() override {
     RunTest::SetUp();
+    AdvanceTo(kMidnightNs + 1000 * kSecondNs);
     std::vector<std::unique_ptr<run::Place>> places;
     places.push_back(Place("cpu0"));
     fleet_.emplace(std::move(places), Setting());
@@ -98,6 +102,9 @@ class SuiteScheduleTest : public run::RunTest {
     return suites.ok() && !suites->empty() ? suites->front() : storage::StoredSuite();
   }
   void AdvanceTo(int64_t wall_ns) { clock_.Advance(wall_ns - clock_.WallNs()); }
+  int64_t MonotonicAt(int64_t wall_ns) const {
+    return wall_ns - clock_.WallNs() + clock_.MonotonicNs();
+  }
   int64_t Sweeps() { return SelectInt("SELECT count(*) FROM sweep"); }
   // All that waits is run to its end, now.
   void RunAll() {
@@ -123,13 +130,13 @@ TEST_F(SuiteScheduleTest, WithoutASuiteThereIsNothingToLookAt) {
 
 TEST_F(SuiteScheduleTest, ADailySuiteIsSubmittedAtItsTimeAsItsOwner) {
   Add(Daily(kTwo), {"cpu0", ""});
-  EXPECT_EQ(schedule_->LookOnce(), 2 * kHourNs);
-  EXPECT_EQ(schedule_->NextTimeOf(Only()), 2 * kHourNs);
+  EXPECT_EQ(schedule_->LookOnce(), kTwoNs);
+  EXPECT_EQ(schedule_->NextTimeOf(Only()), kTwoNs);
   EXPECT_EQ(Sweeps(), 0);
-  AdvanceTo(2 * kHourNs);
-  EXPECT_EQ(schedule_->LookOnce(), 2 * kHourNs + kDayNs);
+  AdvanceTo(kTwoNs);
+  EXPECT_EQ(schedule_->LookOnce(), kTwoNs + kDayNs);
   EXPECT_EQ(Sweeps(), 2);
-  EXPECT_EQ(Only().last_at_ns, 2 * kHourNs);
+  EXPECT_EQ(Only().last_at_ns, kTwoNs);
   ASSERT_THAT(Only().last_sweep_ids, SizeIs(2));
   EXPECT_EQ(Only().problem, "");
   const v1::Job first = Get(1);
@@ -139,32 +146,32 @@ TEST_F(SuiteScheduleTest, ADailySuiteIsSubmittedAtItsTimeAsItsOwner) {
   EXPECT_EQ(first.spec().priority(), -100);
   EXPECT_EQ(first.spec().labels().at("suite"), "night");
   EXPECT_EQ(Get(2).sweep_name(), "b");
-  EXPECT_EQ(schedule_->LookOnce(), 2 * kHourNs + kDayNs);
+  EXPECT_EQ(schedule_->LookOnce(), kTwoNs + kDayNs);
   EXPECT_EQ(Sweeps(), 2) << "once";
 }
 
 TEST_F(SuiteScheduleTest, WhatWasMissedIsMadeUpOnce) {
   Add(Daily(kTwo));
-  AdvanceTo(5 * kDayNs + 9 * kHourNs);
+  AdvanceTo(kMidnightNs + 5 * kDayNs + 9 * kHourNs);
   Restart();
-  EXPECT_EQ(schedule_->LookOnce(), 6 * kDayNs + 2 * kHourNs);
+  EXPECT_EQ(schedule_->LookOnce(), kTwoNs + 6 * kDayNs);
   EXPECT_EQ(Sweeps(), 1);
 }
 
 TEST_F(SuiteScheduleTest, ItDoesNotStartAgainBeforeItsSweepsHaveEnded) {
   Add(Daily(kTwo), {"cpu0", "cpu0"});
-  AdvanceTo(2 * kHourNs);
+  AdvanceTo(kTwoNs);
   schedule_->LookOnce();
   const std::vector<uint64_t> sweeps = Only().last_sweep_ids;
-  AdvanceTo(2 * kHourNs + kDayNs);
-  EXPECT_EQ(schedule_->LookOnce(), 2 * kHourNs + 2 * kDayNs);
+  AdvanceTo(kTwoNs + kDayNs);
+  EXPECT_EQ(schedule_->LookOnce(), kTwoNs + 2 * kDayNs);
   EXPECT_EQ(Sweeps(), 2);
   EXPECT_EQ(Only().problem, "sweep:1, sweep:2 of the time before are not finished");
   EXPECT_EQ(Only().last_sweep_ids, sweeps);
   RunAll();
   schedule_->LookOnce();
   EXPECT_EQ(Sweeps(), 2) << "that day is over";
-  AdvanceTo(2 * kHourNs + 2 * kDayNs);
+  AdvanceTo(kTwoNs + 2 * kDayNs);
   schedule_->LookOnce();
   EXPECT_EQ(Sweeps(), 4);
   EXPECT_EQ(Only().problem, "");
@@ -172,7 +179,7 @@ TEST_F(SuiteScheduleTest, ItDoesNotStartAgainBeforeItsSweepsHaveEnded) {
 
 TEST_F(SuiteScheduleTest, ACrashBeforeItsNoteSubmitsNothingTwice) {
   Add(Daily(kTwo), {"cpu0", "cpu0"});
-  AdvanceTo(2 * kHourNs);
+  AdvanceTo(kTwoNs);
   schedule_->LookOnce();
   const std::vector<uint64_t> sweeps = Only().last_sweep_ids;
   // As it was before the note; and before the second submit.
@@ -182,14 +189,14 @@ TEST_F(SuiteScheduleTest, ACrashBeforeItsNoteSubmitsNothingTwice) {
   schedule_->LookOnce();
   EXPECT_EQ(Sweeps(), 2);
   EXPECT_EQ(Only().last_sweep_ids, sweeps);
-  EXPECT_EQ(Only().last_at_ns, 3 * kHourNs);
+  EXPECT_EQ(Only().last_at_ns, kMidnightNs + 3 * kHourNs);
   EXPECT_EQ(Only().problem, "");
 }
 
 TEST_F(SuiteScheduleTest, EachTimeIsAnother) {
   Add(Daily(kTwo));
   for (int day = 0; day < 3; ++day) {
-    AdvanceTo(2 * kHourNs + day * kDayNs);
+    AdvanceTo(kTwoNs + day * kDayNs);
     schedule_->LookOnce();
     EXPECT_EQ(Sweeps(), day + 1);
     RunAll();
@@ -203,29 +210,30 @@ TEST_F(SuiteScheduleTest, EachTimeIsAnother) {
 
 TEST_F(SuiteScheduleTest, WhatIsRefusedIsItsProblem) {
   Add(Daily(kTwo), {"cpu0", "cuda", "cpu0"});
-  AdvanceTo(2 * kHourNs);
-  EXPECT_EQ(schedule_->LookOnce(), 2 * kHourNs + kDayNs);
+  AdvanceTo(kTwoNs);
+  EXPECT_EQ(schedule_->LookOnce(), kTwoNs + kDayNs);
   EXPECT_EQ(Only().problem,
-            "1 of 3 sweeps submitted; b: device `cuda` is not there; this daemon has: cpu0");
+            "1 of 3 sweeps submitted; b: device `cuda`: no CUDA device was found; this "
+            "daemon has: cpu0");
   EXPECT_EQ(Sweeps(), 1);
-  EXPECT_EQ(Only().last_at_ns, 2 * kHourNs);
+  EXPECT_EQ(Only().last_at_ns, kTwoNs);
 }
 
 TEST_F(SuiteScheduleTest, AnOwnerWhoIsGoneIsItsProblem) {
   Add(Daily(kTwo));
-  AdvanceTo(2 * kHourNs);
+  AdvanceTo(kTwoNs);
   owner_ = absl::FailedPreconditionError("uid:1000 is no account now");
   schedule_->LookOnce();
   EXPECT_EQ(Sweeps(), 0);
   EXPECT_EQ(Only().problem, "uid:1000 is no account now");
-  EXPECT_EQ(Only().last_at_ns, 2 * kHourNs);
+  EXPECT_EQ(Only().last_at_ns, kTwoNs);
 }
 
 TEST_F(SuiteScheduleTest, WhatMayPassIsTriedAgain) {
   Add(Daily(kTwo));
-  AdvanceTo(2 * kHourNs);
+  AdvanceTo(kTwoNs);
   owner_ = absl::UnavailableError("the server of names does not answer");
-  EXPECT_EQ(schedule_->LookOnce(), 2 * kHourNs + SuiteSchedule::kAskAgainNs);
+  EXPECT_EQ(schedule_->LookOnce(), kTwoNs + SuiteSchedule::kAskAgainNs);
   EXPECT_EQ(Only().last_at_ns, 0);
   owner_ = absl::OkStatus();
   clock_.Advance(SuiteSchedule::kAskAgainNs);
@@ -235,7 +243,7 @@ TEST_F(SuiteScheduleTest, WhatMayPassIsTriedAgain) {
 
 TEST_F(SuiteScheduleTest, ADaemonThatStopsNotesNothing) {
   Add(Daily(kTwo));
-  AdvanceTo(2 * kHourNs);
+  AdvanceTo(kTwoNs);
   submit_->Refuse();
   schedule_->LookOnce();
   EXPECT_EQ(Only().last_at_ns, 0);
@@ -249,7 +257,7 @@ TEST_F(SuiteScheduleTest, ADamagedOneIsItsProblemAndKeepsNoOtherFromRunning) {
   Add(Daily(kTwo), {"cpu0"}, "a");
   Add(Daily(kTwo), {"cpu0"}, "b");
   ExecuteSql("UPDATE suite SET asked = x'ffff' WHERE name = 'a'");
-  AdvanceTo(2 * kHourNs);
+  AdvanceTo(kTwoNs);
   schedule_->LookOnce();
   EXPECT_EQ(Sweeps(), 1);
   EXPECT_THAT(SelectText("SELECT problem FROM suite WHERE name = 'a'"),
@@ -296,11 +304,11 @@ TEST_F(SuiteScheduleTest, TheThreadSleepsUntilASuiteIsDue) {
   // At 00:17:00, 20 s from now.
   Add(Daily(17));
   schedule_->Wake();
-  const int64_t due_ns = 17 * kMinuteNs;
-  ASSERT_TRUE(clock_.AwaitSleepUntil(due_ns));
+  const int64_t due_ns = kMidnightNs + 17 * kMinuteNs;
+  ASSERT_TRUE(clock_.AwaitSleepUntil(MonotonicAt(due_ns)));
   EXPECT_EQ(Sweeps(), 0);
   AdvanceTo(due_ns);
-  ASSERT_TRUE(clock_.AwaitSleepUntil(due_ns + SuiteSchedule::kLongestSleepNs));
+  ASSERT_TRUE(clock_.AwaitSleepUntil(MonotonicAt(due_ns + SuiteSchedule::kLongestSleepNs)));
   EXPECT_EQ(Sweeps(), 1);
   ASSERT_TRUE(suites_->Remove(ann_, "ann", "night").ok());
   schedule_->Wake();

@@ -157,10 +157,10 @@ class UnreadableHistoryTest : public DispatcherTest {
   void FailReading() {
     const std::string of_view = "sqlite_schema WHERE name = 'run_row'";
     view_ = SelectText("SELECT sql FROM " + of_view);
-    ReplaceView(
-        SelectText("SELECT replace(sql, 'boot.boot_id, job.spec', "
-                   "'json(iif(run.outcome IS NULL, ''1'', ''{'')) AS boot_id, job.spec') FROM " +
-                   of_view));
+    ReplaceView(SelectText(
+        "SELECT replace(sql, '(SELECT boot_id FROM boot WHERE id = run.boot) AS boot_id, "
+        "job.spec', 'json(iif(run.outcome IS NULL, ''1'', ''{'')) AS boot_id, job.spec') FROM " +
+        of_view));
   }
   void HealReading() { ReplaceView(view_); }
   void ExpectSetAsideAndTheNextOneToRun() {

@@ -32,6 +32,7 @@ class SweepJudgeTest : public storage::StoreTest {
   };
   // The runs of a sweep of four launches of one cell.
   std::vector<std::string> Sweep(const Night& night) {
+    now_ns_ = clock_.WallNs();
     storage::NewJob job = MakeJob("small", 4U);
     if (!night.suite.empty()) (*job.spec.mutable_labels())["suite"] = night.suite;
     const uint64_t id = SubmitOne(job);
