@@ -7,6 +7,7 @@
 #include <span>
 #include <tuple>
 
+#include "proto/ranges.h"
 #include "proto/words.h"
 #include "server/measure/change_points.h"
 #include "server/measure/environment_changes.h"
@@ -50,12 +51,19 @@ const v1::PhaseSummary& SummaryOf(const v1::Run& run, v1::Phase phase) {
   }
 }
 
+std::string StepsWords(const v1::Plan& plan) {
+  const auto usual = static_cast<uint32_t>(DefaultOf<v1::Plan>(v1::Plan::kMeasureStepsFieldNumber));
+  return std::to_string(plan.has_measure_steps() ? plan.measure_steps() : usual) +
+         (plan.has_target_precision() ? " or more" : "");
+}
+
 Attempt AttemptOf(const v1::Run& run) {
   Attempt attempt;
   attempt.run_id = run.run_id();
   attempt.environment_hash = run.environment_hash();
   attempt.device = run.device();
   attempt.device_uuid = run.device_uuid();
+  attempt.steps = StepsWords(run.plan());
   attempt.started_at_ns = run.started_at_ns();
   for (const v1::Phase phase : kPhasesInOrder) {
     attempt.medians_ns[phase] = std::max(0.0, SummaryOf(run, phase).median_ns());
@@ -351,6 +359,8 @@ std::set<std::string> ToldByTheRow(Kind axis, v1::Incomparable incomparable) {
   switch (axis) {
     case Kind::kDevice:
       return {"device", "device uuid"};
+    case Kind::kHost:
+      return {"device uuid"};
     case Kind::kThreads:
       return {"threads"};
     case Kind::kTorchlap:
@@ -416,7 +426,8 @@ class Table {
     }
     const Conditions& of_a = pair.a->conditions;
     const Conditions& of_b = pair.b->conditions;
-    AddChange("warmup", {WarmupWords(of_a)}, {WarmupWords(of_b)}, &changes);
+    AddChange("warm-up", {WarmupWords(of_a)}, {WarmupWords(of_b)}, &changes);
+    AddChange("steps", Of(before, &Attempt::steps), Of(after, &Attempt::steps), &changes);
     AddChange("execution", {ExecutionWord(of_a)}, {ExecutionWord(of_b)}, &changes);
     AddChange("memory fraction", {of_a.memory_fraction}, {of_b.memory_fraction}, &changes);
     const std::vector<const v1::Environment*> from = EnvironmentsOf(before);
@@ -543,6 +554,30 @@ std::string Listed(const std::vector<std::string>& values) {
   return values.size() > kMostListed ? text + " ..." : text;
 }
 
+size_t RunsWithoutValue(const std::vector<Group>& groups, const std::vector<std::string>& values) {
+  size_t runs = 0;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    if (values[i].empty()) runs += groups[i].attempts.size();
+  }
+  return runs;
+}
+
+// What would bring a second one depends on the axis.
+absl::Status OneValue(const CompareAxis& axis, const std::string& value, size_t runs_without) {
+  if (axis.kind == Kind::kHost) {
+    const std::string machine = value == kThisMachine ? "this machine" : value;
+    return absl::InvalidArgumentError("all runs are of " + machine +
+                                      ", import another's: torchlap import FILE");
+  }
+  if (axis.kind == Kind::kLabel && runs_without > 0) {
+    return absl::InvalidArgumentError(
+        "only " + value + " is there, " + std::to_string(runs_without) +
+        (runs_without == 1 ? " run has" : " runs have") + " no label " + axis.label);
+  }
+  return absl::InvalidArgumentError("all runs have " + value +
+                                    ", must have two values of what they are compared by");
+}
+
 absl::StatusOr<AxisValues> ChooseValues(const CompareAxis& axis, const std::vector<Group>& groups,
                                         const std::vector<std::string>& values,
                                         const std::string& reference) {
@@ -552,11 +587,12 @@ absl::StatusOr<AxisValues> ChooseValues(const CompareAxis& axis, const std::vect
       known.push_back(value);
     }
   }
-  if (known.size() < 2) {
+  if (known.empty()) {
     return absl::InvalidArgumentError(
-        known.empty() ? "no run has a value of what they are compared by, must have two of them"
-                      : "all runs have " + known.front() +
-                            ", must have two values of what they are compared by");
+        "no run has a value of what they are compared by, must have two of them");
+  }
+  if (known.size() < 2) {
+    return OneValue(axis, known.front(), RunsWithoutValue(groups, values));
   }
   AxisValues chosen;
   chosen.reference = reference.empty() ? UsualValue(axis) : reference;

@@ -64,14 +64,15 @@ class ComparedRuns {
   // A row for each computation under one plan, as B has it too; the order is A's, then B's. Of each
   // launch the last OK run counts (launch_runs.h). Sides that are timed alike on the same device
   // model belong together; where each has one that does not, they are a row that says so. Warm-up,
-  // execution, share of the memory and threads, where they differ, are told like an environment;
-  // launches of one side that differ in them are in rows of their own. A size at
-  // which memory ran out and nothing was measured has a row only if a job stopped there, or the
-  // other side was measured at it.
+  // steps, execution, share of the memory and threads, where they differ, are told like an
+  // environment; launches of one side that differ in them, but for the steps, are in rows of their
+  // own. A size at which memory ran out and nothing was measured has a row only if a job stopped
+  // there, or the other side was measured at it.
   //
   // With an axis: a row for each value beside the reference. Runs without a value are left out.
-  // INVALID_ARGUMENT: there are not two values, or the reference is none of them.
-  // RESOURCE_EXHAUSTED: more than kMostComparedCells rows. Else what `past` returns if not OK.
+  // INVALID_ARGUMENT: there are not two values (with how another would come), or the reference is
+  // none of them. RESOURCE_EXHAUSTED: more than kMostComparedCells rows. Else what `past` returns
+  // if not OK.
   absl::StatusOr<std::vector<v1::ComparedCell>> Compare(
       const std::map<std::string, v1::Environment>& environments, const CellSetting& setting) const;
 
@@ -81,6 +82,7 @@ class ComparedRuns {
     std::string environment_hash;
     std::string device;
     std::string device_uuid;
+    std::string steps;  // as the plan says it: `20`, `20 or more`
     int64_t started_at_ns = 0;
     std::array<double, v1::Phase_ARRAYSIZE> medians_ns{};  // 0: not timed
     bool is_ok = false;

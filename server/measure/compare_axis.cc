@@ -14,8 +14,6 @@ namespace {
 using Kind = CompareAxis::Kind;
 
 constexpr std::string_view kLabelPrefix = "label:";
-// Of runs that were not imported.
-constexpr char kThisMachine[] = "here";
 
 struct AxisWord {
   const char* word;

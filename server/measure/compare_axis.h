@@ -10,6 +10,9 @@
 
 namespace torchlap::measure {
 
+// The host of runs that were not imported.
+inline constexpr char kThisMachine[] = "here";
+
 struct CompareAxis {
   enum class Kind {
     kNone,  // two sides that were chosen apart

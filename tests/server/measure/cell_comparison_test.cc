@@ -258,8 +258,32 @@ TEST_F(CellComparison, AnotherWarmupIsToldBesideTheVerdict) {
   for (v1::Run& run : warmer) run.mutable_plan()->set_warmup_steps(20);
   const Cells cells = Compared(Launches(100), warmer);
   EXPECT_THAT(Outcomes(cells), ElementsAre("same"));
-  EXPECT_THAT(Changes(cells[0]), ElementsAre("warmup: 5 > 20"));
+  EXPECT_THAT(Changes(cells[0]), ElementsAre("warm-up: 5 > 20"));
   EXPECT_THAT(Compared(Launches(100) + warmer, warmer), SizeIs(2)) << "and no pooling over it";
+}
+
+TEST_F(CellComparison, OtherNumbersOfStepsAreToldBesideTheVerdict) {
+  std::vector<v1::Run> longer = Launches(100);
+  for (v1::Run& run : longer) run.mutable_plan()->set_measure_steps(60);
+  const Cells cells = Compared(Launches(100), longer);
+  ASSERT_THAT(cells, SizeIs(1));
+  EXPECT_THAT(Changes(cells[0]), ElementsAre("steps: 10 > 60")) << "10 is what unset means";
+  EXPECT_EQ(Outcome(cells[0]), "same");
+  for (v1::Run& run : longer) run.mutable_plan()->set_target_precision(0.01);
+  EXPECT_THAT(Changes(Compared(Launches(100), longer)[0]), ElementsAre("steps: 10 > 60 or more"));
+}
+
+TEST_F(CellComparison, ByHostTheDeviceIsNoOtherDifference) {
+  const std::vector<v1::Run> here = Launches(100);  // the oldest are A
+  std::vector<v1::Run> there = Launches(100);
+  for (v1::Run& run : there) {
+    run.set_host("b");
+    run.set_device_uuid("CPU-0@a b");
+    run.mutable_plan()->set_measure_steps(60);
+  }
+  const Cells cells = ComparedBy("host", here + there);
+  ASSERT_THAT(cells, SizeIs(1));
+  EXPECT_THAT(Changes(cells[0]), ElementsAre("steps: 10 > 60"));
 }
 
 TEST_F(CellComparison, TheLastOkRunOfALaunchCounts) {
@@ -454,6 +478,29 @@ TEST_F(CellComparison, AnAxisNeedsTwoValuesAndAReferenceAmongThem) {
       ErrorBy("precision", Launches(100) + With(Launches(50), v1::PRECISION_BF16));
   EXPECT_TRUE(absl::IsInvalidArgument(other));
   EXPECT_EQ(other.message(), "reference is fp16, must be one of fp32, bf16");
+}
+
+TEST_F(CellComparison, OneHostAloneSaysHowAnotherComes) {
+  std::vector<v1::Run> runs = Launches(100);
+  EXPECT_EQ(ErrorBy("host", runs),
+            absl::InvalidArgumentError(
+                "all runs are of this machine, import another's: torchlap import FILE"));
+  for (v1::Run& run : runs) run.set_host("b");
+  EXPECT_EQ(
+      ErrorBy("host", runs),
+      absl::InvalidArgumentError("all runs are of b, import another's: torchlap import FILE"));
+}
+
+TEST_F(CellComparison, OneLabelAloneSaysHowManyRunsHaveNone) {
+  std::vector<v1::Run> runs = Launches(100);
+  for (v1::Run& run : runs) (*run.mutable_labels())["suite"] = "night";
+  EXPECT_EQ(ErrorBy("label:suite", runs),
+            absl::InvalidArgumentError(
+                "all runs have night, must have two values of what they are compared by"));
+  EXPECT_EQ(ErrorBy("label:suite", runs + Launches(100)),
+            absl::InvalidArgumentError("only night is there, 3 runs have no label suite"));
+  EXPECT_EQ(ErrorBy("label:suite", runs + std::vector{Run(100)}),
+            absl::InvalidArgumentError("only night is there, 1 run has no label suite"));
 }
 
 TEST_F(CellComparison, PValuesAreAdjustedOverTheWholeTable) {
