@@ -123,6 +123,13 @@ std::string LaunchWords(const SweepProgress::Current& current) {
   return launches > 1 ? fmt::format("launch {} of {}, ", current.launch + 1, launches) : "";
 }
 
+// A shuffled sweep is behind its own jobs; what it waits for is what the first of these waits for.
+bool IsAheadOf(const v1::WaitReason& wait, const v1::WaitReason& other) {
+  if (other.code() != v1::WaitReason::CODE_BEHIND) return false;
+  if (wait.code() == v1::WaitReason::CODE_BEHIND) return wait.jobs_ahead() < other.jobs_ahead();
+  return wait.code() != v1::WaitReason::CODE_UNSPECIFIED;
+}
+
 std::string WaitingWords(const SweepProgress& progress) {
   const std::string why = format::WaitWords(progress.waiting_reason());
   return why.empty() ? "waiting" : "waiting: " + why;
@@ -307,12 +314,13 @@ size_t SweepProgress::cancelled() const {
 }
 
 std::optional<uint64_t> SweepProgress::waiting_job() const {
-  std::optional<uint64_t> first;
+  const v1::Job* next = nullptr;
   for (const auto& [id, cell] : cells_) {
     if (cell.job.state() == v1::JOB_STATE_RUNNING) return std::nullopt;
-    if (cell.job.state() == v1::JOB_STATE_QUEUED && !first) first = id;
+    if (cell.job.state() != v1::JOB_STATE_QUEUED) continue;
+    if (next == nullptr || IsAheadOf(cell.job.wait(), next->wait())) next = &cell.job;
   }
-  return first;
+  return next == nullptr ? std::nullopt : std::optional(next->job_id());
 }
 
 // An older daemon does not say when they change.

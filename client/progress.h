@@ -58,7 +58,8 @@ class SweepProgress {
   std::vector<uint64_t> job_ids() const;
   std::optional<v1::Job> first_job() const;
 
-  // The first job that waits in the queue while none of them runs.
+  // The job that is next of those that wait in the queue while none of them runs: the one that has
+  // the fewest jobs ahead, else the first.
   std::optional<uint64_t> waiting_job() const;
   // Of waiting_job(), as far as it is known.
   v1::WaitReason waiting_reason() const;

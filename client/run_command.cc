@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <string_view>
+#include <utility>
 
 #include "proto/base/visible_text.h"
 #include "proto/ranges.h"
@@ -36,8 +37,15 @@ class CommandLine {
  public:
   explicit CommandLine(std::string command) : text_(std::move(command)) {}
 
+  // From now on the flag has these values, whatever is added, at its default too.
+  void Vary(const std::string& flag, const std::vector<std::string>& values) {
+    varied_flag_ = flag;
+    for (const std::string& value : values) varied_ += " " + ShellWord(value);
+  }
+
   template <typename Value>
   void Add(const char* flag, const Value& value) {
+    if (AddVaried(flag)) return;
     text_ += fmt::format(" {} {}", flag, ShellWord(fmt::format("{}", value)));
   }
 
@@ -48,6 +56,7 @@ class CommandLine {
 
   // A number of the contract; one that is unset, or at its default, says nothing.
   void AddNumber(const char* flag, const google::protobuf::Message& message, int number) {
+    if (AddVaried(flag)) return;
     const auto& field = *message.GetDescriptor()->FindFieldByNumber(number);
     const auto& reflection = *message.GetReflection();
     if (!reflection.HasField(message, &field)) return;
@@ -58,6 +67,7 @@ class CommandLine {
   // A word of the contract; one that is unset says nothing.
   template <typename Enum>
   void AddWord(Enum usual, const char* flag, Enum value) {
+    if (AddVaried(flag)) return;
     if (value != usual && !Word(value).empty()) Add(flag, std::string(Word(value)));
   }
 
@@ -66,7 +76,15 @@ class CommandLine {
   const std::string& text() const { return text_; }
 
  private:
+  bool AddVaried(const char* flag) {
+    if (flag != varied_flag_) return false;
+    text_ += fmt::format(" {}{}", flag, varied_);
+    return true;
+  }
+
   std::string text_;
+  std::string varied_flag_;
+  std::string varied_;
 };
 
 // A whole number of seconds where it is one.
@@ -125,6 +143,15 @@ void AddPlan(const v1::Plan& plan, CommandLine* line) {
   line->AddUnless(0U, "--retry-contaminated", plan.retry_contaminated());
 }
 
+constexpr char kRun[] = "torchlap run";
+
+std::string RunCommandWith(const v1::Run& run, CommandLine line) {
+  AddWorkload(run.workload().transformer_lm(), &line);
+  AddPlan(run.plan(), &line);
+  if (!run.device().empty()) line.Add("--device", run.device());
+  return line.text();
+}
+
 }  // namespace
 
 std::string ShellWord(const std::string& word) {
@@ -153,12 +180,13 @@ std::string FitCommand(const v1::Run& run, v1::FitAxis axis) {
   return line.text();
 }
 
-std::string RunCommand(const v1::Run& run) {
-  CommandLine line("torchlap run");
-  AddWorkload(run.workload().transformer_lm(), &line);
-  AddPlan(run.plan(), &line);
-  if (!run.device().empty()) line.Add("--device", run.device());
-  return line.text();
+std::string RunCommand(const v1::Run& run) { return RunCommandWith(run, CommandLine(kRun)); }
+
+std::string RunCommandOver(const v1::Run& run, const std::string& flag,
+                           const std::vector<std::string>& values) {
+  CommandLine line(kRun);
+  line.Vary(flag, values);
+  return RunCommandWith(run, std::move(line));
 }
 
 }  // namespace torchlap::client

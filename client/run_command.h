@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "torchlap/v1/job.pb.h"
 #include "torchlap/v1/run.pb.h"
@@ -17,6 +18,11 @@ std::string ShellWord(const std::string& word);
 // and the device; what is at its default is left out. To change something, change the run first.
 // Parsed back (arguments.h, axes.h) it gives the same workload and plan. Ready for a shell.
 std::string RunCommand(const v1::Run& run);
+
+// The same over several values of one flag, whatever the run has: `torchlap run --model-sizes small
+// --precision fp32 bf16 --device cpu0`. The flag is one that takes several.
+std::string RunCommandOver(const v1::Run& run, const std::string& flag,
+                           const std::vector<std::string>& values);
 
 // `torchlap fit --axis batch --model-sizes small --context-length 64 --device cpu0`: looks for the
 // largest size of the same workload on an axis. That axis begins where it usually does; of the plan

@@ -30,10 +30,9 @@ void CancelSweep(uint64_t sweep_id, const Console& console, DaemonChannel* chann
 }
 
 int Detach(const std::vector<uint64_t>& sweep_ids, const OutputWords& output,
-           const Console& console, Interrupts* interrupts, DaemonChannel* channel) {
-  const std::string sweeps = SweepWordsOf(sweep_ids);
-  std::string words =
-      DetachedWords(sweeps + (sweep_ids.size() == 1 ? " goes on" : " go on"), sweeps, output);
+           const std::string& compare, const Console& console, Interrupts* interrupts,
+           DaemonChannel* channel) {
+  std::string words = SweepsDetachedWords(sweep_ids, output, compare);
   if (!interrupts->was_terminated()) {
     words += fmt::format(", or Ctrl-C again within {} s", kSecondInterrupt.count());
   }
@@ -44,12 +43,34 @@ int Detach(const std::vector<uint64_t>& sweep_ids, const OutputWords& output,
   return interrupts->exit_code();
 }
 
-// `; write a.csv: torchlap export sweep:3 -o a.csv`; empty where no file was asked for.
-std::string FileWords(const std::string& selectors, const OutputWords& output) {
+// What is spoken of: one sweep, or several.
+struct Pronouns {
+  const char* object;
+  const char* ended;
+};
+constexpr Pronouns kIt = {"it", "it has ended"};
+constexpr Pronouns kThem = {"them", "they have ended"};
+
+// `; write a.csv when it has ended: torchlap export sweep:3 -o a.csv`; empty where no file was
+// asked for.
+std::string FileWords(const std::string& selectors, const OutputWords& output,
+                      const Pronouns& they) {
   if (output.file.empty()) return "";
   const std::string format = output.format ? " --format " + *output.format : "";
-  return fmt::format("; write {0} when it has ended: torchlap export {1} -o {2}{3}", output.file,
+  return fmt::format("; write {} when {}: torchlap export {} -o {}{}", output.file, they.ended,
                      selectors, ShellWord(output.file), format);
+}
+
+std::string ComparisonWords(const std::string& command, const Pronouns& they) {
+  return command.empty() ? "" : fmt::format("; compare when {}: {}", they.ended, command);
+}
+
+// `then`: what is to be done when they have ended.
+std::string DetachedFrom(const std::string& what, const std::string& selectors,
+                         const std::string& then, const Pronouns& they) {
+  return fmt::format(
+      "detached: {0}; follow {1}: torchlap watch {2}{3}; cancel {1}: torchlap cancel {2}", what,
+      they.object, selectors, then);
 }
 
 // A daemon that does not come back leaves the user with a sweep to look for.
@@ -71,9 +92,16 @@ std::string ShellWords(const std::vector<std::string>& words) {
 
 std::string DetachedWords(const std::string& what, const std::string& selectors,
                           const OutputWords& output) {
-  return fmt::format(
-      "detached: {0}; follow it: torchlap watch {1}{2}; cancel it: torchlap cancel {1}", what,
-      selectors, FileWords(selectors, output));
+  return DetachedFrom(what, selectors, FileWords(selectors, output, kIt), kIt);
+}
+
+std::string SweepsDetachedWords(const std::vector<uint64_t>& sweep_ids, const OutputWords& output,
+                                const std::string& compare) {
+  const bool is_one = sweep_ids.size() == 1;
+  const Pronouns& they = is_one ? kIt : kThem;
+  const std::string sweeps = SweepWordsOf(sweep_ids);
+  return DetachedFrom(sweeps + (is_one ? " goes on" : " go on"), sweeps,
+                      FileWords(sweeps, output, they) + ComparisonWords(compare, they), they);
 }
 
 std::string DetachedLine(const std::vector<std::string>& typed, const std::optional<v1::Job>& job,
@@ -118,7 +146,7 @@ absl::StatusOr<v1::Job> FetchJob(uint64_t job_id, DaemonChannel* channel) {
 absl::StatusOr<FollowedJobs> FollowSweeps(const std::vector<uint64_t>& sweep_ids,
                                           const FollowOptions& options, const OutputWords& output,
                                           const Console& console, Interrupts* interrupts,
-                                          DaemonChannel* channel) {
+                                          DaemonChannel* channel, const std::string& compare) {
   v1::Selector selector;
   selector.mutable_sweep_ids()->Add(sweep_ids.begin(), sweep_ids.end());
   SweepProgress progress;
@@ -129,7 +157,7 @@ absl::StatusOr<FollowedJobs> FollowSweeps(const std::vector<uint64_t>& sweep_ids
   FollowedJobs followed;
   followed.failed_jobs = progress.failed();
   if (*end == FollowEnd::kInterrupted) {
-    followed.exit_code = Detach(sweep_ids, output, console, interrupts, channel);
+    followed.exit_code = Detach(sweep_ids, output, compare, console, interrupts, channel);
   }
   return followed;
 }

@@ -38,11 +38,12 @@ struct FollowedJobs {
   std::optional<int> exit_code;
 };
 
-// Follows sweeps that were submitted to their end, all at once, as SubmitAndFollow does.
+// Follows sweeps that were submitted to their end, all at once, as SubmitAndFollow does. `compare`:
+// the command that compares them, which Ctrl-C names; empty: none.
 absl::StatusOr<FollowedJobs> FollowSweeps(const std::vector<uint64_t>& sweep_ids,
                                           const FollowOptions& options, const OutputWords& output,
                                           const Console& console, Interrupts* interrupts,
-                                          DaemonChannel* channel);
+                                          DaemonChannel* channel, const std::string& compare = "");
 
 struct FollowedSweep {
   v1::SubmitJobsResponse submitted;
@@ -62,6 +63,10 @@ absl::StatusOr<FollowedSweep> SubmitAndFollowOn(v1::SubmitJobsRequest request,
 // without an end. The file that was to be written is not: which command writes it.
 std::string DetachedWords(const std::string& what, const std::string& selectors,
                           const OutputWords& output);
+
+// The same of sweeps that go on. `compare`: as FollowSweeps has it.
+std::string SweepsDetachedWords(const std::vector<uint64_t>& sweep_ids, const OutputWords& output,
+                                const std::string& compare);
 
 // The same for jobs that were chosen and not submitted here. `typed`: as the user chose them; what
 // may mean others tomorrow (`last`) becomes the sweep of `job`.

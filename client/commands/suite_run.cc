@@ -18,6 +18,7 @@
 #include "client/format/submitted.h"
 #include "client/interrupts.h"
 #include "client/parse_words.h"
+#include "client/run_command.h"
 #include "client/suite_file.h"
 #include "client/time_words.h"
 
@@ -55,6 +56,14 @@ CompareOptions ToCompare(const FileSweep& sweep, const std::optional<std::string
   options.operands.push_back(selector);
   options.by = sweep.by;
   return options;
+}
+
+// The same as a command for a shell.
+std::string CompareCommand(const CompareOptions& options) {
+  std::string command = "torchlap compare";
+  for (const std::string& operand : options.operands) command += " " + ShellWord(operand);
+  if (options.by) command += " --by " + ShellWord(*options.by);
+  return command;
 }
 
 std::vector<uint64_t> IdsOf(const std::vector<v1::SubmitJobsResponse>& submitted) {
@@ -143,10 +152,8 @@ class Report {
     if (!printed.ok()) return printed;
     for (const FileSweep& sweep : suite_.sweeps) {
       if (!IsCompared(sweep)) continue;
-      const CompareOptions options = OptionsOf(sweep);
-      SayLine(console_, fmt::format("compare {}: torchlap compare {}{}", sweep.name(),
-                                    fmt::join(options.operands, " "),
-                                    options.by ? " --by " + *options.by : ""));
+      SayLine(console_,
+              fmt::format("compare {}: {}", sweep.name(), CompareCommand(OptionsOf(sweep))));
     }
     return absl::OkStatus();
   }
@@ -158,7 +165,6 @@ class Report {
         PrintResults(filter, output_, console_, channel_,
                      Headed(fmt::format("{} (sweep:{})", sweep.name(), sweep_id)));
     if (!printed.ok() || !IsCompared(sweep)) return printed;
-    *console_.out << '\n';
     absl::Status compared = Compare(OptionsOf(sweep));
     if (compared.ok()) return compared;
     return {compared.code(), suite_.Placed(sweep, std::string(compared.message()))};
@@ -173,6 +179,7 @@ class Report {
     return ToCompare(sweep, baseline, fmt::format("sweep:{}", ids_.at(sweep.name())));
   }
 
+  // An empty line parts it from the table above.
   absl::Status Compare(const CompareOptions& options) const {
     const auto words = ParseCompare(options, UnixNowNs());
     if (!words.ok()) return words.status();
@@ -183,7 +190,9 @@ class Report {
           fmt::format("no run of {} matches", fmt::join(options.operands, " and ")));
     }
     format::Comparison comparison = client::ComparisonOf(*words);
+    comparison.command = CompareCommand(options);
     for (const v1::ComparedCell& cell : response->cells()) comparison.cells.push_back({cell});
+    *console_.out << '\n';
     return WriteOutput(ComparisonOutput(output_), console_, format::ShowComparison(comparison));
   }
 

@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "client/commands/followed_sweep.h"
+#include "client/commands/submission.h"
 #include "client/format/subject.h"
 #include "client/parse_words.h"
+#include "client/run_command.h"
 #include "proto/words.h"
 
 namespace torchlap::client {
@@ -122,6 +124,14 @@ bool AskForTheSame(v1::JobSpec a, v1::JobSpec b) {
   return a.SerializeAsString() == b.SerializeAsString();
 }
 
+// Both are run as A was: how long it is measured is no difference that stays.
+bool DiffersBesideThePlan(const v1::ComparedCell& cell) {
+  return std::any_of(cell.also_differs().begin(), cell.also_differs().end(),
+                     [](const v1::EnvironmentChange& change) {
+                       return change.name() != "steps" && change.name() != "warm-up";
+                     });
+}
+
 std::string Cells(size_t count) { return fmt::format("{} cell{}", count, count == 1 ? "" : "s"); }
 
 class Reruns {
@@ -152,6 +162,8 @@ class Reruns {
     }
     if (!sweeps_.empty()) {
       result_.remarks.push_back(fmt::format("the new runs: {}", fmt::join(sweeps_, ", ")));
+      const std::string again = AgainCommand();
+      if (!again.empty()) result_.remarks.push_back("again: " + again);
     }
     return std::move(result_);
   }
@@ -168,6 +180,8 @@ class Reruns {
   v1::SubmitJobsRequest Missing(uint32_t look, std::vector<size_t>* sources) const;
   absl::Status Submit(uint32_t look);
   absl::Status Look(uint32_t look);
+  std::string AgainCommand() const;
+  std::string JobsCommand() const;
   std::set<std::string> Values() const;
   absl::StatusOr<std::set<std::string>> ValuesWithRuns();
   absl::Status GiveUp(const absl::Status& refused);
@@ -264,7 +278,7 @@ absl::Status Reruns::Add(size_t place) {
   if (!by_.empty() && !*a_job) can_be_made = SetValue(by_, cell.a().value(), &a);
   if (!by_.empty() && !*b_job) can_be_made = SetValue(by_, cell.b().value(), &b);
   const bool is_same = AskForTheSame(a, b);
-  const bool differs_elsewhere = is_same && (!by_.empty() || cell.also_differs_size() > 0);
+  const bool differs_elsewhere = is_same && (!by_.empty() || DiffersBesideThePlan(cell));
   if (!can_be_made || differs_elsewhere) {
     ++not_in_the_job_;
     return absl::OkStatus();
@@ -344,20 +358,67 @@ absl::Status Reruns::Submit(uint32_t look) {
   if (sources.empty()) return absl::OkStatus();
   SayLine(console_,
           fmt::format("up to {} launches a side: {} without a verdict", look, Cells(OpenCells())));
-  const auto followed =
-      SubmitAndFollowOn(std::move(request), {}, {}, console_, interrupts_, channel_);
-  if (!followed.ok()) return followed.status();
-  sweeps_.push_back(fmt::format("sweep:{}", followed->submitted.sweep_id()));
-  result_.exit_code = followed->exit_code;
-  result_.any_job_failed = result_.any_job_failed || followed->failed_jobs > 0;
-  if (followed->submitted.job_ids_size() != static_cast<int>(sources.size())) {
-    return absl::InternalError(fmt::format("the daemon made {} jobs of {}",
-                                           followed->submitted.job_ids_size(), sources.size()));
+  const auto submitted = SubmitOnce(std::move(request), channel_);
+  if (!submitted.ok()) return submitted.status();
+  *console_.err << StartLine(*submitted) << std::endl;
+  sweeps_.push_back(fmt::format("sweep:{}", submitted->sweep_id()));
+  if (submitted->job_ids_size() != static_cast<int>(sources.size())) {
+    return absl::InternalError(
+        fmt::format("the daemon made {} jobs of {}", submitted->job_ids_size(), sources.size()));
   }
   for (size_t i = 0; i < sources.size(); ++i) {
-    sources_[sources[i]].job_ids.push_back(followed->submitted.job_ids(static_cast<int>(i)));
+    sources_[sources[i]].job_ids.push_back(submitted->job_ids(static_cast<int>(i)));
   }
+  const auto followed = FollowSweeps({submitted->sweep_id()}, {}, {}, console_, interrupts_,
+                                     channel_, AgainCommand());
+  if (!followed.ok()) return followed.status();
+  result_.exit_code = followed->exit_code;
+  result_.any_job_failed = result_.any_job_failed || followed->failed_jobs > 0;
   return absl::OkStatus();
+}
+
+// `sweep:12`, `17`: the words that select the same runs tomorrow, beside new ones. Empty: there are
+// none, as `last` moves on, and labels and filters would narrow the new runs too.
+std::vector<std::string> LastingSelectors(const v1::RunFilter& filter) {
+  v1::RunFilter others = filter;
+  others.clear_selector();
+  const v1::Selector& selector = filter.selector();
+  if (others.ByteSizeLong() > 0 || selector.last() || selector.all() || selector.baseline()) {
+    return {};
+  }
+  std::vector<std::string> words;
+  for (const uint64_t id : selector.sweep_ids()) words.push_back(fmt::format("sweep:{}", id));
+  for (const std::string& name : selector.sweep_names()) words.push_back("sweep:" + name);
+  for (const uint64_t id : selector.job_ids()) words.push_back(std::to_string(id));
+  for (const std::string& id : selector.run_ids()) words.push_back(id);
+  return words;
+}
+
+// Compares again what was run. Empty: there is no such command.
+std::string Reruns::AgainCommand() const {
+  std::string command = by_.empty() ? JobsCommand() : "torchlap compare";
+  if (command.empty()) return "";
+  if (!by_.empty()) {
+    for (const std::string& word : LastingSelectors(words_.request.a())) {
+      command += " " + ShellWord(word);
+    }
+    for (const std::string& sweep : sweeps_) command += " " + sweep;
+    const std::string& reference = words_.request.reference();
+    command += " --by " + ShellWord(reference.empty() ? by_ : by_ + "=" + reference);
+  }
+  return command + (words_.request.include_contaminated() ? " --include-contaminated" : "");
+}
+
+// Sides are a selector each, so that one job a side is all that can be told apart in a sweep.
+std::string Reruns::JobsCommand() const {
+  std::vector<uint64_t> of_a;
+  std::vector<uint64_t> of_b;
+  for (const Source& source : sources_) {
+    std::vector<uint64_t>& side = source.is_a ? of_a : of_b;
+    side.insert(side.end(), source.job_ids.begin(), source.job_ids.end());
+  }
+  if (of_a.size() != 1 || of_b.size() != 1) return "";
+  return fmt::format("torchlap compare {} {}", of_a.front(), of_b.front());
 }
 
 absl::Status Reruns::Look(uint32_t look) {

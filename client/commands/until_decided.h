@@ -36,7 +36,8 @@ struct UntilDecided {
 // Verdicts come from those runs alone. Cells that were never run on one side are run on both with
 // `by`, and where A is a baseline. Others of them, and cells that cannot be run again (they failed,
 // or what differs between the sides is not in their jobs), keep the answer `first` and are named in
-// a remark; so are the sweeps that were submitted. FAILED_PRECONDITION: that is so of all. With
+// a remark; so are the sweeps that were submitted, and the command that compares them again where
+// there is one (with `by`, or of one new job a side). FAILED_PRECONDITION: that is so of all. With
 // `by`, where a value made no run at all, all keep it. `interrupts` were made before the channel.
 absl::StatusOr<UntilDecided> RunUntilDecided(const CompareWords& words,
                                              const v1::CompareRunsResponse& first,

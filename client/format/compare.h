@@ -28,6 +28,9 @@ struct Comparison {
   // That are wanted; PHASE_UNSPECIFIED is the step. Empty: all that were timed.
   std::vector<v1::Phase> phases = {v1::PHASE_UNSPECIFIED};
   bool learn_min_effect = false;
+  // That prints it, where the user typed another: `torchlap compare sweep:3 sweep:4`. Empty: it is
+  // what was typed.
+  std::string command = {};
   // Runs were made for this (--until-decided).
   bool until_decided = false;
   // About those runs.

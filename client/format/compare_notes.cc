@@ -96,11 +96,18 @@ SideCounts CountSides(const Comparison& comparison, uint32_t (v1::ComparedSide::
   return counts;
 }
 
+// `--until-decided` as the user would add it: to the command that was typed, or to the one that
+// stands for it.
+std::string WithFlag(const Comparison& comparison, const std::string& flag) {
+  return comparison.command.empty() ? flag : fmt::format("{} {}", comparison.command, flag);
+}
+
 void AppendLeftOut(const Comparison& comparison, Lines* lines) {
   const SideCounts contaminated = CountSides(comparison, &v1::ComparedSide::contaminated_launches);
   if (contaminated.a + contaminated.b > 0) {
-    lines->push_back("contaminated launches left out: " + contaminated.Words() +
-                     " (--include-contaminated keeps them)");
+    lines->push_back(fmt::format("contaminated launches left out: {} ({} keeps them)",
+                                 contaminated.Words(),
+                                 WithFlag(comparison, "--include-contaminated")));
   }
   const SideCounts failed = CountSides(comparison, &v1::ComparedSide::failed_runs);
   if (failed.a + failed.b > 0) lines->push_back("runs that did not end OK: " + failed.Words());
@@ -292,11 +299,33 @@ void AppendAxis(const Comparison& comparison, Lines* lines) {
       fmt::format("A and B have no cell in common, they differ in {}: {}", axis, command));
 }
 
-// Of the cell, with so many launches that a comparison can be decided.
-std::string CommandOf(const Compared& compared) {
+// The flag of `run` that takes both values of the axis at once; empty: there is none.
+std::string FlagOf(const std::string& axis) {
+  static constexpr std::pair<const char*, const char*> kFlags[] = {
+      {"precision", "--precision"},    {"attention", "--attention"}, {"batch", "--batch-size"},
+      {"context", "--context-length"}, {"size", "--model-sizes"},
+  };
+  for (const auto& [of, flag] : kFlags) {
+    if (axis == of) return flag;
+  }
+  return "";
+}
+
+// A shape without a name (`L12 h12 d768 f3072`) takes flags of its own.
+bool IsPreset(const std::string& size) { return size.find(' ') == std::string::npos; }
+
+// Runs both sides of the cell, with so many launches that a comparison can be decided. Empty: no
+// one command does.
+std::string CommandOf(const Compared& compared, const std::string& axis) {
   v1::Run again = compared.cell.subject();
   again.mutable_plan()->set_launches(kUsualLaunches);
-  return RunCommand(again);
+  if (axis.empty()) return RunCommand(again);
+  const std::string flag = FlagOf(axis);
+  const std::string& a = compared.cell.a().value();
+  const std::string& b = compared.cell.b().value();
+  const bool is_a_shape = axis == "size" && !(IsPreset(a) && IsPreset(b));
+  if (flag.empty() || a.empty() || b.empty() || is_a_shape) return "";
+  return RunCommandOver(again, flag, {a, b});
 }
 
 bool HasOneLaunch(const Compared& compared) {
@@ -318,14 +347,15 @@ void AppendMoreLaunches(const Comparison& comparison, Lines* lines) {
         with_one.size() == 1
             ? ""
             : fmt::format(" and {}", Count(with_one.size() - 1, "other", "others"));
-    lines->push_back(fmt::format("{}{}: one launch on a side decides nothing, on both sides: {}",
+    const std::string command = CommandOf(*with_one.front(), comparison.by);
+    lines->push_back(fmt::format("{}{}: one launch on a side decides nothing{}",
                                  CellName(*with_one.front(), comparison), others,
-                                 CommandOf(*with_one.front())));
+                                 command.empty() ? "" : ", on both sides: " + command));
   }
   if (is_any) {
-    lines->push_back(
-        "run both sides again until there is a verdict: the same command with "
-        "--until-decided");
+    const std::string same = comparison.command.empty() ? "the same command with " : "";
+    lines->push_back(fmt::format("run both sides again until there is a verdict: {}{}", same,
+                                 WithFlag(comparison, "--until-decided")));
   }
 }
 

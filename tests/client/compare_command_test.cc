@@ -1,6 +1,7 @@
 // `torchlap compare`: the whole command against a service that the test plays.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <mutex>
 #include <set>
 #include <string>
@@ -271,6 +272,7 @@ TEST_F(CompareCommand, UntilDecidedRunsBothSidesTogetherUntilThereIsAVerdict) {
   EXPECT_THAT(out_.str(), HasSubstr("slower by 4 %"));
   EXPECT_THAT(out_.str(), HasSubstr(" 8/8 "));
   EXPECT_THAT(out_.str(), HasSubstr("\nthe new runs: sweep:1, sweep:2\n"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("again: "))) << "no selector is two jobs, and no third";
   EXPECT_THAT(err_.str(), HasSubstr("up to 8 launches a side: 1 cell without a verdict\n"));
 }
 
@@ -363,6 +365,55 @@ TEST_F(CompareCommand, UntilDecidedByAnAxisRunsASharedAOnce) {
   EXPECT_THAT(last.a().selector().job_ids(), ElementsAre(101, 102, 103));
   EXPECT_FALSE(last.a().selector().last());
   EXPECT_FALSE(last.has_b());
+}
+
+TEST_F(CompareCommand, UntilDecidedOfOneJobASideSaysHowToCompareAgain) {
+  DecideAtLook(1, CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE), v1::COMPARE_VERDICT_SLOWER);
+  EXPECT_EQ(Program({"compare", "17", "18", "--until-decided"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("\nthe new runs: sweep:1\nagain: torchlap compare 101 102\n"));
+}
+
+TEST_F(CompareCommand, UntilDecidedByAnAxisSaysHowToCompareAgain) {
+  v1::ComparedCell cell = CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE);
+  cell.mutable_a()->set_value("cpu0");
+  cell.mutable_b()->set_value("cpu1");
+  AnswerWith([cell](const v1::CompareRunsRequest& request) {
+    v1::ComparedCell again = CellOf(101, 102, 4, v1::COMPARE_VERDICT_SLOWER);
+    again.mutable_a()->set_value("cpu0");
+    again.mutable_b()->set_value("cpu1");
+    // What is selected at first is no job of a new sweep.
+    const auto& ids = request.a().selector().job_ids();
+    const bool is_new = std::any_of(ids.begin(), ids.end(), [](uint64_t id) { return id > 100; });
+    if (is_new) {
+      again.mutable_a()->set_run_ids(0, std::to_string(ids[0]) + ".1");
+      again.mutable_b()->set_run_ids(0, std::to_string(ids[1]) + ".1");
+    }
+    return std::vector{is_new ? again : cell};
+  });
+  EXPECT_EQ(Program({"compare", "sweep:12", "17", "--by", "device", "--until-decided"}), 0)
+      << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("\nthe new runs: sweep:1\nagain: torchlap compare sweep:12 17 "
+                                    "sweep:1 --by device\n"));
+  // What moves on, or would narrow the new runs, is left out.
+  EXPECT_EQ(Program({"compare", "--by", "device=cpu0", "--until-decided"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("\nagain: torchlap compare sweep:2 --by device=cpu0\n"));
+  EXPECT_EQ(Program({"compare", "sweep:12", "label:a=b", "--by", "device", "--until-decided",
+                     "--include-contaminated"}),
+            0)
+      << err_.str();
+  EXPECT_THAT(out_.str(),
+              HasSubstr("\nagain: torchlap compare sweep:3 --by device --include-contaminated\n"));
+}
+
+TEST_F(CompareCommand, UntilDecidedRunsSidesAgainThatDifferInTheirNumbersOfSteps) {
+  v1::ComparedCell cell = CellOf(18, 19, 7, v1::COMPARE_VERDICT_INCONCLUSIVE);
+  v1::EnvironmentChange* change = cell.add_also_differs();
+  change->set_name("steps");
+  change->set_before("20");
+  change->set_after("60");
+  DecideAtLook(1, cell, v1::COMPARE_VERDICT_SAME);
+  EXPECT_EQ(Program({"compare", "18", "19", "--until-decided"}), 0) << err_.str();
+  EXPECT_EQ(service_.submits().size(), 1u);
 }
 
 TEST_F(CompareCommand, UntilDecidedKeepsHowTheStepsOfBRun) {
@@ -542,7 +593,8 @@ TEST_F(CompareCommand, UntilDecidedIsDetachedFromByCtrlC) {
   child.Interrupt();
   EXPECT_EQ(child.Wait(), 130);
   EXPECT_THAT(child.err(), HasSubstr("detached: sweep:1 goes on; follow it: torchlap watch "
-                                     "sweep:1; cancel it: torchlap cancel sweep:1"));
+                                     "sweep:1; compare when it has ended: torchlap compare 101 "
+                                     "102; cancel it: torchlap cancel sweep:1"));
   EXPECT_EQ(child.out(), "");
   EXPECT_TRUE(service_.cancels().empty());
 }

@@ -174,6 +174,53 @@ TEST(CompareTable, OfOneLaunchASideHasARatioWithoutAnInterval) {
                           "--until-decided"));
 }
 
+Comparison OfOneLaunchBy(const std::string& by, const std::string& a, const std::string& b) {
+  v1::ComparedCell cell = CellWith(256, v1::COMPARE_VERDICT_INCONCLUSIVE, 0.87);
+  cell.mutable_a()->set_launches(1);
+  cell.mutable_a()->set_value(a);
+  cell.mutable_b()->set_value(b);
+  Comparison comparison = Of({cell});
+  comparison.by = by;
+  return comparison;
+}
+
+TEST(CompareHints, OfOneLaunchRunBothValuesOfAnAxis) {
+  EXPECT_THAT(
+      format::ComparisonHints(OfOneLaunchBy("precision", "fp32", "bf16")),
+      ElementsAre("small, precision bf16: one launch on a side decides nothing, on both sides: "
+                  "torchlap run --model-sizes small --precision fp32 bf16 --launches 7 --device "
+                  "cpu0",
+                  StartsWith("run both sides again")));
+  EXPECT_THAT(format::ComparisonHints(OfOneLaunchBy("batch", "2", "4")),
+              ElementsAre(HasSubstr(" --batch-size 2 4 "), HasSubstr("--until-decided")));
+  EXPECT_THAT(format::ComparisonHints(OfOneLaunchBy("size", "small", "medium")),
+              ElementsAre(HasSubstr("run --model-sizes small medium "), testing::_));
+}
+
+TEST(CompareHints, OfOneLaunchHaveNoCommandWhereNoneRunsBothSides) {
+  for (const Comparison& comparison :
+       {OfOneLaunchBy("driver", "570", "575"), OfOneLaunchBy("timing", "separate", "fused"),
+        OfOneLaunchBy("size", "small", "L2 h2 d64 f128"), OfOneLaunchBy("host", "here", "b")}) {
+    const format::Lines hints = format::ComparisonHints(comparison);
+    ASSERT_EQ(hints.size(), 2U) << comparison.by;
+    EXPECT_THAT(hints[0], testing::EndsWith(": one launch on a side decides nothing"));
+    EXPECT_THAT(hints[1], testing::EndsWith("the same command with --until-decided"));
+  }
+}
+
+TEST(CompareHints, NameTheWholeCommandWhereAnotherWasTyped) {
+  v1::ComparedCell cell = CellWith(256, v1::COMPARE_VERDICT_INCONCLUSIVE, 1.01);
+  cell.mutable_b()->set_contaminated_launches(2);
+  Comparison comparison = Of({cell});
+  comparison.command = "torchlap compare sweep:3 sweep:4";
+  EXPECT_THAT(format::ComparisonHints(comparison),
+              ElementsAre("run both sides again until there is a verdict: torchlap compare sweep:3 "
+                          "sweep:4 --until-decided"));
+  EXPECT_THAT(format::ComparisonNotes(comparison, false),
+              ElementsAre("contaminated launches left out: 2 of B (torchlap compare sweep:3 "
+                          "sweep:4 --include-contaminated keeps them)"));
+}
+
 // Sizes, batches, contexts and phases at once, with the longest words.
 Comparison Widest() {
   std::vector<v1::ComparedCell> cells;

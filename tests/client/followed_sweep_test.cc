@@ -142,6 +142,22 @@ TEST(Detached, WithoutAFileNamesNoExport) {
               HasSubstr("write a.md when it has ended: torchlap export 17 -o a.md; cancel it"));
 }
 
+TEST(Detached, FromSeveralSweepsSpeaksOfThem) {
+  EXPECT_EQ(SweepsDetachedWords({3}, {}, ""),
+            "detached: sweep:3 goes on; follow it: torchlap watch sweep:3; cancel it: torchlap "
+            "cancel sweep:3");
+  EXPECT_EQ(SweepsDetachedWords({3, 4}, {std::nullopt, "a.md"}, ""),
+            "detached: sweep:3 sweep:4 go on; follow them: torchlap watch sweep:3 sweep:4; write "
+            "a.md when they have ended: torchlap export sweep:3 sweep:4 -o a.md; cancel them: "
+            "torchlap cancel sweep:3 sweep:4");
+}
+
+TEST(Detached, NamesTheCommandThatCompares) {
+  EXPECT_THAT(SweepsDetachedWords({3}, {}, "torchlap compare 31 32"),
+              HasSubstr("watch sweep:3; compare when it has ended: torchlap compare 31 32; cancel "
+                        "it: "));
+}
+
 TEST_F(Commands, SigtermDetachesAtOnceWithItsExitCode) {
   HoldWatches();
   for (const char* command : {"run", "watch", "wait"}) {

@@ -557,6 +557,27 @@ TEST(ProgressLine, SaysWhyTheNextJobWaitsAsItWasToldLast) {
   EXPECT_EQ(progress.waiting_reason().jobs_ahead(), 9U) << "of a job that was not asked for";
 }
 
+TEST(ProgressLine, AShuffledSweepIsNotBehindItself) {
+  SweepProgress progress;
+  std::vector<v1::Job> jobs = {SmallJob(17, v1::JOB_STATE_QUEUED),
+                               SmallJob(18, v1::JOB_STATE_QUEUED),
+                               SmallJob(19, v1::JOB_STATE_QUEUED)};
+  for (v1::Job& job : jobs) {
+    *job.mutable_wait() = WaitsBehind(job.job_id(), 1).waiting().reason();
+  }
+  jobs[1].mutable_wait()->set_code(v1::WaitReason::CODE_RUNNING);
+  jobs[1].mutable_wait()->set_device("cpu0");
+  jobs[1].mutable_wait()->set_run_id("9.1");
+  progress.Apply(Snapshot(jobs, 5));
+  EXPECT_EQ(progress.waiting_job(), 18U);
+  EXPECT_THAT(ProgressLine(progress, 200, false),
+              testing::EndsWith(" 0/3  waiting: next on cpu0, which runs 9.1"));
+  progress.Apply(WaitsBehind(17, 6));
+  progress.Apply(WaitsBehind(18, 5));
+  progress.Apply(WaitsBehind(19, 4));
+  EXPECT_EQ(progress.waiting_job(), 19U) << "four jobs are others'";
+}
+
 TEST(ProgressLine, AReasonOfTheSnapshotIsOldOnceSomethingHappenedWhereChangesAreNotTold) {
   for (const v1::JobState state : {v1::JOB_STATE_CANCELLED, v1::JOB_STATE_SUCCEEDED}) {
     SweepProgress progress;

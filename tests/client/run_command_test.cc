@@ -173,6 +173,16 @@ TEST(RunCommand, OfADeclaredShapeGivesItsNumbers) {
   ExpectSame(run);
 }
 
+TEST(RunCommand, OverSeveralValuesHasThemWhereTheFlagIs) {
+  const v1::Run run = SmallRun();
+  EXPECT_EQ(RunCommandOver(run, "--precision", {"fp32", "bf16"}),
+            "torchlap run --model-sizes small --precision fp32 bf16 --device cpu0");
+  EXPECT_EQ(RunCommandOver(run, "--model-sizes", {"small", "cs336-2026/xl"}),
+            "torchlap run --model-sizes small cs336-2026/xl --device cpu0");
+  EXPECT_EQ(RunCommandOver(run, "--context-length", {"64", "256"}),
+            "torchlap run --model-sizes small --context-length 64 256 --device cpu0");
+}
+
 TEST(RunCommand, IsQuotedForAShell) {
   v1::Run run = SmallRun();
   run.set_device("it's a; device");

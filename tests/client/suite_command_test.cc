@@ -187,6 +187,26 @@ TEST_F(SuiteCommand, SweepsThatComputeSomethingElseAreComparedByAnAxis) {
                                     "precision=fp32\n"));
 }
 
+TEST_F(SuiteCommand, AdviceNamesTheCompareCommandAsRunHasNoSuchFlags) {
+  comparison_.mutable_cells(0)->mutable_phases(0)->set_verdict(v1::COMPARE_VERDICT_INCONCLUSIVE);
+  comparison_.mutable_cells(0)->mutable_a()->set_contaminated_launches(1);
+  const std::string file = Write(std::string(kTwoSweeps) + "by = \"precision=fp32\"\n");
+  EXPECT_EQ(Program({"run", "--file", file}), 0) << err_.str();
+  const std::string said = out_.str() + err_.str();
+  EXPECT_THAT(said, HasSubstr("run both sides again until there is a verdict: torchlap compare "
+                              "sweep:3 sweep:4 --by precision=fp32 --until-decided\n"));
+  EXPECT_THAT(said, HasSubstr("(torchlap compare sweep:3 sweep:4 --by precision=fp32 "
+                              "--include-contaminated keeps them)\n"));
+}
+
+TEST_F(SuiteCommand, AComparisonThatFailsLeavesNoEmptyLineBehind) {
+  comparison_.clear_cells();
+  EXPECT_EQ(Program({"run", "--file", Write(kTwoSweeps)}), 4);
+  EXPECT_THAT(out_.str(), HasSubstr("\n\nbf16 (sweep:4)\n"));
+  EXPECT_THAT(out_.str(), testing::EndsWith("\n"));
+  EXPECT_THAT(out_.str(), Not(testing::EndsWith("\n\n")));
+}
+
 TEST_F(SuiteCommand, WhatIsNoAxisIsRefusedBeforeAnythingIsSubmitted) {
   const std::string file = Write(std::string(kTwoSweeps) + "by = \"colour\"\n");
   for (const std::vector<std::string>& words :
