@@ -64,7 +64,10 @@ stands above the sweeps holds for all of them.
   model-size = "small"
   precision = "bf16"
   baseline = "sweep:main"               # of this file, or any selector
-  by = "precision=fp32"                 # as compare --by
+  by = "precision=fp32"                 # as compare --by; without a baseline: within the sweep
+
+baseline and by are for run --file. What the daemon runs is held against your baseline (torchlap
+baseline set), else against its own past, once three earlier sweeps are known: torchlap findings
 
   torchlap suite check FILE             what it would submit
   torchlap run --file FILE              now: a table for each sweep, and how it compares

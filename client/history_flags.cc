@@ -182,7 +182,8 @@ void AddFindingsFlags(CLI::App* app, FindingsOptions* options) {
   app->add_option("set N STATE", options->words,
                   "what has become of finding N: new, ignored, confirmed, fixed")
       ->type_name("");
-  AddWord(app, "--why", &options->why, "of set: the reason", "TEXT");
+  AddWord(app, "--why", &options->why, "of set: the reason; without it that of before stays",
+          "TEXT");
   AddWord(app, "--state", &options->state, "new, ignored, confirmed, fixed (all but fixed)",
           "STATE,...");
   AddSwitch(app, "--all", &options->all, "every state");
@@ -200,7 +201,7 @@ void AddDigestFlags(CLI::App* app, DigestOptions* options) {
 
 void AddSuiteFlags(CLI::App* app, SuiteOptions* options) {
   app->add_option("check FILE | add FILE | list | remove NAME", options->words, "")->type_name("");
-  AddWord(app, "--when", &options->when, "of add: 02:00 (each day), or idle", "TIME");
+  AddWord(app, "--when", &options->when, "of add: 02:00 (each day), idle, idle=30m", "TIME");
   AddWord(app, "--name", &options->name, "of add: instead of the file's", "NAME");
   AddWord(app, "--user", &options->user, "of list and remove: account, or uid:N", "USER");
   AddOutput(app, &options->output, format::Content::kList);

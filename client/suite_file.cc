@@ -11,6 +11,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <sstream>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -110,6 +111,44 @@ std::string Nearest(const std::string& key, const std::vector<std::string>& know
   });
 }
 
+// Mistyped, not another word.
+bool IsNear(const std::string& key, const std::string& known) {
+  return Distance(key, known) * 3 <= key.size();
+}
+
+std::string LineAt(const std::string& text, uint32_t number) {
+  std::istringstream lines(text);
+  std::string line;
+  for (uint32_t i = 0; i < number; ++i) {
+    if (!std::getline(lines, line)) return "";
+  }
+  return line;
+}
+
+// `small` of `model-size = small  # the usual one`.
+std::string ValueOf(const std::string& line) {
+  const size_t equals = line.find('=');
+  if (equals == std::string::npos) return "";
+  constexpr char kBlanks[] = " \t\r";
+  const std::string behind = line.substr(equals + 1, line.find('#', equals) - equals - 1);
+  const size_t begin = behind.find_first_not_of(kBlanks);
+  if (begin == std::string::npos) return "";
+  return behind.substr(begin, behind.find_last_not_of(kBlanks) + 1 - begin);
+}
+
+// What is no value of TOML and would be one in quotes: the end of a message, or nothing.
+std::string QuotesHint(const std::string& value) {
+  constexpr char kDigits[] = "0123456789";
+  constexpr char kLetters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  const std::string plain = std::string(kLetters) + kDigits + "_-.:*/,";
+  if (value.empty() || value.find_first_not_of(plain) != std::string::npos) return "";
+  const bool is_range =
+      std::strchr(kDigits, value.front()) != nullptr && value.find("..") != std::string::npos;
+  if (is_range) return fmt::format("; a range is a text: \"{}\"", value);
+  if (std::strchr(kLetters, value.front()) == nullptr) return "";
+  return fmt::format("; a text needs quotes: \"{}\"", value);
+}
+
 uint32_t LineOf(const toml::node& node) { return node.source().begin.line; }
 
 const char* TypeName(const toml::node& node) {
@@ -195,7 +234,6 @@ class Reader {
   const std::optional<std::string> name_;
   SuiteFile suite_;
   Said defaults_;
-  std::map<std::string, uint32_t> baseline_lines_;  // by sweep
 };
 
 absl::Status Reader::ReadWords(const std::string& key, const toml::node& node,
@@ -248,8 +286,15 @@ absl::Status Reader::ReadLabels(const toml::node& node, Said* said) const {
 absl::Status Reader::Unknown(const std::string& key, const toml::node& node, bool is_top) const {
   std::vector<std::string> known = SuiteKeys();
   if (is_top) known.insert(known.end(), {"name", "sweep"});
+  if (key == "when") return Fail(LineOf(node), "unknown key when: it is said by suite add --when");
+  const std::string nearest = Nearest(key, known);
+  if (!IsNear(key, nearest)) {
+    return Fail(LineOf(node), fmt::format("unknown key {}; what keys there are: torchlap help "
+                                          "suites",
+                                          key));
+  }
   return Fail(LineOf(node),
-              fmt::format("unknown key {}, the nearest known one is {}", key, Nearest(key, known)));
+              fmt::format("unknown key {}, the nearest known one is {}", key, nearest));
 }
 
 absl::Status Reader::ReadKey(const std::string& key, const toml::node& node, Said* said) const {
@@ -385,12 +430,12 @@ absl::Status Reader::Build(const std::string& name, uint32_t line, Said said) {
     return Fail(place == said.lines.end() ? line : place->second,
                 fmt::format("sweep {}: {}", name, message));
   }
-  if (said.baseline) baseline_lines_[name] = said.lines["baseline"];
   FileSweep& sweep = suite_.sweeps.emplace_back();
   sweep.request = *std::move(request);
   sweep.baseline = std::move(said.baseline);
   sweep.by = std::move(said.by);
   sweep.line = line;
+  sweep.key_lines = std::move(said.lines);
   return absl::OkStatus();
 }
 
@@ -411,8 +456,8 @@ absl::Status Reader::CheckBaselines() const {
   for (const FileSweep& sweep : suite_.sweeps) {
     if (!sweep.baseline) continue;
     const auto fail = [&](const std::string& why) {
-      return Fail(baseline_lines_.at(sweep.name()),
-                  fmt::format("sweep {}: baseline is {}, {}", sweep.name(), *sweep.baseline, why));
+      return Invalid(suite_.Placed(sweep, fmt::format("baseline is {}, {}", *sweep.baseline, why),
+                                   "baseline"));
     };
     const auto selection = ParseSelectors({*sweep.baseline});
     const bool is_moving =
@@ -436,7 +481,9 @@ void Reader::MarkAll() {
 absl::StatusOr<SuiteFile> Reader::Read(const std::string& text) {
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
-    return Fail(parsed.error().source().begin.line, std::string(parsed.error().description()));
+    const uint32_t line = parsed.error().source().begin.line;
+    return Fail(
+        line, std::string(parsed.error().description()) + QuotesHint(ValueOf(LineAt(text, line))));
   }
   if (absl::Status status = ReadTop(parsed.table()); !status.ok()) return status;
   MarkAll();
@@ -445,8 +492,19 @@ absl::StatusOr<SuiteFile> Reader::Read(const std::string& text) {
 
 }  // namespace
 
-std::string SuiteFile::Placed(const FileSweep& sweep, const std::string& message) const {
-  return fmt::format("{}:{}: sweep {}: {}", file, sweep.line, sweep.name(), message);
+std::string SuiteFile::Placed(const FileSweep& sweep, const std::string& message,
+                              const std::string& key) const {
+  std::vector<std::string> keys = {key};
+  // The daemon alone knows the presets.
+  if (message.find("preset is ") != std::string::npos) keys = {"model-size", "model-sizes", "cell"};
+  uint32_t line = sweep.line;
+  for (const std::string& one : keys) {
+    const auto place = sweep.key_lines.find(one);
+    if (place == sweep.key_lines.end()) continue;
+    line = place->second;
+    break;
+  }
+  return fmt::format("{}:{}: sweep {}: {}", file, line, sweep.name(), message);
 }
 
 std::vector<std::string> SuiteKeys() {
@@ -463,8 +521,13 @@ absl::StatusOr<SuiteFile> ParseSuiteFile(const std::string& file, const std::str
 absl::StatusOr<SuiteFile> ReadSuiteFile(const std::string& file,
                                         const std::optional<std::string>& name) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(file, ignored)) {
+  const std::filesystem::file_status status = std::filesystem::status(file, ignored);
+  if (std::filesystem::is_directory(status)) {
     return Invalid(file + " is a folder, must be a file (SUITE.toml)");
+  }
+  // A pipe or a device may have no end.
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return Invalid(file + " is no file, must be one (SUITE.toml)");
   }
   std::ifstream stream(file);
   if (!stream) return Invalid(fmt::format("cannot read {}: {}", file, std::strerror(errno)));

@@ -13,11 +13,15 @@
 //   precision = "bf16"
 //   baseline = "sweep:main"             # of this file, or any selector
 //   by = "precision=fp32"               # as of compare: what differs, and its reference
+//
+// baseline and by are for `run --file`: what the daemon runs of a suite it holds against the
+// owner's baseline or the past.
 #pragma once
 
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +36,7 @@ struct FileSweep {
   std::optional<std::string> baseline;  // a selector
   std::optional<std::string> by;        // what `compare` is told; alone: within the sweep
   uint32_t line = 0;                    // of its table
+  std::map<std::string, uint32_t> key_lines = {};  // of what it says, or all
 
   const std::string& name() const { return request.sweep_name(); }
 };
@@ -41,13 +46,15 @@ struct SuiteFile {
   std::string name;
   std::vector<FileSweep> sweeps;  // at least one, in the file's order
 
-  // `night.toml:7: sweep main: MESSAGE`.
-  std::string Placed(const FileSweep& sweep, const std::string& message) const;
+  // `night.toml:7: sweep main: MESSAGE`, with the line of that key; without one, or where the key
+  // is not given, that of the table, or of the size where the message is about a preset.
+  std::string Placed(const FileSweep& sweep, const std::string& message,
+                     const std::string& key = "") const;
 };
 
 // `name`: instead of the one in the file. INVALID_ARGUMENT in one line, with the line of the file:
-// it cannot be read, is no TOML, has a key that is unknown (with the nearest that is known) or of
-// the wrong type, or what BuildSweep (client/axes.h) refuses.
+// it is no regular file or cannot be read, is no TOML, has a key that is unknown (with the nearest
+// that is known, if one is near) or of the wrong type, or what BuildSweep (client/axes.h) refuses.
 absl::StatusOr<SuiteFile> ReadSuiteFile(const std::string& file,
                                         const std::optional<std::string>& name = std::nullopt);
 // The same of a text.

@@ -7,6 +7,7 @@
 
 #include "client/parse_words.h"
 #include "client/time_words.h"
+#include "proto/ranges.h"
 
 namespace torchlap::client {
 namespace {
@@ -36,6 +37,14 @@ absl::Status ApplyNamedPlan(const std::string& name, v1::Plan* plan) {
 }
 
 using Word = std::optional<std::string>;
+
+// The daemon checks numbers; what is none is told the same range.
+absl::StatusOr<uint32_t> ParseLaunches(const std::string& what, const std::string& text) {
+  if (const auto launches = ReadNumber<uint32_t>(text)) return *launches;
+  const Range range = RangeOf<v1::Plan>(v1::Plan::kLaunchesFieldNumber);
+  return Invalid(fmt::format("{} is {}, must be a whole number from {:.15g} to {:.15g}", what, text,
+                             range.min, range.max));
+}
 
 // Hands the value of a word that was given to a setter.
 template <typename Message, typename Value, typename Argument>
@@ -69,7 +78,7 @@ absl::Status FillPlan(const SweepWords& words, v1::Plan* plan) {
   using P = v1::Plan;
   return FirstError({
       Set(words.timing, "--timing", &ParseOneWord<v1::Timing>, plan, &P::set_timing),
-      Set(words.launches, "--launches", &ParseInteger<uint32_t>, plan, &P::set_launches),
+      Set(words.launches, "--launches", &ParseLaunches, plan, &P::set_launches),
       Set(words.time_limit, "--time-limit", &ParseNs, plan, &P::set_time_limit_ns),
       Set(words.seed, "--seed", &ParseInteger<uint64_t>, plan, &P::set_seed),
       Set(words.target_precision, "--target-precision", &ParseRatio, plan,

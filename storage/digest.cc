@@ -79,8 +79,12 @@ std::string UserName(SQLite::Database& database, int64_t id) {
   return TextOf(database, "SELECT name FROM principal WHERE id = ?", id);
 }
 
+// `cpu0`; `cpu0@lab2` of a device that was imported, which another machine's uuid tells.
 std::string DeviceName(SQLite::Database& database, int64_t id) {
-  return TextOf(database, "SELECT name FROM device WHERE id = ?", id);
+  return TextOf(database,
+                "SELECT iif(instr(uuid, '@') = 0, name, name || substr(uuid, instr(uuid, '@'))) "
+                "FROM device WHERE id = ?",
+                id);
 }
 
 std::string EnvironmentHash(SQLite::Database& database, int64_t id) {

@@ -29,6 +29,7 @@ struct DeviceEnvironments {
   std::string after;
 };
 
+// Devices of other machines are named with them: `cpu0@lab2`.
 struct Digest {
   // Sweeps, outcomes, users, devices and disturbers: the most first, at most kMostDigestLines.
   v1::GetDigestResponse counts;

@@ -293,7 +293,7 @@ absl::Status CheckNoOther(SQLite::Database& database, uint64_t id) {
 
 void Close(SQLite::Database& database, uint64_t id, const std::string& why, int64_t now_ns) {
   Execute(database,
-          "UPDATE cell_finding SET state = ?, why = nullif(?, ''), vanished = "
+          "UPDATE cell_finding SET state = ?, why = ifnull(nullif(?, ''), why), vanished = "
           "iif(closed_at_ns IS NULL, 0, vanished), closed_at_ns = ifnull(closed_at_ns, ?) "
           "WHERE id = ?",
           v1::CELL_FINDING_FIXED, why, now_ns, id);
@@ -301,10 +301,11 @@ void Close(SQLite::Database& database, uint64_t id, const std::string& why, int6
 
 void LeaveOpen(SQLite::Database& database, uint64_t id, v1::CellFindingState state,
                const std::string& why) {
-  Execute(database,
-          "UPDATE cell_finding SET state = ?, why = nullif(?, ''), closed_at_ns = NULL, "
-          "vanished = 0 WHERE id = ?",
-          state, why, id);
+  Execute(
+      database,
+      "UPDATE cell_finding SET state = ?, why = ifnull(nullif(?, ''), why), closed_at_ns = NULL, "
+      "vanished = 0 WHERE id = ?",
+      state, why, id);
 }
 
 absl::StatusOr<v1::CellFinding> ReadOne(SQLite::Database& database, uint64_t id) {

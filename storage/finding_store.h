@@ -113,7 +113,8 @@ class FindingStore {
   // With their subjects, shortened to what says what was run and where. One whose run cannot be
   // read has none.
   absl::StatusOr<FindingList> List(const FindingFilter& filter) const;
-  // The finding afterwards. `fixed` closes it, everything else opens it again. NOT_FOUND.
+  // The finding afterwards. `fixed` closes it, everything else opens it again. An empty
+  // `why` leaves the one before. NOT_FOUND.
   // PERMISSION_DENIED: another's, and the caller no admin. FAILED_PRECONDITION: it was closed, and
   // another finding of the cell is open.
   absl::StatusOr<v1::CellFinding> Set(uint64_t id, v1::CellFindingState state,

@@ -10,6 +10,7 @@
 #include "client/parse_words.h"
 #include "client/time_words.h"
 #include "client/value_list.h"
+#include "proto/words.h"
 
 namespace torchlap::client {
 namespace {
@@ -47,6 +48,10 @@ absl::StatusOr<v1::ListFindingsRequest> ListRequest(const FindingsOptions& optio
 
 absl::StatusOr<v1::SetFindingRequest> SetRequest(const FindingsOptions& options) {
   const std::vector<std::string>& words = options.words;
+  if (words.size() == 2 && words.front() == "set") {
+    return Invalid(
+        fmt::format("findings set {} lacks a state: {}", words[1], Words<v1::CellFindingState>()));
+  }
   if (words.front() != "set" || words.size() != 3) {
     return Invalid(
         fmt::format("findings {} is not known, must be findings, or findings set N STATE",
@@ -81,7 +86,9 @@ void SayWhatIsNotShown(const FindingsOptions& options, const v1::ListFindingsRes
   const bool is_narrowed = options.state || options.user || options.since;
   if (response.findings().empty() && is_narrowed) SayLine(console, "no such findings");
   if (response.findings().empty() && !is_narrowed) {
-    SayLine(console, "no findings: no cell of a suite has changed; suites: torchlap suite list");
+    SayLine(console,
+            "no findings; a cell is judged once its suite has run three times before, or against "
+            "your baseline");
   }
   if (response.is_cut()) {
     SayLine(console, fmt::format("the newest {} findings are shown; --since, --user or --state "

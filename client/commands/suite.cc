@@ -22,6 +22,8 @@ namespace {
 
 constexpr char kActions[] = "suite check FILE, add FILE, list or remove NAME";
 constexpr std::chrono::minutes kUsualIdle{10};
+constexpr std::chrono::seconds kShortestIdle{1};
+constexpr std::chrono::hours kLongestIdle{7 * 24};
 constexpr uint32_t kHours = 24;
 constexpr uint32_t kMinutes = 60;
 
@@ -46,7 +48,9 @@ absl::Status SetWhen(const std::optional<std::string>& when, v1::SuiteTime* time
   if (*when == "idle") return SetIdle(kUsualIdle, time);
   if (when->rfind("idle=", 0) == 0) {
     const auto idle = ParseDuration("--when idle", when->substr(5));
-    return idle.ok() ? SetIdle(*idle, time) : idle.status();
+    if (!idle.ok()) return idle.status();
+    if (*idle >= kShortestIdle && *idle <= kLongestIdle) return SetIdle(*idle, time);
+    return Invalid(fmt::format("--when idle is {}, must be 1s to 7d", when->substr(5)));
   }
   const auto minute = MinuteOfDay(*when);
   if (!minute) return Invalid(fmt::format("--when is {}, must be {}", *when, kForms));
@@ -86,17 +90,15 @@ absl::Status CheckFlags(const SuiteOptions& options, const std::string& action) 
   return Invalid(fmt::format("suite {} takes no --user: it is yours", action));
 }
 
-uint32_t TooLarge(const v1::ForecastJobsResponse& forecast) {
-  return static_cast<uint32_t>(
-      std::count_if(forecast.jobs().begin(), forecast.jobs().end(), [](const auto& job) {
-        return job.fit() == v1::FIT_TOO_LARGE || job.fit() == v1::FIT_RAN_OUT;
-      }));
+// `by` alone compares a sweep with itself.
+std::string BaselineText(const FileSweep& sweep) {
+  return sweep.baseline.value_or(sweep.by ? "itself" : "");
 }
 
 std::vector<format::CheckedSweep> SweepsOf(const SuiteFile& suite) {
   std::vector<format::CheckedSweep> sweeps;
   for (const FileSweep& sweep : suite.sweeps) {
-    sweeps.push_back({sweep.request, sweep.baseline.value_or(""), std::nullopt});
+    sweeps.push_back({sweep.request, BaselineText(sweep), std::nullopt});
   }
   return sweeps;
 }
@@ -107,13 +109,13 @@ absl::StatusOr<bool> AskDaemon(const SuiteFile& suite, DaemonChannel* channel,
   for (size_t i = 0; i < sweeps->size(); ++i) {
     v1::ForecastJobsRequest request;
     *request.mutable_jobs() = (*sweeps)[i].request.jobs();
-    const auto forecast = channel->ForecastJobs(request);
+    auto forecast = channel->ForecastJobs(request);
     if (absl::IsUnimplemented(forecast.status())) return false;
     if (!forecast.ok()) {
       return absl::Status(forecast.status().code(),
                           suite.Placed(suite.sweeps[i], std::string(forecast.status().message())));
     }
-    (*sweeps)[i].too_large = TooLarge(*forecast);
+    (*sweeps)[i].forecast = *std::move(forecast);
   }
   return true;
 }
@@ -126,6 +128,9 @@ absl::StatusOr<std::string> Ask(const SuiteFile& suite, const std::string& addre
     return "only the file was checked, as no daemon answers";
   }
   if (!channel.ok()) return channel.status();
+  if (absl::Status there = CheckBaselinesAreThere(suite, channel->get()); !there.ok()) {
+    return there;
+  }
   const auto told = AskDaemon(suite, channel->get(), sweeps);
   if (!told.ok()) return told.status();
   return *told ? "the daemon would take it" : "only the file was checked: the daemon is older";
@@ -148,10 +153,35 @@ absl::StatusOr<format::Document> Check(const SuiteOptions& options, const std::s
   return format::ShowSuiteCheck(sweeps, fmt::format("suite {}: {}", suite->name, *checked));
 }
 
-absl::StatusOr<format::Document> Add(const v1::AddSuiteRequest& request, DaemonChannel* channel) {
-  const auto response = channel->AddSuite(request);
+bool IsCompared(const FileSweep& sweep) { return sweep.baseline || sweep.by; }
+
+// A suite of a file, and when it is to run.
+struct Addition {
+  SuiteFile suite;
+  v1::AddSuiteRequest request;
+};
+
+absl::StatusOr<format::Document> Add(const Addition& addition, const Console& console,
+                                     DaemonChannel* channel) {
+  const std::vector<FileSweep>& sweeps = addition.suite.sweeps;
+  if (absl::Status there = CheckBaselinesAreThere(addition.suite, channel); !there.ok()) {
+    return there;
+  }
+  const auto response = channel->AddSuite(addition.request);
   if (!response.ok()) return response.status();
-  return format::ShowSuiteAdded(request, *response);
+  if (std::any_of(sweeps.begin(), sweeps.end(), IsCompared)) {
+    SayLine(console,
+            "baseline and by are for run --file; what the daemon runs is held against your "
+            "baseline (torchlap baseline set), else against its own past, once three earlier "
+            "sweeps are known: torchlap findings");
+  }
+  return format::ShowSuiteAdded(addition.request, *response);
+}
+
+// Why a list of suites is empty.
+std::string NoSuiteLine(const SuiteOptions& options) {
+  if (options.user) return *options.user + " has no suite";
+  return "there is no suite; add one: torchlap suite add SUITE.toml --when 02:00";
 }
 
 absl::StatusOr<format::Document> List(const SuiteOptions& options, bool in_short,
@@ -161,7 +191,7 @@ absl::StatusOr<format::Document> List(const SuiteOptions& options, bool in_short
   const auto response = channel->ListSuites(request);
   if (!response.ok()) return response.status();
   if (response->suites().empty()) {
-    SayLine(console, "there is no suite; add one: torchlap suite add SUITE.toml --when 02:00");
+    SayLine(console, NoSuiteLine(options));
   }
   return format::ListSuites({response->suites().begin(), response->suites().end()}, in_short);
 }
@@ -176,33 +206,34 @@ absl::StatusOr<format::Document> Remove(const SuiteOptions& options, const std::
   return format::ShowSuiteRemoved(name);
 }
 
-absl::StatusOr<v1::AddSuiteRequest> ReadRequest(const SuiteOptions& options,
-                                                const std::string& file) {
-  v1::AddSuiteRequest request;
+absl::StatusOr<Addition> ReadAddition(const SuiteOptions& options, const std::string& file) {
+  Addition addition;
+  v1::AddSuiteRequest& request = addition.request;
   if (absl::Status when = SetWhen(options.when, request.mutable_time()); !when.ok()) return when;
-  const auto suite = ReadChecked(options, file);
+  auto suite = ReadChecked(options, file);
   if (!suite.ok()) return suite.status();
-  request.set_name(suite->name);
-  for (const FileSweep& sweep : suite->sweeps) {
+  addition.suite = *std::move(suite);
+  request.set_name(addition.suite.name);
+  for (const FileSweep& sweep : addition.suite.sweeps) {
     v1::SuiteSweep* added = request.add_sweeps();
     added->set_name(sweep.name());
     *added->mutable_jobs() = sweep.request.jobs();
   }
-  return request;
+  return addition;
 }
 
 absl::StatusOr<format::Document> Act(const SuiteOptions& options, const Action& action,
                                      const Output& output, const Invocation& invocation) {
   if (action.name == "check") return Check(options, action.word, invocation);
-  v1::AddSuiteRequest request;
+  Addition addition;
   if (action.name == "add") {
-    auto read = ReadRequest(options, action.word);
+    auto read = ReadAddition(options, action.word);
     if (!read.ok()) return read.status();
-    request = *std::move(read);
+    addition = *std::move(read);
   }
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();
-  if (action.name == "add") return Add(request, channel->get());
+  if (action.name == "add") return Add(addition, invocation.console, channel->get());
   if (action.name == "remove") return Remove(options, action.word, channel->get());
   const bool in_short = output.file.empty() && invocation.console.out_is_terminal;
   return List(options, in_short, invocation.console, channel->get());

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -9,16 +10,19 @@
 #include <utility>
 #include <vector>
 
+#include "client/close_names.h"
 #include "client/commands/compare_words.h"
 #include "client/commands/followed_sweep.h"
 #include "client/commands/results.h"
 #include "client/commands/submission.h"
 #include "client/exit_code.h"
 #include "client/format/compare.h"
+#include "client/format/subject.h"
 #include "client/format/submitted.h"
 #include "client/interrupts.h"
 #include "client/parse_words.h"
 #include "client/run_command.h"
+#include "client/selector.h"
 #include "client/suite_file.h"
 #include "client/time_words.h"
 
@@ -116,6 +120,86 @@ Output ComparisonOutput(const Output& output) {
   return Output{};
 }
 
+// What a cell has of an axis of `compare --by`; of an axis that cannot be told before it ran what
+// every cell has.
+std::string ValueOn(const std::string& axis, const v1::JobSpec& job) {
+  const format::Subject subject = format::SubjectOf(job.workload());
+  if (axis == "precision") return subject.precision;
+  if (axis == "attention") return subject.attention;
+  if (axis == "optimizer") return subject.optimizer;
+  if (axis == "batch") return std::to_string(subject.batch_size);
+  if (axis == "context") return std::to_string(subject.context_length);
+  if (axis == "size") return subject.name;
+  return "";
+}
+
+bool IsToldBefore(const std::string& axis) {
+  return axis == "precision" || axis == "attention" || axis == "optimizer" || axis == "batch" ||
+         axis == "context" || axis == "size";
+}
+
+bool MayDiffer(const FileSweep& sweep, const std::string& axis) {
+  const auto& jobs = sweep.request.jobs();
+  if (jobs.size() < 2 || !IsToldBefore(axis)) return jobs.size() > 1;
+  const std::string first = ValueOn(axis, jobs[0]);
+  return std::any_of(jobs.begin(), jobs.end(),
+                     [&](const v1::JobSpec& job) { return ValueOn(axis, job) != first; });
+}
+
+// Without a baseline the cells of the sweep are compared with each other.
+absl::Status CheckWithin(const SuiteFile& suite, const FileSweep& sweep) {
+  const std::string axis = sweep.by->substr(0, sweep.by->find('='));
+  if (sweep.baseline || MayDiffer(sweep, axis)) return absl::OkStatus();
+  return Invalid(suite.Placed(
+      sweep,
+      fmt::format("by is {} without a baseline, which compares cells of the sweep with each other: "
+                  "none differs in {}, must have a baseline",
+                  *sweep.by, axis),
+      "by"));
+}
+
+bool IsOfFile(const SuiteFile& suite, const std::string& selector) {
+  return std::any_of(suite.sweeps.begin(), suite.sweeps.end(),
+                     [&](const FileSweep& sweep) { return selector == "sweep:" + sweep.name(); });
+}
+
+// Empty, too, where they cannot be asked for: they are a hint.
+std::vector<std::string> SweepsThatThereAre(const SuiteFile& suite, DaemonChannel* channel) {
+  constexpr uint32_t kNewest = 1000;
+  std::vector<std::string> names;
+  for (const FileSweep& sweep : suite.sweeps) names.push_back("sweep:" + sweep.name());
+  v1::ListSweepsRequest request;
+  request.set_page_size(kNewest);
+  const auto stored = channel->ListSweeps(request);
+  if (!stored.ok()) return names;
+  for (const v1::Sweep& sweep : stored->sweeps()) {
+    if (!sweep.name().empty()) names.push_back("sweep:" + sweep.name());
+  }
+  return names;
+}
+
+absl::Status CheckBaselineIsThere(const SuiteFile& suite, const FileSweep& sweep,
+                                  DaemonChannel* channel) {
+  if (!sweep.baseline || IsOfFile(suite, *sweep.baseline)) return absl::OkStatus();
+  const auto selection = ParseSelectors({*sweep.baseline});
+  if (!selection.ok()) return selection.status();
+  const v1::Selector& selector = selection->selector;
+  if (selector.sweep_names().empty() && selector.sweep_ids().empty()) return absl::OkStatus();
+  v1::ListRunsRequest request;
+  *request.mutable_filter()->mutable_selector() = selector;
+  request.set_page_size(1);
+  const absl::Status status = channel->ListRuns(request).status();
+  if (status.ok()) return status;
+  if (!absl::IsNotFound(status)) {
+    return {status.code(), suite.Placed(sweep, std::string(status.message()), "baseline")};
+  }
+  return Invalid(suite.Placed(
+      sweep,
+      fmt::format("baseline is {}, which is neither in this file nor stored{}", *sweep.baseline,
+                  CloseNames(*sweep.baseline, SweepsThatThereAre(suite, channel))),
+      "baseline"));
+}
+
 class Report {
  public:
   Report(const SuiteFile& suite, std::vector<v1::SubmitJobsResponse> submitted,
@@ -210,9 +294,19 @@ absl::Status CheckComparisons(const SuiteFile& suite) {
   for (const FileSweep& sweep : suite.sweeps) {
     if (!sweep.by) continue;
     const auto words = ParseCompare(ToCompare(sweep, sweep.baseline, "sweep:1"), UnixNowNs());
-    if (words.ok()) continue;
-    const std::string message(words.status().message());
-    return Invalid(suite.Placed(sweep, message.starts_with("--") ? message.substr(2) : message));
+    if (!words.ok()) {
+      const std::string message(words.status().message());
+      return Invalid(suite.Placed(sweep, message.starts_with("--") ? message.substr(2) : message));
+    }
+    if (absl::Status within = CheckWithin(suite, sweep); !within.ok()) return within;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBaselinesAreThere(const SuiteFile& suite, DaemonChannel* channel) {
+  for (const FileSweep& sweep : suite.sweeps) {
+    absl::Status status = CheckBaselineIsThere(suite, sweep, channel);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -227,6 +321,9 @@ absl::StatusOr<int> RunSuiteFile(const RunOptions& options, const Invocation& in
   Interrupts interrupts;
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();
+  if (absl::Status there = CheckBaselinesAreThere(*suite, channel->get()); !there.ok()) {
+    return there;
+  }
   auto submitted = SubmitAll(*suite, console, channel->get());
   if (!submitted.ok()) return submitted.status();
   for (size_t i = 0; i < submitted->size(); ++i) {

@@ -41,6 +41,9 @@ absl::StatusOr<int> Execute(const SweepsOptions& options, const Invocation& invo
   if (!channel.ok()) return channel.status();
   auto sweeps = List(options.user.value_or(""), *limit, channel->get());
   if (!sweeps.ok()) return sweeps.status();
+  if (sweeps->empty() && options.user) {
+    SayLine(invocation.console, "no sweeps of " + *options.user);
+  }
   const bool for_terminal = output->file.empty() && invocation.console.out_is_terminal;
   const absl::Status written = WriteOutput(
       *output, invocation.console, format::ListSweeps(*sweeps, for_terminal && !options.wide));

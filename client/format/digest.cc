@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/format/findings.h"
@@ -18,8 +19,12 @@ namespace torchlap::client::format {
 namespace {
 
 constexpr size_t kColumns = 80;
-// With the other lines 24 at most, and the prompt.
-constexpr int kMostFindings = 6;
+// With the other lines 23 at most, and the prompt.
+constexpr int kMostFindings = 4;
+constexpr size_t kMostLinesAbove = 2;
+constexpr int64_t kDayNs = int64_t{24} * 3600 * 1'000'000'000;
+// Fewer days are too few points of a line in time.
+constexpr int64_t kFewestTrendDays = 7;
 
 using Parts = std::vector<std::string>;
 
@@ -80,12 +85,16 @@ Lines Head(const v1::GetDigestResponse& response) {
 }
 
 Parts Outcomes(const v1::GetDigestResponse& response) {
+  // Runs that ended otherwise have no verdict.
+  const uint64_t contaminated = ContaminatedRuns(response);
   Parts parts;
   for (const v1::DigestOutcome& outcome : response.outcomes()) {
-    parts.push_back(fmt::format("{} {}", outcome.runs(), OutcomeName(outcome.outcome())));
+    std::string& part =
+        parts.emplace_back(fmt::format("{} {}", outcome.runs(), OutcomeName(outcome.outcome())));
+    if (outcome.outcome() == v1::OUTCOME_OK && contaminated > 0) {
+      part += fmt::format(" ({} contaminated)", contaminated);
+    }
   }
-  const uint64_t contaminated = ContaminatedRuns(response);
-  if (contaminated > 0) parts.push_back(fmt::format("{} contaminated", contaminated));
   return parts;
 }
 
@@ -134,32 +143,34 @@ Parts Changes(const v1::GetDigestResponse& response) {
 
 std::string FindingsHead(const v1::GetDigestResponse& response) {
   const auto& findings = response.findings();
-  const auto closed = std::count_if(findings.begin(), findings.end(), [](const auto& finding) {
-    return finding.closed_at_ns() != 0;
-  });
-  const auto open = findings.size() - closed;
-  std::string line = fmt::format("findings: {} open, {} fixed", open, closed);
+  Parts parts;
+  for (const auto state : {v1::CELL_FINDING_NEW, v1::CELL_FINDING_CONFIRMED,
+                           v1::CELL_FINDING_IGNORED, v1::CELL_FINDING_FIXED}) {
+    const auto count = std::count_if(findings.begin(), findings.end(),
+                                     [state](const auto& one) { return one.state() == state; });
+    if (count > 0) parts.push_back(fmt::format("{} {}", count, Word(state)));
+  }
+  std::string line = fmt::format("findings: {}", fmt::join(parts, ", "));
   if (findings.size() > kMostFindings) {
     line += fmt::format("; the newest {}, all of them: torchlap findings --all", kMostFindings);
   }
   return line;
 }
 
-std::vector<std::string> FindingRow(const v1::CellFinding& finding) {
-  return {std::to_string(finding.finding_id()), std::string(Word(finding.state())),
-          CellWords(finding), finding.subject().device(), ChangeOf(finding)};
+std::vector<Block> NewestFindings(const v1::GetDigestResponse& response) {
+  auto newest = response.findings();
+  if (newest.size() > kMostFindings) {
+    newest.DeleteSubrange(kMostFindings, newest.size() - kMostFindings);
+  }
+  return ShortFindingBlocks(newest, kMostLinesAbove);
 }
 
-Grid FindingGrid(const v1::GetDigestResponse& response) {
-  Grid grid;
-  grid.titles = {"finding", "state", "cell", "device", "change"};
-  for (const v1::CellFinding& finding : response.findings()) {
-    if (grid.rows.size() == kMostFindings) break;
-    grid.rows.push_back(FindingRow(finding));
-  }
-  const Narrowing how = {.width = kColumns, .above = {}, .drop = {"device"}, .shorten = {"cell"}};
-  Narrow(how, &grid);
-  return grid;
+// Empty of less than a day.
+Lines TrendLine(const v1::GetDigestResponse& response) {
+  const int64_t days = (response.until_ns() - response.since_ns() + kDayNs / 2) / kDayNs;
+  if (response.until_ns() - response.since_ns() < kDayNs) return {};
+  return {
+      fmt::format("changes in time: torchlap trend --since {}d", std::max(days, kFewestTrendDays))};
 }
 
 void Append(const Lines& more, Lines* lines) {
@@ -172,13 +183,17 @@ std::vector<Block> Blocks(const v1::GetDigestResponse& response) {
   Append(Section("users:", Users(response), 3), &lines);
   Append(Section("devices:", Devices(response), 2), &lines);
   Append(Section("disturbed by:", Disturbers(response), 2), &lines);
-  Append(Section("changed:", Changes(response), 3), &lines);
+  Append(Section("changed:", Changes(response), 2), &lines);
   if (response.findings().empty()) {
     lines.emplace_back("findings: none opened or closed");
+    Append(TrendLine(response), &lines);
     return {lines};
   }
   lines.push_back(FindingsHead(response));
-  return {lines, FindingGrid(response)};
+  std::vector<Block> blocks = {lines};
+  for (Block& block : NewestFindings(response)) blocks.push_back(std::move(block));
+  if (Lines trend = TrendLine(response); !trend.empty()) blocks.emplace_back(std::move(trend));
+  return blocks;
 }
 
 }  // namespace

@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "client/format/numbers.h"
+#include "client/format/run_columns.h"
 #include "client/format/sheet.h"
 #include "client/format/subject.h"
+#include "client/format/traits.h"
 #include "client/format/width.h"
 #include "client/time_words.h"
 #include "proto/words.h"
@@ -35,15 +39,69 @@ std::string BeforeAndAfter(const v1::CellFinding& finding) {
                      Significant(finding.after_ns() / kMillisecondNs, 4));
 }
 
-std::vector<std::string> GridRow(const v1::CellFinding& finding) {
+std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
+
+std::string NumberOrDash(uint32_t number) { return number == 0 ? "-" : std::to_string(number); }
+
+void Append(std::vector<std::string> more, std::vector<std::string>* to) {
+  to->insert(to->end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+// As CellTitles names them. Of a run that cannot be read nothing is known.
+std::vector<std::string> CellTexts(const v1::CellFinding& finding) {
+  if (!finding.has_subject()) return {"?", "?", "?", "?", "?", "?", "?"};
   const Subject subject = SubjectOf(finding.subject());
-  return {std::to_string(finding.finding_id()),
-          StateText(finding),
-          CellWords(finding),
-          subject.precision,
-          subject.attention,
-          finding.subject().device(),
-          BeforeAndAfter(finding),
+  return {OrDash(subject.name),
+          OrDash(PassName(subject)),
+          NumberOrDash(subject.batch_size),
+          NumberOrDash(subject.context_length),
+          OrDash(subject.precision),
+          OrDash(subject.attention),
+          OrDash(finding.subject().device())};
+}
+
+const std::vector<std::string>& CellTitles() {
+  static const std::vector<std::string> titles = {"size",      "pass",      "batch", "context",
+                                                  "precision", "attention", "device"};
+  return titles;
+}
+
+std::vector<v1::Run> SubjectsOf(const Findings& findings) {
+  std::vector<v1::Run> runs;
+  for (const v1::CellFinding& finding : findings) runs.push_back(finding.subject());
+  return runs;
+}
+
+// What else tells cells apart, such as the optimizer.
+void AddVaryingTraits(const Findings& findings, Grid* grid) {
+  const std::vector<v1::Run> runs = SubjectsOf(findings);
+  std::vector<v1::Run> known;
+  std::copy_if(runs.begin(), runs.end(), std::back_inserter(known),
+               [](const v1::Run& run) { return run.has_workload(); });
+  for (const Trait* trait : VaryingTraits(known)) {
+    const auto& titles = grid->titles;
+    if (std::find(titles.begin(), titles.end(), trait->title) != titles.end()) continue;
+    AddColumn(
+        trait->title, runs, [trait](const v1::Run& run) { return OrDash(trait->value(run)); },
+        grid);
+  }
+}
+
+Grid CellGrid(const Findings& findings) {
+  Grid grid;
+  grid.titles = {"finding", "state"};
+  Append(CellTitles(), &grid.titles);
+  for (const v1::CellFinding& finding : findings) {
+    std::vector<std::string>& row = grid.rows.emplace_back();
+    row = {std::to_string(finding.finding_id()), StateText(finding)};
+    Append(CellTexts(finding), &row);
+  }
+  AddVaryingTraits(findings, &grid);
+  return grid;
+}
+
+std::vector<std::string> ChangeTexts(const v1::CellFinding& finding) {
+  return {BeforeAndAfter(finding),
           ChangeOf(finding),
           finding.against_baseline() ? "baseline" : "its past",
           Minute(finding.found_at_ns()),
@@ -55,12 +113,26 @@ std::vector<std::string> GridRow(const v1::CellFinding& finding) {
 }
 
 Grid GridOf(const Findings& findings) {
-  Grid grid;
-  grid.titles = {"finding",   "state",        "cell",   "precision", "attention",
-                 "device",    "step (ms)",    "change", "against",   "since (UTC)",
-                 "first run", "what changed", "suite",  "user",      "why"};
-  for (const v1::CellFinding& finding : findings) grid.rows.push_back(GridRow(finding));
+  Grid grid = CellGrid(findings);
+  Append({"step (ms)", "change", "against", "since (UTC)", "first run", "what changed", "suite",
+          "user", "why"},
+         &grid.titles);
+  for (int i = 0; i < findings.size(); ++i) {
+    Append(ChangeTexts(findings[i]), &grid.rows[static_cast<size_t>(i)]);
+  }
   return grid;
+}
+
+// What all cells have in common stands above. The last that is dropped is first.
+Narrowing HowToNarrow() {
+  return {.above = {"size", "pass", "batch", "context", "precision", "attention", "device",
+                    "against", "suite", "user"},
+          .drop = {"first run", "user",   "suite",    "against",     "warm-up",      "steps",
+                   "memory",    "target", "launches", "edition",     "timing",       "execution",
+                   "optimizer", "device", "why",      "since (UTC)", "what changed", "step (ms)",
+                   "attention", "pass",   "batch",    "precision",   "context"},
+          .shorten = {"what changed", "why", "size", "pass", "state"},
+          .shortest = 12};
 }
 
 // Values that no finding has are no column.
@@ -145,15 +217,29 @@ std::vector<Block> FindingBlocks(const Findings& findings, bool in_short) {
   if (findings.empty()) return blocks;
   Grid grid = GridOf(findings);
   for (const char* title : {"what changed", "suite", "why"}) LeaveOutEmpty(title, &grid);
-  const Narrowing how = {.above = {"precision", "attention", "device", "against", "suite", "user"},
-                         .drop = {"first run", "user", "suite", "attention", "against", "device",
-                                  "precision", "why", "since (UTC)", "what changed"},
-                         .shorten = {"what changed", "why", "cell"}};
+  const Narrowing how = HowToNarrow();
   const std::vector<std::string> constants = TakeConstants(how, &grid);
   if (!constants.empty()) blocks.emplace_back(Wrapped("", constants, how.width));
   const std::vector<std::string> gone = in_short ? Narrow(how, &grid) : std::vector<std::string>();
   blocks.emplace_back(std::move(grid));
   if (!gone.empty()) blocks.emplace_back(Wrapped("--format csv also has:", gone, how.width));
+  return blocks;
+}
+
+std::vector<Block> ShortFindingBlocks(const Findings& findings, size_t most_lines) {
+  std::vector<Block> blocks;
+  if (findings.empty()) return blocks;
+  Grid grid = CellGrid(findings);
+  const Narrowing how = HowToNarrow();
+  grid.titles.emplace_back("change");
+  for (int i = 0; i < findings.size(); ++i) {
+    grid.rows[static_cast<size_t>(i)].push_back(ChangeOf(findings[i]));
+  }
+  Lines lines = Wrapped("", TakeConstants(how, &grid), how.width);
+  if (lines.size() > most_lines) lines.resize(most_lines);
+  Narrow(how, &grid);
+  if (!lines.empty()) blocks.emplace_back(std::move(lines));
+  blocks.emplace_back(std::move(grid));
   return blocks;
 }
 

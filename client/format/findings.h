@@ -1,6 +1,7 @@
 // What `findings` prints.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,11 @@ std::string ChangesText(const google::protobuf::RepeatedPtrField<v1::Environment
 // For people: the findings as a table, 80 columns wide where it is `in_short`.
 std::vector<Block> FindingBlocks(
     const google::protobuf::RepeatedPtrField<v1::CellFinding>& findings, bool in_short);
+
+// The same without what else is known of them: which cells, and by how much; at most `most_lines`
+// of what they have in common.
+std::vector<Block> ShortFindingBlocks(
+    const google::protobuf::RepeatedPtrField<v1::CellFinding>& findings, size_t most_lines);
 
 // `small, forward-backward, batch 4, context 256`; `?` of one whose run cannot be read.
 std::string CellWords(const v1::CellFinding& finding);

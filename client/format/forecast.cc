@@ -198,17 +198,6 @@ std::string TimeWords(const v1::ForecastJobsResponse& forecast, const Whole& who
              : words + fmt::format("; after about {} of the queue", Duration(forecast.queue_ns()));
 }
 
-// `6 cells: 2 reused, 4 to run in about 12 min; 1 cannot fit as it is`.
-std::string TotalLine(const v1::ForecastJobsResponse& forecast) {
-  const Whole whole = WholeOf(forecast);
-  std::string line = Cells(static_cast<size_t>(forecast.jobs_size())) + ": ";
-  if (whole.reused > 0) line += fmt::format("{} reused, ", whole.reused);
-  line += fmt::format("{} to run", whole.to_run);
-  if (whole.to_run > 0) line += TimeWords(forecast, whole);
-  if (whole.cannot_fit > 0) line += fmt::format("; {} cannot fit as asked", whole.cannot_fit);
-  return line;
-}
-
 // Columns of which nothing is known: without a daemon most.
 void DropUnknown(Grid* grid) {
   for (size_t column = grid->titles.size(); column-- > 0;) {
@@ -242,7 +231,7 @@ std::vector<Block> Blocks(const v1::ForecastJobsResponse& forecast, bool in_shor
   const std::vector<std::string> gone = in_short ? Narrow(how, &grid) : std::vector<std::string>();
   blocks.emplace_back(std::move(grid));
   if (!gone.empty()) blocks.emplace_back(Wrapped("--format csv also has:", gone, how.width));
-  blocks.emplace_back(Lines{TotalLine(forecast)});
+  blocks.emplace_back(Lines{ForecastTotal(forecast)});
   return blocks;
 }
 
@@ -302,6 +291,16 @@ Sheet ForecastSheet(const v1::ForecastJobsResponse& forecast) {
 }
 
 }  // namespace
+
+std::string ForecastTotal(const v1::ForecastJobsResponse& forecast) {
+  const Whole whole = WholeOf(forecast);
+  std::string line = Cells(static_cast<size_t>(forecast.jobs_size())) + ": ";
+  if (whole.reused > 0) line += fmt::format("{} reused, ", whole.reused);
+  line += fmt::format("{} to run", whole.to_run);
+  if (whole.to_run > 0) line += TimeWords(forecast, whole);
+  if (whole.cannot_fit > 0) line += fmt::format("; {} cannot fit as asked", whole.cannot_fit);
+  return line;
+}
 
 std::string NoReuseWords(const v1::JobForecast& job) {
   switch (job.no_reuse()) {

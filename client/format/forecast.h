@@ -12,6 +12,9 @@ namespace torchlap::client::format {
 // `in_short`: as wide as a terminal, what all cells have in common above.
 Document ShowForecast(const v1::ForecastJobsResponse& forecast, bool in_short);
 
+// `6 cells: 2 reused, 4 to run in about 12 min; 1 cannot fit as asked`.
+std::string ForecastTotal(const v1::ForecastJobsResponse& forecast);
+
 // Why nothing answers the cell: `no clean run`, `kernel 6.1 -> 6.2`, `too few launches`. Empty
 // where something does, or nobody asked.
 std::string NoReuseWords(const v1::JobForecast& job);

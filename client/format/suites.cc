@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <utility>
 
+#include "client/format/forecast.h"
 #include "client/format/width.h"
 #include "client/time_words.h"
 
@@ -13,6 +15,7 @@ namespace torchlap::client::format {
 namespace {
 
 constexpr uint32_t kMinutesOfHour = 60;
+constexpr double kNsPerSecond = 1e9;
 
 std::string Duration(int64_t ns) { return ShortDuration(std::chrono::nanoseconds(ns)); }
 
@@ -141,27 +144,76 @@ std::string DeviceOf(const v1::SubmitJobsRequest& request) {
   return device.empty() ? "any" : device;
 }
 
+bool CannotFit(const v1::JobForecast& job) {
+  return job.fit() == v1::FIT_TOO_LARGE || job.fit() == v1::FIT_RAN_OUT;
+}
+
+size_t TooLarge(const v1::ForecastJobsResponse& forecast) {
+  return static_cast<size_t>(
+      std::count_if(forecast.jobs().begin(), forecast.jobs().end(), CannotFit));
+}
+
 std::string FitText(const CheckedSweep& sweep) {
-  if (!sweep.too_large) return "not asked";
-  if (*sweep.too_large == 0) return "-";
-  return Counted(*sweep.too_large, "cell") + " too large";
+  if (!sweep.forecast) return "not asked";
+  const size_t too_large = TooLarge(*sweep.forecast);
+  return too_large == 0 ? "not ruled out" : Counted(too_large, "cell") + " too large";
+}
+
+// Of the cells that may fit; nothing where that of one is not known.
+std::optional<int64_t> DurationNs(const CheckedSweep& sweep) {
+  if (!sweep.forecast) return std::nullopt;
+  int64_t duration_ns = 0;
+  for (const v1::JobForecast& job : sweep.forecast->jobs()) {
+    if (CannotFit(job)) continue;
+    if (!job.has_duration_ns()) return std::nullopt;
+    duration_ns += job.duration_ns();
+  }
+  return duration_ns;
+}
+
+std::string TimeText(const CheckedSweep& sweep) {
+  const auto duration_ns = DurationNs(sweep);
+  return duration_ns ? Duration(*duration_ns) : "not known";
+}
+
+bool WasForecast(const CheckedSweep& sweep) { return sweep.forecast.has_value(); }
+
+// Each was asked for alone: the queue before them is that of the first.
+v1::ForecastJobsResponse Together(const std::vector<CheckedSweep>& sweeps) {
+  v1::ForecastJobsResponse all;
+  for (const CheckedSweep& sweep : sweeps) all.mutable_jobs()->MergeFrom(sweep.forecast->jobs());
+  const v1::ForecastJobsResponse& first = *sweeps.front().forecast;
+  if (first.has_queue_ns()) all.set_queue_ns(first.queue_ns());
+  return all;
 }
 
 std::vector<Block> CheckBlocks(const std::vector<CheckedSweep>& sweeps,
                                const std::string& checked) {
   Grid grid;
-  grid.titles = {"sweep", "cells", "launches", "device", "baseline", "memory"};
+  grid.titles = {"sweep", "cells", "launches", "device", "baseline", "fits", "time"};
   for (const CheckedSweep& sweep : sweeps) {
     grid.rows.push_back({sweep.request.sweep_name(), std::to_string(sweep.request.jobs_size()),
                          std::to_string(LaunchesOf(sweep.request)), DeviceOf(sweep.request),
-                         sweep.baseline.empty() ? "-" : sweep.baseline, FitText(sweep)});
+                         sweep.baseline.empty() ? "-" : sweep.baseline, FitText(sweep),
+                         TimeText(sweep)});
   }
-  return {std::move(grid), Lines{checked}};
+  Lines lines;
+  if (std::all_of(sweeps.begin(), sweeps.end(), WasForecast)) {
+    lines.push_back(ForecastTotal(Together(sweeps)));
+  }
+  lines.push_back(checked);
+  return {std::move(grid), std::move(lines)};
 }
 
-Value CountOrUnknown(const std::optional<uint32_t>& count) {
-  if (!count) return {};
-  return uint64_t{*count};
+Value TooLargeOrUnknown(const CheckedSweep& sweep) {
+  if (!sweep.forecast) return {};
+  return uint64_t{TooLarge(*sweep.forecast)};
+}
+
+Value SecondsOrUnknown(const CheckedSweep& sweep) {
+  const auto duration_ns = DurationNs(sweep);
+  if (!duration_ns) return {};
+  return static_cast<double>(*duration_ns) / kNsPerSecond;
 }
 
 }  // namespace
@@ -194,12 +246,13 @@ Document ShowSuiteRemoved(const std::string& name) {
 
 Document ShowSuiteCheck(const std::vector<CheckedSweep>& sweeps, const std::string& checked) {
   Sheet sheet;
-  sheet.names = {"sweep", "cells", "launches", "device", "baseline", "cells_too_large"};
+  sheet.names = {"sweep",    "cells",           "launches",  "device",
+                 "baseline", "cells_too_large", "duration_s"};
   for (const CheckedSweep& sweep : sweeps) {
-    sheet.rows.push_back({sweep.request.sweep_name(),
-                          static_cast<uint64_t>(sweep.request.jobs_size()),
-                          LaunchesOf(sweep.request), DeviceOf(sweep.request),
-                          TextOrUnknown(sweep.baseline), CountOrUnknown(sweep.too_large)});
+    sheet.rows.push_back(
+        {sweep.request.sweep_name(), static_cast<uint64_t>(sweep.request.jobs_size()),
+         LaunchesOf(sweep.request), DeviceOf(sweep.request), TextOrUnknown(sweep.baseline),
+         TooLargeOrUnknown(sweep), SecondsOrUnknown(sweep)});
   }
   Document document;
   document.blocks = [sweeps, checked] { return CheckBlocks(sweeps, checked); };

@@ -23,11 +23,12 @@ Document ShowSuiteRemoved(const std::string& name);
 // A sweep of a file as it would be submitted.
 struct CheckedSweep {
   v1::SubmitJobsRequest request;
-  std::string baseline;               // empty: none
-  std::optional<uint32_t> too_large;  // cells that cannot fit; nothing: the daemon was not asked
+  std::string baseline;                              // empty: none
+  std::optional<v1::ForecastJobsResponse> forecast;  // nothing: the daemon was not asked
 };
 
-// A row a sweep, and what was checked: `checked`, one line.
+// A row a sweep, what all would take where the daemon was asked, and what was checked: `checked`,
+// one line.
 Document ShowSuiteCheck(const std::vector<CheckedSweep>& sweeps, const std::string& checked);
 
 }  // namespace torchlap::client::format

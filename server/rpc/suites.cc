@@ -5,6 +5,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "proto/ranges.h"
 #include "server/rpc/text_check.h"
@@ -127,6 +128,22 @@ v1::Suite Shown(const storage::StoredSuite& stored, const SuiteSchedule& schedul
   return suite;
 }
 
+// With those that there are.
+absl::Status NoOwnSuite(const storage::Caller& caller, const std::string& name,
+                        const std::vector<storage::StoredSuite>& suites) {
+  constexpr size_t kMostNamed = 10;
+  std::vector<std::string> names;
+  for (const storage::StoredSuite& suite : suites) names.push_back(suite.name);
+  const size_t all = names.size();
+  if (all > kMostNamed) {
+    names.resize(kMostNamed);
+    names.push_back(fmt::format("{} more", all - kMostNamed));
+  }
+  return absl::NotFoundError(fmt::format(
+      "there is no suite '{}' of {}; {}", name, caller.name,
+      names.empty() ? "you have none" : fmt::format("yours: {}", fmt::join(names, ", "))));
+}
+
 bool IsSelf(const storage::Caller& caller, const std::string& user) {
   return user.empty() || user == caller.name || user == caller.principal;
 }
@@ -191,8 +208,13 @@ absl::Status RemoveSuite::Answer(const storage::Caller& caller,
         fmt::format("suites of {} belong to {}; only their owner or an admin may remove them",
                     Named(request.user()), Named(request.user())));
   }
-  absl::Status removed = storage::SuiteStore(database_).Remove(
-      caller, is_self ? caller.principal : request.user(), request.name());
+  storage::SuiteStore store(database_);
+  absl::Status removed =
+      store.Remove(caller, is_self ? caller.principal : request.user(), request.name());
+  if (is_self && absl::IsNotFound(removed)) {
+    const auto own = store.List(caller.principal, caller.principal);
+    return own.ok() ? NoOwnSuite(caller, request.name(), *own) : own.status();
+  }
   if (!removed.ok()) return removed;
   spdlog::info("{} removed the suite {}", caller.name, Named(request.name()));
   schedule_->Wake();

@@ -373,6 +373,7 @@ TEST_F(Commands, SweepsListsWhatWasSubmitted) {
                         "context 64 128 256 512 | 1 failed, 3 succeeded | 2 clean "));
   console_.out_is_terminal = true;
   requests.clear();
+  EXPECT_EQ(err_.str(), "");
   EXPECT_EQ(Program({"sweeps", "--limit", "3"}), 0) << err_.str();
   EXPECT_THAT(out_.str(), HasSubstr("| 1 failed of 4 | "));
   EXPECT_THAT(out_.str(), HasSubstr("| context 64.…"));
@@ -391,6 +392,16 @@ TEST_F(Commands, SweepsListsWhatWasSubmitted) {
     EXPECT_EQ(Program({"sweeps", "--limit", limit}), 1) << limit;
     EXPECT_THAT(err_.str(), HasSubstr("must be a whole number from 1")) << limit;
   }
+}
+
+TEST_F(Commands, SweepsOfNobodyAreNamedAsSuch) {
+  service_.on_list_sweeps = [](const v1::ListSweepsRequest&, v1::ListSweepsResponse*) {
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"sweeps", "--user", "nosuch"}), 0);
+  EXPECT_EQ(err_.str(), "no sweeps of nosuch\n");
+  EXPECT_EQ(Program({"sweeps"}), 0);
+  EXPECT_EQ(err_.str(), "");
 }
 
 TEST_F(Commands, RunsShowsCanariesWhereTheyAreAskedFor) {

@@ -77,7 +77,31 @@ TEST_F(DigestCommand, ADayInWhichNothingHappened) {
   EXPECT_EQ(out_.str(),
             "since 2026-10-01 12:00 UTC: 0 runs started, 0 sweeps submitted\n"
             "now: 0 jobs running, 0 queued\n"
-            "findings: none opened or closed\n");
+            "findings: none opened or closed\n"
+            "changes in time: torchlap trend --since 7d\n");
+  digest_.set_since_ns(digest_.until_ns() - 30 * 24 * kHourNs);
+  EXPECT_EQ(Program({"digest"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("\nchanges in time: torchlap trend --since 30d\n"));
+  digest_.set_since_ns(digest_.until_ns() - 23 * kHourNs);
+  EXPECT_EQ(Program({"digest"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), Not(HasSubstr("trend"))) << "less than a day";
+}
+
+TEST_F(DigestCommand, FindingsAreCountedByStateAndTheirCellsToldApart) {
+  for (const auto state : {v1::CELL_FINDING_FIXED, v1::CELL_FINDING_IGNORED,
+                           v1::CELL_FINDING_CONFIRMED, v1::CELL_FINDING_NEW}) {
+    AddFinding(state);
+  }
+  digest_.mutable_findings(1)
+      ->mutable_subject()
+      ->mutable_workload()
+      ->mutable_transformer_lm()
+      ->set_precision(v1::PRECISION_BF16);
+  EXPECT_EQ(Program({"digest"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("\nfindings: 1 new, 1 confirmed, 1 ignored, 1 fixed\n"
+                                    "size small, pass forward-backward, batch 4, context 256, "));
+  EXPECT_THAT(out_.str(), HasSubstr("| 1       | fixed     | fp32      | +10 %  |\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("| 2       | ignored   | bf16      | +10 %  |\n"));
 }
 
 TEST_F(DigestCommand, SaysWhatHappened) {
@@ -99,12 +123,12 @@ TEST_F(DigestCommand, SaysWhatHappened) {
   EXPECT_THAT(out_.str(),
               HasSubstr("since 2026-10-01 12:00 UTC: 13 runs started, 1 sweep submitted\n"
                         "now: 1 job running, 4 queued\n"
-                        "runs: 12 OK, 1 OUT_OF_MEMORY, 3 contaminated\n"
+                        "runs: 12 OK (3 contaminated), 1 OUT_OF_MEMORY\n"
                         "users: ann 2 h (12 runs; 3 contaminated), bob 2 h (1 run; 1 not OK)\n"
                         "devices: cuda0 1 h (1 run)\n"
                         "disturbed by: stress-ng (eve) in 3 runs\n"
                         "changed: driver 570.86 -> 580.1\n"
-                        "findings: 1 open, 1 fixed\n"));
+                        "findings: 1 new, 1 fixed\n"));
   EXPECT_THAT(out_.str(), HasSubstr("+10 %"));
 }
 
@@ -129,7 +153,7 @@ TEST_F(DigestCommand, MuchOfEverythingFitsOneScreen) {
   }
   EXPECT_LE(count, 23U) << out_.str();
   EXPECT_THAT(out_.str(), HasSubstr(" more"));
-  EXPECT_THAT(out_.str(), HasSubstr("findings: 20 open, 0 fixed; the newest 6"));
+  EXPECT_THAT(out_.str(), HasSubstr("findings: 20 confirmed; the newest 4"));
 }
 
 TEST_F(DigestCommand, ProgramsGetAllOfIt) {

@@ -1,6 +1,13 @@
 // What `findings` asks for and says.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "client/format/findings.h"
 #include "tests/client/commands_fixture.h"
 #include "tests/client/made_up_runs.h"
 
@@ -10,7 +17,9 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::IsSupersetOf;
 using testing::Not;
+using testing::StartsWith;
 
 class FindingsCommand : public Commands {
  protected:
@@ -47,6 +56,13 @@ class FindingsCommand : public Commands {
     change->set_before("580.1");
     return finding;
   }
+  // What `findings` shows where it may be 80 columns wide.
+  format::Grid InATerminal() const {
+    for (format::Block& block : format::FindingBlocks(listed_.findings(), true)) {
+      if (auto* grid = std::get_if<format::Grid>(&block)) return std::move(*grid);
+    }
+    return {};
+  }
   std::string ErrorOf(std::vector<std::string> words) {
     words.insert(words.begin(), "findings");
     EXPECT_EQ(Program(words), 1);
@@ -67,8 +83,8 @@ TEST_F(FindingsCommand, ARowAFinding) {
   second->mutable_subject()->set_invalid_reason("a fan");
   EXPECT_EQ(Program({"findings"}), 0) << err_.str();
   EXPECT_THAT(list_.states(), IsEmpty()) << "all but fixed";
-  EXPECT_THAT(out_.str(), HasSubstr("precision fp32, attention explicit, device cpu0"));
-  EXPECT_THAT(out_.str(), HasSubstr("small, forward-backward, batch 4, context 256"));
+  EXPECT_THAT(out_.str(), StartsWith("size small, pass forward-backward, batch 4, context 256, "
+                                     "precision fp32,\nattention explicit, device cpu0"));
   EXPECT_THAT(out_.str(), HasSubstr("458.3 -> 504.1"));
   EXPECT_THAT(out_.str(), HasSubstr("+10 %"));
   EXPECT_THAT(out_.str(), HasSubstr("-10 %"));
@@ -77,6 +93,34 @@ TEST_F(FindingsCommand, ARowAFinding) {
   EXPECT_THAT(out_.str(), HasSubstr("the fan"));
   EXPECT_THAT(out_.str(), HasSubstr("2026-10-01 12:00"));
   EXPECT_EQ(err_.str(), "");
+}
+
+TEST_F(FindingsCommand, ATerminalTellsCellsApart) {
+  for (const uint32_t context : {128U, 256U}) {
+    for (const auto precision : {v1::PRECISION_FP32, v1::PRECISION_BF16}) {
+      v1::CellFinding* finding = Add();
+      finding->set_state(v1::CELL_FINDING_IGNORED);
+      finding->set_why("a fan that somebody has put beside the machine");
+      v1::TransformerLm* model =
+          finding->mutable_subject()->mutable_workload()->mutable_transformer_lm();
+      model->set_context_length(context);
+      model->set_precision(precision);
+      finding->mutable_subject()->set_requested_context_length(context);
+    }
+  }
+  Add()->clear_subject();
+  const format::Grid grid = InATerminal();
+  EXPECT_THAT(grid.titles, IsSupersetOf({"finding", "state", "context", "precision", "change"}));
+  const auto cell = [&](size_t row, const std::string& title) {
+    const auto place = std::find(grid.titles.begin(), grid.titles.end(), title);
+    return grid.rows[row][static_cast<size_t>(place - grid.titles.begin())];
+  };
+  ASSERT_EQ(grid.rows.size(), 5U);
+  EXPECT_EQ(cell(0, "context"), "128");
+  EXPECT_EQ(cell(0, "precision"), "fp32");
+  EXPECT_EQ(cell(1, "precision"), "bf16");
+  EXPECT_EQ(cell(3, "context"), "256");
+  EXPECT_EQ(cell(4, "context"), "?") << "its run cannot be read";
 }
 
 TEST_F(FindingsCommand, EveryFormatOfAListHasThem) {
@@ -89,15 +133,17 @@ TEST_F(FindingsCommand, EveryFormatOfAListHasThem) {
   EXPECT_THAT(out_.str(), HasSubstr("458.25,504.1,1.1,"));
   for (const char* format : {"table", "markdown", "json", "jsonl"}) {
     EXPECT_EQ(Program({"findings", "--format", format}), 0) << format << err_.str();
-    EXPECT_THAT(out_.str(), HasSubstr("small, forward-backward")) << format;
+    EXPECT_THAT(out_.str(), HasSubstr("forward-backward")) << format;
   }
 }
 
 TEST_F(FindingsCommand, NothingThatChangedIsAnAnswer) {
   EXPECT_EQ(Program({"findings"}), 0);
   EXPECT_EQ(out_.str(), "");
-  EXPECT_EQ(err_.str(),
-            "no findings: no cell of a suite has changed; suites: torchlap suite list\n");
+  EXPECT_EQ(
+      err_.str(),
+      "no findings; a cell is judged once its suite has run three times before, or against your "
+      "baseline\n");
   EXPECT_EQ(Program({"findings", "--state", "fixed"}), 0);
   EXPECT_EQ(err_.str(), "no such findings\n");
   Add();
@@ -131,7 +177,9 @@ TEST_F(FindingsCommand, SetIsOneLine) {
 TEST_F(FindingsCommand, RefusesInOneLine) {
   EXPECT_EQ(ErrorOf({"put", "3"}),
             "torchlap: findings put 3 is not known, must be findings, or findings set N STATE\n");
-  EXPECT_THAT(ErrorOf({"set", "3"}), HasSubstr("findings set 3 is not known"));
+  EXPECT_EQ(ErrorOf({"set", "3"}),
+            "torchlap: findings set 3 lacks a state: new, ignored, confirmed, fixed\n");
+  EXPECT_THAT(ErrorOf({"set"}), HasSubstr("findings set is not known"));
   EXPECT_EQ(ErrorOf({"set", "x", "new"}),
             "torchlap: finding is x, must be a number of `torchlap findings`\n");
   EXPECT_EQ(ErrorOf({"set", "3", "gone"}),

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/client/commands_fixture.h"
@@ -303,7 +304,12 @@ TEST_F(SuiteCommand, CheckAsksTheDaemonWhatItWouldSay) {
                                   v1::ForecastJobsResponse* response) {
     const std::lock_guard lock(mutex_);
     asked.push_back(request);
-    for (int i = 0; i < request.jobs_size(); ++i) response->add_jobs()->set_fit(v1::FIT_RAN);
+    for (int i = 0; i < request.jobs_size(); ++i) {
+      v1::JobForecast* job = response->add_jobs();
+      job->set_fit(v1::FIT_RAN);
+      job->set_duration_ns(60'000'000'000);
+    }
+    response->set_queue_ns(0);
     if (request.jobs_size() > 1) response->mutable_jobs(1)->set_fit(v1::FIT_TOO_LARGE);
     return grpc::Status::OK;
   };
@@ -311,16 +317,68 @@ TEST_F(SuiteCommand, CheckAsksTheDaemonWhatItWouldSay) {
   EXPECT_EQ(Program({"suite", "check", file}), 0) << err_.str();
   EXPECT_THAT(asked, SizeIs(2));
   EXPECT_EQ(out_.str(),
-            "| sweep | cells | launches | device | baseline   | memory           |\n"
-            "|-------|-------|----------|--------|------------|------------------|\n"
-            "| main  | 2     | 6        | cpu0   | -          | 1 cell too large |\n"
-            "| bf16  | 1     | 1        | cpu0   | sweep:main | -                |\n"
+            "| sweep | cells | launches | device | baseline   | fits             | time  |\n"
+            "|-------|-------|----------|--------|------------|------------------|-------|\n"
+            "| main  | 2     | 6        | cpu0   | -          | 1 cell too large | 1 min |\n"
+            "| bf16  | 1     | 1        | cpu0   | sweep:main | not ruled out    | 1 min |\n"
+            "3 cells: 3 to run in about 2 min; the queue is empty; 1 cannot fit as asked\n"
             "suite night: the daemon would take it\n");
   EXPECT_EQ(Program({"suite", "check", file, "--format", "csv"}), 0) << err_.str();
   EXPECT_EQ(out_.str(),
-            "sweep,cells,launches,device,baseline,cells_too_large\n"
-            "main,2,6,cpu0,,1\nbf16,1,1,cpu0,sweep:main,0\n");
+            "sweep,cells,launches,device,baseline,cells_too_large,duration_s\n"
+            "main,2,6,cpu0,,1,60\nbf16,1,1,cpu0,sweep:main,0,60\n");
   EXPECT_THAT(service_.submits(), IsEmpty());
+}
+
+TEST_F(SuiteCommand, ABaselineThatIsNowhereIsRefusedBeforeAnythingRuns) {
+  std::vector<v1::ListRunsRequest> looked_up;
+  service_.on_list_runs = [&](const v1::ListRunsRequest& request, v1::ListRunsResponse*) {
+    const std::lock_guard lock(mutex_);
+    looked_up.push_back(request);
+    const v1::Selector& selector = request.filter().selector();
+    const bool is_stored = selector.sweep_names_size() == 1 && selector.sweep_names(0) == "stored";
+    return is_stored ? grpc::Status::OK : grpc::Status(grpc::StatusCode::NOT_FOUND, "no such");
+  };
+  service_.on_list_sweeps = [](const v1::ListSweepsRequest&, v1::ListSweepsResponse* response) {
+    response->add_sweeps()->set_name("stored");
+    return grpc::Status::OK;
+  };
+  const auto with = [this](const std::string& baseline) {
+    std::string text = kTwoSweeps;
+    return Write(text.replace(text.find("sweep:main"), 10, baseline));
+  };
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"sweep:mian", "; close to it: sweep:main"},
+      {"sweep:stroed", "; close to it: sweep:stored"},
+      {"sweep:nothing-like-it", ""},
+      {"sweep:77", ""}};
+  for (const auto& [baseline, close] : wrong) {
+    const std::string file = with(baseline);
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"run", "--file", file},
+                                                  {"suite", "check", file},
+                                                  {"suite", "add", file, "--when", "idle"}}) {
+      EXPECT_EQ(ErrorOf(words), "torchlap: " + file + ":9: sweep bf16: baseline is " + baseline +
+                                    ", which is neither in this file nor stored" + close + "\n");
+    }
+  }
+  EXPECT_THAT(service_.submits(), IsEmpty());
+  EXPECT_EQ(added_.name(), "");
+  looked_up.clear();
+  EXPECT_EQ(Program({"run", "--file", with("sweep:stored")}), 0) << err_.str();
+  EXPECT_THAT(looked_up, SizeIs(1));
+  EXPECT_EQ(Program({"run", "--file", with("baseline")}), 0) << err_.str();
+  EXPECT_THAT(looked_up, SizeIs(1)) << "of sweeps alone";
+}
+
+TEST_F(SuiteCommand, AddSaysWhatKeysAreNotForTheDaemon) {
+  EXPECT_EQ(Program({"suite", "add", Write(kTwoSweeps), "--when", "idle"}), 0) << err_.str();
+  EXPECT_EQ(err_.str(),
+            "baseline and by are for run --file; what the daemon runs is held against your "
+            "baseline (torchlap baseline set), else against its own past, once three earlier "
+            "sweeps are known: torchlap findings\n");
+  const std::string file = Write("[sweep.a]\nmodel-size = \"small\"\n");
+  EXPECT_EQ(Program({"suite", "add", file, "--when", "idle"}), 0) << err_.str();
+  EXPECT_EQ(err_.str(), "");
 }
 
 TEST_F(SuiteCommand, CheckSaysWhatTheDaemonRefuses) {
@@ -337,7 +395,7 @@ TEST_F(SuiteCommand, CheckSaysWhatTheDaemonRefuses) {
 TEST_F(SuiteCommand, CheckWithoutADaemonIsOfTheFileAlone) {
   const std::string file = Write(kTwoSweeps);
   EXPECT_EQ(Program({"suite", "check", file}), 0) << "a daemon that forecasts nothing";
-  EXPECT_THAT(out_.str(), HasSubstr("| not asked |\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("| not asked | not known |\n"));
   EXPECT_THAT(out_.str(),
               HasSubstr("\nsuite night: only the file was checked: the daemon is older\n"));
   service_.Stop();
@@ -381,6 +439,9 @@ TEST_F(SuiteCommand, WhenIsATimeOfTheDayOrIdle) {
         "torchlap: --when is " + when + ", must be a time of the day (02:00), idle, or idle=30m\n");
   }
   EXPECT_THAT(ErrorOf({"suite", "add", file, "--when", "idle=soon"}), HasSubstr("--when idle is"));
+  EXPECT_EQ(ErrorOf({"suite", "add", file, "--when", "idle=8d"}),
+            "torchlap: --when idle is 8d, must be 1s to 7d\n");
+  EXPECT_EQ(Program({"suite", "add", file, "--when", "idle=7d"}), 0) << err_.str();
   EXPECT_EQ(Program({"suite", "add", file, "--when", "0:00"}), 0) << err_.str();
   EXPECT_EQ(added_.time().minute_of_day(), 0U);
 }
@@ -424,6 +485,8 @@ TEST_F(SuiteCommand, ListIsARowASuite) {
 TEST_F(SuiteCommand, ListOfNothingSaysHowToAddOne) {
   EXPECT_EQ(Program({"suite", "list"}), 0);
   EXPECT_EQ(err_.str(), "there is no suite; add one: torchlap suite add SUITE.toml --when 02:00\n");
+  EXPECT_EQ(Program({"suite", "list", "--user", "nosuch"}), 0);
+  EXPECT_EQ(err_.str(), "nosuch has no suite\n");
 }
 
 TEST_F(SuiteCommand, RemoveNamesOne) {

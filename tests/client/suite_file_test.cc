@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <set>
@@ -11,11 +12,13 @@
 #include "client/arguments.h"
 #include "client/axes.h"
 #include "client/commands/suite_run.h"
+#include "tests/client/temporary_folder.h"
 
 namespace torchlap::client {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -229,11 +232,60 @@ TEST(SuiteFile, ErrorsSayTheLineAndWhatWouldBeRight) {
       {sweep + "baseline = \"sweep:a\"",
        "night.toml:3: sweep a: baseline is sweep:a, must be another than itself"},
       {sweep + "launches = ", "night.toml:3: "},
+      {sweep + "launches = \"three\"",
+       "night.toml:3: sweep a: launches is three, must be a whole number from 1 to 1000"},
+      {sweep + "format = \"csv\"",
+       "night.toml:3: unknown key format; what keys there are: torchlap help suites"},
+      {sweep + "reuse = \"30d\"",
+       "night.toml:3: unknown key reuse; what keys there are: torchlap help suites"},
+      {"when = \"02:00\"\n" + sweep,
+       "night.toml:1: unknown key when: it is said by suite add --when"},
   };
   for (const Wrong& wrong : cases) {
     EXPECT_THAT(Error(wrong.text), StartsWith(wrong.error)) << wrong.text;
     EXPECT_THAT(Error(wrong.text), testing::Not(HasSubstr("\n"))) << wrong.text;
   }
+}
+
+TEST(SuiteFile, WhatLacksQuotesIsShownWithThem) {
+  const auto error = [](const std::string& line) { return Error("[sweep.a]\n" + line); };
+  for (const std::string end : {"", "\n", "  # usual\nlaunches = 3\n", "\r\n"}) {
+    EXPECT_THAT(error("model-size = small" + end), StartsWith("night.toml:2: "));
+    EXPECT_THAT(error("model-size = small" + end), EndsWith("; a text needs quotes: \"small\""));
+    EXPECT_THAT(error("context-length = 128..1024*2" + end),
+                EndsWith("; a range is a text: \"128..1024*2\""));
+  }
+  for (const std::string line :
+       {"launches = ", "launches = = 3", "launches", "a = [1", "a = \"b"}) {
+    EXPECT_THAT(error(line), testing::Not(HasSubstr("; a "))) << line;
+  }
+}
+
+TEST(SuiteFile, WhatTheDaemonSaysOfAPresetIsPlacedAtTheSize) {
+  const std::string refused = "preset is smal, must be one of small";
+  for (const std::string key : {"model-size", "model-sizes"}) {
+    const SuiteFile suite = Parsed("[sweep.a]\nlaunches = 3\n" + key + " = \"smal\"\n");
+    EXPECT_EQ(suite.Placed(suite.sweeps[0], refused), "a/night.toml:3: sweep a: " + refused);
+    EXPECT_EQ(suite.Placed(suite.sweeps[0], "no"), "a/night.toml:1: sweep a: no");
+    EXPECT_EQ(suite.Placed(suite.sweeps[0], "no", "launches"), "a/night.toml:2: sweep a: no");
+  }
+  const SuiteFile all = Parsed("model-size = \"smal\"\n[sweep.a]\n");
+  EXPECT_EQ(all.Placed(all.sweeps[0], refused), "a/night.toml:1: sweep a: " + refused);
+}
+
+TEST(SuiteFile, AnAxisWithoutABaselineMustDifferWithinTheSweep) {
+  const auto check = [](const std::string& text) {
+    return std::string(CheckComparisons(Parsed(text)).message());
+  };
+  const std::string by = "[sweep.a]\nmodel-size = \"small\"\nby = \"precision=fp32\"\n";
+  const std::string error =
+      "a/night.toml:3: sweep a: by is precision=fp32 without a baseline, which compares cells of "
+      "the sweep with each other: none differs in precision, must have a baseline";
+  EXPECT_EQ(check(by + "precision = \"bf16\"\n"), error);
+  EXPECT_EQ(check(by + "batch-size = [1, 2]\n"), error);
+  EXPECT_EQ(check(by + "precision = [\"fp32\", \"bf16\"]\n"), "");
+  EXPECT_EQ(check(by + "baseline = \"17\"\n"), "");
+  EXPECT_EQ(check("[sweep.a]\nmodel-size = \"small\"\nbatch-size = [1, 2]\nby = \"device\"\n"), "");
 }
 
 TEST(SuiteFile, ManySweepsAndCellsAreRefused) {
@@ -289,6 +341,12 @@ TEST(SuiteFile, WhatCannotBeReadSaysWhy) {
   EXPECT_EQ(missing.status().message(),
             "cannot read /nonexistent/night.toml: No such file or directory");
   EXPECT_EQ(ReadSuiteFile("/").status().message(), "/ is a folder, must be a file (SUITE.toml)");
+  EXPECT_EQ(ReadSuiteFile("/dev/zero").status().message(),
+            "/dev/zero is no file, must be one (SUITE.toml)");
+  const TemporaryFolder folder;
+  const std::string pipe = (folder.path() / "night.toml").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(ReadSuiteFile(pipe).status().message(), pipe + " is no file, must be one (SUITE.toml)");
 }
 
 }  // namespace

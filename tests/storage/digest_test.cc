@@ -111,6 +111,16 @@ TEST_F(DigestTest, SweepsOfAnotherMachineHideNoneOfThisOne) {
   EXPECT_EQ(Read({.since_ns = since_ns}).counts.sweeps(), 1U);
 }
 
+TEST_F(DigestTest, ADeviceOfAnotherMachineIsNamedWithIt) {
+  Run(ann_, {.driver = "570"});
+  Break("UPDATE device SET uuid = uuid || '@lab2'");
+  const Digest digest = Read({});
+  ASSERT_THAT(digest.counts.devices(), SizeIs(1));
+  EXPECT_EQ(digest.counts.devices(0).device(), "cpu0@lab2");
+  ASSERT_THAT(digest.environments, SizeIs(1));
+  EXPECT_EQ(digest.environments[0].device, "cpu0@lab2");
+}
+
 TEST_F(DigestTest, CanariesAreNobodysSweeps) {
   const int64_t since_ns = now_ns_;
   Run(ann_, {});

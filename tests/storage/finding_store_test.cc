@@ -230,9 +230,13 @@ TEST_F(FindingStoreTest, OnlyTheOwnerAndAdminsSetIt) {
   const auto fixed = store_->Set(1, v1::CELL_FINDING_FIXED, "", ann_, 77);
   ASSERT_TRUE(fixed.ok()) << fixed.status();
   EXPECT_EQ(fixed->closed_at_ns(), 77);
-  EXPECT_EQ(fixed->why(), "");
+  EXPECT_EQ(fixed->why(), "the driver") << "what is not said anew stays";
   EXPECT_EQ(SelectInt("SELECT vanished FROM cell_finding"), 0);
-  EXPECT_EQ(store_->Set(1, v1::CELL_FINDING_NEW, "", ann_, 78)->closed_at_ns(), 0);
+  const auto opened = store_->Set(1, v1::CELL_FINDING_NEW, "", ann_, 78);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->closed_at_ns(), 0);
+  EXPECT_EQ(opened->why(), "the driver");
+  EXPECT_EQ(store_->Set(1, v1::CELL_FINDING_FIXED, "rolled back", ann_, 79)->why(), "rolled back");
 }
 
 TEST_F(FindingStoreTest, ListsAreOfStatesUsersAndTimes) {

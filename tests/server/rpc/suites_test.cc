@@ -84,7 +84,20 @@ TEST_F(SuitesTest, AreAddedListedAndRemoved) {
   EXPECT_TRUE(Add(ann_, Suite()).replaced());
   EXPECT_TRUE(Remove(ann_, "night").ok());
   EXPECT_THAT(List(ann_), IsEmpty());
-  EXPECT_EQ(Remove(ann_, "night"), absl::NotFoundError("there is no suite 'night' of uid:1000"));
+  EXPECT_EQ(Remove(ann_, "night"),
+            absl::NotFoundError("there is no suite 'night' of ann; you have none"));
+}
+
+TEST_F(SuitesTest, WhoMistypesANameIsToldHisOwn) {
+  Add(ann_, Suite("night"));
+  Add(ann_, Suite("w2"));
+  Add(bob_, Suite("secret"));
+  EXPECT_EQ(Remove(ann_, "nihgt"),
+            absl::NotFoundError("there is no suite 'nihgt' of ann; yours: night, w2"));
+  for (int i = 0; i < 10; ++i) Add(ann_, Suite("x" + std::to_string(i)));
+  EXPECT_EQ(Remove(ann_, "nihgt"),
+            absl::NotFoundError("there is no suite 'nihgt' of ann; yours: night, w2, x0, x1, x2, "
+                                "x3, x4, x5, x6, x7, 2 more"));
 }
 
 TEST_F(SuitesTest, OneForIdleDevicesHasNoNextTime) {
