@@ -78,6 +78,20 @@ std::string WhyNot(const PartedSweep& parted) {
   return Named(std::move(parts));
 }
 
+// The name and the labels of a sweep of which nothing is left to run get lost; empty: none does.
+std::string NothingNamedLine(const PartedSweep& parted) {
+  if (parted.cells.empty() || !parted.left.jobs().empty()) return "";
+  std::vector<std::string> words;
+  if (!parted.left.sweep_name().empty()) words.push_back("named " + parted.left.sweep_name());
+  const auto& labels = parted.cells.front().spec().labels();
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>(labels.begin(), labels.end())) {
+    words.push_back(fmt::format("labelled {}={}", key, value));
+  }
+  if (words.empty()) return "";
+  return fmt::format("nothing is run, so nothing is {}", fmt::join(words, " or "));
+}
+
 // Where a row stands among the cells.
 class Places {
  public:
@@ -171,7 +185,11 @@ absl::StatusOr<int64_t> ParseReuse(const KnownWords& known, const SweepWords& sw
         fmt::format("--reuse is {}, must not be given with --trace, which needs runs of its own",
                     *known.reuse));
   }
-  return ParseTime("--reuse", *known.reuse, UnixNowNs());
+  const int64_t now_ns = UnixNowNs();
+  auto since_ns = ParseTime("--reuse", *known.reuse, now_ns);
+  if (!since_ns.ok() || *since_ns < now_ns) return since_ns;
+  return Invalid(fmt::format("--reuse is {}, must {}", *known.reuse,
+                             *since_ns > now_ns ? "not be to come" : "be before now"));
 }
 
 absl::StatusOr<PartedSweep> Part(v1::SubmitJobsRequest request, int64_t since_ns,
@@ -198,6 +216,7 @@ std::vector<std::string> ReusedLines(const PartedSweep& parted, const std::strin
                                                 runs.empty() ? "nothing" : Named(runs),
                                                 CellsWords(parted), typed)};
   if (const std::string why = WhyNot(parted); !why.empty()) lines.push_back("not reused: " + why);
+  if (std::string line = NothingNamedLine(parted); !line.empty()) lines.push_back(std::move(line));
   return lines;
 }
 

@@ -17,7 +17,7 @@
 namespace torchlap::client {
 
 // When runs must have begun to be reused, in Unix nanoseconds; 0: --reuse was not given.
-// INVALID_ARGUMENT: it is no time, or --trace is given, which needs runs of its own.
+// INVALID_ARGUMENT: it is no time before now, or --trace is given, which needs runs of its own.
 absl::StatusOr<int64_t> ParseReuse(const KnownWords& known, const SweepWords& sweep);
 
 // A sweep, parted into what stored runs answer and what is left.
@@ -32,7 +32,8 @@ absl::StatusOr<PartedSweep> Part(v1::SubmitJobsRequest request, int64_t since_ns
                                  DaemonChannel* channel);
 
 // `reused 17.2, 18.1 (2 of 6 cells); --reuse 30d`, and why the others are not: `not reused: 3 no
-// clean run, 1 kernel 6.1 -> 6.2`. The second line is left out where there is none.
+// clean run, 1 kernel 6.1 -> 6.2`. The second line is left out where there is none. Where nothing
+// is left, but a name or labels were given: `nothing is run, so nothing is named x`.
 std::vector<std::string> ReusedLines(const PartedSweep& parted, const std::string& typed);
 
 // `run` with --reuse: says what is reused, submits and follows the rest, and prints one table of

@@ -31,6 +31,39 @@ bool CannotFit(const v1::JobForecast& job) {
   return job.fit() == v1::FIT_TOO_LARGE || job.fit() == v1::FIT_RAN_OUT;
 }
 
+bool HasTime(const v1::JobForecast& job) { return job.has_duration_ns() && !CannotFit(job); }
+
+// No launch is thought to take longer than it may.
+bool ReachesLimit(const v1::JobForecast& job) {
+  const v1::Plan& plan = job.spec().plan();
+  const int64_t launches = int64_t{plan.launches()} + (plan.trace() ? 1 : 0);
+  return HasTime(job) && plan.time_limit_ns() > 0 &&
+         job.duration_ns() / std::max<int64_t>(launches, 1) >= plan.time_limit_ns();
+}
+
+// Nobody knows before how many steps it does; a time by FLOPs is that of the fewest.
+bool EndsByItself(const v1::Plan& plan) {
+  return plan.has_target_precision() || plan.warmup_until_settled();
+}
+
+std::string WarmupWords(const v1::Plan& plan) {
+  return plan.warmup_until_settled() ? "until settled" : std::to_string(plan.warmup_steps());
+}
+
+std::string StepsWords(const v1::Plan& plan) {
+  const std::string steps = NumberOrDash(plan.measure_steps());
+  return plan.has_target_precision() && plan.measure_steps() > 0 ? "at least " + steps : steps;
+}
+
+std::string TimeOf(const v1::JobForecast& job) {
+  if (!HasTime(job)) return "-";
+  const std::string time = Duration(job.duration_ns());
+  if (ReachesLimit(job)) return fmt::format("over {} (limit)", time);
+  const bool is_least =
+      EndsByItself(job.spec().plan()) && job.time_basis() == v1::TIME_BASIS_SCALED;
+  return is_least ? "at least " + time : time;
+}
+
 bool IsReused(const v1::JobForecast& job) { return job.reusable_run_ids_size() > 0; }
 
 bool Asks(const v1::JobForecast& job) {
@@ -140,16 +173,16 @@ std::vector<std::string> GridRow(const v1::JobForecast& job, bool asks) {
                                   NumberOrDash(subject.context_length),
                                   OrDash(subject.precision),
                                   OrDash(subject.attention),
-                                  std::to_string(plan.warmup_steps()),
-                                  NumberOrDash(plan.measure_steps()),
+                                  WarmupWords(plan),
+                                  StepsWords(plan),
                                   NumberOrDash(plan.launches()),
                                   OrDash(job.device()),
                                   BytesOrDash(job.needed_bytes()),
                                   PeakWords(job),
                                   BytesOrDash(job.device_bytes()),
                                   FitWords(job),
-                                  job.has_duration_ns() ? Duration(job.duration_ns()) : "-",
-                                  BasisWords(job)};
+                                  TimeOf(job),
+                                  CannotFit(job) ? "-" : BasisWords(job)};
   if (asks) row.push_back(ReuseWords(job));
   return row;
 }
@@ -162,6 +195,7 @@ struct Whole {
   size_t to_run = 0;
   size_t untimed = 0;
   size_t cannot_fit = 0;
+  size_t at_limit = 0;
   int64_t duration_ns = 0;
 };
 
@@ -172,10 +206,13 @@ Whole WholeOf(const v1::ForecastJobsResponse& forecast) {
       ++whole.reused;
       continue;
     }
-    ++whole.to_run;
     if (CannotFit(job)) {
       ++whole.cannot_fit;
-    } else if (job.has_duration_ns()) {
+      continue;
+    }
+    ++whole.to_run;
+    whole.at_limit += ReachesLimit(job) ? 1 : 0;
+    if (HasTime(job)) {
       whole.duration_ns += job.duration_ns();
     } else {
       ++whole.untimed;
@@ -196,6 +233,16 @@ std::string TimeWords(const v1::ForecastJobsResponse& forecast, const Whole& who
   return forecast.queue_ns() == 0
              ? words + "; the queue is empty"
              : words + fmt::format("; after about {} of the queue", Duration(forecast.queue_ns()));
+}
+
+Lines TotalLines(const v1::ForecastJobsResponse& forecast) {
+  const Whole whole = WholeOf(forecast);
+  Lines lines = {ForecastTotal(forecast)};
+  if (whole.at_limit > 0) {
+    lines.push_back(fmt::format("{} would reach {} time limit: --time-limit", Cells(whole.at_limit),
+                                whole.at_limit == 1 ? "its" : "their"));
+  }
+  return lines;
 }
 
 // Columns of which nothing is known: without a daemon most.
@@ -222,7 +269,7 @@ std::vector<Block> Blocks(const v1::ForecastJobsResponse& forecast, bool in_shor
   const Narrowing how = {
       .above = {"pass", "batch", "context", "precision", "attention", "warm-up", "steps",
                 "launches", "device", "memory"},
-      .drop = {"memory", "based on", "warm-up", "steps", "launches", "attention"},
+      .drop = {"memory", "based on", "needs", "warm-up", "steps", "launches", "attention"},
       .shorten = {"reuse"}};
   std::vector<Block> blocks;
   // The size stays: a table has a column.
@@ -231,7 +278,7 @@ std::vector<Block> Blocks(const v1::ForecastJobsResponse& forecast, bool in_shor
   const std::vector<std::string> gone = in_short ? Narrow(how, &grid) : std::vector<std::string>();
   blocks.emplace_back(std::move(grid));
   if (!gone.empty()) blocks.emplace_back(Wrapped("--format csv also has:", gone, how.width));
-  blocks.emplace_back(Lines{ForecastTotal(forecast)});
+  blocks.emplace_back(TotalLines(forecast));
   return blocks;
 }
 
@@ -246,7 +293,7 @@ Value NumberOrUnknown(uint64_t number) {
 }
 
 Value SecondsOrUnknown(const v1::JobForecast& job) {
-  if (!job.has_duration_ns()) return {};
+  if (!HasTime(job)) return {};
   return static_cast<double>(job.duration_ns()) / kNsPerSecond;
 }
 
@@ -254,7 +301,7 @@ std::vector<Value> SheetRow(const v1::JobForecast& job) {
   const Subject subject = SubjectOf(job.spec().workload());
   const v1::Plan& plan = job.spec().plan();
   return {TextOrUnknown(subject.edition),
-          TextOrUnknown(subject.name),
+          TextOrUnknown(subject.preset),
           NumberOrUnknown(job.parameters()),
           TextOrUnknown(subject.pass),
           NumberOrUnknown(subject.batch_size),
@@ -271,8 +318,8 @@ std::vector<Value> SheetRow(const v1::JobForecast& job) {
           NumberOrUnknown(job.device_bytes()),
           TextOrUnknown(FitWord(job.fit())),
           SecondsOrUnknown(job),
-          TextOrUnknown(BasisWord(job.time_basis())),
-          NumberOrUnknown(job.time_runs()),
+          TextOrUnknown(HasTime(job) ? BasisWord(job.time_basis()) : ""),
+          NumberOrUnknown(HasTime(job) ? job.time_runs() : 0),
           TextOrUnknown(JoinedIds(job, " ")),
           TextOrUnknown(NoReuseWord(job.no_reuse())),
           TextOrUnknown(ChangesWords(job))};

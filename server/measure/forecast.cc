@@ -52,14 +52,18 @@ std::vector<TimedRun> OfPrecision(const std::vector<TimedRun>& runs, v1::Precisi
   return chosen;
 }
 
+// None of them far from the closest: the time a FLOP of a toy says nothing of a model's.
 void KeepClosest(double step_flops, std::vector<TimedRun>* runs) {
-  if (runs->size() <= kClosest) return;
   const auto distance = [step_flops](const TimedRun& run) {
     return std::abs(std::log(run.step_flops / step_flops));
   };
   std::stable_sort(runs->begin(), runs->end(),
                    [&](const TimedRun& a, const TimedRun& b) { return distance(a) < distance(b); });
-  runs->resize(kClosest);
+  const double closest = runs->front().step_flops;
+  std::erase_if(*runs, [closest](const TimedRun& run) {
+    return run.step_flops > closest * kMostFlopsRatio || run.step_flops * kMostFlopsRatio < closest;
+  });
+  if (runs->size() > kClosest) runs->resize(kClosest);
 }
 
 }  // namespace

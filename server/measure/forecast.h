@@ -28,14 +28,16 @@ struct TimeEstimate {
   uint32_t runs = 0;     // that it is based on
 };
 
-// By runs of the same series: the median of what they took beside their steps, and of their step
-// means. Nothing without a run.
+// By runs of the same workload on the device, best of the same series: the median of what they took
+// beside their steps, and of their step means. Nothing without a run.
 std::optional<TimeEstimate> TimeBySeries(const std::vector<TimedRun>& runs, double steps);
 
-// By runs of other sizes on the device: the median time a FLOP of the kClosest runs whose steps
-// have the most similar number of FLOPs, since small steps are slower by the FLOP than large ones;
-// those of the same precision, if there are any. Nothing without a run, or without FLOPs.
+// By runs of other sizes on the device: the median time a FLOP of up to kClosest runs whose steps
+// have the most similar number of FLOPs, since small steps are slower by the FLOP than large ones,
+// and differ from the closest one's by a factor of kMostFlopsRatio at the most; those of the same
+// precision, if there are any. Nothing without a run, or without FLOPs.
 inline constexpr size_t kClosest = 5;
+inline constexpr double kMostFlopsRatio = 4;
 std::optional<TimeEstimate> TimeByFlops(const std::vector<TimedRun>& runs, v1::Precision precision,
                                         double step_flops, double steps);
 

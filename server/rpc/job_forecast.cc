@@ -115,31 +115,50 @@ bool IsTimed(const storage::PastLaunch& launch) {
          launch.warmup_steps + launch.measure_steps > 0;
 }
 
-std::vector<storage::PastLaunch> TimedOf(const Launches& launches, const std::string& series) {
-  std::vector<storage::PastLaunch> timed;
+template <typename IsOne>
+Launches TimedOf(const Launches& launches, const IsOne& is_one) {
+  Launches timed;
   for (const storage::PastLaunch& launch : launches) {
     if (timed.size() == kMostTimed) break;
-    if (launch.series_key == series && IsTimed(launch)) timed.push_back(launch);
+    if (IsTimed(launch) && is_one(launch)) timed.push_back(launch);
   }
   return timed;
+}
+
+bool EndsByItself(const v1::Plan& plan) {
+  return plan.has_target_precision() || plan.warmup_until_settled();
+}
+
+// Those of the job's series; else, of the same workload on the device, with other warm-up: where
+// the steps are planned, as what ended by itself did so under the rule of its series.
+Launches TimedOfIt(const DevicePast& past, const v1::JobSpec& spec, const Launches& launches) {
+  const std::string series = SeriesKeyOn(*past.device, spec);
+  Launches of_series = TimedOf(
+      launches, [&](const storage::PastLaunch& launch) { return launch.series_key == series; });
+  if (!of_series.empty() || EndsByItself(spec.plan())) return of_series;
+  return TimedOf(launches, [&](const storage::PastLaunch& launch) {
+    return launch.device_uuid == past.device->uuid;
+  });
 }
 
 double StepsDone(const storage::PastLaunch& launch) {
   return static_cast<double>(launch.warmup_steps) + launch.measure_steps;
 }
 
-// Where the worker decides how many it does: as many as it did under the same rule, else the
-// fewest.
-double StepsOf(const v1::Plan& plan, const Launches& of_series) {
-  const double planned = static_cast<double>(plan.warmup_steps()) + plan.measure_steps();
-  if (!plan.has_target_precision() && !plan.warmup_until_settled()) return planned;
+double PlannedSteps(const v1::Plan& plan) {
+  return static_cast<double>(plan.warmup_steps()) + plan.measure_steps();
+}
+
+// Where the worker decides how many it does: as many as it did under the same rule, if it has run.
+std::optional<double> StepsOf(const v1::Plan& plan, const Launches& of_it) {
+  if (!EndsByItself(plan)) return PlannedSteps(plan);
   std::vector<double> done;
-  for (const storage::PastLaunch& launch : of_series) {
+  for (const storage::PastLaunch& launch : of_it) {
     const bool is_same = launch.target_precision.has_value() == plan.has_target_precision() &&
                          launch.target_precision.value_or(0) == plan.target_precision();
     if (is_same) done.push_back(StepsDone(launch));
   }
-  return measure::Median(std::move(done)).value_or(planned);
+  return measure::Median(std::move(done));
 }
 
 std::vector<measure::TimedRun> TimedRuns(const Launches& launches) {
@@ -172,14 +191,15 @@ void SetTime(const measure::TimeEstimate& estimate, v1::TimeBasis basis,
 void AddTime(const DevicePast& past, const Launches& launches, v1::JobForecast* forecast) {
   const v1::JobSpec& spec = forecast->spec();
   if (!HasKnownSteps(spec)) return;
-  const Launches of_series = TimedOf(launches, SeriesKeyOn(*past.device, spec));
-  const double steps = StepsOf(spec.plan(), of_series);
-  if (const auto known = measure::TimeBySeries(TimedRuns(of_series), steps)) {
-    return SetTime(*known, v1::TIME_BASIS_SERIES, forecast);
+  const Launches of_it = TimedOfIt(past, spec, launches);
+  if (const auto steps = StepsOf(spec.plan(), of_it)) {
+    const auto known = measure::TimeBySeries(TimedRuns(of_it), *steps);
+    if (known) return SetTime(*known, v1::TIME_BASIS_SERIES, forecast);
   }
   const measure::WorkloadKind& kind = measure::KindOf(spec.workload());
-  const auto scaled = measure::TimeByFlops(past.times, kind.Precision(spec.workload()),
-                                           kind.StepFlops(spec.workload()), steps);
+  const auto scaled =
+      measure::TimeByFlops(past.times, kind.Precision(spec.workload()),
+                           kind.StepFlops(spec.workload()), PlannedSteps(spec.plan()));
   if (scaled) SetTime(*scaled, v1::TIME_BASIS_SCALED, forecast);
 }
 

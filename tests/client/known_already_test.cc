@@ -122,6 +122,25 @@ TEST_F(KnownAlready, WhereAllIsReusedNothingIsSubmitted) {
   EXPECT_EQ(service_.exports().back().filter().selector().sweep_ids_size(), 0);
 }
 
+TEST_F(KnownAlready, ANameThatNothingGetsIsSaid) {
+  known_[1] = Answered("17.1");
+  for (const char* command : {"run", "submit"}) {
+    EXPECT_EQ(Run({"--reuse", "30d", "--name", "x", "--label", "a=b"}, command), 0) << err_.str();
+    EXPECT_THAT(err_.str(), HasSubstr("nothing is run, so nothing is named x or labelled a=b\n"));
+    EXPECT_EQ(Run({"--reuse", "30d", "--label", "a=b"}, command), 0) << err_.str();
+    EXPECT_THAT(err_.str(), HasSubstr("nothing is run, so nothing is labelled a=b\n"));
+  }
+  EXPECT_THAT(service_.submits(), IsEmpty());
+}
+
+TEST_F(KnownAlready, WhatIsReusedHasBegunBefore) {
+  EXPECT_EQ(Run({"--reuse", "2130-01-01"}), 1);
+  EXPECT_EQ(err_.str(), "torchlap: --reuse is 2130-01-01, must not be to come\n");
+  EXPECT_EQ(Run({"--reuse", "0d"}), 1);
+  EXPECT_EQ(err_.str(), "torchlap: --reuse is 0d, must be before now\n");
+  EXPECT_THAT(service_.submits(), IsEmpty());
+}
+
 TEST_F(KnownAlready, WhatIsNotReusedIsSaidWithItsReason) {
   v1::EnvironmentChange change;
   change.set_name("driver");
@@ -185,7 +204,52 @@ TEST_F(KnownAlready, ADryRunSaysWhatCellsNeedAndTakeAndSubmitsNothing) {
               AllOf(HasSubstr("3.00 GiB (5.1)"), HasSubstr("16.0 GiB"), HasSubstr("1 min 30 s"),
                     HasSubstr("6 runs of it"), HasSubstr("9.1"), HasSubstr("no clean run")));
   EXPECT_THAT(out_.str(),
-              HasSubstr("3 cells: 1 reused, 2 to run in about 1 min 30 s; 1 cannot fit as asked"));
+              HasSubstr("3 cells: 1 reused, 1 to run in about 1 min 30 s; 1 cannot fit as asked"));
+}
+
+TEST_F(KnownAlready, ATimeThatIsTheLimitIsSaidToBeOne) {
+  known_ = {v1::JobForecast(), v1::JobForecast(), v1::JobForecast()};
+  known_[0].set_duration_ns(900'000'000'000);
+  known_[1].set_duration_ns(899'000'000'000);
+  EXPECT_EQ(Run({"--dry-run", "--time-limit", "15m"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("over 15 min (limit)"));
+  EXPECT_THAT(out_.str(), HasSubstr("\n1 cell would reach its time limit: --time-limit\n"));
+}
+
+TEST_F(KnownAlready, WhatCannotFitHasNoTime) {
+  known_ = {v1::JobForecast(), v1::JobForecast(), v1::JobForecast()};
+  for (v1::JobForecast& job : known_) {
+    job.set_fit(v1::FIT_TOO_LARGE);
+    job.set_duration_ns(90'000'000'000);
+    job.set_time_basis(v1::TIME_BASIS_SCALED);
+  }
+  EXPECT_EQ(Run({"--dry-run"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("3 cells: 0 to run; 3 cannot fit as asked"),
+                                Not(HasSubstr("1 min 30 s")), Not(HasSubstr("based on"))));
+}
+
+TEST_F(KnownAlready, APlanThatEndsByItselfHasNoNumberOfSteps) {
+  known_ = {v1::JobForecast(), v1::JobForecast(), v1::JobForecast()};
+  for (v1::JobForecast& job : known_) {
+    job.set_duration_ns(90'000'000'000);
+    job.set_time_basis(v1::TIME_BASIS_SCALED);
+    job.set_time_runs(1);
+  }
+  EXPECT_EQ(Run({"--plan", "paper", "--measure-steps", "10", "--dry-run"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("warm-up until settled"), HasSubstr("steps at least 10"),
+                                HasSubstr("at least 1 min 30 s")));
+  for (v1::JobForecast& job : known_) job.set_time_basis(v1::TIME_BASIS_SERIES);
+  EXPECT_EQ(Run({"--plan", "paper", "--measure-steps", "10", "--dry-run"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), Not(HasSubstr("at least 1 min 30 s"))) << "such runs were";
+}
+
+TEST_F(KnownAlready, ADeclaredShapeHasNoModelSizeInCsvAsOfRuns) {
+  known_ = {};
+  EXPECT_EQ(Program({"run", "--layers", "2", "--heads", "2", "--d-model", "64", "--d-ff", "128",
+                     "--dry-run", "--format", "csv"}),
+            0)
+      << err_.str();
+  EXPECT_THAT(out_.str(), Not(HasSubstr("L2 h2")));
 }
 
 TEST_F(KnownAlready, ADryRunIsAListInEveryFormat) {

@@ -85,5 +85,16 @@ TEST(ForecastTest, RunsOfTheSamePrecisionAndOfTheMostSimilarSizeAreTaken) {
       << "of another precision where there is none";
 }
 
+TEST(ForecastTest, ToysBesideTheClosestRunSayNothing) {
+  std::vector<TimedRun> runs = {Timed(1000, 10'000)};
+  for (int i = 0; i < 4; ++i) runs.push_back(Timed(50, 10));
+  const auto estimate = TimeByFlops(runs, v1::PRECISION_FP32, 30'000, 10);
+  EXPECT_DOUBLE_EQ(estimate->launch_ns, 500 + 10 * 3000);
+  EXPECT_EQ(estimate->runs, 1U);
+  runs.push_back(Timed(250, 2500));
+  EXPECT_EQ(TimeByFlops(runs, v1::PRECISION_FP32, 30'000, 10)->runs, 2U) << "four times is near";
+  EXPECT_EQ(TimeByFlops(runs, v1::PRECISION_FP32, 1, 10)->runs, 4U) << "far is better than nothing";
+}
+
 }  // namespace
 }  // namespace torchlap::measure

@@ -216,6 +216,30 @@ TEST_F(ForecastJobsTest, TheTimeOfRunsOfTheSeriesIsCorrectedForTheSteps) {
   EXPECT_EQ(Ask(spec).duration_ns(), 4 * (1'000'000'000 + int64_t{100} * 20'000'000));
 }
 
+TEST_F(ForecastJobsTest, RunsWithOtherWarmUpAreOfTheSameWorkload) {
+  Run();
+  v1::JobSpec warm = Spec();
+  warm.mutable_plan()->set_warmup_steps(90);
+  const v1::JobForecast forecast = Ask(warm);
+  EXPECT_EQ(forecast.duration_ns(), 1'000'000'000 + int64_t{100} * 20'000'000);
+  EXPECT_EQ(forecast.time_basis(), v1::TIME_BASIS_SERIES);
+  EXPECT_EQ(forecast.time_runs(), 1U);
+}
+
+TEST_F(ForecastJobsTest, HowLongAJobTakesThatEndsByItselfIsKnownFromSuchRunsAlone) {
+  Run();
+  v1::JobSpec target = Spec();
+  target.mutable_plan()->set_target_precision(0.01);
+  EXPECT_EQ(Ask(target).time_basis(), v1::TIME_BASIS_SCALED) << "as many steps as at the least";
+  Run(target, [](storage::FinishedRun* finished) {
+    finished->run.set_actual_measure_steps(95);
+    finished->run.set_duration_ns(3'000'000'000);
+  });
+  const v1::JobForecast forecast = Ask(target);
+  EXPECT_EQ(forecast.time_basis(), v1::TIME_BASIS_SERIES);
+  EXPECT_GT(forecast.duration_ns(), 2'000'000'000);
+}
+
 TEST_F(ForecastJobsTest, OtherSizesOnTheDeviceAreScaledByFlops) {
   Run();
   const v1::JobForecast forecast = Ask(Spec(8));
