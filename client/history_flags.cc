@@ -209,7 +209,6 @@ void AddSuiteFlags(CLI::App* app, SuiteOptions* options) {
 
 void AddImportFlags(CLI::App* app, ImportOptions* options) {
   app->add_option("FILE", options->file, "a torchlap database, or what backup wrote")
-      ->required()
       ->type_name("");
   AddWord(app, "--host", &options->host, "what its machine is called here", "NAME");
 }

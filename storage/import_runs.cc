@@ -2,12 +2,15 @@
 
 #include <SQLiteCpp/Exception.h>
 #include <SQLiteCpp/Savepoint.h>
+#include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_replace.h>
+#include <absl/strings/str_split.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -19,6 +22,7 @@
 #include "storage/database_check.h"
 #include "storage/id_list.h"
 #include "storage/rollup.h"
+#include "storage/schema.h"
 #include "storage/sqlite_connection.h"
 #include "storage/untouched_database.h"
 #include "torchlap/v1/run.pb.h"
@@ -78,8 +82,14 @@ absl::Status CheckSchema(const fs::path& file, const SqlByName& tables, const Sq
   try {
     SqliteConnection from(UriOf(file, has_wal ? "mode=ro" : "mode=ro&immutable=1"),
                           SQLite::OPEN_READONLY | SQLite::OPEN_URI);
+    Query application(from, "PRAGMA application_id");
+    const bool is_ours = application.Step() && application.Int(0) == kApplicationId;
     Query entry(from, "SELECT type, lower(name), sql FROM sqlite_schema");
     while (entry.Step()) {
+      if (!is_ours) {
+        return absl::InvalidArgumentError(
+            "the file is a database of another program, must be one that torchlap backup wrote");
+      }
       if (absl::Status ours = CheckEntry(from, entry, tables, triggers); !ours.ok()) return ours;
     }
   } catch (const SQLite::Exception&) {
@@ -99,6 +109,46 @@ absl::Status CheckSchemaOf(const Database& own, const fs::path& file) {
   return read.ok() ? CheckSchema(file, tables, triggers) : read;
 }
 
+// SQLite tells many places in one text, below a line that names the database.
+std::vector<std::string> PlacesOf(const std::vector<std::string>& unreadable) {
+  std::vector<std::string> places;
+  for (const std::string& text : unreadable) {
+    const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipWhitespace());
+    for (const std::string& line : lines) {
+      if (!absl::StartsWith(line, "***")) places.push_back(line);
+    }
+  }
+  return places;
+}
+
+// `page 29` of `Tree 29 page 29 cell 3: ...`; empty: the line has none.
+std::string PageIn(const std::string& line) {
+  const std::string before = "page ";
+  const size_t at = absl::AsciiStrToLower(line).find(before);
+  if (at == std::string::npos) return "";
+  const size_t begin = at + before.size();
+  const size_t end = std::min(line.find_first_not_of("0123456789", begin), line.size());
+  return end == begin ? "" : absl::StrCat(before, line.substr(begin, end - begin));
+}
+
+// The first page; where none is named the first line, as far as it is short.
+std::string FirstPlace(const std::vector<std::string>& places) {
+  constexpr size_t kMostChars = 80;
+  for (const std::string& place : places) {
+    if (std::string page = PageIn(place); !page.empty()) return page;
+  }
+  return Visible(places.front().substr(0, kMostChars));
+}
+
+std::string DamageWords(const std::vector<std::string>& unreadable) {
+  const std::vector<std::string> places = PlacesOf(unreadable);
+  if (places.empty()) return "unreadable";
+  const std::string first = FirstPlace(places);
+  const size_t more = places.size() - 1;
+  if (more == 0) return first;
+  return absl::StrCat(first, " and ", more, more == 1 ? " more place" : " more places");
+}
+
 absl::Status CheckWhole(const fs::path& file) {
   // SQLite opens it as a new database.
   std::error_code missing;
@@ -109,8 +159,8 @@ absl::Status CheckWhole(const fs::path& file) {
   if (!findings.ok()) return absl::InvalidArgumentError(findings.status().message());
   if (findings->unreadable.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("the file is damaged (", findings->unreadable.front(),
-                   "), must be a whole database: torchlapd --check FILE tells more"));
+      absl::StrCat("the file is damaged (", DamageWords(findings->unreadable),
+                   "), must be a whole database: make it again there with torchlap backup"));
 }
 
 // ---- what is taken ----
@@ -123,7 +173,8 @@ std::string AsHost(std::string text) {
 
 std::string HostOf(SQLite::Database& from) {
   Query query(from, "SELECT host FROM machine");
-  return query.Step() ? AsHost(query.Text(0)) : "";
+  const std::string host = query.Step() ? query.Text(0) : "";
+  return IsHostName(host) ? host : "";
 }
 
 // A job of the file that was imported there, or none.
@@ -497,6 +548,16 @@ absl::Status WithoutPath(const absl::Status& status, const fs::path& file) {
 }
 
 }  // namespace
+
+bool IsHostName(const std::string& host) {
+  const auto is_word = [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)); };
+  const auto is_fit = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_';
+  };
+  return host.size() <= kMostHostCharacters && host != "here" &&
+         std::any_of(host.begin(), host.end(), is_word) &&
+         std::all_of(host.begin(), host.end(), is_fit);
+}
 
 absl::StatusOr<ImportedRuns> ImportRuns(Database* database, const fs::path& file,
                                         const ImportSetting& setting, uint32_t jobs_at_once) {

@@ -4,6 +4,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -13,8 +14,15 @@
 
 namespace torchlap::storage {
 
+inline constexpr size_t kMostHostCharacters = 63;
+
+// Whether a machine may be called so here: letters, digits, `-`, `.` and `_`, one of them a letter
+// or a digit, as it stands in lists and behind an @; not `here`, which means this machine.
+bool IsHostName(const std::string& host);
+
 struct ImportSetting {
-  // What the machine of the file is called here. Empty: what the file says (StoreHost).
+  // What the machine of the file is called here, an IsHostName. Empty: what the file says
+  // (StoreHost), if it is one.
   std::string host;
   // The key here of a series that was measured there: another machine's times are another series,
   // be its devices of the same model.

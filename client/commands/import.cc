@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "client/commands/commands.h"
@@ -75,6 +76,14 @@ absl::StatusOr<v1::ImportRunsResponse> Send(const ImportOptions& options, std::i
   }
 }
 
+// The daemon does not know what the file is called here.
+absl::Status OfFile(const absl::Status& status, const std::string& file) {
+  constexpr std::string_view kTheFile = "the file ";
+  const std::string message(status.message());
+  if (message.compare(0, kTheFile.size(), kTheFile) != 0) return status;
+  return absl::Status(status.code(), file + " " + message.substr(kTheFile.size()));
+}
+
 std::string Summary(const v1::ImportRunsResponse& imported) {
   std::string text = fmt::format(
       "imported {} of {} from {}", CountOf(static_cast<uint32_t>(imported.runs()), "run"),
@@ -92,6 +101,7 @@ std::string Summary(const v1::ImportRunsResponse& imported) {
 }  // namespace
 
 absl::StatusOr<int> Execute(const ImportOptions& options, const Invocation& invocation) {
+  if (options.file.empty()) return Invalid("import needs a file: torchlap import lab2.db");
   if (absl::Status valid = CheckFile(options.file); !valid.ok()) return valid;
   std::ifstream stream(options.file, std::ios::binary);
   if (!stream) {
@@ -101,7 +111,7 @@ absl::StatusOr<int> Execute(const ImportOptions& options, const Invocation& invo
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();
   const auto imported = Send(options, &stream, channel->get());
-  if (!imported.ok()) return imported.status();
+  if (!imported.ok()) return OfFile(imported.status(), options.file);
   *invocation.console.out << Summary(*imported) << "\n";
   if (absl::Status said = FlushStdout(invocation.console); !said.ok()) return said;
   return kExitOk;

@@ -24,7 +24,14 @@ namespace fs = std::filesystem;
 constexpr char kFolderBegin[] = "import-";
 constexpr char kFileName[] = "imported.db";
 constexpr size_t kMostNameBytes = 128;
-constexpr size_t kMostHostCharacters = 100;
+
+absl::Status CheckHost(const std::string& host) {
+  if (absl::Status valid = CheckText("host", host); !valid.ok()) return valid;
+  if (host.empty() || storage::IsHostName(host)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("host is {}, must have up to {} letters, digits, -, . and _, and not be here",
+                  host, storage::kMostHostCharacters));
+}
 
 absl::Status CheckRequest(const v1::ImportRunsRequest& request) {
   if (request.upload_id().empty() || request.upload_id().size() > kMostNameBytes) {
@@ -35,11 +42,7 @@ absl::Status CheckRequest(const v1::ImportRunsRequest& request) {
     return absl::InvalidArgumentError(fmt::format("data has {} bytes, must have at most {}",
                                                   request.data().size(), kMostImportPieceBytes));
   }
-  if (request.host().size() > kMostHostCharacters) {
-    return absl::InvalidArgumentError(fmt::format("host has {} characters, must have at most {}",
-                                                  request.host().size(), kMostHostCharacters));
-  }
-  return CheckText("host", request.host());
+  return CheckHost(request.host());
 }
 
 absl::Status CannotWrite(const fs::path& folder, int error) {

@@ -74,6 +74,20 @@ TEST_F(ImportCommand, AFileThatIsNoDatabaseIsNotSent) {
   EXPECT_THAT(requests_, IsEmpty());
 }
 
+TEST_F(ImportCommand, WithoutAFileItSaysHowOneIsNamed) {
+  EXPECT_EQ(Program({"import"}), kExitUsage);
+  EXPECT_EQ(err_.str(), "torchlap: import needs a file: torchlap import lab2.db\n");
+}
+
+TEST_F(ImportCommand, WhatTheDaemonSaysOfTheFileIsSaidWithItsName) {
+  service_.on_import_runs = [](const v1::ImportRunsRequest&, v1::ImportRunsResponse*) {
+    return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "the file is damaged (page 29)");
+  };
+  const std::string file = MakeFile(5000);
+  EXPECT_NE(Program({"import", file}), kExitOk);
+  EXPECT_EQ(err_.str(), "torchlap: " + file + " is damaged (page 29)\n");
+}
+
 TEST_F(ImportCommand, AFileInUseIsNotSent) {
   const std::string file = MakeFile(5000);
   std::ofstream(file + "-wal") << "newer";

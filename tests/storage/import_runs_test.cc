@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -165,6 +166,34 @@ TEST_F(Import, WhatIsNoDatabaseIsRefused) {
         << content;
   }
   EXPECT_EQ(SelectInt("SELECT count(*) FROM job"), 0);
+}
+
+TEST_F(Import, ADatabaseOfAnotherProgramIsSaidToBeOne) {
+  const auto other = Elsewhere("other.db", [&] {
+    RunToEnd(MakeJob());
+    Break("PRAGMA application_id = 7");
+  });
+  EXPECT_EQ(
+      ImportRuns(database_.get(), other, From("lab2")).status(),
+      absl::InvalidArgumentError("the file is a database of another program, must be one that "
+                                 "torchlap backup wrote"));
+}
+
+TEST_F(Import, ADamagedFileIsSaidToBeOneInALine) {
+  const auto other = Elsewhere("other.db", [&] {
+    for (int i = 0; i < 20; ++i) RunToEnd(MakeJob());
+  });
+  {
+    std::fstream file(other, std::ios::in | std::ios::out | std::ios::binary);
+    const size_t half = std::filesystem::file_size(other) / 8192 * 4096;
+    file.seekp(static_cast<std::streamoff>(half));
+    file << std::string(half, '\x5a');
+  }
+  const absl::Status status = ImportRuns(database_.get(), other, From("lab2")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("the file is damaged ("));
+  EXPECT_LT(status.message().size(), 200U) << status;
+  EXPECT_EQ(status.message().find('\n'), std::string::npos);
 }
 
 TEST_F(Import, RunsThatAreDeclaredInvalidAreInNoMean) {

@@ -113,6 +113,24 @@ TEST_F(ImportRunsTest, WhatIsAskedIsChecked) {
   EXPECT_TRUE(IsStateEmpty());
 }
 
+TEST_F(ImportRunsTest, AHostIsAPlainWord) {
+  for (const char* host : {"a b", "a@b", "lab1,lab2", "../x", "here", "..", "l\u00e4b"}) {
+    v1::ImportRunsRequest request = Piece("a", 0, content_, true);
+    request.set_host(host);
+    const auto answer = Ask(request, root_);
+    EXPECT_EQ(answer.status().code(), absl::StatusCode::kInvalidArgument) << host;
+    EXPECT_THAT(answer.status().message(), HasSubstr("host is ")) << host;
+  }
+  v1::ImportRunsRequest request = Piece("a", 0, content_, true);
+  request.set_host(std::string(64, 'x'));
+  EXPECT_FALSE(Ask(request, root_).ok());
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM run"), 0);
+  request.set_host("gpu-1.lab_2");
+  const auto answer = Ask(request, root_);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->host(), "gpu-1.lab_2");
+}
+
 TEST_F(ImportRunsTest, WhatAKilledDaemonLeftIsRemoved) {
   std::filesystem::create_directory(state_ / "import-abc123");
   std::filesystem::create_directory(state_ / "logs");
