@@ -193,6 +193,18 @@ absl::StatusOr<v1::RunFilter> BuildFilter(const FilterWords& words, int64_t now_
   return filter;
 }
 
+void LeaveOutCanariesOfAll(v1::RunFilter* filter) {
+  v1::Selector all;
+  all.set_all(true);
+  // By name one may be meant beside it.
+  if (filter->selector().SerializeAsString() != all.SerializeAsString()) return;
+  if (filter->purposes_size() > 0 || filter->users_size() > 0) return;
+  for (const v1::Purpose purpose : {v1::PURPOSE_MEASURE, v1::PURPOSE_WARMUP, v1::PURPOSE_FIT,
+                                    v1::PURPOSE_CALIBRATE, v1::PURPOSE_TRACE}) {
+    filter->add_purposes(purpose);
+  }
+}
+
 absl::StatusOr<Id> ParseId(const std::string& word) {
   Id id;
   if (word.empty()) {

@@ -52,6 +52,10 @@ absl::StatusOr<Selection> ParseJobSelectors(const std::vector<std::string>& word
 // A filter of what was given; nothing is added. `now_ns` is what --since 7d counts from.
 absl::StatusOr<v1::RunFilter> BuildFilter(const FilterWords& words, int64_t now_ns);
 
+// What the daemon ran of its own accord, several times a day, is chosen by its purpose or account:
+// a filter of `all` that has neither gets every other purpose.
+void LeaveOutCanariesOfAll(v1::RunFilter* filter);
+
 // What `show` is about: exactly one of a job (17), a run (`17.2`), and a sweep (`last`, `sweep:3`,
 // `sweep:NAME`) is set.
 struct Id {

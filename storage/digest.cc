@@ -16,8 +16,10 @@ namespace {
 
 constexpr int kMostRunsBefore = 5'000;
 
-// ?2: only_owner, ?3: user.
+// ?2: only_owner, ?3: user. What the daemon ran of its own accord (6: canary) counts where its user
+// is named.
 constexpr char kOwners[] =
+    "(?3 <> '' OR run.purpose IS NOT 6) AND "
     "(?2 = '' OR run.owner_id IN (SELECT id FROM principal WHERE principal = ?2)) "
     "AND (?3 = '' OR run.owner_id IN (SELECT id FROM principal WHERE principal = ?3 OR name = ?3))";
 

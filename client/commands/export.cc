@@ -129,6 +129,7 @@ absl::StatusOr<int> Execute(const ExportOptions& options, const Invocation& invo
   auto filter = BuildFilter(options.filter, UnixNowNs());
   if (!filter.ok()) return filter.status();
   if (!NamesRuns(options)) MeanLatestSweep(&*filter);
+  LeaveOutCanariesOfAll(&*filter);
   const auto chosen = ParseChosen(options);
   if (!chosen.ok()) return chosen.status();
   auto output = ChooseOutput(options.output, ContentOf(options));

@@ -101,7 +101,9 @@ absl::StatusOr<int> Execute(const TrendOptions& options, const Invocation& invoc
   if (!response.ok()) return response.status();
   if (response->series().empty()) {
     if (absl::Status damaged = CheckUnreadable(**channel); !damaged.ok()) return damaged;
-    return absl::NotFoundError("no run that ended OK and was made to measure matches");
+    return absl::NotFoundError(options.filter.purpose
+                                   ? "no run that ended OK matches"
+                                   : "no run that ended OK and was made to measure matches");
   }
   const Console& console = invocation.console;
   const absl::Status written =

@@ -149,11 +149,25 @@ std::string StepText(const v1::Finding& finding) {
                      Minute(finding.at_ns()), first, changes);
 }
 
+// Of a canary that has run too seldom to tell a step.
+bool IsEarlyCanary(const v1::Finding& finding) {
+  return finding.code() == v1::FINDING_CANARY && finding.severity() == v1::SEVERITY_NOTE;
+}
+
+// `0 of 5 undisturbed runs yet, 1 disturbed; newest 2026-01-31 16:08 (UTC)`.
+std::string EarlyCanaryText(const v1::Finding& finding) {
+  const std::string disturbed =
+      finding.detail().empty() ? "" : fmt::format(", {} disturbed", finding.detail());
+  return fmt::format("{} of {} undisturbed runs yet{}; newest {} (UTC)", finding.runs(),
+                     finding.expected(), disturbed, Minute(finding.at_ns()));
+}
+
 // What was found: the numbers of the finding, else its detail.
 std::string DetailText(const v1::Finding& finding) {
   if (finding.has_load()) return LoadText(finding);
   if (finding.has_celsius()) return std::to_string(finding.celsius());
   if (finding.causes_size() > 0) return CausesText(finding);
+  if (IsEarlyCanary(finding)) return EarlyCanaryText(finding);
   if (finding.has_ratio()) return StepText(finding);
   if (finding.has_runs()) {
     return fmt::format("{} since {} (UTC)", Count(finding.runs(), "run"), Minute(finding.at_ns()));
@@ -250,6 +264,7 @@ std::string FindingWords(const v1::Finding& finding) {
   if (finding.code() == v1::FINDING_TEMPERATURE && ExpectedText(finding).empty()) {
     return DetailText(finding) + " degrees Celsius";
   }
+  if (IsEarlyCanary(finding)) return "its canary: " + DetailText(finding);
   return Fill(wording->finding, finding);
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "proto/base/visible_text.h"
@@ -54,6 +56,18 @@ v1::Finding Steady(const Points& points) {
   return finding;
 }
 
+// `detail`: how many were disturbed, empty: none.
+v1::Finding TooFew(size_t undisturbed, size_t disturbed, int64_t newest_ns) {
+  v1::Finding finding;
+  finding.set_severity(v1::SEVERITY_NOTE);
+  finding.set_code(v1::FINDING_CANARY);
+  finding.set_runs(static_cast<uint32_t>(undisturbed));
+  finding.set_expected(std::to_string(kFewestCanaries));
+  finding.set_at_ns(newest_ns);
+  if (disturbed > 0) finding.set_detail(std::to_string(disturbed));
+  return finding;
+}
+
 v1::Finding Stepped(const Points& points, const measure::ChangePoint& step,
                     const EnvironmentsOf& environments_of) {
   const storage::SeriesPoint& first = points[step.point];
@@ -78,8 +92,14 @@ v1::RunFilter CanariesOf(const std::string& device_uuid, int64_t since_ns) {
 }  // namespace
 
 std::optional<v1::Finding> JudgeCanaries(Points points, const EnvironmentsOf& environments_of) {
+  if (points.empty()) return std::nullopt;
+  const int64_t newest_ns = points.back().started_at_ns;
+  const auto disturbed = static_cast<size_t>(
+      std::count_if(points.begin(), points.end(), [](const storage::SeriesPoint& point) {
+        return point.validity == v1::VALIDITY_CONTAMINATED;
+      }));
   LeaveOutOthers(&points);
-  if (points.size() < kFewestCanaries) return std::nullopt;
+  if (points.size() < kFewestCanaries) return TooFew(points.size(), disturbed, newest_ns);
   std::vector<double> times;
   times.reserve(points.size());
   for (const storage::SeriesPoint& point : points) times.push_back(point.median_ns);

@@ -29,7 +29,9 @@ using EnvironmentsOf = std::function<storage::EnvironmentsByHash(const std::set<
 // Of the points of one device by start; contaminated ones do not count. Of several series (another
 // version of the canary, another number of threads) that of the newest point alone counts. Steps
 // are those that `torchlap trend` finds; of several the newest is told, as a note:
-// FINDING_CANARY_STEP. None: FINDING_CANARY. Nothing: there are too few.
+// FINDING_CANARY_STEP. None: FINDING_CANARY. Of too few: FINDING_CANARY as a note, with how many
+// must be there (`expected`), how many were disturbed (`detail`) and when the newest ran. Nothing:
+// no run is there.
 std::optional<v1::Finding> JudgeCanaries(std::vector<storage::SeriesPoint> points,
                                          const EnvironmentsOf& environments_of);
 

@@ -196,6 +196,16 @@ TEST(Findings, SayHowTheCanaryIs) {
   steady.set_at_ns(1'793'491'200'000'000'000);
   EXPECT_EQ(format::FindingWords(steady),
             "its canary is steady: 120 runs since 2026-11-01 00:00 (UTC)");
+  v1::Finding early = Make(v1::SEVERITY_NOTE, v1::FINDING_CANARY, "cpu0", "1", "5");
+  early.set_runs(0);
+  early.set_at_ns(1'793'491'200'000'000'000);
+  EXPECT_EQ(format::FindingWords(early),
+            "its canary: 0 of 5 undisturbed runs yet, 1 disturbed; newest 2026-11-01 00:00 (UTC)");
+  early.clear_detail();
+  early.set_runs(3);
+  EXPECT_EQ(format::FindingWords(early),
+            "its canary: 3 of 5 undisturbed runs yet; newest 2026-11-01 00:00 (UTC)");
+  EXPECT_EQ(format::RemedyWords(early), "");
   v1::Finding step = Make(v1::SEVERITY_NOTE, v1::FINDING_CANARY_STEP, "cuda:0", "");
   step.set_ratio(1.061);
   step.set_at_ns(1'793'491'200'000'000'000);

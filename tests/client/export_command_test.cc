@@ -34,10 +34,24 @@ TEST_F(Commands, ExportTakesSelectorsAndPurposes) {
   EXPECT_THAT(request.filter().purposes(), ElementsAre(v1::PURPOSE_WARMUP));
   EXPECT_EQ(Program({"export", "label:a=1"}), 0);
   EXPECT_FALSE(service_.exports()[1].filter().has_selector());
-  for (const char* selector : {"17", "17.2", "sweep:3", "sweep:x", "last", "all", "label:a=1"}) {
+  for (const char* selector : {"17", "17.2", "sweep:3", "sweep:x", "last", "label:a=1"}) {
     EXPECT_EQ(Program({"export", selector}), 0);
     EXPECT_THAT(service_.exports().back().filter().purposes(), testing::IsEmpty()) << selector;
   }
+}
+
+TEST_F(Commands, ExportOfAllLeavesOutWhatTheDaemonRanByItself) {
+  const auto purposes_of = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"export", "all"});
+    EXPECT_EQ(Program(words), 0) << err_.str();
+    const auto& purposes = service_.exports().back().filter().purposes();
+    return std::vector<int>(purposes.begin(), purposes.end());
+  };
+  EXPECT_THAT(purposes_of({}), ElementsAre(v1::PURPOSE_MEASURE, v1::PURPOSE_WARMUP, v1::PURPOSE_FIT,
+                                           v1::PURPOSE_CALIBRATE, v1::PURPOSE_TRACE));
+  EXPECT_THAT(purposes_of({"--purpose", "canary"}), ElementsAre(v1::PURPOSE_CANARY));
+  EXPECT_THAT(purposes_of({"--user", "torchlapd"}), testing::IsEmpty());
+  EXPECT_THAT(purposes_of({"17"}), testing::IsEmpty()) << "a job may be a canary";
 }
 
 TEST_F(Commands, ExportOfNothingWritesNothingAndSaysWhatIsThere) {

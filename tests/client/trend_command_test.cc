@@ -251,6 +251,8 @@ TEST_F(TrendCommand, OfNothingIsAnError) {
   EXPECT_EQ(Program({"trend", "all", "--fail-on", "step"}), 4);
   EXPECT_EQ(out_.str(), "");
   EXPECT_EQ(err_.str(), "torchlap: no run that ended OK and was made to measure matches\n");
+  EXPECT_EQ(Program({"trend", "--purpose", "canary"}), 4);
+  EXPECT_EQ(err_.str(), "torchlap: no run that ended OK matches\n");
 }
 
 TEST_F(TrendCommand, DrawsSeveralSeriesForATerminalOnly) {

@@ -44,8 +44,12 @@ TEST(CanaryTest, NoListShowsItThatDoesNotAskForIt) {
   EXPECT_EQ(world.Json({"sweeps"}).size(), 0U);
   EXPECT_THAT(world.Client({"runs", "last"}).err, HasSubstr("has submitted nothing yet"));
   EXPECT_EQ(world.Json({"runs", "all"}).size(), 1U);
+  EXPECT_EQ(world.Client({"export", "all", "--format", "json"}).status, 4);
+  EXPECT_EQ(world.Json({"export", "all", "--purpose", "canary"}).size(), 1U);
   for (const json& finding : world.Json({"doctor"})) {
-    EXPECT_NE(finding["code"], "canary") << "one run is no trend";
+    if (finding["code"] != "canary") continue;
+    EXPECT_EQ(finding["severity"], "note") << "one run is no trend";
+    EXPECT_EQ(finding["expected"], "5");
   }
   std::vector<std::string> run = Tiny();
   run.insert(run.begin(), "run");

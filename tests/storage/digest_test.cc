@@ -130,5 +130,20 @@ TEST_F(DigestTest, CanariesAreNobodysSweeps) {
   EXPECT_EQ(Read({.since_ns = since_ns, .user = "torchlapd"}).counts.sweeps(), 1U);
 }
 
+TEST_F(DigestTest, CanariesCountWhereTheirUserIsNamed) {
+  Run(ann_, {});
+  Run({kDaemonPrincipal, "torchlapd"},
+      {.validity = v1::VALIDITY_CONTAMINATED, .disturber = "stress"});
+  Break("UPDATE run SET purpose = 6 WHERE job_id = 2");
+  const Digest digest = Read({});
+  ASSERT_THAT(digest.counts.users(), SizeIs(1));
+  EXPECT_EQ(digest.counts.users(0).user(), "ann");
+  EXPECT_EQ(digest.counts.devices(0).runs(), 1U);
+  EXPECT_THAT(digest.counts.disturbers(), IsEmpty());
+  const Digest of_daemon = Read({.user = "torchlapd"});
+  ASSERT_THAT(of_daemon.counts.users(), SizeIs(1));
+  EXPECT_EQ(of_daemon.counts.users(0).runs(), 1U);
+}
+
 }  // namespace
 }  // namespace torchlap::storage

@@ -44,10 +44,20 @@ std::optional<v1::Finding> Judge(const std::vector<storage::SeriesPoint>& points
                        [](const std::set<std::string>&) { return storage::EnvironmentsByHash(); });
 }
 
-TEST(JudgeCanaries, OfFewRunsNothingIsSaid) {
+TEST(JudgeCanaries, OfFewRunsItIsSaidHowManyThereAre) {
   EXPECT_FALSE(Judge({}));
-  EXPECT_FALSE(Judge(Points(Level(100, 4))));
-  EXPECT_TRUE(Judge(Points(Level(100, 5))));
+  std::vector<storage::SeriesPoint> points = Points(Level(100, 4));
+  points[1].validity = v1::VALIDITY_CONTAMINATED;
+  const auto finding = Judge(points);
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->code(), v1::FINDING_CANARY);
+  EXPECT_EQ(finding->severity(), v1::SEVERITY_NOTE);
+  EXPECT_EQ(finding->runs(), 3U);
+  EXPECT_EQ(finding->detail(), "1");
+  EXPECT_EQ(finding->expected(), "5");
+  EXPECT_EQ(finding->at_ns(), 4 * 6 * kHourNs);
+  EXPECT_EQ(Judge(Points(Level(100, 4)))->detail(), "") << "none was disturbed";
+  EXPECT_EQ(Judge(Points(Level(100, 5)))->severity(), v1::SEVERITY_OK);
 }
 
 TEST(JudgeCanaries, OneThatKeepsItsLevelIsSteady) {
