@@ -82,13 +82,12 @@ std::string TargetOf(const std::string& path) {
   return real.empty() ? path : real.native();
 }
 
-}  // namespace
-
-absl::Status CheckWritable(const std::string& path) {
-  if (IsSpecialFile(path)) return absl::OkStatus();
+// The folder that it made, empty: none.
+absl::StatusOr<std::string> MakeWritable(const std::string& path) {
+  if (IsSpecialFile(path)) return "";
   std::error_code error;
   const std::filesystem::path folder = FolderOf(path);
-  std::filesystem::create_directories(folder, error);
+  const bool is_made = std::filesystem::create_directories(folder, error);
   if (error) {
     return OutputError(fmt::format("-o {}: cannot make the folder {}: {}", path, folder.native(),
                                    error.message()));
@@ -101,7 +100,20 @@ absl::Status CheckWritable(const std::string& path) {
     return OutputError(fmt::format("-o {}: cannot write into {}: {}", path, folder.native(),
                                    std::strerror(errno)));
   }
+  return is_made ? folder.native() : "";
+}
+
+}  // namespace
+
+absl::Status CheckWritable(const std::string& path, const Console& console) {
+  const auto made = MakeWritable(path);
+  if (!made.ok()) return made.status();
+  SayMadeFolder(*made, console);
   return absl::OkStatus();
+}
+
+void SayMadeFolder(const std::string& folder, const Console& console) {
+  if (!folder.empty()) SayLine(console, "made the folder " + folder);
 }
 
 namespace {
@@ -199,9 +211,11 @@ absl::Status WriteStdout(const Format& format, const Console& console,
   return FlushStdout(console);
 }
 
-absl::Status WriteFile(const Format& format, const std::string& path, const Console& console,
+absl::Status WriteFile(const Output& output, const Console& console,
                        const format::Document& document) {
-  const auto write = [&](std::ostream& out) { return format.write(document, out); };
+  const std::string& path = output.file;
+  SayMadeFolder(output.made_folder, console);
+  const auto write = [&](std::ostream& out) { return output.format->write(document, out); };
   if (absl::Status status = WriteFileWhole(path, write); !status.ok()) return status;
   SayLine(console, "wrote " + path);
   return absl::OkStatus();
@@ -221,10 +235,13 @@ absl::StatusOr<Output> ChooseOutput(const OutputWords& words, format::Content co
                                     format::FormatList formats) {
   const absl::StatusOr<const Format*> format = ChooseFormat(words, content, formats);
   if (!format.ok()) return format.status();
+  std::string made_folder;
   if (!words.file.empty()) {
-    if (absl::Status status = CheckWritable(words.file); !status.ok()) return status;
+    auto folder = MakeWritable(words.file);
+    if (!folder.ok()) return folder.status();
+    made_folder = *std::move(folder);
   }
-  return Output{*format, words.file, /*with_advice=*/true};
+  return Output{*format, words.file, /*with_advice=*/true, std::move(made_folder)};
 }
 
 absl::Status WriteOutput(const Output& output, const Console& console,
@@ -236,9 +253,8 @@ absl::Status WriteOutput(const Output& output, const Console& console,
     const bool is_said = output.with_advice && output.format->advice != format::Advice::kNone;
     if (hints && is_said) advice = hints();
   }
-  const absl::Status written = output.file.empty()
-                                   ? WriteStdout(*output.format, console, result)
-                                   : WriteFile(*output.format, output.file, console, result);
+  const absl::Status written = output.file.empty() ? WriteStdout(*output.format, console, result)
+                                                   : WriteFile(output, console, result);
   if (!written.ok()) return written;
   for (const std::string& line : advice) SayLine(console, line);
   return absl::OkStatus();

@@ -23,7 +23,8 @@ struct OutputWords {
 struct Output {
   const format::Format* format = format::kFormats.front();
   std::string file;
-  bool with_advice = true;  // what to do next is said beside the result
+  bool with_advice = true;       // what to do next is said beside the result
+  std::string made_folder = {};  // of the file, where it was not there; empty: it was
 };
 
 // The format that was named, else the one that the file's name ends in, else the first that can
@@ -34,14 +35,18 @@ absl::StatusOr<Output> ChooseOutput(const OutputWords& words, format::Content co
                                     format::FormatList formats = format::kFormats);
 
 // An output error if a file of this name could not be written, which is tried; its folder is made.
-// What is said before hours of measuring is not said after them.
-absl::Status CheckWritable(const std::string& path);
+// What is said before hours of measuring is not said after them. Says on stderr which folder it
+// made.
+absl::Status CheckWritable(const std::string& path, const Console& console);
+
+// A typo in a path makes folders: they are said. Empty: none was made.
+void SayMadeFolder(const std::string& folder, const Console& console);
 
 // Writes the document to stdout or as the file's new content. A file appears, or is replaced, only
 // when all of it is on the disk; otherwise it is left as it was. Says on stderr which file was
-// written. What to do next stands below a table on stdout; beside a file, and beside the formats
-// that are made to be pasted, it goes to stderr. What cannot be written is an output error
-// (exit_code.h).
+// written, and the folder that was made for it. What to do next stands below a table on stdout;
+// beside a file, and beside the formats that are made to be pasted, it goes to stderr. What cannot
+// be written is an output error (exit_code.h).
 absl::Status WriteOutput(const Output& output, const Console& console,
                          const format::Document& document);
 

@@ -15,6 +15,7 @@
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
 #include "client/format/numbers.h"
+#include "client/output.h"
 #include "proto/base/file_descriptor.h"
 
 namespace torchlap::client {
@@ -38,11 +39,11 @@ absl::Status CheckFile(const std::string& file) {
 }
 
 // As -o makes them.
-absl::Status MakeFolderOf(const std::string& file) {
+absl::Status MakeFolderOf(const std::string& file, const Console& console) {
   const std::filesystem::path folder = std::filesystem::path(file).parent_path();
   if (folder.empty()) return absl::OkStatus();
   std::error_code error;
-  std::filesystem::create_directories(folder, error);
+  if (std::filesystem::create_directories(folder, error)) SayMadeFolder(folder.native(), console);
   if (!error) return absl::OkStatus();
   return OutputError(
       fmt::format("cannot make the folder {}: {}", folder.native(), error.message()));
@@ -134,7 +135,7 @@ absl::StatusOr<int> Execute(const BackupOptions& options, const Invocation& invo
   if (absl::Status valid = CheckFile(options.file); !valid.ok()) return valid;
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();
-  if (absl::Status made = MakeFolderOf(options.file); !made.ok()) return made;
+  if (absl::Status made = MakeFolderOf(options.file, invocation.console); !made.ok()) return made;
   PartFile part(options.file);
   if (absl::Status made = part.status(); !made.ok()) return made;
 

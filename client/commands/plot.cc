@@ -46,11 +46,12 @@ absl::StatusOr<Target> ParseTarget(const std::string& file) {
 }
 
 // Makes the file's folder.
-absl::StatusOr<Target> ChooseTarget(const std::optional<std::string>& file) {
+absl::StatusOr<Target> ChooseTarget(const std::optional<std::string>& file,
+                                    const Console& console) {
   if (!file) return Target{};
   auto target = ParseTarget(*file);
   if (!target.ok()) return target.status();
-  if (absl::Status status = CheckWritable(*file); !status.ok()) return status;
+  if (absl::Status status = CheckWritable(*file, console); !status.ok()) return status;
   return target;
 }
 
@@ -118,7 +119,7 @@ absl::StatusOr<int> Execute(const PlotOptions& options, const Invocation& invoca
   if (absl::Status status = format::CheckPlotWords(WordsOf(options)); !status.ok()) return status;
   auto filter = BuildFilter(options.filter, UnixNowNs());
   if (!filter.ok()) return filter.status();
-  const auto target = ChooseTarget(options.file);
+  const auto target = ChooseTarget(options.file, invocation.console);
   if (!target.ok()) return target.status();
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();

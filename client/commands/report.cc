@@ -27,7 +27,8 @@ constexpr char kDefaultFile[] = "report.html";
 constexpr size_t kMostEnvironments = 8;
 
 // A page is written as a file or not at all; one that ends in .csv would open as something else.
-absl::StatusOr<std::string> ChooseFile(const std::optional<std::string>& word) {
+absl::StatusOr<std::string> ChooseFile(const std::optional<std::string>& word,
+                                       const Console& console) {
   const std::string file = word.value_or(kDefaultFile);
   if (file.empty() || file == "-") {
     return absl::InvalidArgumentError(
@@ -38,14 +39,16 @@ absl::StatusOr<std::string> ChooseFile(const std::optional<std::string>& word) {
     return absl::InvalidArgumentError(
         fmt::format("-o {} ends in .{}, must end in .html", file, ending));
   }
-  if (absl::Status status = CheckWritable(file); !status.ok()) return status;
+  if (absl::Status status = CheckWritable(file, console); !status.ok()) return status;
   return file;
 }
 
 // As an export: without a selector the latest sweep, whatever was measured, but no profile.
 absl::StatusOr<v1::RunFilter> ChooseRuns(const FilterWords& words) {
   auto filter = BuildFilter(words, UnixNowNs());
-  if (!filter.ok() || !words.selectors.empty()) return filter;
+  if (!filter.ok()) return filter;
+  LeaveOutCanariesOfAll(&*filter);
+  if (!words.selectors.empty()) return filter;
   filter->mutable_selector()->set_last(true);
   if (filter->purposes().empty()) {
     for (const v1::Purpose purpose :
@@ -246,7 +249,7 @@ absl::StatusOr<format::Report> Gather(const ReportOptions& options, const v1::Ru
 absl::StatusOr<int> Execute(const ReportOptions& options, const Invocation& invocation) {
   const auto filter = ChooseRuns(options.filter);
   if (!filter.ok()) return filter.status();
-  const auto file = ChooseFile(options.file);
+  const auto file = ChooseFile(options.file, invocation.console);
   if (!file.ok()) return file.status();
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();

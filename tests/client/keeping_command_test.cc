@@ -54,6 +54,15 @@ TEST_F(BackupCommand, WritesAFileForItsOwnerAloneAndSaysHowToGoBack) {
   EXPECT_THAT(err_.str(), HasSubstr(" to " + file_ + "; to go back to it: stop torchlapd"));
 }
 
+TEST_F(BackupCommand, SaysWhichFolderItMade) {
+  Answer({"new"}, 3);
+  const std::string folder = folder_.path() / "typo";
+  EXPECT_EQ(Program({"backup", folder + "/runs.db"}), 0) << err_.str();
+  EXPECT_THAT(err_.str(), HasSubstr("made the folder " + folder + "\n"));
+  EXPECT_EQ(Program({"backup", folder + "/more.db"}), 0) << err_.str();
+  EXPECT_EQ(err_.str().find("made the folder"), std::string::npos);
+}
+
 TEST_F(BackupCommand, ReplacesNoFile) {
   Answer({"new"}, 3);
   std::ofstream(file_) << "old";

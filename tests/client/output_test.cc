@@ -110,6 +110,23 @@ TEST(Files, BehindALinkAreReplacedAndTheLinkStays) {
   EXPECT_EQ(Content(path), "two\n");
 }
 
+TEST(Files, InAFolderThatWasNotThereSayThatItWasMade) {
+  const TemporaryFolder folder;
+  const std::string made = folder.path() / "typo" / "deeper";
+  std::ostringstream err;
+  Console console;
+  console.err = &err;
+  for (const bool is_new : {true, false}) {
+    const auto output = ChooseOutput({"csv", made + "/a.csv"}, Content::kRuns);
+    ASSERT_TRUE(output.ok()) << output.status();
+    EXPECT_EQ(output->made_folder, is_new ? made : "");
+    EXPECT_TRUE(CheckWritable(made + "/b.csv", console).ok());
+    EXPECT_EQ(err.str(), "") << "it is there";
+  }
+  EXPECT_TRUE(CheckWritable(made + "/more/b.csv", console).ok());
+  EXPECT_EQ(err.str(), "made the folder " + made + "/more\n");
+}
+
 TEST(Choice, IsATableOnStdoutWithoutWords) {
   const auto output = ChooseOutput({}, Content::kRuns);
   ASSERT_TRUE(output.ok());
