@@ -78,7 +78,10 @@ std::string AxisValue(const std::string& axis, const v1::Run& run) {
 std::string AxisWords(const std::string& axis, const std::string& value) {
   if (IsLabel(axis)) return KeyOf(axis) + " " + value;
   const Trait* trait = TraitOf(axis);
-  if (trait != nullptr && value != kNotApplicable) return trait->caption(value);
+  if (trait != nullptr && value != kNotApplicable) {
+    const std::string caption = trait->caption(value);
+    return caption.empty() ? value : caption;
+  }
   return value == kNotApplicable ? "no " + axis : value;
 }
 

@@ -118,8 +118,7 @@ std::vector<v1::Evidence> EvidenceFor(const v1::Run& run, std::string_view reaso
   return pieces;
 }
 
-// The daemon puts the worst reason first.
-std::vector<std::string> Reasons(const v1::Run& run) {
+std::vector<std::string> StoredReasons(const v1::Run& run) {
   std::vector<std::string> reasons;
   std::string rest = run.validity_reasons();
   while (!rest.empty()) {
@@ -142,6 +141,14 @@ std::string ReasonInMark(const v1::Run& run, const std::string& reason) {
 }
 
 }  // namespace
+
+std::vector<std::string> Reasons(const v1::Run& run) {
+  std::vector<std::string> reasons = StoredReasons(run);
+  std::stable_partition(reasons.begin(), reasons.end(), [&run](const std::string& reason) {
+    return Supports(reason, run.validity());
+  });
+  return reasons;
+}
 
 std::string VerdictWords(const v1::Run& run) {
   const bool has_verdict =

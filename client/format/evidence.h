@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "torchlap/v1/run.pb.h"
 
@@ -13,6 +14,10 @@ namespace torchlap::client::format {
 // `contaminated: foreign-cpu 34 % by stress-ng (pid 812, ann), steps 3-7`; `clean` too: nothing
 // said is no verdict. Empty for a run that did not end OK, and one without verdict.
 std::string VerdictWords(const v1::Run& run);
+
+// The words of all reasons, those that the verdict stands on first: a row of several launches has
+// them in the order of its launches.
+std::vector<std::string> Reasons(const v1::Run& run);
 
 // One piece in full: `foreign-cpu 34 % (threshold 5 %) by stress-ng (pid 812, ann), steps 3-7`.
 std::string EvidenceWords(const v1::Evidence& evidence);

@@ -140,7 +140,8 @@ class Table {
   std::vector<Block> Blocks(const FindDevices& find_devices) const {
     std::vector<Block> blocks = {Block(MakeGrid())};
     Lines lines = notes_.Explained();
-    for (const std::string& line : {RatioNote(), UnseenNote(), Legend(find_devices)}) {
+    for (const std::string& line :
+         {ContaminatedNote(), RatioNote(), UnseenNote(), Legend(find_devices)}) {
       if (!line.empty()) lines.push_back(line);
     }
     if (!lines.empty()) blocks.emplace_back(lines);
@@ -305,6 +306,21 @@ class Table {
     return "speed-ups are of medians; [ ] is the 95 % interval of the ratio, from those of both "
            "medians (relative half widths, in quadrature), which fewer than 5 launches, or 5 steps "
            "of one, have not";
+  }
+
+  // Where a cell is of several launches nobody says here how many of them were.
+  std::string ContaminatedNote() const {
+    const auto is_one = [](const v1::Run& cell) {
+      return cell.outcome() == v1::OUTCOME_OK && cell.validity() == v1::VALIDITY_CONTAMINATED;
+    };
+    const auto count = std::count_if(cells_.begin(), cells_.end(), is_one);
+    if (count == 0) return "";
+    const bool are_runs = std::none_of(cells_.begin(), cells_.end(), [&](const v1::Run& cell) {
+      return is_one(cell) && cell.pooled_launches() > 1;
+    });
+    return fmt::format("with {} contaminated {}{} (--exclude-contaminated leaves {} out)", count,
+                       are_runs ? "run" : "cell", count == 1 ? "" : "s",
+                       count == 1 ? "it" : "them");
   }
 
   // What would be read as an effect of rows or columns.

@@ -7,11 +7,11 @@
 #include <cctype>
 #include <cmath>
 
+#include "client/format/evidence.h"
 #include "client/format/numbers.h"
 #include "client/format/run_columns.h"
 #include "client/format/subject.h"
 #include "client/format/words.h"
-#include "client/value_list.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
@@ -147,7 +147,7 @@ std::string VerdictText(const v1::Run& run) {
   if (is_clean) return "";
   const std::string verdict(Word(run.validity()));
   if (run.validity_reasons().empty()) return verdict;
-  return fmt::format("{}: {}", verdict, fmt::join(SplitAt(',', run.validity_reasons()), ", "));
+  return fmt::format("{}: {}", verdict, fmt::join(Reasons(run), ", "));
 }
 
 struct Estimate {

@@ -43,6 +43,7 @@ std::string Precision(const v1::Run& run) { return SubjectOf(run).precision; }
 std::string Attention(const v1::Run& run) { return SubjectOf(run).attention; }
 std::string Optimizer(const v1::Run& run) { return SubjectOf(run).optimizer; }
 std::string Device(const v1::Run& run) { return run.device(); }
+std::string Host(const v1::Run& run) { return run.host().empty() ? "here" : run.host(); }
 std::string Timing(const v1::Run& run) { return std::string(Word(run.plan().timing())); }
 std::string ExecutionWord(const v1::Run& run) {
   const v1::Execution execution = run.plan().execution();
@@ -64,6 +65,7 @@ constexpr Axis kAxes[] = {
     {"timing", "timing", "", false, Timing},
     {"execution", "execution", "", false, ExecutionWord},
     {"device", "device", "", false, Device},
+    {"host", "host", "", false, Host},
 };
 
 std::string AxisNames() {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 #include <utility>
 
@@ -19,13 +20,22 @@ std::string Hex(const std::string& bytes) {
   return text + "'";
 }
 
-// As SQLite's own shell writes them.
+// For people; without an exponent where its whole part is no longer than a time in nanoseconds.
+std::string RealText(double number) {
+  constexpr double kSixDigits = 1e6;
+  constexpr double kLong = 1e19;
+  const double size = std::abs(number);
+  return size >= kSixDigits && size < kLong ? fmt::format("{:.0f}", number)
+                                            : fmt::format("{:.6g}", number);
+}
+
+// As SQLite's own shell writes them, but for numbers that are not whole.
 std::string CellOf(const v1::SqlValue& value) {
   switch (value.value_case()) {
     case v1::SqlValue::kInteger:
       return fmt::format("{}", value.integer());
     case v1::SqlValue::kReal:
-      return fmt::format("{:.15g}", value.real());
+      return RealText(value.real());
     case v1::SqlValue::kText:
       return value.text();
     case v1::SqlValue::kBlob:

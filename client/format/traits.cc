@@ -67,6 +67,10 @@ std::string LaunchesCaption(const std::string& value) {
   return "± over " + value + " launches' medians";
 }
 std::string Device(const v1::Run& run) { return run.device(); }
+// A word of its own, so that the other rows of a table are told from those of imports.
+constexpr char kHere[] = "here";
+std::string Host(const v1::Run& run) { return run.host().empty() ? kHere : run.host(); }
+std::string HostCaption(const std::string& value) { return value == kHere ? "" : "host " + value; }
 
 // `5 warm-up + at least 10 steps until ...` is one thing.
 std::string Separator(const Trait& trait, bool after_warmup) {
@@ -93,6 +97,7 @@ const std::vector<Trait>& Traits() {
       {"target", Target, TargetCaption},
       {"launches", Launches, LaunchesCaption},
       {"device", Device, AsIs},
+      {"host", Host, HostCaption},
   };
   return traits;
 }
@@ -115,7 +120,8 @@ std::string Distinction(const v1::Run& row, const std::vector<const Trait*>& var
   std::string text;
   for (const Trait* trait : varying) {
     const std::string value = trait->value(row);
-    if (!value.empty()) text += ", " + trait->caption(value);
+    const std::string caption = value.empty() ? "" : trait->caption(value);
+    if (!caption.empty()) text += ", " + caption;
   }
   return text;
 }

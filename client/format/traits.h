@@ -12,12 +12,12 @@ namespace torchlap::client::format {
 struct Trait {
   const char* title;                           // of the column
   std::string (*value)(const v1::Run&);        // empty: the setting does not apply
-  std::string (*caption)(const std::string&);  // the value as a caption says it
+  std::string (*caption)(const std::string&);  // the value as a caption says it; empty: not at all
 };
 
 // Edition, pass, timing, batch, context, precision, attention, optimizer, execution, memory
-// fraction, warm-up, steps, target precision, launches, device; sizes as they were asked for. Not
-// the model's size, which is the name of a row.
+// fraction, warm-up, steps, target precision, launches, device, host (`here`: this machine); sizes
+// as they were asked for. Not the model's size, which is the name of a row.
 const std::vector<Trait>& Traits();
 
 // Whether all rows agree on the trait.

@@ -160,6 +160,17 @@ TEST(Table, NamesTheSizesOfRowsThatDifferInThemAndInMore) {
       << "nothing else would name the rows";
 }
 
+TEST(Table, OfSeveralMachinesSaysWhoseEachRowIs) {
+  v1::Run other = SmallRun();
+  other.set_host("lab2");
+  const std::string both = Written(kTable, {SmallRun(), other});
+  EXPECT_THAT(both, HasSubstr("| host |"));
+  EXPECT_THAT(both, HasSubstr("| here |"));
+  EXPECT_THAT(both, HasSubstr("| lab2 |"));
+  EXPECT_THAT(Written(kTable, {other}), HasSubstr("host lab2")) << "in the caption";
+  EXPECT_THAT(Written(kTable, {SmallRun()}), Not(HasSubstr("| here ")));
+}
+
 TEST(Table, OfRunsThatStopByThemselvesSaysHowManyStepsItTook) {
   std::vector<v1::Run> cells = {SmallRun(), ScaledRun("medium", 423'183'360, 18, 3.1)};
   for (v1::Run& cell : cells) {

@@ -196,6 +196,28 @@ TEST(PivotTable, MarksWhatIsNotAsAskedForAndExplainsItBelow) {
   EXPECT_THAT(table, HasSubstr("\n(a) batch 4 -> 2 (OOM)\n(b) suspect: drift, noise\n"));
 }
 
+TEST(PivotTable, SaysThatContaminatedRunsAreInItAndWhyFirst) {
+  v1::Run disturbed = Cell(3, "medium", 256, 300);
+  Doubt(v1::VALIDITY_CONTAMINATED, {v1::REASON_NOISE, v1::REASON_FOREIGN_CPU}, &disturbed);
+  v1::Run clean = Cell(4, "small", 256, 100.04);
+  const auto table = [&] { return TableOf({clean, disturbed}, "rows=size,value=step_median"); };
+  EXPECT_THAT(table(), HasSubstr("(a) contaminated: foreign-cpu, noise\n"));
+  EXPECT_THAT(table(),
+              HasSubstr("\nwith 1 contaminated run (--exclude-contaminated leaves it out)"));
+  disturbed.set_pooled_launches(5);
+  EXPECT_THAT(table(), HasSubstr("\nwith 1 contaminated cell (--exclude-"));
+  EXPECT_THAT(TableOf({clean}, "rows=size,value=step_median"), Not(HasSubstr("contaminated")));
+}
+
+TEST(PivotTable, SetsMachinesBesideEachOther) {
+  v1::Run other = Cell(5, "small", 256, 200);
+  other.set_host("lab2");
+  const std::string table =
+      TableOf({Cell(4, "small", 256, 100), other}, "rows=size,columns=host,value=step_median");
+  EXPECT_THAT(table, AllOf(HasSubstr("here"), HasSubstr("host lab2")));
+  EXPECT_THAT(table, Not(HasSubstr("also differ in host")));
+}
+
 TEST(PivotTable, SaysOnceWhatIsSoOfAllCells) {
   std::vector<v1::Run> cells = {Cell(1, "small", 64, 100.04), Cell(2, "medium", 64, 300)};
   for (v1::Run& cell : cells) {
