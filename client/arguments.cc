@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "client/close_names.h"
 #include "client/help_topics.h"
 #include "client/history_flags.h"
 #include "client/manual.h"
@@ -274,6 +275,18 @@ std::optional<Arguments> AskedWords(const Words& words) {
   return asked;
 }
 
+std::string ChosenCommand(const CLI::App& app) {
+  const auto chosen = app.get_subcommands();
+  return chosen.empty() ? "" : chosen.front()->get_name();
+}
+
+std::string NoCommand(const std::string& name, const CLI::App& app, const char* help) {
+  Words names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  const std::string close = CloseNames(name, names);
+  return fmt::format("{} is not a command{}", name, close.empty() ? help : close);
+}
+
 absl::StatusOr<InformationText> HelpOf(const Words& commands, const CLI::App& app) {
   if (commands.empty()) return InformationText{app.help()};
   if (commands.size() > 1) {
@@ -286,7 +299,7 @@ absl::StatusOr<InformationText> HelpOf(const Words& commands, const CLI::App& ap
   const auto found =
       app.get_subcommands([&name](const CLI::App* one) { return one->get_name() == name; });
   if (found.empty()) {
-    return absl::InvalidArgumentError(fmt::format("{} is not a command, see torchlap help", name));
+    return absl::InvalidArgumentError(NoCommand(name, app, ", see torchlap help"));
   }
   return InformationText{found.front()->help(app.get_name())};
 }
@@ -335,10 +348,11 @@ CommandWords CommandOf(const std::string& name, const CLI::App& app) {
 }
 
 // The word that CLI11 could not place, in the words of this program.
-std::string ExtraWord(const std::string& extra, const Words& words, const std::string& command) {
+std::string ExtraWord(const std::string& extra, const Words& words, const CLI::App& app) {
+  const std::string command = ChosenCommand(app);
   if (command.empty()) {
     return extra[0] == '-' ? fmt::format("{} is not a flag, see torchlap --help", extra)
-                           : fmt::format("{} is not a command, see torchlap --help", extra);
+                           : NoCommand(extra, app, ", see torchlap --help");
   }
   const bool is_flag = extra.size() > 1 && extra[0] == '-' && (extra[1] < '0' || extra[1] > '9');
   if (is_flag) {
@@ -362,16 +376,11 @@ std::string WrongCount(const std::string& message, const Words& words) {
                    : fmt::format("{} has no value, must have one", flag);
 }
 
-std::string ChosenCommand(const CLI::App& app) {
-  const auto chosen = app.get_subcommands();
-  return chosen.empty() ? "" : chosen.front()->get_name();
-}
-
 absl::Status UsageError(const CLI::ParseError& error, const CLI::App& app, const Words& words) {
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
     const Words extras = app.remaining(/*recurse=*/true);
     if (!extras.empty()) {
-      return absl::InvalidArgumentError(ExtraWord(extras.front(), words, ChosenCommand(app)));
+      return absl::InvalidArgumentError(ExtraWord(extras.front(), words, app));
     }
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {

@@ -1,5 +1,6 @@
 #include "client/format/sql.h"
 
+#include <absl/strings/ascii.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,7 @@ namespace torchlap::client {
 namespace {
 
 constexpr uint32_t kUsualLimit = 100'000;
+constexpr std::string_view kNoColumn = "no such column: ";
 constexpr uint64_t kMostRows = 10'000'000;  // of QuerySqlRequest.max_rows
 
 absl::StatusOr<std::string> QueryOf(const SqlOptions& options) {
@@ -115,29 +118,66 @@ format::Document DocumentOf(Answer* answer) {
 
 // `step_median` of `no such column: r.step_median, at character 8`; empty: it says something else.
 std::string UnknownColumn(std::string_view message) {
-  constexpr std::string_view kBefore = "no such column: ";
-  const size_t at = message.find(kBefore);
+  const size_t at = message.find(kNoColumn);
   if (at == std::string_view::npos) return "";
-  const std::string_view rest = message.substr(at + kBefore.size());
+  const std::string_view rest = message.substr(at + kNoColumn.size());
   const std::string_view name = rest.substr(0, rest.find(','));
   return std::string(name.substr(name.rfind('.') + 1));
 }
 
-// With the columns that may have been meant.
-absl::Status WithCloseColumns(const absl::Status& status) {
-  const std::string unknown = UnknownColumn(std::string(status.message()));
-  if (unknown.empty()) return status;
-  std::vector<std::string> names;
-  for (const SqlView& view : SqlViews()) {
-    for (const SqlColumn& column : view.columns) names.push_back(column.name);
+// Whether the query has it as a word of its own.
+bool HasWord(const std::string& query, const std::string& word) {
+  const auto is_part = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_';
+  };
+  for (size_t at = query.find(word); at != std::string::npos; at = query.find(word, at + 1)) {
+    const size_t end = at + word.size();
+    const bool begins = at == 0 || !is_part(query[at - 1]);
+    if (begins && (end == query.size() || !is_part(query[end]))) return true;
   }
-  const std::string close = CloseNames(unknown, names);
-  return absl::Status(status.code(), std::string(status.message()) + close);
+  return false;
 }
 
-absl::Status Write(SqlResult* result, const Output& output, const Console& console) {
+std::vector<const SqlView*> ViewsIn(const std::string& query) {
+  const std::string small = absl::AsciiStrToLower(query);
+  std::vector<const SqlView*> views;
+  for (const SqlView& view : SqlViews()) {
+    if (HasWord(small, view.name)) views.push_back(&view);
+  }
+  return views;
+}
+
+// `the query: means has no warmup_steps, at character 8` where one view can be meant.
+std::string OfItsView(std::string message, const std::string& unknown,
+                      const std::vector<const SqlView*>& views) {
+  const size_t at = message.find(kNoColumn);
+  if (views.size() != 1 || at == std::string::npos) return message;
+  const size_t end = std::min(message.find(',', at), message.size());
+  return message.replace(at, end - at, fmt::format("{} has no {}", views.front()->name, unknown));
+}
+
+// With the columns that may have been meant: of the views in the query, where it names some.
+absl::Status WithCloseColumns(const absl::Status& status, const std::string& query) {
+  std::string message(status.message());
+  const std::string unknown = UnknownColumn(message);
+  if (unknown.empty()) return status;
+  const std::vector<const SqlView*> views = ViewsIn(query);
+  std::vector<std::string> names;
+  for (const SqlView& view : SqlViews()) {
+    const bool is_meant =
+        views.empty() || std::find(views.begin(), views.end(), &view) != views.end();
+    for (const SqlColumn& column : view.columns) {
+      if (is_meant && column.name != unknown) names.push_back(column.name);
+    }
+  }
+  message = OfItsView(std::move(message), unknown, views);
+  return absl::Status(status.code(), message + CloseNames(unknown, names));
+}
+
+absl::Status Write(const std::string& query, SqlResult* result, const Output& output,
+                   const Console& console) {
   auto first = result->Next();
-  if (!first.ok()) return WithCloseColumns(first.status());
+  if (!first.ok()) return WithCloseColumns(first.status(), query);
   if (!*first) return absl::InternalError("the daemon ended the answer before it began");
   Answer answer(result, **std::move(first));
   const absl::Status written = WriteOutput(output, console, DocumentOf(&answer));
@@ -167,10 +207,10 @@ absl::StatusOr<int> Execute(const SqlOptions& options, const Invocation& invocat
   if (!channel.ok()) return channel.status();
 
   v1::QuerySqlRequest request;
-  request.set_sql(*std::move(query));
+  request.set_sql(*query);
   request.set_max_rows(*limit);
   SqlResult result(channel->get(), std::move(request));
-  const absl::Status written = Write(&result, *output, invocation.console);
+  const absl::Status written = Write(*query, &result, *output, invocation.console);
   if (!written.ok()) return written;
   return kExitOk;
 }

@@ -206,7 +206,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsageError;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    Say(std::string(error.what()) + "; see torchlapd --help");
+    return kUsageError;
   }
   if (line.man) return fputs(ManualPage(app).c_str(), stdout) < 0 ? kCannotStart : 0;
   KeepRightsFromWorkers();

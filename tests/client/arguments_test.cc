@@ -171,6 +171,8 @@ TEST(Selectors, AreTheWordsOfTheCommand) {
 TEST(Usage, ErrorsAreOneLineThatSaysWhatWouldBeRight) {
   EXPECT_EQ(Refusal({}), "no command is given, see torchlap --help");
   EXPECT_EQ(Refusal({"frob"}), "frob is not a command, see torchlap --help");
+  EXPECT_EQ(Refusal({"sute"}), "sute is not a command; close to it: suite");
+  EXPECT_EQ(Refusal({"help", "exprt"}), "exprt is not a command; close to it: export");
   EXPECT_EQ(Refusal({"--frob"}), "--frob is not a flag, see torchlap --help");
   EXPECT_EQ(Refusal({"run", "--model-sizes", "small", "--frob", "paper"}),
             "--frob is not a flag of run, see torchlap run --help");

@@ -168,6 +168,38 @@ TEST_F(SqlCommand, NamesTheColumnsThatMayHaveBeenMeant) {
   EXPECT_EQ(refusal("the query: no such table: run"), "torchlap: the query: no such table: run\n");
 }
 
+TEST_F(SqlCommand, AColumnOfAnotherViewIsNotOfferedForItself) {
+  Answer({});
+  service_.sql_end = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                                  "the query: no such column: sample_id, at character 8");
+  EXPECT_EQ(Program({"sql", "select sample_id from Means"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("the query: means has no sample_id, at character 8"));
+  service_.sql_end = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                                  "the query: no such column: run_id, at character 8");
+  EXPECT_EQ(Program({"sql", "select run_id from daily_means"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("the query: daily_means has no run_id, at character 8"));
+  EXPECT_THAT(err_.str(), Not(HasSubstr("close to it: run_id")));
+}
+
+TEST_F(SqlCommand, ATableHasSixDigitsAndAFileAll) {
+  v1::QuerySqlResponse part;
+  part.add_columns("mean");
+  for (const double number : {0.1234567890123, 152345678.9, 1e-9, 12.0}) {
+    AddRow({Real(number)}, &part);
+  }
+  Answer({part});
+  EXPECT_EQ(Program({"sql", "select 1"}), 0) << err_.str();
+  EXPECT_EQ(out_.str(),
+            "| mean      |\n"
+            "|-----------|\n"
+            "|  0.123457 |\n"
+            "| 152345679 |\n"
+            "|     1e-09 |\n"
+            "|        12 |\n");
+  EXPECT_EQ(Program({"sql", "select 1", "--format", "csv"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("0.1234567890123"));
+}
+
 TEST_F(SqlCommand, ReadsTheQueryFromStandardInput) {
   Answer({EveryType()});
   std::istringstream input("select a\nfrom runs\n");

@@ -46,6 +46,15 @@ std::string Slurp(const std::filesystem::path& file) {
   return text.str();
 }
 
+TEST(CommandLineTest, ItSaysWhoseErrorOfUseItIs) {
+  World world(World::FakeWorker());
+  const auto start = world.StartDaemon({"--check", "runs.db"}, world.variables());
+  EXPECT_EQ(start->Wait(), 1);
+  EXPECT_EQ(start->err().rfind("torchlapd: ", 0), 0U) << start->err();
+  EXPECT_NE(start->err().find("runs.db"), std::string::npos);
+  EXPECT_NE(start->err().find("; see torchlapd --help\n"), std::string::npos);
+}
+
 TEST(DetachTest, ItReturnsWhenTheDaemonAnswersInASessionOfItsOwn) {
   World world(World::FakeWorker());
   const auto start = world.StartDaemon({"--detach"}, world.variables());
