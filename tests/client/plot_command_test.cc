@@ -275,15 +275,16 @@ TEST(RunPlot, RefusesOtherWords) {
             "--y is colour, must be a column with numbers, such as step_median, tokens_per_s, "
             "peak_allocated (export --format csv shows all)");
   EXPECT_THAT(error_of({.y = "device"}), StartsWith("--y is device, must be"));
-  EXPECT_EQ(
-      error_of({.x = "colour"}),
-      "--x is colour, must be one of context, batch, warmup, size, precision, attention, "
-      "optimizer, pass, timing, execution, device, or a column with numbers, such as parameters");
+  EXPECT_EQ(error_of({.x = "colour"}),
+            "--x is colour, must be one of context, batch, warmup, size, precision, attention, "
+            "optimizer, pass, timing, execution, device, host, or a column with numbers, such as "
+            "parameters");
   EXPECT_EQ(error_of({.by = "step_median"}),
             "--by is step_median, must be one of context, batch, warmup, size, precision, "
-            "attention, optimizer, pass, timing, execution, device");
+            "attention, optimizer, pass, timing, execution, device, host");
   EXPECT_EQ(error_of({.x = "size", .by = "size"}), "--by is size, as --x, must be another axis");
   EXPECT_EQ(error_of({.x = "parameters", .y = "mfu", .by = "device"}), "");
+  EXPECT_EQ(error_of({.x = "parameters", .y = "mfu", .by = "host"}), "");
   EXPECT_EQ(error_of({.x = "precision", .log_x = true}),
             "--log-x is given and --x is precision, must be numbers, such as context");
   EXPECT_EQ(error_of({.x = "parameters", .log_x = true}), "");
