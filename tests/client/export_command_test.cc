@@ -44,8 +44,8 @@ TEST_F(Commands, ExportOfAllLeavesOutWhatTheDaemonRanByItself) {
   const auto purposes_of = [&](std::vector<std::string> words) {
     words.insert(words.begin(), {"export", "all"});
     EXPECT_EQ(Program(words), 0) << err_.str();
-    const auto& purposes = service_.exports().back().filter().purposes();
-    return std::vector<int>(purposes.begin(), purposes.end());
+    const v1::RunFilter filter = service_.exports().back().filter();
+    return std::vector<int>(filter.purposes().begin(), filter.purposes().end());
   };
   EXPECT_THAT(purposes_of({}), ElementsAre(v1::PURPOSE_MEASURE, v1::PURPOSE_WARMUP, v1::PURPOSE_FIT,
                                            v1::PURPOSE_CALIBRATE, v1::PURPOSE_TRACE));

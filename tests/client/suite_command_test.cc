@@ -321,7 +321,7 @@ TEST_F(SuiteCommand, CheckAsksTheDaemonWhatItWouldSay) {
             "|-------|-------|----------|--------|------------|------------------|-------|\n"
             "| main  | 2     | 6        | cpu0   | -          | 1 cell too large | 1 min |\n"
             "| bf16  | 1     | 1        | cpu0   | sweep:main | not ruled out    | 1 min |\n"
-            "3 cells: 3 to run in about 2 min; the queue is empty; 1 cannot fit as asked\n"
+            "3 cells: 2 to run in about 2 min; the queue is empty; 1 cannot fit as asked\n"
             "suite night: the daemon would take it\n");
   EXPECT_EQ(Program({"suite", "check", file, "--format", "csv"}), 0) << err_.str();
   EXPECT_EQ(out_.str(),
