@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "proto/ranges.h"
+#include "proto/run_subject.h"
 #include "proto/words.h"
 #include "server/measure/change_points.h"
 #include "server/measure/environment_changes.h"
@@ -73,30 +74,10 @@ Attempt AttemptOf(const v1::Run& run) {
   return attempt;
 }
 
-// What says what it computed, under which plan and where.
-v1::Run SubjectOf(const v1::Run& run) {
-  v1::Run subject;
-  subject.set_run_id(run.run_id());
-  subject.set_job_id(run.job_id());
-  subject.set_number(run.number());
-  subject.set_sweep_id(run.sweep_id());
-  subject.set_sweep_name(run.sweep_name());
-  subject.set_user(run.user());
-  subject.set_device(run.device());
-  subject.set_device_uuid(run.device_uuid());
-  subject.set_device_model(run.device_model());
-  *subject.mutable_workload() = run.workload();
-  subject.set_parameters(run.parameters());
-  subject.set_requested_batch_size(run.requested_batch_size());
-  subject.set_requested_context_length(run.requested_context_length());
-  *subject.mutable_plan() = run.plan();
-  subject.set_launch(run.launch());
-  subject.set_purpose(run.purpose());
-  subject.set_outcome(run.outcome());
-  subject.set_started_at_ns(run.started_at_ns());
+// Also what cells are matched by.
+v1::Run CellSubjectOf(const v1::Run& run) {
+  v1::Run subject = SubjectOf(run);
   subject.set_workload_hash(run.workload_hash());
-  subject.set_series_key(run.series_key());
-  subject.set_environment_hash(run.environment_hash());
   if (run.has_threads()) subject.set_threads(run.threads());
   return subject;
 }
@@ -644,7 +625,7 @@ size_t ComparedRuns::GroupOf(Side side, const v1::Run& run) {
   if (is_new) groups_.push_back(std::move(group));
   Group& stored = groups_[found->second];
   if (is_new || run.started_at_ns() > stored.newest.started_at_ns()) {
-    stored.newest = SubjectOf(run);
+    stored.newest = CellSubjectOf(run);
   }
   return found->second;
 }
