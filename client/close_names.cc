@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstddef>
 
 namespace torchlap::client {
 namespace {
@@ -13,22 +12,6 @@ constexpr size_t kMostNames = 3;
 constexpr size_t kShortestBeginning = 4;
 // A typed name is no longer; the time grows with it.
 constexpr size_t kLongestName = 64;
-
-// Letters to insert, to remove or to replace.
-size_t Distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
 
 bool IsBeginning(const std::string& a, const std::string& b) {
   const size_t shorter = std::min(a.size(), b.size());
@@ -43,12 +26,27 @@ struct Candidate {
 
 }  // namespace
 
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
 std::string CloseNames(const std::string& name, const std::vector<std::string>& names) {
   if (name.size() > kLongestName) return "";
   const size_t most = std::max<size_t>(1, name.size() / 4);
   std::vector<Candidate> close;
   for (const std::string& one : names) {
-    const Candidate candidate{Distance(name, one), IsBeginning(name, one), one};
+    const Candidate candidate{EditDistance(name, one), IsBeginning(name, one), one};
     if (candidate.distance <= most || candidate.begins_the_same) close.push_back(candidate);
   }
   std::stable_sort(close.begin(), close.end(),

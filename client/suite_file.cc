@@ -9,10 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <numeric>
-#include <set>
 #include <sstream>
-#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -21,6 +18,7 @@
 #include <toml++/toml.h>
 
 #include "client/axes.h"
+#include "client/close_names.h"
 #include "client/parse_words.h"
 #include "client/selector.h"
 #include "client/sweep_words.h"
@@ -90,30 +88,15 @@ constexpr List kSizes = &SweepWords::model_sizes;
 constexpr Word kShape[] = {&SweepWords::layers, &SweepWords::heads, &SweepWords::d_model,
                            &SweepWords::d_ff, &SweepWords::vocab};
 
-// Changes of letters that make one of the other.
-size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, diagonal + 1, row[j] + 1});
-    }
-  }
-  return row.back();
-}
-
 std::string Nearest(const std::string& key, const std::vector<std::string>& known) {
   return *std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
-    return Distance(key, a) < Distance(key, b);
+    return EditDistance(key, a) < EditDistance(key, b);
   });
 }
 
 // Mistyped, not another word.
 bool IsNear(const std::string& key, const std::string& known) {
-  return Distance(key, known) * 3 <= key.size();
+  return EditDistance(key, known) * 3 <= key.size();
 }
 
 std::string LineAt(const std::string& text, uint32_t number) {
