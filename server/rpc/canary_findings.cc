@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -16,10 +15,14 @@ namespace {
 
 using Points = std::vector<storage::SeriesPoint>;
 
-void LeaveOutOthers(Points* points) {
-  std::erase_if(*points, [](const storage::SeriesPoint& point) {
+// Returns how many they were.
+size_t LeaveOutDisturbed(Points* points) {
+  return std::erase_if(*points, [](const storage::SeriesPoint& point) {
     return point.validity == v1::VALIDITY_CONTAMINATED;
   });
+}
+
+void LeaveOutOtherSeries(Points* points) {
   if (points->empty()) return;
   const int64_t series = points->back().series;
   std::erase_if(*points,
@@ -94,11 +97,8 @@ v1::RunFilter CanariesOf(const std::string& device_uuid, int64_t since_ns) {
 std::optional<v1::Finding> JudgeCanaries(Points points, const EnvironmentsOf& environments_of) {
   if (points.empty()) return std::nullopt;
   const int64_t newest_ns = points.back().started_at_ns;
-  const auto disturbed = static_cast<size_t>(
-      std::count_if(points.begin(), points.end(), [](const storage::SeriesPoint& point) {
-        return point.validity == v1::VALIDITY_CONTAMINATED;
-      }));
-  LeaveOutOthers(&points);
+  const size_t disturbed = LeaveOutDisturbed(&points);
+  LeaveOutOtherSeries(&points);
   if (points.size() < kFewestCanaries) return TooFew(points.size(), disturbed, newest_ns);
   std::vector<double> times;
   times.reserve(points.size());
