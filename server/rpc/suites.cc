@@ -9,13 +9,13 @@
 
 #include "proto/ranges.h"
 #include "server/rpc/text_check.h"
+#include "storage/finding_store.h"
 #include "storage/suite_store.h"
 #include "storage/visibility.h"
 
 namespace torchlap::rpc {
 namespace {
 
-constexpr char kLabel[] = "suite";
 // Of a value of a label, which the name becomes.
 constexpr size_t kMostNameChars = 100;
 constexpr int kMostSweeps = 100;
@@ -93,12 +93,13 @@ absl::Status CheckSuite(const v1::AddSuiteRequest& suite) {
 
 // INVALID_ARGUMENT: another suite's label.
 absl::Status Mark(const std::string& suite, v1::JobSpec* job) {
-  const std::string& label = (*job->mutable_labels())[kLabel];
+  const std::string& label = (*job->mutable_labels())[storage::kSuiteLabel];
   if (!label.empty() && label != suite) {
-    return absl::InvalidArgumentError(fmt::format(
-        "the label {} is {}, must be left out: it will be {}", kLabel, Named(label), Named(suite)));
+    return absl::InvalidArgumentError(
+        fmt::format("the label {} is {}, must be left out: it will be {}", storage::kSuiteLabel,
+                    Named(label), Named(suite)));
   }
-  (*job->mutable_labels())[kLabel] = suite;
+  (*job->mutable_labels())[storage::kSuiteLabel] = suite;
   const Range priorities = RangeOf<v1::JobSpec>(v1::JobSpec::kPriorityFieldNumber);
   job->set_priority(static_cast<int32_t>(priorities.min));
   return absl::OkStatus();
