@@ -307,14 +307,12 @@ ForecastJob Forecast(const storage::NewJob& job, const std::vector<const DeviceP
   forecast.set_needed_bytes(measure::LeastHeldBytes(job.spec.workload()));
   const bool asks = reuse_since_ns > 0;
   const bool may_be_reused = MayBeReused(job.spec);
-  if (asks && !may_be_reused) forecast.set_no_reuse(v1::NO_REUSE_PURPOSE);
-  if (devices.empty()) {
-    if (asks && may_be_reused) forecast.set_no_reuse(v1::NO_REUSE_NONE);
-    return made;
-  }
-  Reuse reuse;
+  // Until a device's runs say otherwise.
+  if (asks) forecast.set_no_reuse(may_be_reused ? v1::NO_REUSE_NONE : v1::NO_REUSE_PURPOSE);
+  if (devices.empty()) return made;
   size_t chosen = 0;
   if (asks && may_be_reused) {
+    Reuse reuse;
     chosen = ChooseDevice(devices, job.spec, launches, reuse_since_ns, &reuse);
     AddReuse(std::move(reuse), *devices[chosen], &made);
   }
