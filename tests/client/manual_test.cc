@@ -81,7 +81,7 @@ TEST(Manual, HasEveryFlagWithItsHelp) {
 
 TEST(Manual, HasTheTopics) {
   const std::string page = ManualPage();
-  for (const char* title : {"SELECTORS", "FILTERS", "FORMATS", "EXIT CODES"}) {
+  for (const char* title : {"SELECTORS", "FILTERS", "FORMATS", "SUITES", "EXIT CODES"}) {
     EXPECT_THAT(page, HasSubstr(std::string(".SH \"") + title + "\"\n"));
   }
   EXPECT_THAT(page, HasSubstr("\n  17.2         a run: the second one of job 17\n"));

@@ -42,6 +42,8 @@ TEST(ManualTest, OfTheDaemonHasEveryFlagThatItsHelpHas) {
     EXPECT_THAT(help->out(), HasSubstr(std::string("--") + flag));
     EXPECT_THAT(daemon->out(), HasSubstr(std::string("\\fB\\-\\-") + flag + "\\fR")) << flag;
   }
+  EXPECT_THAT(help->out(), HasSubstr("--restore-devices"));
+  EXPECT_THAT(daemon->out(), HasSubstr("\\fB\\-\\-restore\\-devices\\fR"));
   EXPECT_THAT(help->out(), Not(HasSubstr("--man")));
   EXPECT_EQ(BuiltPage("torchlapd.1"), daemon->out());
 }

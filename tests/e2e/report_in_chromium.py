@@ -288,6 +288,7 @@ def check_line(check: Checker, pairs: list[tuple[float, float]], where: str) -> 
 def check_points(check: Checker, look: dict[str, Any], samples: list[dict[str, str]]) -> None:
     """Points of steps stand where their times are; arrows at the edge do not."""
     charts = [chart for chart in look["charts"] if chart["label"].startswith("Time of each step of run")]
+    lines = 0
     for chart in charts:
         run_id = re.search(r"run ([\d.]+)", chart["label"]).group(1)
         ms = {sample["step"]: int(sample["step_ns"]) / 1e6 for sample in samples if sample["run_id"] == run_id}
@@ -302,6 +303,8 @@ def check_points(check: Checker, look: dict[str, Any], samples: list[dict[str, s
         # A run that ended in its warm-up has no others.
         if pairs:
             check_line(check, pairs, f"points of run {run_id}")
+            lines += 1
+    check.expect(lines > 0, f"points: none of {len(charts)} charts has a measured step at a place that was looked at")
 
 
 def memory_values(look: dict[str, Any]) -> dict[tuple[str, str], str]:
@@ -314,10 +317,11 @@ def check_memory(check: Checker, look: dict[str, Any], runs: list[dict[str, str]
         if run["outcome"] == "OK":
             size = run["batch_size"], run["context_length"]
             check.expect_shown(shown[size], int(run["peak_allocated_bytes"]) / MIB, f"memory, batch and context {size}")
-    for chart in look["charts"]:
-        if chart["label"].startswith("Peak of memory"):
-            places = [(mark["box"]["top"] + mark["box"]["bottom"]) / 2 for mark in chart["marks"]]
-            check.expect(max(places) - min(places) > 20, "memory: the points stand on one line across")
+    charts = [chart for chart in look["charts"] if chart["label"].startswith("Peak of memory")]
+    check.expect(bool(charts), "memory: there is no chart")
+    for chart in charts:
+        places = [(mark["box"]["top"] + mark["box"]["bottom"]) / 2 for mark in chart["marks"]]
+        check.expect(max(places) - min(places) > 20, "memory: the points stand on one line across")
 
 
 def check_pages(check: Checker, daemon: service.Service, folder: pathlib.Path) -> None:

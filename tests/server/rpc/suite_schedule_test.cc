@@ -182,7 +182,7 @@ TEST_F(SuiteScheduleTest, ACrashBeforeItsNoteSubmitsNothingTwice) {
   AdvanceTo(kTwoNs);
   schedule_->LookOnce();
   const std::vector<uint64_t> sweeps = Only().last_sweep_ids;
-  // As it was before the note; and before the second submit.
+  // As it was before the note.
   ExecuteSql("UPDATE suite SET last_at_ns = NULL, last_sweeps = NULL");
   Restart();
   clock_.Advance(kHourNs);
