@@ -92,6 +92,16 @@ v1::RunFilter CanariesOf(const std::string& device_uuid, int64_t since_ns) {
   return filter;
 }
 
+// Whoever set the key is told of canaries that fail.
+absl::StatusOr<std::optional<v1::Finding>> NoneEndedWell(const storage::RunStore& runs,
+                                                         const std::string& device_uuid,
+                                                         int64_t since_ns) {
+  const auto newest_ns = runs.LatestCanaryNs(device_uuid);
+  if (!newest_ns.ok()) return newest_ns.status();
+  if (!*newest_ns || **newest_ns < since_ns) return std::nullopt;
+  return TooFew(0, 0, **newest_ns);
+}
+
 }  // namespace
 
 std::optional<v1::Finding> JudgeCanaries(Points points, const EnvironmentsOf& environments_of) {
@@ -108,11 +118,13 @@ std::optional<v1::Finding> JudgeCanaries(Points points, const EnvironmentsOf& en
 }
 
 absl::StatusOr<std::optional<v1::Finding>> CanaryFinding(const storage::Database& database,
+                                                         const storage::RunStore& runs,
                                                          const std::string& device_uuid,
                                                          int64_t now_ns) {
   auto read = storage::ReadSeriesPoints(database, CanariesOf(device_uuid, now_ns - kCanaryNewsNs),
                                         {}, v1::PHASE_UNSPECIFIED);
   if (!read.ok()) return read.status();
+  if (read->points.empty()) return NoneEndedWell(runs, device_uuid, now_ns - kCanaryNewsNs);
   return JudgeCanaries(std::move(read->points), [&database](const std::set<std::string>& hashes) {
     auto environments = storage::ReadEnvironments(database, hashes);
     return environments.ok() ? *std::move(environments) : storage::EnvironmentsByHash();

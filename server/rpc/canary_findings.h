@@ -13,6 +13,7 @@
 
 #include "storage/database.h"
 #include "storage/environments.h"
+#include "storage/run_store.h"
 #include "storage/series_points.h"
 #include "torchlap/v1/device.pb.h"
 
@@ -35,8 +36,10 @@ using EnvironmentsOf = std::function<storage::EnvironmentsByHash(const std::set<
 std::optional<v1::Finding> JudgeCanaries(std::vector<storage::SeriesPoint> points,
                                          const EnvironmentsOf& environments_of);
 
-// The same of what is stored of a device that is there. RESOURCE_EXHAUSTED as ReadSeriesPoints.
+// The same of what is stored of a device that is there. Where canaries ran and none ended OK, there
+// are too few: 0. RESOURCE_EXHAUSTED as ReadSeriesPoints.
 absl::StatusOr<std::optional<v1::Finding>> CanaryFinding(const storage::Database& database,
+                                                         const storage::RunStore& runs,
                                                          const std::string& device_uuid,
                                                          int64_t now_ns);
 

@@ -16,7 +16,7 @@ absl::Status DoctorCall::Answer(const storage::Caller& /*caller*/,
     question.devices.push_back(std::move(status.device));
   }
   for (const v1::Device& device : question.devices) {
-    auto canary = CanaryFinding(*database_, device.uuid(), clock_->WallNs());
+    auto canary = CanaryFinding(*database_, *runs_, device.uuid(), clock_->WallNs());
     if (canary.ok() && *canary) question.canaries[device.uuid()] = **std::move(canary);
   }
   question.state_lost = storage_->Lost();

@@ -11,6 +11,7 @@
 #include "server/run/device_fleet.h"
 #include "storage/database.h"
 #include "storage/job_store.h"
+#include "storage/run_store.h"
 #include "torchlap/v1/service.pb.h"
 
 namespace torchlap::rpc {
@@ -20,11 +21,12 @@ class DoctorCall {
  public:
   // The devices of `question` are those of `fleet`, as they are when it is asked.
   DoctorCall(DoctorQuestion question, const run::DeviceFleet* fleet, const StorageHealth* storage,
-             const storage::Database* database, const Clock* clock)
+             const storage::Database* database, const storage::RunStore* runs, const Clock* clock)
       : question_(std::move(question)),
         fleet_(fleet),
         storage_(storage),
         database_(database),
+        runs_(runs),
         clock_(clock) {}
 
   // Says nothing of canaries while the database cannot be read. What they say is of the machine,
@@ -37,6 +39,7 @@ class DoctorCall {
   const run::DeviceFleet* const fleet_;
   const StorageHealth* const storage_;
   const storage::Database* const database_;
+  const storage::RunStore* const runs_;
   const Clock* const clock_;
 };
 

@@ -120,16 +120,16 @@ TEST(JudgeCanaries, AnotherVersionBeginsAnew) {
 
 class CanaryFindingTest : public storage::StoreTest {
  protected:
-  void Run(v1::Purpose purpose, double median_ns) {
+  void Run(v1::Purpose purpose, double median_ns, v1::Outcome outcome = v1::OUTCOME_OK) {
     storage::NewJob job = storage::MakeJob();
     job.spec.set_purpose(purpose);
-    storage::FinishedRun finished = storage::Ended(Start(SubmitOne(job)));
+    storage::FinishedRun finished = storage::Ended(Start(SubmitOne(job)), outcome);
     finished.run.mutable_step()->set_median_ns(median_ns);
     finished.run.set_validity(v1::VALIDITY_CLEAN);
     Finish(finished, storage::LaunchDone());
   }
   std::optional<v1::Finding> Ask(const std::string& uuid, int64_t now_ns) {
-    const auto finding = CanaryFinding(*database_, uuid, now_ns);
+    const auto finding = CanaryFinding(*database_, *runs_, uuid, now_ns);
     EXPECT_TRUE(finding.ok()) << finding.status();
     return finding.ok() ? *finding : std::nullopt;
   }
@@ -143,6 +143,19 @@ TEST_F(CanaryFindingTest, IsOfTheCanariesOfTheDeviceAlone) {
   EXPECT_EQ(finding->code(), v1::FINDING_CANARY);
   EXPECT_EQ(finding->runs(), 8U);
   EXPECT_FALSE(Ask("CPU-1", now_ns_));
+}
+
+TEST_F(CanaryFindingTest, ThatNoneEndedWellIsSaid) {
+  EXPECT_FALSE(Ask("CPU-0", now_ns_)) << "none ran";
+  for (int i = 0; i < 3; ++i) Run(v1::PURPOSE_CANARY, 100e6, v1::OUTCOME_CRASHED);
+  const auto finding = Ask("CPU-0", now_ns_);
+  ASSERT_TRUE(finding);
+  EXPECT_EQ(finding->code(), v1::FINDING_CANARY);
+  EXPECT_EQ(finding->severity(), v1::SEVERITY_NOTE);
+  EXPECT_EQ(finding->runs(), 0U);
+  EXPECT_GT(finding->at_ns(), 0);
+  EXPECT_FALSE(Ask("CPU-1", now_ns_));
+  EXPECT_FALSE(Ask("CPU-0", now_ns_ + 91 * kDayNs)) << "what is old is no news";
 }
 
 TEST_F(CanaryFindingTest, WhatIsOldIsNoNews) {

@@ -193,6 +193,27 @@ TEST_F(SuiteScheduleTest, ACrashBeforeItsNoteSubmitsNothingTwice) {
   EXPECT_EQ(Only().problem, "");
 }
 
+TEST_F(SuiteScheduleTest, ACrashBetweenTwoSubmitsLeavesTheRestToTheNextDaemon) {
+  Add(Daily(kTwo), {"cpu0", "cpu0"});
+  AdvanceTo(kTwoNs);
+  schedule_->LookOnce();
+  const uint64_t first = Only().last_sweep_ids.at(0);
+  // As it was when the first alone was there.
+  Break("DELETE FROM launch WHERE sweep_id > " + std::to_string(first));
+  Break("DELETE FROM label WHERE job_id IN (SELECT id FROM job WHERE sweep_id > " +
+        std::to_string(first) + ")");
+  for (const char* table :
+       {"job WHERE sweep_id", "sweep WHERE id", "sweep_to_judge WHERE sweep_id"}) {
+    Break(std::string("DELETE FROM ") + table + " > " + std::to_string(first));
+  }
+  ExecuteSql("UPDATE suite SET last_at_ns = NULL, last_sweeps = NULL");
+  Restart();
+  schedule_->LookOnce();
+  EXPECT_EQ(Sweeps(), 2);
+  EXPECT_EQ(Only().last_sweep_ids.at(0), first);
+  EXPECT_EQ(SelectInt("SELECT count(*) FROM job"), 2);
+}
+
 TEST_F(SuiteScheduleTest, EachTimeIsAnother) {
   Add(Daily(kTwo));
   for (int day = 0; day < 3; ++day) {
