@@ -1,8 +1,10 @@
 // What the attacks are made of: bytes of HTTP/2, changes by the descriptors, and the eye for harm.
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <set>
 
 #include "tests/attack/http2.h"
@@ -73,6 +75,20 @@ TEST(Mutation, EveryFieldOfARequestIsReachedInTime) {
     EXPECT_TRUE(names.contains(filter->field(i)->full_name())) << filter->field(i)->full_name();
   }
   EXPECT_TRUE(names.contains("torchlap.v1.Selector.run_ids"));
+}
+
+// Each path has a list in a list in a list.
+TEST(Mutation, ListsInTheEntriesOfALongListStayShort) {
+  constexpr size_t kLargest = size_t{256} << 20;
+  size_t largest = 0;
+  for (uint64_t seed = 0; seed < 2000; ++seed) {
+    Mutation mutation(seed);
+    google::protobuf::FileDescriptorSet nested;
+    mutation.ChangeOne(&nested);
+    largest = std::max(largest, nested.ByteSizeLong());
+    ASSERT_LT(largest, kLargest) << "of seed " << seed;
+  }
+  EXPECT_GT(largest, size_t{1} << 20) << "no long list at all";
 }
 
 TEST(Mutation, SpoiledBytesAreOftenNoMessageAnyMore) {

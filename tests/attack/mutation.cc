@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <utility>
 
 namespace torchlap::attack {
 namespace {
@@ -183,9 +184,14 @@ void Mutation::AddOne(Message* message, const Field* field) {
 
 void Mutation::AddSome(Message* message, const Field* field) {
   int count = 1 + static_cast<int>(Below(3));
-  if (OneIn(20)) count = 101;
-  if (OneIn(100)) count = kLongList;
+  // One long list a path: lists in the entries of a long one would fill the memory.
+  if (!in_list_) {
+    if (OneIn(20)) count = 101;
+    if (OneIn(100)) count = kLongList;
+  }
+  const bool was_in_list = std::exchange(in_list_, true);
   for (int i = 0; i < count; ++i) AddOne(message, field);
+  in_list_ = was_in_list;
 }
 
 void Mutation::ChangeRepeated(Message* message, const Field* field) {

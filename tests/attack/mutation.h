@@ -43,6 +43,7 @@ class Mutation {
   void ChangeRepeated(google::protobuf::Message* message, const Field* field);
 
   std::mt19937_64 random_;
+  bool in_list_ = false;  // of a list that is being added
 };
 
 // Two lowercase hexadecimal digits a byte, and back; what is no such text becomes "".

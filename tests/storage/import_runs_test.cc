@@ -293,7 +293,7 @@ TEST_F(Import, AFileWithCodeOfItsOwnIsRefused) {
   };
   int number = 0;
   for (const auto& [what, code] : codes) {
-    const auto other = Elsewhere(absl::StrCat("hostile-", ++number, ".db"), [&] {
+    const auto other = Elsewhere(absl::StrCat("hostile-", ++number, ".db"), [&, &code = code] {
       RunToEnd(MakeJob());
       Break(code);
     });
