@@ -22,14 +22,11 @@
 #include "client/parse_words.h"
 #include "client/selector.h"
 #include "client/sweep_words.h"
+#include "proto/base/visible_text.h"
+#include "proto/suite_limits.h"
 
 namespace torchlap::client {
 namespace {
-
-constexpr char kLabel[] = "suite";
-constexpr size_t kMostNameChars = 100;
-constexpr size_t kMostSweeps = 100;
-constexpr int kMostJobs = 10'000;
 
 using List = std::vector<std::string> SweepWords::*;
 using Word = std::optional<std::string> SweepWords::*;
@@ -258,7 +255,7 @@ absl::Status Reader::ReadLabels(const toml::node& node, Said* said) const {
     const std::string name(key.str());
     auto word = WordOf(value);
     if (!word) return FailType("label " + name, value, "a text or a number");
-    if (name == kLabel) {
+    if (name == kSuiteLabel) {
       return Fail(LineOf(value), "the label suite is the suite's name, must be left out");
     }
     said->labels[name] = *std::move(word);
@@ -327,9 +324,9 @@ absl::Status Reader::ReadTop(const toml::table& table) {
     if (!status.ok()) return status;
   }
   if (name_) suite_.name = *name_;
-  if (suite_.name.empty() || suite_.name.size() > kMostNameChars) {
+  if (const size_t chars = CharsOf(suite_.name); chars < 1 || chars > kMostSuiteNameChars) {
     return Invalid(fmt::format("{}: the suite's name has {} characters, must have 1 to {}",
-                               suite_.file, suite_.name.size(), kMostNameChars));
+                               suite_.file, chars, kMostSuiteNameChars));
   }
   if (absl::Status seen = CheckVisible("the suite's name", suite_.name); !seen.ok()) return seen;
   if (sweeps == nullptr) {
@@ -358,9 +355,9 @@ absl::Status Reader::ReadSweeps(const toml::table& sweeps) {
 }
 
 absl::Status Reader::CheckSweepName(const std::string& name, uint32_t line) const {
-  if (name.empty() || name.size() > kMostNameChars) {
-    return Fail(line, fmt::format("a sweep's name has {} characters, must have 1 to {}",
-                                  name.size(), kMostNameChars));
+  if (const size_t chars = CharsOf(name); chars < 1 || chars > kMostSuiteNameChars) {
+    return Fail(line, fmt::format("a sweep's name has {} characters, must have 1 to {}", chars,
+                                  kMostSuiteNameChars));
   }
   if (name.find_first_not_of("0123456789") == std::string::npos) {
     return Fail(line, fmt::format("sweep {0} is a number, must be a name: sweep:{0} is the sweep "
@@ -423,15 +420,15 @@ absl::Status Reader::Build(const std::string& name, uint32_t line, Said said) {
 }
 
 absl::Status Reader::CheckAmount() const {
-  if (suite_.sweeps.empty() || suite_.sweeps.size() > kMostSweeps) {
+  if (suite_.sweeps.empty() || suite_.sweeps.size() > size_t{kMostSweepsOfSuite}) {
     return Invalid(fmt::format("{}: {} sweeps are there, must be 1 to {}", suite_.file,
-                               suite_.sweeps.size(), kMostSweeps));
+                               suite_.sweeps.size(), kMostSweepsOfSuite));
   }
   int jobs = 0;
   for (const FileSweep& sweep : suite_.sweeps) jobs += sweep.request.jobs_size();
-  if (jobs <= kMostJobs) return absl::OkStatus();
+  if (jobs <= kMostJobsOfSuite) return absl::OkStatus();
   return Invalid(fmt::format("{}: the sweeps have {} cells together, must have at most {}",
-                             suite_.file, jobs, kMostJobs));
+                             suite_.file, jobs, kMostJobsOfSuite));
 }
 
 // `last` would be the sweep itself.
@@ -456,7 +453,7 @@ absl::Status Reader::CheckBaselines() const {
 void Reader::MarkAll() {
   for (FileSweep& sweep : suite_.sweeps) {
     for (v1::JobSpec& job : *sweep.request.mutable_jobs()) {
-      (*job.mutable_labels())[kLabel] = suite_.name;
+      (*job.mutable_labels())[kSuiteLabel] = suite_.name;
     }
   }
 }

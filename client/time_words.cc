@@ -188,6 +188,11 @@ std::string Rfc3339(int64_t unix_ns) {
                      clock.subseconds().count());
 }
 
+std::string UtcMinute(int64_t unix_ns) {
+  const std::string stamp = Rfc3339(unix_ns);
+  return stamp.substr(0, 10) + " " + stamp.substr(11, 5);
+}
+
 std::string ShortDuration(std::chrono::nanoseconds duration) {
   const double seconds = std::chrono::duration<double>(duration).count();
   if (seconds < 0.9995) return fmt::format("{:.0f} ms", seconds * 1e3);

@@ -25,6 +25,8 @@ int64_t UnixNowNs();
 
 // `2026-01-31T12:00:00.000000Z`.
 std::string Rfc3339(int64_t unix_ns);
+// `2026-01-31 12:00`, in UTC.
+std::string UtcMinute(int64_t unix_ns);
 
 // Rounded for a person: `850 ms`, `12 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`.
 std::string ShortDuration(std::chrono::nanoseconds duration);

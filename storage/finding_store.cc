@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "proto/run_subject.h"
+#include "proto/suite_limits.h"
 #include "storage/id_list.h"
 #include "storage/run_row.h"
 #include "storage/run_rows.h"

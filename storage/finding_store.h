@@ -17,10 +17,6 @@
 
 namespace torchlap::storage {
 
-// Of every job that a suite submits; its value is the suite's name. A sweep with such a job is to
-// be judged when it has ended.
-inline constexpr char kSuiteLabel[] = "suite";
-
 inline constexpr size_t kMostCellRuns = 500;
 inline constexpr uint32_t kMostFindings = 1000;
 

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <random>
 
+#include "proto/suite_limits.h"
 #include "storage/finding_store.h"
 #include "storage/job_event.h"
 #include "storage/job_row.h"

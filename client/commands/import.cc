@@ -13,6 +13,7 @@
 #include "client/commands/named_runs.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
+#include "client/format/words.h"
 #include "client/output.h"
 #include "client/parse_words.h"
 #include "proto/base/clock.h"
@@ -85,9 +86,9 @@ absl::Status OfFile(const absl::Status& status, const std::string& file) {
 }
 
 std::string Summary(const v1::ImportRunsResponse& imported) {
-  std::string text = fmt::format(
-      "imported {} of {} from {}", CountOf(static_cast<uint32_t>(imported.runs()), "run"),
-      CountOf(static_cast<uint32_t>(imported.jobs()), "job"), imported.host());
+  std::string text =
+      fmt::format("imported {} of {} from {}", format::Counted(imported.runs(), "run"),
+                  format::Counted(imported.jobs(), "job"), imported.host());
   if (imported.known_runs() > 0) {
     text += fmt::format("; {} were here already", imported.known_runs());
   }

@@ -4,6 +4,7 @@
 #include "client/commands/named_runs.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
+#include "client/format/words.h"
 #include "client/output.h"
 #include "client/parse_words.h"
 
@@ -29,7 +30,7 @@ absl::StatusOr<v1::InvalidateRunsRequest> RequestOf(const InvalidateOptions& opt
 
 // `declared 3 runs invalid`, `1 run is valid again`
 std::string Done(uint32_t count, bool undo) {
-  const std::string runs = CountOf(count, "run");
+  const std::string runs = format::Counted(count, "run");
   if (!undo) return "declared " + runs + " invalid";
   return runs + (count == 1 ? " is" : " are") + " valid again";
 }

@@ -9,6 +9,7 @@
 #include "client/commands/named_runs.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
+#include "client/format/words.h"
 #include "client/output.h"
 #include "client/parse_words.h"
 
@@ -76,10 +77,11 @@ std::string LabelledWords(const v1::LabelRunsRequest& request, const std::set<st
       request.set().empty() && !unknown.empty() &&
       std::all_of(request.remove().begin(), request.remove().end(),
                   [&unknown](const std::string& key) { return unknown.count(key) > 0; });
-  const std::string none = fmt::format("none of {} had the label{} {}", CountOf(jobs, "job"),
-                                       unknown.size() == 1 ? "" : "s", fmt::join(unknown, ", "));
+  const std::string none =
+      fmt::format("none of {} had the label{} {}", format::Counted(jobs, "job"),
+                  unknown.size() == 1 ? "" : "s", fmt::join(unknown, ", "));
   if (is_for_nothing) return none + ": nothing is changed";
-  const std::string labelled = "labelled " + CountOf(jobs, "job");
+  const std::string labelled = "labelled " + format::Counted(jobs, "job");
   return unknown.empty() ? labelled : labelled + "; " + none;
 }
 

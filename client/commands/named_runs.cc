@@ -21,8 +21,4 @@ absl::StatusOr<v1::RunFilter> NamedRuns(const std::string& command,
   return BuildFilter(words, 0);
 }
 
-std::string CountOf(uint32_t count, const std::string& what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
 }  // namespace torchlap::client

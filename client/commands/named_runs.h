@@ -18,7 +18,4 @@ absl::StatusOr<v1::RunFilter> NamedRuns(const std::string& command,
                                         const std::vector<std::string>& selectors,
                                         const std::string& then);
 
-// `1 run`, `3 runs`.
-std::string CountOf(uint32_t count, const std::string& what);
-
 }  // namespace torchlap::client

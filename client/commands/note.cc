@@ -4,6 +4,7 @@
 #include "client/commands/named_runs.h"
 #include "client/daemon_channel.h"
 #include "client/exit_code.h"
+#include "client/format/words.h"
 #include "client/output.h"
 #include "client/parse_words.h"
 
@@ -36,7 +37,7 @@ absl::StatusOr<int> Execute(const NoteOptions& options, const Invocation& invoca
   const auto response = (*channel)->NoteRuns(*request);
   if (!response.ok()) return response.status();
   *invocation.console.out << (options.clear ? "cleared the note of " : "noted on ")
-                          << CountOf(response->runs(), "run") << "\n";
+                          << format::Counted(response->runs(), "run") << "\n";
   if (absl::Status said = FlushStdout(invocation.console); !said.ok()) return said;
   return kExitOk;
 }

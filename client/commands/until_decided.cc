@@ -11,6 +11,7 @@
 #include "client/commands/followed_sweep.h"
 #include "client/commands/submission.h"
 #include "client/format/subject.h"
+#include "client/format/words.h"
 #include "client/parse_words.h"
 #include "client/run_command.h"
 #include "proto/words.h"
@@ -132,7 +133,7 @@ bool DiffersBesideThePlan(const v1::ComparedCell& cell) {
                      });
 }
 
-std::string Cells(size_t count) { return fmt::format("{} cell{}", count, count == 1 ? "" : "s"); }
+std::string Cells(size_t count) { return format::Counted(count, "cell"); }
 
 class Reruns {
  public:

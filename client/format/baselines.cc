@@ -11,6 +11,7 @@
 #include "client/format/sheet.h"
 #include "client/format/subject.h"
 #include "client/format/width.h"
+#include "client/format/words.h"
 #include "client/time_words.h"
 
 namespace torchlap::client::format {
@@ -19,10 +20,9 @@ namespace {
 constexpr double kMillisecondNs = 1e6;
 
 // `1 series`, `6 series`; `1 run`, `18 runs`.
-std::string Runs(uint32_t count) { return fmt::format("{} run{}", count, count == 1 ? "" : "s"); }
 
 std::string SetLine(const v1::SetBaselineResponse& response) {
-  std::string counts = Runs(response.runs());
+  std::string counts = Counted(response.runs(), "run");
   if (response.replaced_series() > 0) {
     counts += fmt::format("; {} had one before", response.replaced_series());
   }
@@ -47,12 +47,6 @@ Document OneThing(std::string line, std::vector<std::string> names, std::vector<
   return document;
 }
 
-// `2026-01-31 12:00`, UTC.
-std::string Minute(int64_t unix_ns) {
-  const std::string stamp = Rfc3339(unix_ns);
-  return stamp.substr(0, 10) + " " + stamp.substr(11, 5);
-}
-
 std::string RunIds(const v1::BaselineSeries& series) {
   return fmt::format("{}", fmt::join(series.run_ids(), " "));
 }
@@ -68,7 +62,7 @@ std::vector<std::string> GridRow(const v1::BaselineSeries& series) {
           series.subject().device(),
           Significant(series.step_median_ns() / kMillisecondNs, 4),
           std::to_string(series.run_ids_size()),
-          Minute(series.set_at_ns()),
+          UtcMinute(series.set_at_ns()),
           series.reason()};
 }
 

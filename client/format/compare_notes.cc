@@ -11,6 +11,7 @@
 #include "client/format/numbers.h"
 #include "client/format/subject.h"
 #include "client/format/traits.h"
+#include "client/format/words.h"
 #include "client/run_command.h"
 
 namespace torchlap::client::format {
@@ -21,17 +22,6 @@ constexpr uint32_t kUsualLaunches = 7;
 
 std::string Count(uint64_t number, const std::string& word, const std::string& plural) {
   return fmt::format("{} {}", number, number == 1 ? word : plural);
-}
-
-std::string ValueOrUnknown(const std::string& value) { return value.empty() ? "unknown" : value; }
-
-std::string DifferenceWords(const Compared& compared) {
-  std::string words;
-  for (const v1::EnvironmentChange& change : compared.cell.also_differs()) {
-    words += fmt::format("{}{} {} -> {}", words.empty() ? "" : ", ", change.name(),
-                         ValueOrUnknown(change.before()), ValueOrUnknown(change.after()));
-  }
-  return words;
 }
 
 // A text and the rows it is about, in order.
@@ -62,7 +52,7 @@ void AppendDifferences(const Comparison& comparison, Lines* lines) {
   Grouped groups;
   size_t with_both_sides = 0;
   for (const Compared& compared : comparison.cells) {
-    const std::string words = DifferenceWords(compared);
+    const std::string words = ChangesText(compared.cell.also_differs());
     with_both_sides += compared.cell.phases_size() > 0 || !words.empty() ? 1 : 0;
     if (!words.empty()) {
       AddTo("also differs: " + words, CellName(compared, comparison), &groups);

@@ -28,16 +28,6 @@ constexpr int64_t kFewestTrendDays = 7;
 
 using Parts = std::vector<std::string>;
 
-// `1 run`, `3 runs`.
-std::string Counted(uint64_t count, const std::string& what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
-std::string Minute(int64_t unix_ns) {
-  const std::string stamp = Rfc3339(unix_ns);
-  return stamp.substr(0, 10) + " " + stamp.substr(11, 5);
-}
-
 std::string Duration(int64_t ns) { return ShortDuration(std::chrono::nanoseconds(ns)); }
 
 // One column a character. What is longer than a line is cut.
@@ -77,7 +67,7 @@ uint64_t ContaminatedRuns(const v1::GetDigestResponse& response) {
 }
 
 Lines Head(const v1::GetDigestResponse& response) {
-  std::string line = fmt::format("since {} UTC: {} started", Minute(response.since_ns()),
+  std::string line = fmt::format("since {} UTC: {} started", UtcMinute(response.since_ns()),
                                  Counted(AllRuns(response), "run"));
   line += fmt::format(", {} submitted", Counted(response.sweeps(), "sweep"));
   return {line, fmt::format("now: {}, {}", Counted(response.running_jobs(), "job") + " running",
@@ -132,7 +122,6 @@ Parts Disturbers(const v1::GetDigestResponse& response) {
 }
 
 Parts Changes(const v1::GetDigestResponse& response) {
-  const auto known = [](const std::string& value) { return value.empty() ? "unknown" : value; };
   Parts parts;
   for (const v1::EnvironmentChange& change : response.changes()) {
     parts.push_back(

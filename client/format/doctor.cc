@@ -78,10 +78,6 @@ const Wording* WordingOf(v1::FindingCode code) {
   return found == std::end(kWordings) ? nullptr : found;
 }
 
-std::string Count(size_t number, const char* word) {
-  return fmt::format("{} {}{}", number, word, number == 1 ? "" : "s");
-}
-
 std::string Amount(uint64_t bytes) {
   const double mebibytes = static_cast<double>(bytes) / (1 << 20);
   return mebibytes < 1000 ? fmt::format("{:.0f} MiB", mebibytes)
@@ -132,12 +128,6 @@ std::string LoadText(const v1::Finding& finding) {
                      finding.cores() == 1 ? "core" : "cores");
 }
 
-// `2026-01-31 12:00`, UTC.
-std::string Minute(int64_t unix_ns) {
-  const std::string stamp = Rfc3339(unix_ns);
-  return stamp.substr(0, 10) + " " + stamp.substr(11, 5);
-}
-
 // `the canary takes +6.1 % since 2026-01-31 12:00 (UTC; run 17.1 is the first), driver 580.65 ->
 // 580.82`.
 std::string StepText(const v1::Finding& finding) {
@@ -146,7 +136,7 @@ std::string StepText(const v1::Finding& finding) {
   const std::string changes =
       finding.detail().empty() ? "nothing else that torchlap knows of" : finding.detail();
   return fmt::format("the canary takes {} since {} (UTC{}), {}", SignedPercent(finding.ratio() - 1),
-                     Minute(finding.at_ns()), first, changes);
+                     UtcMinute(finding.at_ns()), first, changes);
 }
 
 // Of a canary that has run too seldom to tell a step.
@@ -159,7 +149,7 @@ std::string EarlyCanaryText(const v1::Finding& finding) {
   const std::string disturbed =
       finding.detail().empty() ? "" : fmt::format(", {} disturbed", finding.detail());
   return fmt::format("{} of {} undisturbed runs yet{}; newest {} (UTC)", finding.runs(),
-                     finding.expected(), disturbed, Minute(finding.at_ns()));
+                     finding.expected(), disturbed, UtcMinute(finding.at_ns()));
 }
 
 // What was found: the numbers of the finding, else its detail.
@@ -170,7 +160,8 @@ std::string DetailText(const v1::Finding& finding) {
   if (IsEarlyCanary(finding)) return EarlyCanaryText(finding);
   if (finding.has_ratio()) return StepText(finding);
   if (finding.has_runs()) {
-    return fmt::format("{} since {} (UTC)", Count(finding.runs(), "run"), Minute(finding.at_ns()));
+    return fmt::format("{} since {} (UTC)", Counted(finding.runs(), "run"),
+                       UtcMinute(finding.at_ns()));
   }
   if (finding.has_process()) {
     const bool is_claim = finding.code() == v1::FINDING_DEVICE_CLAIMED;
@@ -217,9 +208,9 @@ std::string Summary(const std::vector<v1::Finding>& findings) {
   const size_t problems = with(v1::SEVERITY_PROBLEM);
   const size_t notes = with(v1::SEVERITY_NOTE);
   if (problems == 0 && notes == 0) return "nothing is wrong";
-  if (problems == 0) return "nothing is wrong, " + Count(notes, "note");
-  return notes == 0 ? Count(problems, "problem")
-                    : Count(problems, "problem") + ", " + Count(notes, "note");
+  if (problems == 0) return "nothing is wrong, " + Counted(notes, "note");
+  return notes == 0 ? Counted(problems, "problem")
+                    : Counted(problems, "problem") + ", " + Counted(notes, "note");
 }
 
 Checklist ListForPeople(const std::vector<v1::Finding>& findings) {

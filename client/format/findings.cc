@@ -12,6 +12,7 @@
 #include "client/format/subject.h"
 #include "client/format/traits.h"
 #include "client/format/width.h"
+#include "client/format/words.h"
 #include "client/time_words.h"
 #include "proto/words.h"
 
@@ -21,12 +22,6 @@ namespace {
 using Findings = google::protobuf::RepeatedPtrField<v1::CellFinding>;
 
 constexpr double kMillisecondNs = 1e6;
-
-// `2026-01-31 12:00`, UTC.
-std::string Minute(int64_t unix_ns) {
-  const std::string stamp = Rfc3339(unix_ns);
-  return stamp.substr(0, 10) + " " + stamp.substr(11, 5);
-}
 
 std::string StateText(const v1::CellFinding& finding) {
   std::string text(Word(finding.state()));
@@ -104,7 +99,7 @@ std::vector<std::string> ChangeTexts(const v1::CellFinding& finding) {
   return {BeforeAndAfter(finding),
           ChangeOf(finding),
           finding.against_baseline() ? "baseline" : "its past",
-          Minute(finding.found_at_ns()),
+          UtcMinute(finding.found_at_ns()),
           finding.subject().run_id(),
           ChangesText(finding.changes()),
           finding.suite(),
@@ -193,16 +188,6 @@ std::string SetLine(const v1::CellFinding& finding) {
 }
 
 }  // namespace
-
-std::string ChangesText(const google::protobuf::RepeatedPtrField<v1::EnvironmentChange>& changes) {
-  const auto known = [](const std::string& value) { return value.empty() ? "unknown" : value; };
-  std::vector<std::string> words;
-  for (const v1::EnvironmentChange& change : changes) {
-    words.push_back(
-        fmt::format("{} {} -> {}", change.name(), known(change.before()), known(change.after())));
-  }
-  return fmt::format("{}", fmt::join(words, ", "));
-}
 
 std::string CellWords(const v1::CellFinding& finding) {
   return finding.has_subject() ? WorkloadWords(finding.subject().workload()) : "?";

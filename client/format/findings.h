@@ -16,9 +16,6 @@ Document ListFindings(const v1::ListFindingsResponse& response, bool in_short);
 // One line: what it is now.
 Document ShowFindingSet(const v1::SetFindingResponse& response);
 
-// `driver 580.1 -> 580.9, torch unknown -> 2.9.1`; empty: nothing.
-std::string ChangesText(const google::protobuf::RepeatedPtrField<v1::EnvironmentChange>& changes);
-
 // For people: the findings as a table, 80 columns wide where it is `in_short`.
 std::vector<Block> FindingBlocks(
     const google::protobuf::RepeatedPtrField<v1::CellFinding>& findings, bool in_short);

@@ -12,6 +12,7 @@
 #include "client/format/numbers.h"
 #include "client/format/subject.h"
 #include "client/format/width.h"
+#include "client/format/words.h"
 #include "client/time_words.h"
 
 namespace torchlap::client::format {
@@ -108,14 +109,12 @@ std::string PeakWords(const v1::JobForecast& job) {
   return is_of_run ? fmt::format("{} ({})", bytes, job.memory_run_id()) : bytes;
 }
 
-std::string Runs(uint32_t count) { return fmt::format("{} run{}", count, count == 1 ? "" : "s"); }
-
 std::string BasisWords(const v1::JobForecast& job) {
   switch (job.time_basis()) {
     case v1::TIME_BASIS_SERIES:
-      return Runs(job.time_runs()) + " of it";
+      return Counted(job.time_runs(), "run") + " of it";
     case v1::TIME_BASIS_SCALED:
-      return "FLOPs of " + Runs(job.time_runs());
+      return "FLOPs of " + Counted(job.time_runs(), "run");
     default:
       return "-";
   }
@@ -151,15 +150,6 @@ std::string JoinedIds(const v1::JobForecast& job, const char* between) {
   return fmt::format("{}", fmt::join(job.reusable_run_ids(), between));
 }
 
-std::string ChangesWords(const v1::JobForecast& job) {
-  std::string words;
-  for (const v1::EnvironmentChange& change : job.environment_changes()) {
-    words += fmt::format("{}{} {} -> {}", words.empty() ? "" : ", ", change.name(),
-                         OrDash(change.before()), OrDash(change.after()));
-  }
-  return words;
-}
-
 std::string ReuseWords(const v1::JobForecast& job) {
   return IsReused(job) ? JoinedIds(job, " ") : OrDash(NoReuseWords(job));
 }
@@ -186,8 +176,6 @@ std::vector<std::string> GridRow(const v1::JobForecast& job, bool asks) {
   if (asks) row.push_back(ReuseWords(job));
   return row;
 }
-
-std::string Cells(size_t count) { return fmt::format("{} cell{}", count, count == 1 ? "" : "s"); }
 
 // Of the cells that would run.
 struct Whole {
@@ -225,7 +213,7 @@ std::string TimeWords(const v1::ForecastJobsResponse& forecast, const Whole& who
   std::string words;
   if (whole.duration_ns > 0) words = fmt::format(" in about {}", Duration(whole.duration_ns));
   if (whole.untimed > 0 && !words.empty()) {
-    words += fmt::format(" and the time of {}, which is not known", Cells(whole.untimed));
+    words += fmt::format(" and the time of {}, which is not known", Counted(whole.untimed, "cell"));
   } else if (whole.untimed > 0) {
     words = ", in a time that is not known";
   }
@@ -239,7 +227,8 @@ Lines TotalLines(const v1::ForecastJobsResponse& forecast) {
   const Whole whole = WholeOf(forecast);
   Lines lines = {ForecastTotal(forecast)};
   if (whole.at_limit > 0) {
-    lines.push_back(fmt::format("{} would reach {} time limit: --time-limit", Cells(whole.at_limit),
+    lines.push_back(fmt::format("{} would reach {} time limit: --time-limit",
+                                Counted(whole.at_limit, "cell"),
                                 whole.at_limit == 1 ? "its" : "their"));
   }
   return lines;
@@ -322,7 +311,7 @@ std::vector<Value> SheetRow(const v1::JobForecast& job) {
           NumberOrUnknown(HasTime(job) ? job.time_runs() : 0),
           TextOrUnknown(JoinedIds(job, " ")),
           TextOrUnknown(NoReuseWord(job.no_reuse())),
-          TextOrUnknown(ChangesWords(job))};
+          TextOrUnknown(ChangesText(job.environment_changes()))};
 }
 
 Sheet ForecastSheet(const v1::ForecastJobsResponse& forecast) {
@@ -341,7 +330,7 @@ Sheet ForecastSheet(const v1::ForecastJobsResponse& forecast) {
 
 std::string ForecastTotal(const v1::ForecastJobsResponse& forecast) {
   const Whole whole = WholeOf(forecast);
-  std::string line = Cells(static_cast<size_t>(forecast.jobs_size())) + ": ";
+  std::string line = Counted(static_cast<uint64_t>(forecast.jobs_size()), "cell") + ": ";
   if (whole.reused > 0) line += fmt::format("{} reused, ", whole.reused);
   line += fmt::format("{} to run", whole.to_run);
   if (whole.to_run > 0) line += TimeWords(forecast, whole);
@@ -354,7 +343,7 @@ std::string NoReuseWords(const v1::JobForecast& job) {
     case v1::NO_REUSE_NONE:
       return "no clean run";
     case v1::NO_REUSE_ENVIRONMENT: {
-      const std::string changes = ChangesWords(job);
+      const std::string changes = ChangesText(job.environment_changes());
       return changes.empty() ? "other environment" : changes;
     }
     case v1::NO_REUSE_LAUNCHES:

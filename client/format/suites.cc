@@ -9,6 +9,7 @@
 
 #include "client/format/forecast.h"
 #include "client/format/width.h"
+#include "client/format/words.h"
 #include "client/time_words.h"
 
 namespace torchlap::client::format {
@@ -27,14 +28,8 @@ std::string WhenText(const v1::SuiteTime& time) {
 }
 
 // `2026-01-31 12:00`, UTC.
-std::string Minute(int64_t unix_ns) {
-  if (unix_ns == 0) return "-";
-  const std::string stamp = Rfc3339(unix_ns);
-  return stamp.substr(0, 10) + " " + stamp.substr(11, 5);
-}
-
 std::string NextText(const v1::Suite& suite) {
-  return suite.has_next_at_ns() ? Minute(suite.next_at_ns()) : "when idle";
+  return suite.has_next_at_ns() ? UtcMinute(suite.next_at_ns()) : "when idle";
 }
 
 std::string SweepIds(const v1::Suite& suite) {
@@ -48,7 +43,7 @@ std::vector<std::string> GridRow(const v1::Suite& suite) {
           WhenText(suite.time()),
           std::to_string(suite.sweeps()),
           std::to_string(suite.jobs()),
-          Minute(suite.last_at_ns()),
+          suite.last_at_ns() == 0 ? "-" : UtcMinute(suite.last_at_ns()),
           SweepIds(suite),
           NextText(suite),
           suite.problem().empty() ? "-" : suite.problem()};
@@ -111,11 +106,6 @@ Document OneThing(std::string line, std::vector<std::string> names, std::vector<
   return document;
 }
 
-// `3 sweeps`, `1 job`.
-std::string Counted(size_t count, const char* what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
 size_t JobsOf(const v1::AddSuiteRequest& suite) {
   size_t jobs = 0;
   for (const v1::SuiteSweep& sweep : suite.sweeps()) jobs += static_cast<size_t>(sweep.jobs_size());
@@ -127,7 +117,7 @@ std::string RunsWhen(const v1::SuiteTime& time, const v1::AddSuiteResponse& resp
     return fmt::format("runs when its devices have been idle for {}, at most once a day",
                        Duration(time.idle_ns()));
   }
-  return fmt::format("next {} UTC", Minute(response.next_at_ns()));
+  return fmt::format("next {} UTC", UtcMinute(response.next_at_ns()));
 }
 
 uint64_t LaunchesOf(const v1::SubmitJobsRequest& request) {

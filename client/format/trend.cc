@@ -22,13 +22,6 @@ std::string Milliseconds(double ns) { return Significant(ns / kMillisecondNs, 4)
 
 std::string Day(int64_t unix_ns) { return Rfc3339(unix_ns).substr(0, 10); }
 
-// `2026-01-31 12:00`, UTC.
-std::string Minute(int64_t unix_ns) { return Day(unix_ns) + " " + Rfc3339(unix_ns).substr(11, 5); }
-
-std::string Counted(int count, const char* what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
 // Damaged or of a newer service, a step may name a point that is not there.
 bool IsPoint(const v1::TrendSeries& series, const v1::TrendStep& step) {
   return step.point() < static_cast<uint32_t>(series.points_size());
@@ -49,7 +42,7 @@ Grid StepGrid(const v1::TrendSeries& series) {
   for (const v1::TrendStep& step : series.steps()) {
     if (!IsPoint(series, step)) continue;
     const v1::TrendPoint& point = PointAfter(series, step);
-    grid.rows.push_back({Minute(point.started_at_ns()), Milliseconds(step.before_ns()),
+    grid.rows.push_back({UtcMinute(point.started_at_ns()), Milliseconds(step.before_ns()),
                          Milliseconds(step.after_ns()), ChangeCell(step), ChangeWords(step),
                          point.run_id()});
   }
@@ -57,7 +50,7 @@ Grid StepGrid(const v1::TrendSeries& series) {
 }
 
 std::string RunsSince(const v1::TrendSeries& series) {
-  std::string words = Counted(series.points_size(), "run");
+  std::string words = Counted(static_cast<uint64_t>(series.points_size()), "run");
   if (!series.points().empty()) words += " since " + Day(series.points(0).started_at_ns());
   return words;
 }
@@ -81,14 +74,16 @@ std::string SummaryLine(const v1::TrendSeries& series, uint32_t method_version) 
   if (series.steps().empty()) {
     return fmt::format("no step in {}{} ({})", RunsSince(series), left_out, MinEffectWords(series));
   }
-  return fmt::format("{} in {}{} ({}; method {})", Counted(series.steps_size(), "step"),
-                     RunsSince(series), left_out, MinEffectWords(series), method_version);
+  return fmt::format("{} in {}{} ({}; method {})",
+                     Counted(static_cast<uint64_t>(series.steps_size()), "step"), RunsSince(series),
+                     left_out, MinEffectWords(series), method_version);
 }
 
 std::string BaselineLine(const v1::TrendSeries& series) {
   if (!series.has_baseline_ns()) return "";
-  std::string line = fmt::format("baseline {} ms ({})", Milliseconds(series.baseline_ns()),
-                                 Counted(series.baseline_run_ids_size(), "run"));
+  std::string line =
+      fmt::format("baseline {} ms ({})", Milliseconds(series.baseline_ns()),
+                  Counted(static_cast<uint64_t>(series.baseline_run_ids_size()), "run"));
   if (!series.points().empty() && series.baseline_ns() > 0) {
     const double last_ns = series.points(series.points_size() - 1).median_ns();
     line += fmt::format("; the last run: {}", SignedPercent(last_ns / series.baseline_ns() - 1));
@@ -219,14 +214,8 @@ std::vector<uint32_t> SegmentsOf(const v1::TrendSeries& series) {
 }
 
 std::string ChangeWords(const v1::TrendStep& step) {
-  const auto known = [](const std::string& value) { return value.empty() ? "unknown" : value; };
-  std::vector<std::string> changes;
-  for (const v1::EnvironmentChange& change : step.changes()) {
-    changes.push_back(
-        fmt::format("{} {} -> {}", change.name(), known(change.before()), known(change.after())));
-  }
-  return changes.empty() ? "nothing that torchlap knows of"
-                         : fmt::format("{}", fmt::join(changes, ", "));
+  const std::string changes = ChangesText(step.changes());
+  return changes.empty() ? "nothing that torchlap knows of" : changes;
 }
 
 Plot TrendPlot(const v1::TrendSeries& series, const TrendView& view) {

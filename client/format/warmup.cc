@@ -27,10 +27,6 @@ uint32_t WarmupOf(const v1::Run& run) {
   return run.has_actual_warmup_steps() ? run.actual_warmup_steps() : run.plan().warmup_steps();
 }
 
-std::string Count(uint32_t number, const char* word) {
-  return fmt::format("{} {}{}", number, word, number == 1 ? "" : "s");
-}
-
 std::string SettlesClause(uint32_t step, uint32_t settled, uint32_t of) {
   if (of == 1) return fmt::format("The run settles at step {}", step);
   if (settled == of) return fmt::format("The slowest of {} runs settles at step {}", of, step);
@@ -90,7 +86,7 @@ std::string EnoughClause(const Finding& finding, const std::string& longest, uin
     return fmt::format("No shorter warm-up brings the mean step within {} of that after {}",
                        PercentShort(finding.threshold()), longest);
   }
-  const std::string from = Count(finding.steps(), "warm-up step");
+  const std::string from = Counted(finding.steps(), "warm-up step");
   if (!finding.has_low()) {
     return fmt::format("From {} on the mean step lies within {} of that after {}", from,
                        PercentShort(finding.threshold()), longest);
@@ -178,7 +174,7 @@ Grid WarmupGrid(const std::vector<v1::Run>& runs) {
 }
 
 std::string WarmupClause(const Finding& finding, uint32_t most) {
-  const std::string longest = Count(most, "warm-up step");
+  const std::string longest = Counted(most, "warm-up step");
   switch (finding.code()) {
     case Finding::CODE_MEAN_INFLATED:
       return InflationClause(finding, longest);
@@ -195,7 +191,7 @@ std::string WarmupClause(const Finding& finding, uint32_t most) {
       return SettlesClause(finding.steps(), finding.count(), finding.of());
     case Finding::CODE_NEVER_SETTLES:
       return fmt::format("The time of a step does not settle in any of {}",
-                         Count(finding.of(), "run"));
+                         Counted(finding.of(), "run"));
     case Finding::CODE_ENOUGH_WARMUP:
       return EnoughClause(finding, longest, most);
     case Finding::CODE_NO_DIFFERENCE:

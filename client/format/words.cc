@@ -49,6 +49,20 @@ std::string SkippedWords(const v1::Failure& failure) {
 
 }  // namespace
 
+std::string Counted(uint64_t count, std::string_view word) {
+  return fmt::format("{} {}{}", count, word, count == 1 ? "" : "s");
+}
+
+std::string ChangesText(const google::protobuf::RepeatedPtrField<v1::EnvironmentChange>& changes) {
+  const auto known = [](const std::string& value) { return value.empty() ? "unknown" : value; };
+  std::vector<std::string> words;
+  for (const v1::EnvironmentChange& change : changes) {
+    words.push_back(
+        fmt::format("{} {} -> {}", change.name(), known(change.before()), known(change.after())));
+  }
+  return Join(words, ", ");
+}
+
 std::string OutcomeName(v1::Outcome outcome) {
   const std::string word(Word(outcome));
   return word.empty() ? "unfinished" : word;

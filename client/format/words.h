@@ -3,12 +3,20 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "torchlap/v1/history.pb.h"
 #include "torchlap/v1/job.pb.h"
 #include "torchlap/v1/run.pb.h"
 
 namespace torchlap::client::format {
+
+// `1 run`, `3 runs`; of words whose plural ends in s.
+std::string Counted(uint64_t count, std::string_view word);
+
+// `driver 580.1 -> 580.9, torch unknown -> 2.9.1`; empty: nothing.
+std::string ChangesText(const google::protobuf::RepeatedPtrField<v1::EnvironmentChange>& changes);
 
 // `OK`, `OUT_OF_MEMORY`; `unfinished` for a run without outcome.
 std::string OutcomeName(v1::Outcome outcome);

@@ -138,6 +138,12 @@ std::optional<std::string> FirstUnseen(std::string_view text) {
   return std::nullopt;
 }
 
+size_t CharsOf(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
+    return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
+  }));
+}
+
 std::string CutText(std::string_view text, size_t most_bytes) {
   constexpr std::string_view kEllipsis = "…";
   if (text.size() <= most_bytes) return std::string(text);

@@ -20,6 +20,9 @@ std::string Visible(std::string_view text);
 // The escape of the first of these; nothing: there is none.
 std::optional<std::string> FirstUnseen(std::string_view text);
 
+// Characters of UTF-8: bytes that begin one.
+size_t CharsOf(std::string_view text);
+
 // At most so many bytes (3 or more) of UTF-8, cut between two characters; an ellipsis says that
 // something is missing.
 std::string CutText(std::string_view text, size_t most_bytes);

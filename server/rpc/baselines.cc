@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "proto/base/visible_text.h"
 #include "server/measure/statistics.h"
 #include "server/rpc/job_choice.h"
 #include "server/rpc/series_subject.h"
@@ -22,13 +23,6 @@ namespace torchlap::rpc {
 namespace {
 
 constexpr size_t kMostReason = 500;
-
-// Of UTF-8.
-size_t CharsOf(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
-    return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
-  }));
-}
 
 absl::Status CheckReason(const std::string& reason) {
   const size_t chars = CharsOf(reason);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -17,13 +16,6 @@ namespace {
 
 constexpr size_t kMostWhy = 500;
 
-// Of UTF-8.
-size_t CharsOf(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
-    return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
-  }));
-}
-
 absl::Status CheckState(int state) {
   if (state > v1::CELL_FINDING_STATE_UNSPECIFIED && v1::CellFindingState_IsValid(state)) {
     return absl::OkStatus();
@@ -34,10 +26,7 @@ absl::Status CheckState(int state) {
 
 absl::Status CheckWhy(const std::string& why) {
   if (absl::Status text = CheckText("why", why); !text.ok()) return text;
-  const size_t chars = CharsOf(why);
-  if (chars <= kMostWhy) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("why has {} characters, must have at most {}", chars, kMostWhy));
+  return CheckLength("why", why, kMostWhy);
 }
 
 // All but fixed, unless states are named.

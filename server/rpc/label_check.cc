@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "proto/base/visible_text.h"
 #include "server/rpc/text_check.h"
 #include "storage/filter_limits.h"
 
@@ -11,7 +12,7 @@ namespace {
 constexpr size_t kMaxLabelChars = 100;
 
 bool HasLabelLength(const std::string& text) {
-  return !text.empty() && text.size() <= kMaxLabelChars;
+  return !text.empty() && CharsOf(text) <= kMaxLabelChars;
 }
 
 absl::Status CheckLabel(const std::string& key, const std::string& value) {

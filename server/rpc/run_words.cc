@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -28,20 +27,6 @@ absl::StatusOr<storage::JobFilter> Chosen(const storage::JobStore& jobs,
         "filter names nothing, must name jobs, runs, sweeps or a label");
   }
   return ChosenOrAll(jobs, caller, filter.selector());
-}
-
-// Of UTF-8.
-size_t CharsOf(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
-    return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
-  }));
-}
-
-absl::Status CheckLength(const char* field, std::string_view text, size_t most_chars) {
-  const size_t chars = CharsOf(text);
-  if (chars <= most_chars) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("{} has {} characters, must have at most {}", field, chars, most_chars));
 }
 
 // Each of its lines.

@@ -64,10 +64,8 @@ bool IsNumber(const std::string& text) {
 
 absl::Status SubmitJobs::Check(const v1::SubmitJobsRequest& request) const {
   if (refusing_) return absl::UnavailableError("the daemon is stopping and takes no new jobs");
-  if (request.sweep_name().size() > kMaxSweepNameChars) {
-    return absl::InvalidArgumentError(fmt::format("sweep_name has {} characters, must have 0 to {}",
-                                                  request.sweep_name().size(), kMaxSweepNameChars));
-  }
+  absl::Status length = CheckLength("sweep_name", request.sweep_name(), kMaxSweepNameChars);
+  if (!length.ok()) return length;
   if (IsNumber(request.sweep_name())) {
     return absl::InvalidArgumentError(
         fmt::format("sweep_name is {}, must not be a number: sweep:{} is the sweep with that id",

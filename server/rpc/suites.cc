@@ -8,18 +8,14 @@
 #include <vector>
 
 #include "proto/ranges.h"
+#include "proto/suite_limits.h"
 #include "server/rpc/text_check.h"
-#include "storage/finding_store.h"
 #include "storage/suite_store.h"
 #include "storage/visibility.h"
 
 namespace torchlap::rpc {
 namespace {
 
-// Of a value of a label, which the name becomes.
-constexpr size_t kMostNameChars = 100;
-constexpr int kMostSweeps = 100;
-constexpr int kMostJobs = 10'000;
 constexpr uint32_t kMinutesOfDay = 1440;
 constexpr int64_t kSecondNs = 1'000'000'000;
 // As far back as the schedule looks for work (suite_schedule.cc).
@@ -27,11 +23,7 @@ constexpr int64_t kLongestIdleNs = int64_t{7} * 24 * 3600 * kSecondNs;
 constexpr int64_t kLongestPauseNs = int64_t{366} * 24 * 3600 * kSecondNs;
 
 absl::Status CheckNameOf(const char* field, const std::string& name) {
-  if (name.empty() || name.size() > kMostNameChars) {
-    return absl::InvalidArgumentError(
-        fmt::format("{} has {} characters, must have 1 to {}", field, name.size(), kMostNameChars));
-  }
-  return CheckText(field, name);
+  return CheckName(field, name, kMostSuiteNameChars);
 }
 
 absl::Status CheckSeconds(const char* field, int64_t value_ns, int64_t least_ns, int64_t most_ns) {
@@ -73,15 +65,15 @@ absl::Status CheckSweepNames(const v1::AddSuiteRequest& suite) {
 }
 
 absl::Status CheckAmount(const v1::AddSuiteRequest& suite) {
-  if (suite.sweeps_size() < 1 || suite.sweeps_size() > kMostSweeps) {
-    return absl::InvalidArgumentError(
-        fmt::format("sweeps has {} entries, must have 1 to {}", suite.sweeps_size(), kMostSweeps));
+  if (suite.sweeps_size() < 1 || suite.sweeps_size() > kMostSweepsOfSuite) {
+    return absl::InvalidArgumentError(fmt::format("sweeps has {} entries, must have 1 to {}",
+                                                  suite.sweeps_size(), kMostSweepsOfSuite));
   }
   int jobs = 0;
   for (const v1::SuiteSweep& sweep : suite.sweeps()) jobs += sweep.jobs_size();
-  if (jobs <= kMostJobs) return absl::OkStatus();
+  if (jobs <= kMostJobsOfSuite) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      fmt::format("the suite has {} jobs, must have at most {}", jobs, kMostJobs));
+      fmt::format("the suite has {} jobs, must have at most {}", jobs, kMostJobsOfSuite));
 }
 
 absl::Status CheckSuite(const v1::AddSuiteRequest& suite) {
@@ -93,13 +85,13 @@ absl::Status CheckSuite(const v1::AddSuiteRequest& suite) {
 
 // INVALID_ARGUMENT: another suite's label.
 absl::Status Mark(const std::string& suite, v1::JobSpec* job) {
-  const std::string& label = (*job->mutable_labels())[storage::kSuiteLabel];
+  const std::string& label = (*job->mutable_labels())[kSuiteLabel];
   if (!label.empty() && label != suite) {
     return absl::InvalidArgumentError(
-        fmt::format("the label {} is {}, must be left out: it will be {}", storage::kSuiteLabel,
+        fmt::format("the label {} is {}, must be left out: it will be {}", kSuiteLabel,
                     Named(label), Named(suite)));
   }
-  (*job->mutable_labels())[storage::kSuiteLabel] = suite;
+  (*job->mutable_labels())[kSuiteLabel] = suite;
   const Range priorities = RangeOf<v1::JobSpec>(v1::JobSpec::kPriorityFieldNumber);
   job->set_priority(static_cast<int32_t>(priorities.min));
   return absl::OkStatus();

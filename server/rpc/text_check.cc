@@ -71,6 +71,20 @@ absl::Status CheckText(std::string_view field, std::string_view text) {
 
 absl::Status CheckTexts(const Message& request) { return CheckAll("", request); }
 
+absl::Status CheckLength(std::string_view field, std::string_view text, size_t most_chars) {
+  const size_t chars = CharsOf(text);
+  if (chars <= most_chars) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("{} has {} characters, must have at most {}", field, chars, most_chars));
+}
+
+absl::Status CheckName(std::string_view field, std::string_view text, size_t most_chars) {
+  const size_t chars = CharsOf(text);
+  if (chars >= 1 && chars <= most_chars) return CheckText(field, text);
+  return absl::InvalidArgumentError(
+      fmt::format("{} has {} characters, must have 1 to {}", field, chars, most_chars));
+}
+
 std::string Named(std::string_view text) { return VisibleUpTo(kMostBytesNamed, text); }
 
 }  // namespace torchlap::rpc

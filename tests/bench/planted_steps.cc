@@ -15,7 +15,7 @@ namespace {
 constexpr int kSeries = 1000;
 constexpr size_t kPoints = 100;
 constexpr size_t kTolerance = 2;
-constexpr double kNoises[] = {0.005, 0.01, 0.02};
+constexpr double kNoises[] = {0.005, 0.01, 0.02, 0.15};
 constexpr double kSteps[] = {0.02, 0.05, 0.10};
 
 std::vector<double> Flat(MadeUpTimes* made, double noise) {

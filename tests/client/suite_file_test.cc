@@ -247,6 +247,17 @@ TEST(SuiteFile, ErrorsSayTheLineAndWhatWouldBeRight) {
   }
 }
 
+TEST(SuiteFile, NamesHaveALengthInCharacters) {
+  std::string longest;
+  for (int i = 0; i < 100; ++i) longest += "\u00fc";
+  const auto file = [](const std::string& suite, const std::string& sweep) {
+    return "name = \"" + suite + "\"\n[sweep.\"" + sweep + "\"]\nmodel-size = \"small\"";
+  };
+  EXPECT_TRUE(ParseSuiteFile("night.toml", file(longest, longest)).ok());
+  EXPECT_THAT(Error(file(longest + "x", "a")), HasSubstr("name has 101 characters"));
+  EXPECT_THAT(Error(file("a", longest + "x")), HasSubstr("name has 101 characters"));
+}
+
 TEST(SuiteFile, WhatLacksQuotesIsShownWithThem) {
   const auto error = [](const std::string& line) { return Error("[sweep.a]\n" + line); };
   for (const std::string end : {"", "\n", "  # usual\nlaunches = 3\n", "\r\n"}) {

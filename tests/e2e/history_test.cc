@@ -64,6 +64,64 @@ TEST_F(HistoryTest, CompareSaysWhichPrecisionIsFasterAndFailsWhereItIsAsked) {
   EXPECT_EQ(LineCount(unknown.err), 1U) << unknown.err;
 }
 
+// Four launches a side never reach what one of four looks may spend: it is run twice.
+TEST_F(HistoryTest, UntilDecidedRunsBothAgainUntilThereIsAVerdictFromTheNewRunsAlone) {
+  world_.TellFakeWorker({{"runs",
+                          {{"3", Steps(10)},
+                           {"4", Steps(12)},
+                           {"5", Steps(10)},
+                           {"6", Steps(12)},
+                           {"*", Steps(1)}}}});
+  const Finished compared = world_.Client(
+      {"compare", "1", "2", "--until-decided", "--format", "json", "--fail-on", "inconclusive"});
+  ASSERT_EQ(compared.status, 0) << compared.out << compared.err;
+  const json rows = json::parse(compared.out);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0]["verdict"], "slower") << "the earlier runs were faster";
+  EXPECT_NEAR(rows[0]["ratio"].get<double>(), 1.2, 0.01);
+  EXPECT_EQ(rows[0]["a_launches"], 8);
+  EXPECT_EQ(rows[0]["b_launches"], 8);
+  EXPECT_EQ(world_.Query("SELECT count(*) FROM run WHERE job_id > 2"),
+            std::vector<std::string>{"16"});
+  EXPECT_THAT(compared.err, HasSubstr("the new runs: sweep:2, sweep:3"));
+}
+
+TEST_F(HistoryTest, UntilDecidedEndsUndecidedAtTheMostLaunches) {
+  const Finished compared =
+      world_.Client({"compare", "--by", "precision", "--until-decided", "--max-launches", "4",
+                     "--min-effect", "90%", "--format", "json", "--fail-on", "inconclusive"});
+  const json rows = json::parse(compared.out);
+  ASSERT_EQ(rows.size(), 1U) << compared.err;
+  EXPECT_EQ(rows[0]["a_launches"], 4);
+  EXPECT_EQ(world_.Query("SELECT max(job_id) FROM job"), std::vector<std::string>{"4"});
+}
+
+// The other machine's runs are slower by a tenth.
+TEST_F(HistoryTest, RunsOfAnotherMachineAreTakenInOnceAndComparedByHost) {
+  World lab2(World::FakeWorker());
+  ASSERT_TRUE(lab2.Start()) << lab2.daemon_log();
+  lab2.TellFakeWorker({{"runs", {{"1", Steps(11)}, {"2", Steps(6)}}}});
+  std::vector<std::string> words =
+      Tiny({"--precision", "fp32", "bf16", "--launches", "4", "--name", "both"});
+  words.insert(words.begin(), "run");
+  ASSERT_EQ(lab2.Client(words).status, 0);
+  const std::filesystem::path file = world_.folder() / "lab2.db";
+  ASSERT_EQ(lab2.Client({"backup", file}).status, 0);
+  for (int times = 0; times < 2; ++times) {
+    const Finished taken = world_.Client({"import", file, "--host", "lab2"});
+    EXPECT_EQ(taken.status, 0) << taken.err;
+  }
+  EXPECT_EQ(world_.Json({"runs", "all"}).size(), 16U) << "taken in twice";
+  const json rows = world_.Json({"compare", "all", "--by", "host"});
+  ASSERT_EQ(rows.size(), 2U);
+  for (const json& row : rows) {
+    const bool is_fp32 = row["precision"] == "fp32";
+    EXPECT_EQ(row["verdict"], "slower") << row;
+    EXPECT_EQ(row["b_value"], "lab2") << row;
+    EXPECT_NEAR(row["ratio"].get<double>(), is_fp32 ? 1.1 : 1.2, 0.01) << row;
+  }
+}
+
 TEST_F(HistoryTest, ABaselineIsHeldUntilItIsCleared) {
   EXPECT_EQ(world_.Client({"compare", "baseline", "last"}).status, 4);
   const Finished set = world_.Client({"baseline", "set", "1", "--reason", "the first"});

@@ -120,5 +120,11 @@ TEST(VisibleUpTo, NeitherTearsACharacterNorLeavesWhatIsUnseen) {
   EXPECT_EQ(VisibleUpTo(11, "\x1b\x1b\x1b"), "\\x1b\\x1b…");
 }
 
+TEST(CharsOf, AreCountedWhateverTheirBytes) {
+  EXPECT_EQ(CharsOf(""), 0U);
+  EXPECT_EQ(CharsOf("abc"), 3U);
+  EXPECT_EQ(CharsOf("\u00e9\u4e00\U0001f600x"), 4U);
+}
+
 }  // namespace
 }  // namespace torchlap

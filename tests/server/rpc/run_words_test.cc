@@ -122,6 +122,10 @@ TEST_F(RunWordsCallsTest, TextsHaveALengthInCharacters) {
             "reason has 501 characters, must have at most 500");
   EXPECT_THAT(MessageOf(Label(Job(1), {{std::string(101, 'k'), "v"}})),
               HasSubstr("key and value must have 1 to 100 characters"));
+  const std::string longest = note.substr(0, 2 * 100);
+  EXPECT_TRUE(Label(Job(1), {{longest, longest}}).ok());
+  EXPECT_THAT(MessageOf(Label(Job(1), {{"k", longest + "x"}})),
+              HasSubstr("key and value must have 1 to 100 characters"));
   EXPECT_THAT(MessageOf(Label(Job(1), {{"k", ""}})), HasSubstr("label `k=`"));
 }
 

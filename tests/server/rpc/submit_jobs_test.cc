@@ -92,6 +92,13 @@ TEST_F(SubmitJobsTest, ANumberOfLaunchesThatNobodyMayAskForIsRefusedAsThat) {
   }
 }
 
+TEST_F(SubmitJobsTest, ASweepsNameHasALengthInCharacters) {
+  std::string name;
+  for (int i = 0; i < 100; ++i) name += "\u044f";
+  EXPECT_THAT(Refusal(Named(name)), testing::Not(HasSubstr("characters")));
+  EXPECT_EQ(Refusal(Named(name + "x")), "sweep_name has 101 characters, must have at most 100");
+}
+
 TEST_F(SubmitJobsTest, TheSizeOfARequestIsCheckedFirst) {
   v1::SubmitJobsRequest request;
   EXPECT_EQ(Refusal(request), "jobs has 0 entries, must have 1 to 10000");

@@ -139,6 +139,17 @@ TEST_F(SuitesTest, AreCheckedAsASubmitIs) {
   EXPECT_THAT(Message(request), HasSubstr("jobs has 0 entries, must have 1 to 10000"));
 }
 
+TEST_F(SuitesTest, NamesHaveALengthInCharacters) {
+  std::string longest;
+  for (int i = 0; i < 100; ++i) longest += "\u4e00";
+  EXPECT_EQ(Message(Suite(longest + "a")), "name has 101 characters, must have 1 to 100");
+  v1::AddSuiteRequest request = Suite(longest);
+  request.mutable_sweeps(0)->set_name(longest + "a");
+  EXPECT_EQ(Message(request), "sweeps.name has 101 characters, must have 1 to 100");
+  request.mutable_sweeps(0)->set_name(longest);
+  Add(ann_, request);
+}
+
 TEST_F(SuitesTest, NameTimeAndAmountAreChecked) {
   EXPECT_EQ(Message(Suite("")), "name has 0 characters, must have 1 to 100");
   EXPECT_EQ(Message(Suite(std::string(101, 'a'))), "name has 101 characters, must have 1 to 100");
