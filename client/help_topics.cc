@@ -77,7 +77,8 @@ baseline set), else against its own past, once three earlier sweeps are known: t
   torchlap suite list, suite remove NAME
 
 Runs of a suite have the label suite=NAME. The daemon submits them in your name with the lowest
-priority; it does not begin again before they have ended, and makes up once what it missed.
+priority; it does not begin again before they have ended, makes up once what it missed, and waits
+while the queue is full.
 )";
 
 constexpr char kExitCodes[] =

@@ -29,7 +29,8 @@ SqlView Phases() {
            {"p95_ns", "95th percentile"},
            {"cv", "std_ns / mean_ns"},
            {"peak_allocated_bytes", "most that tensors had in the phase"},
-           {"peak_reserved_bytes", "most that the allocator held in the phase"}}};
+           {"peak_reserved_bytes", "most that the allocator held in the phase"},
+           {"invalid_reason", "why a user declared the run invalid; NULL: nobody did"}}};
 }
 
 std::string MeaningOfTime(const std::string& name) {

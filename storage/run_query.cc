@@ -19,6 +19,11 @@ namespace {
 // enough runs match for a walk through all of them by start to end soon.
 constexpr int64_t kMostMerged = 10'000;
 
+// Of the newest runs so many are looked at one by one for labels that many jobs have; all runs of
+// such jobs would have to be fetched to be sorted.
+constexpr uint32_t kLookedAt = 4000;
+constexpr int64_t kManyJobs = 4000;
+
 std::string In(const std::string& column) { return absl::StrCat(column, " IN (", kListed, ")"); }
 
 // The ids that `sql` finds for any of the names; each name is bound twice.
@@ -66,6 +71,16 @@ constexpr char kIsNotInvalid[] =
     "WHERE struck.id = run.id AND struck.invalid_reason IS NOT NULL)";
 
 constexpr char kHasLabel[] = "job_id IN (SELECT job_id FROM label WHERE k = ? AND v = ?)";
+// The same, looked up for a run.
+constexpr char kThisHasLabel[] =
+    "EXISTS (SELECT 1 FROM label WHERE label.job_id = run.job_id AND k = ? AND v = ?)";
+
+bool HaveMany(SQLite::Database& database, const Label& label) {
+  return SelectInt(database,
+                   "SELECT count(*) FROM (SELECT 1 FROM label INDEXED BY label_by_value "
+                   "WHERE k = ? AND v = ? LIMIT ?)",
+                   label.first, label.second, kManyJobs) == kManyJobs;
+}
 
 // The first `limit` of both, sorted, each once.
 std::vector<uint64_t> Merged(const std::vector<uint64_t>& a, const std::vector<uint64_t>& b,
@@ -130,7 +145,7 @@ RunQuery::RunQuery(SQLite::Database& database, const v1::RunFilter& filter,
   AddOwner(selected.only_owner);
   AddValues(filter);
   AddInvalid(filter);
-  if (!of_kind_.texts.empty() && selection_.texts.empty()) FindKinds();
+  if (!of_kind_.texts.empty() && (selection_.texts.empty() || has_many_)) FindKinds();
 }
 
 // Any of the jobs, sweeps and runs; all of the labels.
@@ -162,6 +177,9 @@ void RunQuery::AddSelection(const v1::RunFilter& filter, const JobFilter& select
   selected_ = selected;
   std::sort(selected_.job_ids.begin(), selected_.job_ids.end());
   selects_jobs_ = !names_runs && !selection_.texts.empty();
+  has_many_ = selection_.texts.size() == labels_.size() && !labels_.empty() &&
+              std::all_of(labels_.begin(), labels_.end(),
+                          [this](const Label& label) { return HaveMany(database_, label); });
 }
 
 void RunQuery::AddWorkloads(const v1::RunFilter& filter) {
@@ -281,18 +299,50 @@ std::vector<RunPlace> RunQuery::ByStart(bool ascending, const std::optional<RunP
   Conditions of_kinds = times_;
   of_kinds.Add(not_invalid_);
   of_kinds.Add(behind);
-  if (kinds_ && static_cast<int64_t>(kinds_->size()) * limit <= kMostMerged) {
+  if (has_many_) of_kinds.Add(HasTheseLabels());
+  if (kinds_ && !has_many_ && static_cast<int64_t>(kinds_->size()) * limit <= kMostMerged) {
     return OfEachKind(of_kinds, ascending, limit);
   }
   if (kinds_ && runs_of_kinds_ <= kMostMerged) {
     of_kinds.Add(In("kind_id"), {IdList(*kinds_)});
     return Select(InOrderOfStart("run_by_kind", ascending), of_kinds, limit);
   }
+  if (has_many_) {
+    if (auto places = AmongTheNext(behind, ascending, limit)) return *std::move(places);
+  }
   Conditions conditions = conditions_;
   conditions.Add(behind);
   conditions.Add(selection_);
   return Select(InOrderOfStart(selection_.texts.empty() ? "run_by_start" : "run_by_job", ascending),
                 conditions, limit);
+}
+
+RunQuery::Conditions RunQuery::HasTheseLabels() const {
+  Conditions conditions;
+  for (const auto& [key, value] : labels_) conditions.Add(kThisHasLabel, {key, value});
+  return conditions;
+}
+
+// Nothing: fewer than `limit` of the next runs match, and there are more behind them.
+std::optional<std::vector<RunPlace>> RunQuery::AmongTheNext(const Conditions& behind,
+                                                            bool ascending, uint32_t limit) const {
+  const Way by_start = InOrderOfStart("run_by_start", ascending);
+  Conditions all;
+  all.Add("outcome IS NOT NULL");
+  all.Add(times_);
+  all.Add(behind);
+  const std::vector<RunPlace> next = Select(by_start, all, kLookedAt);
+  const bool is_end = next.size() < kLookedAt;
+  Conditions conditions = conditions_;
+  conditions.Add(behind);
+  conditions.Add(HasTheseLabels());
+  if (!is_end) {
+    conditions.Add(absl::StrCat("(started_at_ns, id) ", ascending ? "<=" : ">=", " (?, ?)"),
+                   {next.back().started_at_ns, next.back().id});
+  }
+  std::vector<RunPlace> places = Select(by_start, conditions, limit);
+  if (!is_end && places.size() < limit) return std::nullopt;
+  return places;
 }
 
 // Each kind's first runs, merged.

@@ -75,6 +75,9 @@ class RunQuery {
   void FindKinds();
   // Of the run, of its kind, and, as `of_job`, of a job.
   void Require(const std::string& column, const std::string& of_job, const std::string& list);
+  Conditions HasTheseLabels() const;
+  std::optional<std::vector<RunPlace>> AmongTheNext(const Conditions& behind, bool ascending,
+                                                    uint32_t limit) const;
   std::vector<RunPlace> OfEachKind(const Conditions& conditions, bool ascending,
                                    uint32_t limit) const;
   std::vector<RunPlace> OfSelectedJobs(uint64_t after_job, uint32_t limit,
@@ -100,6 +103,8 @@ class RunQuery {
   bool selects_jobs_ = false;
   JobFilter selected_;
   std::vector<Label> labels_;
+  // Selected by labels alone, each of which many jobs have.
+  bool has_many_ = false;
   // The filter speaks of what only a finished run has.
   bool of_finished_ = false;
   // The kinds that match, and how many runs they have; nothing: the filter does not speak of them.

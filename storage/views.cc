@@ -113,6 +113,7 @@ std::string RowsOfPhase(const std::string& phase) {
   for (const char* peak : {"peak_allocated_bytes", "peak_reserved_bytes"}) {
     columns.push_back(absl::StrCat(of_phase, peak, " AS ", peak));
   }
+  columns.emplace_back("invalid_reason");
   return absl::StrCat("SELECT ", absl::StrJoin(columns, ", "), " FROM runs WHERE ", phase,
                       "_mean_ns IS NOT NULL");
 }

@@ -19,9 +19,10 @@ namespace {
 // Longest rest that a suite may wait for, and a run that may last a day before it.
 constexpr int64_t kPastNs = int64_t{8} * 24 * 3600 * 1'000'000'000;
 
-// What only time heals, and what no owner can do anything about.
+// What only time heals, and what no owner can do anything about; a full queue, too.
 bool MayPass(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsAborted(status) || absl::IsInternal(status);
+  return absl::IsUnavailable(status) || absl::IsAborted(status) || absl::IsInternal(status) ||
+         absl::IsResourceExhausted(status);
 }
 
 std::string OneLineOf(const absl::Status& status) { return Visible(std::string(status.message())); }
@@ -164,11 +165,20 @@ absl::Status SuiteSchedule::Submit(const storage::StoredSuite& suite, int64_t no
   const auto outcome = SubmitAll(suite);
   // It was removed, or replaced by one that is looked at next.
   if (absl::IsNotFound(outcome.status())) return absl::OkStatus();
+  if (absl::IsResourceExhausted(outcome.status())) return WaitForRoom(suite, outcome.status());
   if (!outcome.ok()) return outcome.status();
   if (!outcome->problem.empty()) {
     spdlog::warn("suite '{}' of {}: {}", Visible(suite.name), suite.user, outcome->problem);
   }
   return suites_.Note(suite, now_ns, outcome->sweep_ids, outcome->problem);
+}
+
+// Its owner sees why it waits; its time and its sweeps stay, so that it is still due.
+absl::Status SuiteSchedule::WaitForRoom(const storage::StoredSuite& suite, absl::Status full) {
+  const std::string problem = "waits for room in the queue: " + OneLineOf(full);
+  if (suite.problem == problem) return full;
+  absl::Status noted = suites_.Note(suite, suite.last_at_ns, {}, problem);
+  return noted.ok() ? full : noted;
 }
 
 absl::StatusOr<SuiteSchedule::Outcome> SuiteSchedule::SubmitAll(const storage::StoredSuite& suite) {

@@ -75,6 +75,7 @@ class SuiteSchedule {
   absl::StatusOr<Idleness> IdlenessOf(const storage::StoredSuite& suite, int64_t now_ns) const;
   // An error: it is tried again soon, as if nothing had been tried.
   absl::Status Submit(const storage::StoredSuite& suite, int64_t now_ns);
+  absl::Status WaitForRoom(const storage::StoredSuite& suite, absl::Status full);
   // What was submitted, and why not all of it.
   struct Outcome {
     std::vector<uint64_t> sweep_ids;

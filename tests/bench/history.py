@@ -80,6 +80,9 @@ def plant(file: pathlib.Path) -> None:
                          f"FROM c WHERE i < {rows}) SELECT i FROM c")
     add_comparison(database)
     add_series(database)
+    for age, jobs in (("old", 20_000), ("two", 2)):
+        database.execute("INSERT OR REPLACE INTO label SELECT id, 'age', ? FROM job ORDER BY id LIMIT ?", (age, jobs))
+    database.execute("INSERT INTO principal (principal, name) VALUES ('uid:4343', 'uid:4343')")
     many_runs.find_kinds(database)
     many_runs.find_means(database)
     database.commit()
@@ -92,6 +95,16 @@ ASKED = {
     "newest 50": ("runs",),
     "newest 50, outcome that is rare": ("runs", "--outcome", "CRASHED"),
     "newest 50, rare among rare": ("runs", "--user", "uid:4242", "--outcome", "CRASHED"),
+    "newest 50, of one precision": ("runs", "--precision", "bf16"),
+    "newest 50, of one device, size and precision": (
+        "runs", "--device", "cpu0", "--model-size", "small", "--precision", "fp32"),
+    "newest 50, until half of the history": ("runs", "--until", "6d"),
+    "newest 50, a label that all have": ("runs", "label:card=A"),
+    "newest 50, a label that one in 100 has": ("runs", "label:i=7"),
+    "newest 50, a label that all have, outcome that is rare": ("runs", "label:card=A", "--outcome", "CRASHED"),
+    "newest 50, a label that only the oldest 20,000 have": ("runs", "label:age=old"),
+    "newest 50, a label that two have": ("runs", "label:age=two"),
+    "newest 50, a user without runs": ("runs", "--user", "uid:4343"),
     f"compare of two sweeps of {CELLS} cells, {LAUNCHES} launches": ("compare", "sweep:before", "sweep:after"),
     f"trend of {POINTS} points": ("trend", "sweep:series"),
     "means by size, context and precision, from the roll-up": (

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -49,6 +52,37 @@ TEST_F(SqlTest, AnswersInEveryFormat) {
     EXPECT_EQ(shown.status, 0) << shown.err;
     EXPECT_THAT(shown.out, HasSubstr("2.1")) << format;
   }
+}
+
+std::string Text(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// `torchlap sql "..."`, which may go over several lines.
+TEST_F(SqlTest, TheQueriesOfThePagesAreAnswered) {
+  int queries = 0;
+  for (const char* page : {"README.md", "COURSE.md", "storage/README.md"}) {
+    const std::string text = Text(std::filesystem::path(TORCHLAP_SOURCE_DIR) / page);
+    ASSERT_NE(text, "") << page;
+    const std::regex query("torchlap sql\\s+\"([^\"]+)\"");
+    for (std::sregex_iterator at(text.begin(), text.end(), query), end; at != end; ++at) {
+      const Finished answer = world_.Client({"sql", (*at)[1].str()});
+      EXPECT_EQ(answer.status, 0) << page << ": " << (*at)[1] << "\n" << answer.err;
+      ++queries;
+    }
+  }
+  EXPECT_GE(queries, 2);
+}
+
+TEST_F(SqlTest, PhasesOfInvalidRunsSaySo) {
+  ASSERT_EQ(world_.Client({"invalidate", "1.1", "--reason", "the fan had failed"}).status, 0);
+  const json rows = world_.Json({"sql",
+                                 "SELECT DISTINCT run_id, invalid_reason FROM phases "
+                                 "ORDER BY run_id"});
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0]["invalid_reason"], "the fan had failed");
+  EXPECT_TRUE(rows[1]["invalid_reason"].is_null());
 }
 
 // Another program reads the file as it is.

@@ -1,6 +1,8 @@
 #include "storage/run_store.h"
 
 #include <SQLiteCpp/Database.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 #include <google/protobuf/util/message_differencer.h>
 
 #include <map>
@@ -324,6 +326,62 @@ TEST_F(RunStoreTest, PagesHaveNoDuplicatesWhileRunsAreAdded) {
     RunToEnd(MakeJob());
   } while (!token.empty());
   EXPECT_THAT(seen, ElementsAre("7.1", "6.1", "5.1", "4.1", "3.1", "2.1", "1.1"));
+}
+
+// Copies of run 1.1 by SQL, as so many commits would take a minute.
+TEST_F(RunStoreTest, RunsOfALabelThatManyJobsHaveAreListedInOrderWhereverTheyAre) {
+  NewJob job = MakeJob();
+  (*job.spec.mutable_labels())["card"] = "A";
+  Submit(std::vector<NewJob>(4200, job));
+  const uint64_t unlabelled = SubmitOne(MakeJob());
+  const uint64_t failed = SubmitOne(job);
+  Finish(Ended(Start(1)), LaunchDone());
+  Finish(Ended(Start(failed), v1::OUTCOME_OUT_OF_MEMORY), LaunchDone());
+  const auto copy = [this](const std::string& job_and_number, const std::string& start,
+                           const std::string& jobs) {
+    ASSERT_TRUE(database_
+                    ->Write([&](SQLite::Database& database) {
+                      database.exec(absl::StrCat(
+                          "INSERT INTO run (launch, owner_id, device_id, asked_workload_id, "
+                          "outcome, kind_id, job_id, number, started_at_ns) SELECT run.launch, "
+                          "run.owner_id, run.device_id, asked_workload_id, outcome, kind_id, ",
+                          job_and_number, ", run.started_at_ns + ", start,
+                          " FROM run, job WHERE run.id = 1 AND ", jobs));
+                      return absl::OkStatus();
+                    })
+                    .ok());
+  };
+  v1::RunFilter filter;
+  (*filter.mutable_labels())["card"] = "A";
+  const auto expect_in_order = [&] {
+    for (const bool ascending : {false, true}) {
+      const std::string order = ascending ? "ASC" : "DESC";
+      std::string token;
+      std::vector<std::string> ids;
+      for (int page = 0; page < 3; ++page) {
+        const RunPage listed = List(filter, 40, token, ascending);
+        for (const std::string& id : Ids(listed.runs)) ids.push_back(id);
+        token = listed.next_page_token;
+      }
+      EXPECT_EQ(
+          absl::StrJoin(ids, " "),
+          SelectText(absl::StrCat(
+              "SELECT group_concat(id, ' ') FROM (SELECT job_id || '.' || number AS id "
+              "FROM run WHERE job_id <> ",
+              unlabelled, " ORDER BY started_at_ns ", order, ", run.id ", order, " LIMIT 120)")));
+    }
+  };
+  copy("job.id, 1", "job.id * 7919 % 5000", "job.id BETWEEN 2 AND 4200");
+  expect_in_order();
+  // More of others before and behind them than are looked at one by one.
+  copy(absl::StrCat(unlabelled, ", job.id"), "10000 + job.id", "job.id BETWEEN 1 AND 4200");
+  copy(absl::StrCat(unlabelled, ", 5000 + job.id"), "-10000 + job.id", "job.id BETWEEN 1 AND 4200");
+  expect_in_order();
+  filter.add_outcomes(v1::OUTCOME_OUT_OF_MEMORY);
+  EXPECT_THAT(Matching(filter), ElementsAre(absl::StrCat(failed, ".1")));
+  filter.add_outcomes(v1::OUTCOME_OK);
+  (*filter.mutable_labels())["card"] = "B";
+  EXPECT_THAT(Matching(filter), IsEmpty());
 }
 
 TEST_F(RunStoreTest, PagesSplitRunsOfTheSameStart) {

@@ -56,6 +56,7 @@ class SuiteScheduleTest : public run::RunTest {
   void TearDown() override {
     schedule_.reset();
     submit_.reset();
+    admitting_.reset();
     health_.reset();
     fleet_.reset();
     RunTest::TearDown();
@@ -64,7 +65,9 @@ class SuiteScheduleTest : public run::RunTest {
   // As a daemon that starts.
   void Restart() {
     schedule_.reset();
-    submit_.emplace(jobs_.get(), &*fleet_, &hub_, &*health_, &clock_);
+    submit_.reset();
+    admitting_.emplace(database_.get(), "boot-1", 2, limits_);
+    submit_.emplace(&*admitting_, &*fleet_, &hub_, &*health_, &clock_);
     ScheduleSetting setting;
     setting.database = database_.get();
     setting.submit = &*submit_;
@@ -119,6 +122,8 @@ class SuiteScheduleTest : public run::RunTest {
   std::optional<run::DeviceFleet> fleet_;
   std::optional<host::StateFiles> files_;
   std::optional<StorageHealth> health_;
+  storage::QueueLimits limits_;
+  std::optional<storage::JobStore> admitting_;
   std::optional<SubmitJobs> submit_;
   std::optional<storage::SuiteStore> suites_;
   std::optional<SuiteSchedule> schedule_;
@@ -260,6 +265,29 @@ TEST_F(SuiteScheduleTest, WhatMayPassIsTriedAgain) {
   clock_.Advance(SuiteSchedule::kAskAgainNs);
   schedule_->LookOnce();
   EXPECT_EQ(Sweeps(), 1);
+}
+
+// A job of another user fills all but one place.
+TEST_F(SuiteScheduleTest, AFullQueueIsWaitedForAndNothingIsSubmittedTwice) {
+  limits_.launches = 2;
+  Restart();
+  SubmitOne(storage::MakeJob());
+  Add(Daily(kTwo), {"cpu0", "cpu0"});
+  AdvanceTo(kTwoNs);
+  EXPECT_EQ(schedule_->LookOnce(), kTwoNs + SuiteSchedule::kAskAgainNs);
+  EXPECT_EQ(Sweeps(), 2);
+  EXPECT_THAT(Only().problem, HasSubstr("waits for room in the queue: 2 launches are queued"));
+  EXPECT_EQ(Only().last_at_ns, 0);
+  clock_.Advance(kDayNs);
+  Restart();
+  schedule_->LookOnce();
+  EXPECT_EQ(Sweeps(), 2);
+  RunAll();
+  clock_.Advance(SuiteSchedule::kAskAgainNs);
+  schedule_->LookOnce();
+  EXPECT_EQ(Sweeps(), 3);
+  EXPECT_EQ(Only().problem, "");
+  EXPECT_EQ(Only().last_sweep_ids, (std::vector<uint64_t>{2, 3}));
 }
 
 TEST_F(SuiteScheduleTest, ADaemonThatStopsNotesNothing) {
