@@ -27,18 +27,18 @@ bool IsNumber(const RunColumn& column) {
          field.cpp_type() != FieldDescriptor::CPPTYPE_ENUM;
 }
 
-std::vector<std::string> ShownNames() {
-  std::vector<std::string> names;
-  for (const RunColumn& column : RunColumns()) names.push_back(column.shown_name);
-  return names;
-}
-
 std::string_view StemOf(const RunColumn& column) {
   const std::string_view name = column.shown_name;
   return name.substr(0, name.size() - UnitSuffix(column.shown).size());
 }
 
 }  // namespace
+
+std::vector<std::string> ColumnNames() {
+  std::vector<std::string> names;
+  for (const RunColumn& column : RunColumns()) names.push_back(column.shown_name);
+  return names;
+}
 
 absl::StatusOr<std::vector<RunColumn>> ParseColumns(const std::optional<std::string>& text) {
   std::vector<RunColumn> columns;
@@ -52,7 +52,7 @@ absl::StatusOr<std::vector<RunColumn>> ParseColumns(const std::optional<std::str
       return absl::InvalidArgumentError(fmt::format(
           "--columns has {}, must be names such as run_id,model_size,step_mean_ms (--format csv "
           "shows all){}",
-          name, CloseNames(name, ShownNames())));
+          name, CloseNames(name, ColumnNames())));
     }
     columns.push_back(*column);
   }

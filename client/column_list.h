@@ -15,6 +15,9 @@ namespace torchlap::client {
 // has.
 absl::StatusOr<std::vector<RunColumn>> ParseColumns(const std::optional<std::string>& text);
 
+// What --columns may have.
+std::vector<std::string> ColumnNames();
+
 // The column of numbers with this name, which may leave the unit out: `step_median_ms`,
 // `step_median`. Null: there is none.
 const RunColumn* FindNumberColumn(const std::string& name);

@@ -7,7 +7,11 @@
 #include <utility>
 
 #include "client/arguments.h"
+#include "client/column_list.h"
+#include "client/commands/compare_words.h"
+#include "client/format/run_plot.h"
 #include "client/help_topics.h"
+#include "client/pivot.h"
 #include "client/value_list.h"
 
 namespace torchlap::client {
@@ -34,11 +38,11 @@ std::string WithoutRemark(std::string text) {
   return text;
 }
 
-// `fp32, tf32, bf16`, also behind `what it is: ` and before ` (remark)`: the parts. A remark that
-// has commas itself is gone with them.
+// `fp32, tf32, bf16`, also behind `what it is: ` and before ` (remark)` or `; remark`: the parts. A
+// remark in brackets that has commas itself is gone with them.
 Words ListOf(const std::string& help) {
-  const size_t colon = help.rfind(": ");
-  std::string text = colon == std::string::npos ? help : help.substr(colon + 2);
+  std::string text = help.substr(0, help.find("; "));
+  if (const size_t colon = text.rfind(": "); colon != std::string::npos) text.erase(0, colon + 2);
   text = WithoutRemark(std::move(text));
   Words parts;
   for (std::string part : SplitAt(',', text)) {
@@ -55,6 +59,10 @@ Words ListedValues(const std::string& help) {
   return is_list ? values : Words();
 }
 
+void Append(const Words& more, Words* words) {
+  words->insert(words->end(), more.begin(), more.end());
+}
+
 // `label:k=v`. There may be many, and to know them takes a call of its own: only for whoever has
 // begun one.
 Words LabelSelectors(const AskKnown& ask) {
@@ -63,7 +71,9 @@ Words LabelSelectors(const AskKnown& ask) {
   return words;
 }
 
+// As help lists them; where it has no sweep among them, as of one run, there is none.
 Words SelectorWords(const std::string& help, const std::string& begun, const AskKnown& ask) {
+  if (help.find("sweep:") == std::string::npos) return {};
   if (begun.rfind(kLabelSelector, 0) == 0) return LabelSelectors(ask);
   Words words = ask(Known::kSelectors);
   for (const std::string& part : ListOf(help)) {
@@ -78,14 +88,55 @@ bool HasName(const FlagWords& flag, const std::string& name) {
   return std::find(flag.names.begin(), flag.names.end(), name) != flag.names.end();
 }
 
-Words ValuesOf(const FlagWords& flag, const std::string& begun, const AskKnown& ask) {
+// `label:card`, as compare takes it.
+Words LabelAxes(const AskKnown& ask) {
+  Words axes;
+  for (const std::string& label : ask(Known::kLabels)) {
+    std::string axis = kLabelSelector + label.substr(0, label.find('='));
+    if (std::find(axes.begin(), axes.end(), axis) == axes.end()) axes.push_back(std::move(axis));
+  }
+  return axes;
+}
+
+Words AxesOf(const std::string& command, const std::string& begun, const AskKnown& ask) {
+  if (command == "plot") return format::PlotAxisNames();
+  return begun.rfind(kLabelSelector, 0) == 0 ? LabelAxes(ask) : CompareAxisNames();
+}
+
+Words AxesAndColumns() {
+  Words names = format::PlotAxisNames();
+  Append(format::PlotColumnNames(), &names);
+  return names;
+}
+
+// Of flags whose values are more than a line of help has room for, or stand within its words.
+Words UnlistedValues(const std::string& command, const FlagWords& flag, const std::string& begun,
+                     const AskKnown& ask) {
+  if (HasName(flag, "--by")) return AxesOf(command, begun, ask);
+  if (HasName(flag, "--x")) return AxesAndColumns();
+  if (HasName(flag, "--y")) return format::PlotColumnNames();
+  if (HasName(flag, "--pivot")) return PivotParts();
+  if (HasName(flag, "--columns")) return ColumnNames();
+  if (HasName(flag, "--min-effect")) return {"learned"};
+  return {};
+}
+
+// What stands in small letters in a usage is typed as it is.
+bool IsLiteral(const std::string& word) {
+  return !word.empty() && std::islower(static_cast<unsigned char>(word.front())) != 0;
+}
+
+Words ValuesOf(const std::string& command, const FlagWords& flag, const std::string& begun,
+               const AskKnown& ask) {
   if (HasName(flag, "--model-size")) return ask(Known::kPresets);
   if (HasName(flag, "--label")) return ask(Known::kLabels);
-  if (flag.type == "SELECTOR") return SelectorWords("last", begun, ask);
+  if (flag.type == "SELECTOR") return SelectorWords("sweep:3, last", begun, ask);
+  if (IsLiteral(flag.type)) return {flag.type};
   Words values = ListedValues(flag.help);
+  if (values.empty()) values = UnlistedValues(command, flag, begun, ask);
   if (HasName(flag, "--device")) {
     values = ask(Known::kDevices);
-    values.insert(values.end(), {"cpu", "cuda", "any"});
+    Append({"cpu", "cuda", "any"}, &values);
   }
   return values;
 }
@@ -95,14 +146,56 @@ bool IsSelector(const std::string& name) {
   return name.rfind("SELECTOR", 0) == 0 || name == "ID" || name.rfind("A ", 0) == 0;
 }
 
-Words PositionalValues(const CommandWords& command, const std::string& begun, const AskKnown& ask) {
+// ` add FILE `: its words.
+Words FormOf(const std::string& text) {
+  Words words;
+  for (std::string& word : SplitAt(' ', text)) {
+    if (!word.empty()) words.push_back(std::move(word));
+  }
+  return words;
+}
+
+// Whether the words can be the first ones of the form, and it has one more.
+bool GoesOn(const Words& form, const Words& before) {
+  if (before.size() >= form.size()) return false;
+  return std::equal(before.begin(), before.end(), form.begin(),
+                    [](const std::string& word, const std::string& place) {
+                      return !IsLiteral(place) || word == place;
+                    });
+}
+
+// `check FILE | add FILE | list | remove NAME`: what may stand behind the words before. The list
+// in the help is of the last place of a form.
+Words FormValues(const FlagWords& usage, const Words& before, const AskKnown& ask) {
   Words values;
-  for (const FlagWords& one : command.positionals) {
-    const Words some = IsSelector(one.names.front()) ? SelectorWords(one.help, begun, ask)
-                                                     : ListedValues(one.help);
-    values.insert(values.end(), some.begin(), some.end());
+  for (const std::string& text : SplitAt('|', usage.names.front())) {
+    const Words form = FormOf(text);
+    if (!GoesOn(form, before)) continue;
+    const std::string& next = form[before.size()];
+    if (IsLiteral(next)) {
+      values.push_back(next);
+    } else if (next == "NAME") {
+      Append(ask(Known::kSuites), &values);
+    } else if (before.size() + 1 == form.size()) {
+      Append(ListedValues(usage.help), &values);
+    }
   }
   return values;
+}
+
+Words PositionalValues(const CommandWords& command, const Words& before, const std::string& begun,
+                       const AskKnown& ask) {
+  size_t place = before.size();
+  for (const FlagWords& one : command.positionals) {
+    if (IsLiteral(one.names.front())) return FormValues(one, before, ask);
+    if (!one.is_list && place > 0) {
+      --place;
+      continue;
+    }
+    return IsSelector(one.names.front()) ? SelectorWords(one.help, begun, ask)
+                                         : ListedValues(one.help);
+  }
+  return {};
 }
 
 const FlagWords* FlagOf(const CommandWords& command, const std::string& name) {
@@ -122,6 +215,18 @@ Words Begun(const Words& candidates, const std::string& word) {
     }
   }
   return begun;
+}
+
+// The words before the last that are neither flags nor their values.
+Words PlainBefore(const CommandWords& command, const Words& words) {
+  Words plain;
+  bool is_value = false;
+  for (size_t i = 0; i + 1 < words.size(); ++i) {
+    const FlagWords* flag = IsFlag(words[i]) ? FlagOf(command, words[i]) : nullptr;
+    if (!is_value && !IsFlag(words[i])) plain.push_back(words[i]);
+    is_value = !is_value && flag != nullptr && !flag->type.empty();
+  }
+  return plain;
 }
 
 // The flag whose value the last word is: the one before it, or, of a flag that takes several, the
@@ -152,7 +257,7 @@ Words CompleteAssignment(const CommandWords& command, const std::string& word,
   const FlagWords* flag = FlagOf(command, word.substr(0, equals));
   if (flag == nullptr) return {};
   const std::string begun = word.substr(equals + 1);
-  Words words = Begun(ValuesOf(*flag, begun, ask), begun);
+  Words words = Begun(ValuesOf(command.name, *flag, begun, ask), begun);
   for (std::string& value : words) value = word.substr(0, equals + 1) + value;
   return words;
 }
@@ -165,8 +270,10 @@ Words CompleteOf(const CommandWords& command, const Words& words, const AskKnown
     return word.find('=') == std::string::npos ? Begun(FlagNames(command), word)
                                                : CompleteAssignment(command, word, ask);
   }
-  return Begun(flag == nullptr ? PositionalValues(command, word, ask) : ValuesOf(*flag, word, ask),
-               word);
+  const Words values = flag == nullptr
+                           ? PositionalValues(command, PlainBefore(command, words), word, ask)
+                           : ValuesOf(command.name, *flag, word, ask);
+  return Begun(values, word);
 }
 
 // Where the command stands, or would: behind the words that are there, one further where a flag

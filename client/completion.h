@@ -9,7 +9,7 @@
 namespace torchlap::client {
 
 // What only the daemon knows.
-enum class Known { kPresets, kDevices, kSelectors, kLabels };
+enum class Known { kPresets, kDevices, kSelectors, kLabels, kSuites };
 // Empty where nobody answers.
 using AskKnown = std::function<std::vector<std::string>(Known)>;
 

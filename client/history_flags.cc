@@ -55,7 +55,7 @@ void AddCompareFlags(CLI::App* app, CompareOptions* options) {
           "step (default), forward, loss, backward, optimizer, all", "PHASE,...");
   AddWord(app, "--min-effect", &options->min_effect, kMinEffect, "SHARE");
   AddWord(app, "--fail-on", &options->fail_on,
-          "exit with code 5 at one of slower, inconclusive, incomparable", "WORD,...");
+          "exit with code 5 at one of: slower, inconclusive, incomparable", "WORD,...");
   AddSwitch(app, "--include-contaminated", &options->include_contaminated,
             "keep launches that other work disturbed");
   AddSwitch(app, "--until-decided", &options->until_decided,
@@ -180,11 +180,11 @@ void AddPivotFlags(CLI::App* app, ExportOptions* options) {
 
 void AddFindingsFlags(CLI::App* app, FindingsOptions* options) {
   app->add_option("set N STATE", options->words,
-                  "what has become of finding N: new, ignored, confirmed, fixed")
+                  "what has become of finding N: " + Words<v1::CellFindingState>())
       ->type_name("");
   AddWord(app, "--why", &options->why, "of set: the reason; without it that of before stays",
           "TEXT");
-  AddWord(app, "--state", &options->state, "new, ignored, confirmed, fixed (all but fixed)",
+  AddWord(app, "--state", &options->state, Words<v1::CellFindingState>() + " (all but fixed)",
           "STATE,...");
   AddSwitch(app, "--all", &options->all, "every state");
   AddWord(app, "--user", &options->user, "account, or uid:N", "USER");

@@ -102,6 +102,16 @@ absl::Status SetRelativeTo(const std::string& text, Pivot* pivot) {
 
 }  // namespace
 
+std::vector<std::string> PivotParts() {
+  Names parts;
+  for (const char* key : {"rows=", "columns="}) {
+    for (const std::string& axis : format::CellAxisNames()) parts.push_back(key + axis);
+  }
+  for (const std::string_view phase : kPhases) parts.push_back(fmt::format("value={}", phase));
+  for (const std::string& column : NumberColumnNames()) parts.push_back("value=" + column);
+  return parts;
+}
+
 absl::StatusOr<Pivot> ParsePivot(const std::string& text,
                                  const std::optional<std::string>& relative_to) {
   Pivot pivot;

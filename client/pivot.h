@@ -32,6 +32,10 @@ struct Pivot {
   std::optional<RelativeTo> relative_to;
 };
 
+// The parts that --pivot may have, as they are typed: `rows=size`, `columns=context`,
+// `value=step_median_ms`, `value=forward` ...
+std::vector<std::string> PivotParts();
+
 // `rows=size,columns=context+precision,value=step_median`: axes joined by `+`; `value` may be given
 // again, and is the median of the step if it is not given. `relative_to`: `precision=fp32`, an axis
 // of the table. INVALID_ARGUMENT: anything else, an axis given twice.

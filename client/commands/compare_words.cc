@@ -149,6 +149,8 @@ absl::Status SetMaxLaunches(const CompareOptions& options, CompareWords* words) 
 
 }  // namespace
 
+std::vector<std::string> CompareAxisNames() { return {kAxes.begin(), kAxes.end()}; }
+
 absl::StatusOr<CompareWords> ParseCompare(const CompareOptions& options, int64_t now_ns) {
   CompareWords words;
   const absl::Status status = FirstError(

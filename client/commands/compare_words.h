@@ -25,6 +25,9 @@ struct CompareWords {
   std::optional<uint32_t> max_launches;
 };
 
+// What --by may be, apart from `label:KEY`.
+std::vector<std::string> CompareAxisNames();
+
 // INVALID_ARGUMENT: without --by another number of selectors than two, or a word that is none.
 // `now_ns` is what --since 7d counts from.
 absl::StatusOr<CompareWords> ParseCompare(const CompareOptions& options, int64_t now_ns);

@@ -64,6 +64,14 @@ Words Labels(DaemonChannel* channel) {
   return words;
 }
 
+Words Suites(DaemonChannel* channel) {
+  Words words;
+  const auto response = channel->ListSuites(v1::ListSuitesRequest());
+  if (!response.ok()) return words;
+  for (const v1::Suite& suite : response->suites()) AddPlain(suite.name(), &words);
+  return words;
+}
+
 }  // namespace
 
 Words AskDaemon(const std::string& address, Known known, std::chrono::milliseconds patience) {
@@ -79,6 +87,8 @@ Words AskDaemon(const std::string& address, Known known, std::chrono::millisecon
       return Selectors(channel->get());
     case Known::kLabels:
       return Labels(channel->get());
+    case Known::kSuites:
+      return Suites(channel->get());
   }
   return {};
 }

@@ -68,13 +68,7 @@ constexpr Axis kAxes[] = {
     {"host", "host", "", false, Host},
 };
 
-std::string AxisNames() {
-  std::string names;
-  for (const Axis& axis : kAxes) {
-    names += (names.empty() ? "" : ", ") + std::string(axis.name);
-  }
-  return names;
-}
+std::string AxisNames() { return fmt::format("{}", fmt::join(PlotAxisNames(), ", ")); }
 
 const Axis* FindAxis(const std::string& name) {
   const auto* place = std::find_if(std::begin(kAxes), std::end(kAxes),
@@ -470,6 +464,20 @@ class Builder {
 };
 
 }  // namespace
+
+std::vector<std::string> PlotAxisNames() {
+  std::vector<std::string> names;
+  for (const Axis& axis : kAxes) names.emplace_back(axis.name);
+  return names;
+}
+
+std::vector<std::string> PlotColumnNames() {
+  std::vector<std::string> names;
+  for (const RunColumn& column : RunColumns()) {
+    if (IsNumber(column)) names.push_back(column.shown_name);
+  }
+  return names;
+}
 
 absl::Status CheckPlotWords(const PlotWords& words) {
   if (words.y && FindNumbers(*words.y) == nullptr) {

@@ -24,6 +24,12 @@ struct PlotWords {
   std::optional<std::string> title = {};
 };
 
+// What x and by may be: `context`, `batch`, `size` ...
+std::vector<std::string> PlotAxisNames();
+
+// The columns with numbers, which x and y may be, with their units.
+std::vector<std::string> PlotColumnNames();
+
 // INVALID_ARGUMENT: a word that is none of those, `by` is `x`, or log_x where `x` has no numbers.
 absl::Status CheckPlotWords(const PlotWords& words);
 

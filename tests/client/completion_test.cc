@@ -32,6 +32,8 @@ std::vector<std::string> Completed(const std::vector<std::string>& words) {
         return {"cpu0"};
       case Known::kLabels:
         return {"card=A", "card=B"};
+      case Known::kSuites:
+        return {"night", "spare"};
       default:
         return {"sweep:3", "sweep:lr"};
     }
@@ -70,7 +72,48 @@ TEST(Completion, KnowsTheValuesThatHelpLists) {
   EXPECT_THAT(Completed({"run", "--if-busy", ""}), ElementsAre("wait", "run", "fail"));
   EXPECT_THAT(Completed({"fit", "--axis", ""}), ElementsAre("batch", "context"));
   EXPECT_THAT(Completed({"completion", "z"}), ElementsAre("zsh"));
-  EXPECT_THAT(Completed({"baseline", "s"}), ElementsAre("set", "show", "sweep:3", "sweep:lr"));
+  EXPECT_THAT(Completed({"findings", "--state", "new,f"}), ElementsAre("new,fixed"));
+  EXPECT_THAT(Completed({"compare", "--fail-on", ""}),
+              ElementsAre("slower", "inconclusive", "incomparable"));
+  EXPECT_THAT(Completed({"trend", "--fail-on", ""}), ElementsAre("step"));
+}
+
+TEST(Completion, OffersActionsWhereOneStandsAndTheirWordsBehindThem) {
+  EXPECT_THAT(Completed({"baseline", "s"}), ElementsAre("set", "show"));
+  EXPECT_THAT(Completed({"baseline", "set", "s"}), ElementsAre("sweep:3", "sweep:lr"));
+  EXPECT_THAT(Completed({"findings", ""}), ElementsAre("set"));
+  EXPECT_THAT(Completed({"findings", "set", ""}), IsEmpty()) << "a number";
+  EXPECT_THAT(Completed({"findings", "set", "3", ""}),
+              ElementsAre("new", "ignored", "confirmed", "fixed"));
+  EXPECT_THAT(Completed({"findings", "--why", "odd", "set", "3", "ig"}), ElementsAre("ignored"));
+  EXPECT_THAT(Completed({"findings", "set", "3", "fixed", ""}), IsEmpty());
+  EXPECT_THAT(Completed({"findings", "put", "3", ""}), IsEmpty());
+  EXPECT_THAT(Completed({"suite", ""}), ElementsAre("check", "add", "list", "remove"));
+  EXPECT_THAT(Completed({"suite", "check", ""}), IsEmpty()) << "a file";
+  EXPECT_THAT(Completed({"suite", "--when", "idle", "add", ""}), IsEmpty()) << "a file";
+  EXPECT_THAT(Completed({"suite", "list", ""}), IsEmpty());
+  EXPECT_THAT(Completed({"suite", "remove", "n"}), ElementsAre("night"));
+  EXPECT_THAT(Completed({"completion", "zsh", ""}), IsEmpty());
+}
+
+TEST(Completion, KnowsTheAxesAndColumnsThatHelpHasNoRoomFor) {
+  EXPECT_THAT(Completed({"compare", "last", "--by", "dev"}), ElementsAre("device", "device-model"));
+  EXPECT_THAT(Completed({"compare", "--by", ""}),
+              testing::IsSupersetOf({"precision", "torchlap", "driver", "host"}));
+  EXPECT_THAT(Completed({"compare", "--by", "label:"}), ElementsAre("label:card"));
+  EXPECT_THAT(Completed({"compare", "--by=prec"}), ElementsAre("--by=precision"));
+  EXPECT_THAT(Completed({"plot", "--by", ""}),
+              testing::IsSupersetOf({"context", "precision", "host"}));
+  EXPECT_THAT(Completed({"plot", "--by", "torchl"}), IsEmpty()) << "of compare alone";
+  EXPECT_THAT(Completed({"plot", "--x", "conte"}), testing::IsSupersetOf({"context"}));
+  EXPECT_THAT(Completed({"plot", "--y", "step_median_m"}), ElementsAre("step_median_ms"));
+  EXPECT_THAT(Completed({"export", "--pivot", "rows=si"}), ElementsAre("rows=size"));
+  EXPECT_THAT(Completed({"export", "--pivot", "rows=size,columns=conte"}),
+              ElementsAre("rows=size,columns=context"));
+  EXPECT_THAT(Completed({"export", "--pivot", "value=backw"}), Contains("value=backward"));
+  EXPECT_THAT(Completed({"runs", "--columns", "run_id,step_median_m"}),
+              ElementsAre("run_id,step_median_ms"));
+  EXPECT_THAT(Completed({"trend", "--min-effect", ""}), ElementsAre("learned"));
 }
 
 TEST(Completion, LeavesFilesAndFreeTextToTheShell) {
@@ -96,6 +139,9 @@ TEST(Completion, AsksTheDaemonForNames) {
               ElementsAre("sweep:3", "sweep:lr", "last", "baseline", "all"));
   EXPECT_THAT(Completed({"wait", "17", "a"}), IsEmpty()) << "not of jobs";
   EXPECT_THAT(Completed({"prune", "--runs", "la"}), ElementsAre("last"));
+  EXPECT_THAT(Completed({"trend", ""}),
+              ElementsAre("sweep:3", "sweep:lr", "last", "baseline", "all"));
+  EXPECT_THAT(Completed({"logs", ""}), IsEmpty()) << "a sweep has no log";
 }
 
 TEST(Completion, NamesLabelsWhereOneIsBegun) {
@@ -160,6 +206,16 @@ TEST_F(Commands, CompletionAsksTheLatestRunsForTheirLabels) {
   };
   EXPECT_THAT(AskDaemon(service_.address(), Known::kLabels, std::chrono::minutes(2)),
               ElementsAre("card=A", "card=B"));
+}
+
+TEST_F(Commands, CompletionAsksForSuites) {
+  service_.on_list_suites = [](const v1::ListSuitesRequest&, v1::ListSuitesResponse* response) {
+    response->add_suites()->set_name("night");
+    response->add_suites()->set_name("two words");
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(AskDaemon(service_.address(), Known::kSuites, std::chrono::minutes(2)),
+              ElementsAre("night"));
 }
 
 TEST_F(Commands, CompletionHasAScriptForEachShell) {
