@@ -20,7 +20,9 @@
 #include "client/format/subject.h"
 #include "client/format/svg_chart.h"
 #include "client/format/traits.h"
+#include "client/format/trend.h"
 #include "client/format/words.h"
+#include "client/time_words.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
@@ -32,6 +34,7 @@ constexpr size_t kMostLinePoints = 600;
 constexpr size_t kMostStepRows = 200;
 constexpr size_t kMostTrends = 30;
 constexpr int kFewestTrendPoints = 3;
+constexpr int kMostStepsNamed = 20;
 constexpr double kGibibyte = 1024.0 * 1024 * 1024;
 constexpr double kMebibyte = 1024.0 * 1024;
 constexpr double kFarLimitRatio = 8;
@@ -48,16 +51,6 @@ std::string Figure(const std::string& chart, const std::string& caption,
 }
 
 // ---- phases
-
-struct NamedPhase {
-  const char* name;
-  const v1::PhaseSummary& (v1::Run::*summary)() const;
-};
-
-constexpr NamedPhase kPhases[] = {{"forward", &v1::Run::forward},
-                                  {"backward", &v1::Run::backward},
-                                  {"optimizer", &v1::Run::optimizer},
-                                  {"step", &v1::Run::step}};
 
 bool HasInterval(const v1::PhaseSummary& summary) {
   return summary.has_median_low_ns() && summary.has_median_high_ns() &&
@@ -87,7 +80,7 @@ BarGroup PhaseGroup(const v1::Run& cell, const std::string& name) {
     group.note = StateName(cell);
     return group;
   }
-  for (const NamedPhase& phase : kPhases) {
+  for (const NamedPhase& phase : kNamedPhases) {
     const v1::PhaseSummary& summary = (cell.*phase.summary)();
     if (summary.has_median_ns()) group.bars.push_back(PhaseBar(phase, summary));
   }
@@ -561,10 +554,32 @@ std::string StepsFound(const v1::TrendSeries& series) {
   return fmt::format("{} step{} found", series.steps_size(), series.steps_size() == 1 ? "" : "s");
 }
 
+// Damaged or of a newer service, a step may name a point that is not there.
+std::string StepItem(const v1::TrendSeries& series, const v1::TrendStep& step) {
+  if (step.point() >= static_cast<uint32_t>(series.points_size())) return "";
+  const v1::TrendPoint& first = series.points(static_cast<int>(step.point()));
+  const std::string change =
+      step.before_ns() > 0 ? SignedPercent(step.after_ns() / step.before_ns() - 1) + ", " : "";
+  const std::string words = fmt::format("{} UTC, from run {}: {}{} -> {} ms; changed: {}",
+                                        UtcMinute(first.started_at_ns()), first.run_id(), change,
+                                        Significant(Ms(step.before_ns()), 4),
+                                        Significant(Ms(step.after_ns()), 4), ChangeWords(step));
+  return "<li>" + Html(words) + "</li>\n";
+}
+
+// When, by how much, and what else changed then; the newest, oldest first.
+std::string StepList(const v1::TrendSeries& series) {
+  const int first = std::max(0, series.steps_size() - kMostStepsNamed);
+  std::string items;
+  if (first > 0) items = fmt::format("<li>{} earlier</li>\n", first);
+  for (int i = first; i < series.steps_size(); ++i) items += StepItem(series, series.steps(i));
+  return items.empty() ? "" : "\n<ul class=\"changes\">\n" + items + "</ul>\n";
+}
+
 std::string TrendCard(const v1::TrendSeries& series) {
   const std::string caption =
-      fmt::format("<strong>{}</strong> {} runs, {}", Html(TrendName(series)), series.points_size(),
-                  StepsFound(series));
+      fmt::format("<strong>{}</strong> {} runs, {}{}", Html(TrendName(series)),
+                  series.points_size(), StepsFound(series), StepList(series));
   return Figure(SvgLines(TrendLine(series)), caption, "The numbers of this chart",
                 HtmlTable(TrendTable(series)));
 }

@@ -24,7 +24,8 @@ std::string MemoryCharts(const std::vector<v1::Run>& cells);
 // has are counted.
 std::string BaselineChart(const std::vector<v1::ComparedCell>& compared);
 
-// A line a series of at least three runs, with the steps that were found.
+// A line a series of at least three runs, with the steps that were found: below it when each was,
+// how large, and what changed in the environment.
 std::string TrendCharts(const std::vector<v1::TrendSeries>& trends);
 
 // What tells a row from the others: `small, context 64`.

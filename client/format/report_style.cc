@@ -62,6 +62,7 @@ tr.differs td{font-weight:600}
 figure{margin:1rem 0 0}
 figcaption{margin-top:.5rem;max-width:80ch}
 figcaption strong{color:var(--ink);display:block}
+.changes{margin:.3rem 0 0;padding-left:1.1rem;overflow-wrap:anywhere}
 .whole{white-space:nowrap}
 details{margin:.5rem 0 0;font-size:.9rem}
 summary{cursor:pointer;color:var(--accent);width:fit-content}

@@ -11,17 +11,6 @@
 namespace torchlap::client::format {
 namespace {
 
-struct NamedPhase {
-  const char* name;
-  const v1::PhaseSummary& (v1::Run::*summary)() const;
-};
-
-constexpr NamedPhase kPhases[] = {{"forward", &v1::Run::forward},
-                                  {"loss", &v1::Run::loss},
-                                  {"backward", &v1::Run::backward},
-                                  {"optimizer", &v1::Run::optimizer},
-                                  {"step", &v1::Run::step}};
-
 std::string MsText(bool known, double ns) { return known ? Significant(ns / 1e6, 5) : "-"; }
 
 // With its interval where there is one.
@@ -80,7 +69,7 @@ Grid PhaseGrid(const v1::Run& run) {
   Grid grid;
   grid.titles = {"phase", "mean (ms)", "median (ms) [95 %]", "min (ms)", "max (ms)", "p95 (ms)",
                  "CV",    "outliers"};
-  for (const NamedPhase& phase : kPhases) {
+  for (const NamedPhase& phase : kNamedPhases) {
     const v1::PhaseSummary& summary = (run.*phase.summary)();
     if (!summary.has_mean_ns()) continue;
     std::optional<double> std_ms;

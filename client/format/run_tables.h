@@ -8,6 +8,18 @@
 
 namespace torchlap::client::format {
 
+struct NamedPhase {
+  const char* name;
+  const v1::PhaseSummary& (v1::Run::*summary)() const;
+};
+
+// The phases of a step, in their order, then the whole of it: for tables and charts alike.
+inline constexpr NamedPhase kNamedPhases[] = {{"forward", &v1::Run::forward},
+                                              {"loss", &v1::Run::loss},
+                                              {"backward", &v1::Run::backward},
+                                              {"optimizer", &v1::Run::optimizer},
+                                              {"step", &v1::Run::step}};
+
 // A row a phase that has times.
 Grid PhaseGrid(const v1::Run& run);
 

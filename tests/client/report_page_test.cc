@@ -114,6 +114,7 @@ v1::TrendSeries Trend(int points) {
     point->set_run_id(std::to_string(50 + i) + ".1");
     point->set_median_ns(i < 3 ? 100e6 : 110e6);
     point->set_validity(v1::VALIDITY_CLEAN);
+    point->set_started_at_ns(1'769'860'800'000'000'000 + int64_t{i} * 60'000'000'000);
   }
   v1::TrendStep* step = series.add_steps();
   step->set_point(3);
@@ -351,6 +352,56 @@ TEST(ReportPage, ShowsTheBaselineAndTheTrendWhereTheyAreKnown) {
   EXPECT_THAT(page, HasSubstr("6 runs, 1 step found"));
   EXPECT_THAT(page, HasSubstr(">+10 %</text>"));
   EXPECT_THAT(page, Not(HasSubstr("2 runs,")));
+}
+
+TEST(ReportPage, TrendsSayWhatChangedAtEachStep) {
+  Report report = SmallReport();
+  report.trends = {Trend(6)};
+  EXPECT_THAT(ReportPage(report),
+              HasSubstr("<li>2026-01-31 12:03 UTC, from run 53.1: +10 %, 100.0 -&gt; 110.0 ms; "
+                        "changed: nothing that torchlap knows of</li>"));
+  v1::EnvironmentChange* change = report.trends.front().mutable_steps(0)->add_changes();
+  change->set_name("driver");
+  change->set_before("580.1");
+  change->set_after("<b>580.9");
+  const std::string page = ReportPage(report);
+  EXPECT_THAT(page, HasSubstr("; changed: driver 580.1 -&gt; &lt;b&gt;580.9</li>"));
+  EXPECT_EQ(FirstFault(page), "");
+  report.trends.front().mutable_steps(0)->set_point(6);
+  EXPECT_THAT(ReportPage(report), Not(HasSubstr("<ul class=\"changes\">"))) << "not there";
+}
+
+TEST(ReportPage, OfManyStepsTheNewestAreNamed) {
+  Report report = SmallReport();
+  v1::TrendSeries trend = Trend(60);
+  trend.clear_steps();
+  for (uint32_t point = 2; point < 50; point += 2) {
+    v1::TrendStep* step = trend.add_steps();
+    step->set_point(point);
+    step->set_before_ns(100e6);
+    step->set_after_ns(110e6);
+  }
+  report.trends = {trend};
+  const std::string page = ReportPage(report);
+  EXPECT_THAT(page, HasSubstr("24 steps found\n<ul class=\"changes\">\n<li>4 earlier</li>\n"
+                              "<li>2026-01-31 12:10 UTC"));
+  EXPECT_THAT(page, HasSubstr("<li>2026-01-31 12:48 UTC"));
+}
+
+TEST(ReportPage, BarsAndTheirTableHaveTheSamePhases) {
+  Report report = SmallReport();
+  report.cells.resize(1);
+  const std::string page = ReportPage(report);
+  const size_t forward = page.find("class=\"bar forward\"");
+  const size_t loss = page.find("class=\"bar loss\"");
+  const size_t backward = page.find("class=\"bar backward\"");
+  ASSERT_NE(backward, std::string::npos);
+  EXPECT_LT(forward, loss);
+  EXPECT_LT(loss, backward);
+  EXPECT_THAT(page, HasSubstr("loss: median 0.75000 ms"));
+  EXPECT_THAT(page, HasSubstr(">loss</td>"));
+  report.cells.front().clear_loss();
+  EXPECT_EQ(Count(ReportPage(report), "class=\"bar loss\""), 0U);
 }
 
 TEST(ReportPage, ABaselineFarFromTheRunsIsWithinThePlot) {
