@@ -69,7 +69,9 @@ stands above the sweeps holds for all of them.
 baseline and by are for run --file. What the daemon runs is held against your baseline (torchlap
 baseline set), else against its own past, once three earlier sweeps are known: torchlap findings
 
-  torchlap suite check FILE             what it would submit
+  torchlap suite check FILE             what it would submit, and what cannot fit
+  torchlap run --file FILE --dry-run    what each cell needs and takes; for programs one list, with
+                                        the name of the sweep in each row
   torchlap run --file FILE              now: a table for each sweep, and how it compares
   torchlap suite add FILE --when 02:00  every day at this local time of the daemon
   torchlap suite add FILE --when idle   when its devices were idle for 10 minutes (idle=1h), at

@@ -26,17 +26,6 @@ namespace {
 constexpr size_t kMostNamed = 10;
 constexpr size_t kWidth = 98;
 
-absl::StatusOr<v1::ForecastJobsResponse> Ask(const v1::SubmitJobsRequest& request, int64_t since_ns,
-                                             DaemonChannel* channel) {
-  v1::ForecastJobsRequest question;
-  *question.mutable_jobs() = request.jobs();
-  question.set_reuse_since_ns(since_ns);
-  auto forecast = channel->ForecastJobs(question);
-  if (!forecast.ok() || forecast->jobs_size() == request.jobs_size()) return forecast;
-  return absl::InternalError(fmt::format("the daemon forecast {} cells, must be {}",
-                                         forecast->jobs_size(), request.jobs_size()));
-}
-
 bool IsReused(const v1::JobForecast& cell) { return cell.reusable_run_ids_size() > 0; }
 
 // `a, b and 3 more`
@@ -148,7 +137,34 @@ absl::Status PrintAll(const PartedSweep& parted, const v1::SubmitJobsResponse& s
       output, console, channel);
 }
 
-// Without a daemon: the cells as they were typed, with the defaults of numbers.
+absl::StatusOr<v1::ForecastJobsResponse> ForecastOrCells(const v1::SubmitJobsRequest& request,
+                                                         int64_t since_ns,
+                                                         const Invocation& invocation) {
+  absl::StatusOr<v1::ForecastJobsResponse> forecast;
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (channel.ok()) {
+    forecast = ForecastCells(request, since_ns, channel->get());
+  } else {
+    forecast = channel.status();
+  }
+  if (!absl::IsUnavailable(forecast.status())) return forecast;
+  SayLine(invocation.console, NothingKnownLine(forecast.status()));
+  return CellsAlone(request);
+}
+
+}  // namespace
+
+absl::StatusOr<v1::ForecastJobsResponse> ForecastCells(const v1::SubmitJobsRequest& request,
+                                                       int64_t since_ns, DaemonChannel* channel) {
+  v1::ForecastJobsRequest question;
+  *question.mutable_jobs() = request.jobs();
+  question.set_reuse_since_ns(since_ns);
+  auto forecast = channel->ForecastJobs(question);
+  if (!forecast.ok() || forecast->jobs_size() == request.jobs_size()) return forecast;
+  return absl::InternalError(fmt::format("the daemon forecast {} cells, must be {}",
+                                         forecast->jobs_size(), request.jobs_size()));
+}
+
 v1::ForecastJobsResponse CellsAlone(const v1::SubmitJobsRequest& request) {
   v1::ForecastJobsResponse forecast;
   for (const v1::JobSpec& job : request.jobs()) {
@@ -160,23 +176,9 @@ v1::ForecastJobsResponse CellsAlone(const v1::SubmitJobsRequest& request) {
   return forecast;
 }
 
-absl::StatusOr<v1::ForecastJobsResponse> ForecastOrCells(const v1::SubmitJobsRequest& request,
-                                                         int64_t since_ns,
-                                                         const Invocation& invocation) {
-  absl::StatusOr<v1::ForecastJobsResponse> forecast;
-  auto channel = DaemonChannel::Open(invocation.address);
-  if (channel.ok()) {
-    forecast = Ask(request, since_ns, channel->get());
-  } else {
-    forecast = channel.status();
-  }
-  if (!absl::IsUnavailable(forecast.status())) return forecast;
-  SayLine(invocation.console,
-          "nothing is known of memory, time and history: " + OneLine(forecast.status()));
-  return CellsAlone(request);
+std::string NothingKnownLine(const absl::Status& unavailable) {
+  return "nothing is known of memory, time and history: " + OneLine(unavailable);
 }
-
-}  // namespace
 
 absl::StatusOr<int64_t> ParseReuse(const KnownWords& known, const SweepWords& sweep) {
   if (!known.reuse) return 0;
@@ -194,7 +196,7 @@ absl::StatusOr<int64_t> ParseReuse(const KnownWords& known, const SweepWords& sw
 
 absl::StatusOr<PartedSweep> Part(v1::SubmitJobsRequest request, int64_t since_ns,
                                  DaemonChannel* channel) {
-  auto forecast = Ask(request, since_ns, channel);
+  auto forecast = ForecastCells(request, since_ns, channel);
   if (!forecast.ok()) return forecast.status();
   PartedSweep parted;
   parted.cells.assign(std::make_move_iterator(forecast->mutable_jobs()->begin()),

@@ -36,6 +36,17 @@ absl::StatusOr<PartedSweep> Part(v1::SubmitJobsRequest request, int64_t since_ns
 // is left, but a name or labels were given: `nothing is run, so nothing is named x`.
 std::vector<std::string> ReusedLines(const PartedSweep& parted, const std::string& typed);
 
+// What the daemon foretells of the cells. An error is the call's; INTERNAL: it answered for another
+// number of cells.
+absl::StatusOr<v1::ForecastJobsResponse> ForecastCells(const v1::SubmitJobsRequest& request,
+                                                       int64_t since_ns, DaemonChannel* channel);
+
+// Where no daemon is reached: the cells as they were typed, with the defaults of numbers.
+v1::ForecastJobsResponse CellsAlone(const v1::SubmitJobsRequest& request);
+
+// What stderr says above them.
+std::string NothingKnownLine(const absl::Status& unavailable);
+
 // `run` with --reuse: says what is reused, submits and follows the rest, and prints one table of
 // all cells in their order. Where nothing is left nothing is submitted. Returns the exit code, as
 // SubmitAndFollow does.

@@ -14,6 +14,7 @@
 #include "client/exit_code.h"
 #include "client/format/suites.h"
 #include "client/parse_words.h"
+#include "client/run_command.h"
 #include "client/suite_file.h"
 #include "client/time_words.h"
 
@@ -150,7 +151,8 @@ absl::StatusOr<format::Document> Check(const SuiteOptions& options, const std::s
   std::vector<format::CheckedSweep> sweeps = SweepsOf(*suite);
   const auto checked = Ask(*suite, invocation.address, &sweeps);
   if (!checked.ok()) return checked.status();
-  return format::ShowSuiteCheck(sweeps, fmt::format("suite {}: {}", suite->name, *checked));
+  return format::ShowSuiteCheck(sweeps, fmt::format("suite {}: {}", suite->name, *checked),
+                                fmt::format("torchlap run --file {} --dry-run", ShellWord(file)));
 }
 
 bool IsCompared(const FileSweep& sweep) { return sweep.baseline || sweep.by; }

@@ -13,10 +13,12 @@
 #include "client/close_names.h"
 #include "client/commands/compare_words.h"
 #include "client/commands/followed_sweep.h"
+#include "client/commands/known_already.h"
 #include "client/commands/results.h"
 #include "client/commands/submission.h"
 #include "client/exit_code.h"
 #include "client/format/compare.h"
+#include "client/format/forecast.h"
 #include "client/format/subject.h"
 #include "client/format/submitted.h"
 #include "client/interrupts.h"
@@ -31,11 +33,11 @@ namespace {
 
 // What else there is to say of sweeps stands in the file.
 absl::StatusOr<SuiteFile> ReadAlone(const SweepWords& words, const KnownWords& known) {
-  if (known.reuse || known.dry_run) {
+  if (known.reuse) {
     return Invalid(
-        fmt::format("{} is given beside --file, must be without it; torchlap suite check {} says "
-                    "what would run",
-                    known.dry_run ? "--dry-run" : "--reuse", *words.file));
+        fmt::format("--reuse is {} beside --file, must be without it: a suite runs all "
+                    "of its cells",
+                    *known.reuse));
   }
   SweepWords others = words;
   others.file.reset();
@@ -288,6 +290,52 @@ class Report {
   std::map<std::string, uint64_t> ids_;  // by the sweeps' names
 };
 
+using Forecasts = std::vector<format::SweepForecast>;
+
+absl::StatusOr<Forecasts> AskForAll(const SuiteFile& suite, DaemonChannel* channel) {
+  if (absl::Status there = CheckBaselinesAreThere(suite, channel); !there.ok()) return there;
+  Forecasts forecasts;
+  for (const FileSweep& sweep : suite.sweeps) {
+    auto forecast = ForecastCells(sweep.request, /*since_ns=*/0, channel);
+    if (!forecast.ok()) {
+      return absl::Status(forecast.status().code(),
+                          suite.Placed(sweep, std::string(forecast.status().message())));
+    }
+    forecasts.push_back({sweep.name(), *std::move(forecast)});
+  }
+  return forecasts;
+}
+
+absl::StatusOr<Forecasts> ForecastsOrCells(const SuiteFile& suite, const Invocation& invocation) {
+  absl::StatusOr<Forecasts> forecasts;
+  auto channel = DaemonChannel::Open(invocation.address);
+  if (channel.ok()) {
+    forecasts = AskForAll(suite, channel->get());
+  } else {
+    forecasts = channel.status();
+  }
+  if (!absl::IsUnavailable(forecasts.status())) return forecasts;
+  SayLine(invocation.console, NothingKnownLine(forecasts.status()));
+  Forecasts alone;
+  for (const FileSweep& sweep : suite.sweeps) {
+    alone.push_back({sweep.name(), CellsAlone(sweep.request)});
+  }
+  return alone;
+}
+
+absl::StatusOr<int> DryRunOf(const SuiteFile& suite, const OutputWords& words,
+                             const Invocation& invocation) {
+  auto output = ChooseOutput(words, format::Content::kList);
+  if (!output.ok()) return output.status();
+  const auto forecasts = ForecastsOrCells(suite, invocation);
+  if (!forecasts.ok()) return forecasts.status();
+  const bool for_terminal = output->file.empty() && invocation.console.out_is_terminal;
+  const absl::Status written =
+      WriteOutput(*output, invocation.console, format::ShowForecasts(*forecasts, for_terminal));
+  if (!written.ok()) return written;
+  return kExitOk;
+}
+
 }  // namespace
 
 absl::Status CheckComparisons(const SuiteFile& suite) {
@@ -314,6 +362,7 @@ absl::Status CheckBaselinesAreThere(const SuiteFile& suite, DaemonChannel* chann
 absl::StatusOr<int> RunSuiteFile(const RunOptions& options, const Invocation& invocation) {
   const auto suite = ReadAlone(options.sweep, options.known);
   if (!suite.ok()) return suite.status();
+  if (options.known.dry_run) return DryRunOf(*suite, options.output, invocation);
   const auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
   const Console& console = invocation.console;
@@ -346,6 +395,7 @@ absl::StatusOr<int> RunSuiteFile(const RunOptions& options, const Invocation& in
 absl::StatusOr<int> SubmitSuiteFile(const SubmitOptions& options, const Invocation& invocation) {
   const auto suite = ReadAlone(options.sweep, options.known);
   if (!suite.ok()) return suite.status();
+  if (options.known.dry_run) return DryRunOf(*suite, options.output, invocation);
   const auto output = ChooseOutput(options.output, format::Content::kRuns);
   if (!output.ok()) return output.status();
   auto channel = DaemonChannel::Open(invocation.address);

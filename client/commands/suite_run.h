@@ -20,10 +20,11 @@ absl::Status CheckBaselinesAreThere(const SuiteFile& suite, DaemonChannel* chann
 
 // Submits all sweeps of the file in its order, or none, follows them, and prints a table for each
 // and, with a key `baseline` or `by`, how it compares; for programs, and with -o, all runs at once.
-// As `run` does otherwise (followed_sweep.h).
+// As `run` does otherwise (followed_sweep.h). With --dry-run: prints what each cell needs and
+// takes, also where no daemon is reached (known_already.h), and submits nothing.
 absl::StatusOr<int> RunSuiteFile(const RunOptions& options, const Invocation& invocation);
 
-// Submits all sweeps of the file, or none, and prints their ids.
+// Submits all sweeps of the file, or none, and prints their ids; --dry-run as above.
 absl::StatusOr<int> SubmitSuiteFile(const SubmitOptions& options, const Invocation& invocation);
 
 }  // namespace torchlap::client

@@ -19,6 +19,7 @@ namespace torchlap::client::format {
 namespace {
 
 constexpr double kNsPerSecond = 1e9;
+constexpr size_t kMostNamedCells = 10;
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
@@ -27,10 +28,6 @@ std::string NumberOrDash(uint64_t number) { return number == 0 ? "-" : std::to_s
 std::string BytesOrDash(uint64_t bytes) { return bytes == 0 ? "-" : BytesShort(bytes); }
 
 std::string Duration(int64_t ns) { return ShortDuration(std::chrono::nanoseconds(ns)); }
-
-bool CannotFit(const v1::JobForecast& job) {
-  return job.fit() == v1::FIT_TOO_LARGE || job.fit() == v1::FIT_RAN_OUT;
-}
 
 bool HasTime(const v1::JobForecast& job) { return job.has_duration_ns() && !CannotFit(job); }
 
@@ -246,7 +243,8 @@ void DropUnknown(Grid* grid) {
   }
 }
 
-std::vector<Block> Blocks(const v1::ForecastJobsResponse& forecast, bool in_short) {
+// A row a cell, and around it what all have in common and what there is no room for.
+std::vector<Block> CellBlocks(const v1::ForecastJobsResponse& forecast, bool in_short) {
   const bool asks = std::any_of(forecast.jobs().begin(), forecast.jobs().end(), Asks);
   Grid grid;
   grid.titles = {"size",    "pass",  "batch",    "context", "precision", "attention",
@@ -267,8 +265,44 @@ std::vector<Block> Blocks(const v1::ForecastJobsResponse& forecast, bool in_shor
   const std::vector<std::string> gone = in_short ? Narrow(how, &grid) : std::vector<std::string>();
   blocks.emplace_back(std::move(grid));
   if (!gone.empty()) blocks.emplace_back(Wrapped("--format csv also has:", gone, how.width));
+  return blocks;
+}
+
+std::vector<Block> Blocks(const v1::ForecastJobsResponse& forecast, bool in_short) {
+  std::vector<Block> blocks = CellBlocks(forecast, in_short);
   blocks.emplace_back(TotalLines(forecast));
   return blocks;
+}
+
+std::vector<Block> SweepBlocks(const std::vector<SweepForecast>& sweeps, bool in_short) {
+  std::vector<Block> blocks;
+  for (const SweepForecast& sweep : sweeps) {
+    // An empty line parts it from the sweep before.
+    Lines heading = {"sweep " + sweep.name};
+    if (!blocks.empty()) heading.insert(heading.begin(), "");
+    blocks.emplace_back(std::move(heading));
+    for (Block& block : CellBlocks(sweep.forecast, in_short)) blocks.push_back(std::move(block));
+    // The queue is before all of them.
+    v1::ForecastJobsResponse alone = sweep.forecast;
+    alone.clear_queue_ns();
+    if (sweeps.size() > 1) blocks.emplace_back(TotalLines(alone));
+  }
+  Lines whole = TotalLines(Together(sweeps));
+  if (sweeps.size() > 1) {
+    whole.front() = "all: " + whole.front();
+    whole.insert(whole.begin(), "");
+  }
+  blocks.emplace_back(std::move(whole));
+  return blocks;
+}
+
+// `needs 90.0 GiB, cuda:0 has 16.0 GiB`, `17.2 ran out of memory`
+std::string WhyNoFit(const v1::JobForecast& job) {
+  if (job.fit() == v1::FIT_RAN_OUT) return job.memory_run_id() + " ran out of memory";
+  const std::string device = job.device().empty() ? "the device" : job.device();
+  if (job.needed_bytes() == 0 || job.device_bytes() == 0) return "too large for " + device;
+  return fmt::format("needs {}, {} has {}", BytesShort(job.needed_bytes()), device,
+                     BytesShort(job.device_bytes()));
 }
 
 Value TextOrUnknown(const std::string& text) {
@@ -362,6 +396,53 @@ std::string CellWords(const v1::JobSpec& spec) {
     if (!setting.empty()) words += ", " + setting;
   }
   return words;
+}
+
+bool CannotFit(const v1::JobForecast& job) {
+  return job.fit() == v1::FIT_TOO_LARGE || job.fit() == v1::FIT_RAN_OUT;
+}
+
+v1::ForecastJobsResponse Together(const std::vector<SweepForecast>& sweeps) {
+  v1::ForecastJobsResponse all;
+  for (const SweepForecast& sweep : sweeps) all.mutable_jobs()->MergeFrom(sweep.forecast.jobs());
+  if (!sweeps.empty() && sweeps.front().forecast.has_queue_ns()) {
+    all.set_queue_ns(sweeps.front().forecast.queue_ns());
+  }
+  return all;
+}
+
+Lines WhatCannotFit(const std::vector<SweepForecast>& sweeps) {
+  Lines lines;
+  size_t more = 0;
+  for (const SweepForecast& sweep : sweeps) {
+    for (const v1::JobForecast& job : sweep.forecast.jobs()) {
+      if (!CannotFit(job)) continue;
+      if (lines.size() >= kMostNamedCells) {
+        ++more;
+        continue;
+      }
+      lines.push_back(
+          fmt::format("{}: {} cannot fit: {}", sweep.name, CellWords(job.spec()), WhyNoFit(job)));
+    }
+  }
+  if (more > 0) lines.push_back(fmt::format("and {} more", more));
+  return lines;
+}
+
+Document ShowForecasts(const std::vector<SweepForecast>& sweeps, bool in_short) {
+  Sheet sheet = ForecastSheet({});
+  sheet.names.insert(sheet.names.begin(), "sweep");
+  for (const SweepForecast& sweep : sweeps) {
+    for (const v1::JobForecast& job : sweep.forecast.jobs()) {
+      std::vector<Value> row = SheetRow(job);
+      row.insert(row.begin(), Value(sweep.name));
+      sheet.rows.push_back(std::move(row));
+    }
+  }
+  Document document;
+  document.blocks = [sweeps, in_short] { return SweepBlocks(sweeps, in_short); };
+  document.rows = RowsOf(std::move(sheet));
+  return document;
 }
 
 Document ShowForecast(const v1::ForecastJobsResponse& forecast, bool in_short) {

@@ -134,10 +134,6 @@ std::string DeviceOf(const v1::SubmitJobsRequest& request) {
   return device.empty() ? "any" : device;
 }
 
-bool CannotFit(const v1::JobForecast& job) {
-  return job.fit() == v1::FIT_TOO_LARGE || job.fit() == v1::FIT_RAN_OUT;
-}
-
 size_t TooLarge(const v1::ForecastJobsResponse& forecast) {
   return static_cast<size_t>(
       std::count_if(forecast.jobs().begin(), forecast.jobs().end(), CannotFit));
@@ -168,17 +164,27 @@ std::string TimeText(const CheckedSweep& sweep) {
 
 bool WasForecast(const CheckedSweep& sweep) { return sweep.forecast.has_value(); }
 
-// Each was asked for alone: the queue before them is that of the first.
-v1::ForecastJobsResponse Together(const std::vector<CheckedSweep>& sweeps) {
-  v1::ForecastJobsResponse all;
-  for (const CheckedSweep& sweep : sweeps) all.mutable_jobs()->MergeFrom(sweep.forecast->jobs());
-  const v1::ForecastJobsResponse& first = *sweeps.front().forecast;
-  if (first.has_queue_ns()) all.set_queue_ns(first.queue_ns());
-  return all;
+std::vector<SweepForecast> ForecastsOf(const std::vector<CheckedSweep>& sweeps) {
+  std::vector<SweepForecast> forecasts;
+  for (const CheckedSweep& sweep : sweeps) {
+    if (sweep.forecast) forecasts.push_back({sweep.request.sweep_name(), *sweep.forecast});
+  }
+  return forecasts;
 }
 
-std::vector<Block> CheckBlocks(const std::vector<CheckedSweep>& sweeps,
-                               const std::string& checked) {
+// What all would take, and which cells cannot fit.
+Lines ForecastLines(const std::vector<CheckedSweep>& sweeps, const std::string& command) {
+  const std::vector<SweepForecast> forecasts = ForecastsOf(sweeps);
+  Lines lines = {ForecastTotal(Together(forecasts))};
+  const Lines too_large = WhatCannotFit(forecasts);
+  if (too_large.empty()) return lines;
+  lines.insert(lines.end(), too_large.begin(), too_large.end());
+  lines.push_back("all cells: " + command);
+  return lines;
+}
+
+std::vector<Block> CheckBlocks(const std::vector<CheckedSweep>& sweeps, const std::string& checked,
+                               const std::string& command) {
   Grid grid;
   grid.titles = {"sweep", "cells", "launches", "device", "baseline", "fits", "time"};
   for (const CheckedSweep& sweep : sweeps) {
@@ -189,7 +195,7 @@ std::vector<Block> CheckBlocks(const std::vector<CheckedSweep>& sweeps,
   }
   Lines lines;
   if (std::all_of(sweeps.begin(), sweeps.end(), WasForecast)) {
-    lines.push_back(ForecastTotal(Together(sweeps)));
+    lines = ForecastLines(sweeps, command);
   }
   lines.push_back(checked);
   return {std::move(grid), std::move(lines)};
@@ -234,7 +240,8 @@ Document ShowSuiteRemoved(const std::string& name) {
   return OneThing(fmt::format("suite {} removed; what it submitted stays", name), {"name"}, {name});
 }
 
-Document ShowSuiteCheck(const std::vector<CheckedSweep>& sweeps, const std::string& checked) {
+Document ShowSuiteCheck(const std::vector<CheckedSweep>& sweeps, const std::string& checked,
+                        const std::string& command) {
   Sheet sheet;
   sheet.names = {"sweep",    "cells",           "launches",  "device",
                  "baseline", "cells_too_large", "duration_s"};
@@ -245,7 +252,7 @@ Document ShowSuiteCheck(const std::vector<CheckedSweep>& sweeps, const std::stri
          TooLargeOrUnknown(sweep), SecondsOrUnknown(sweep)});
   }
   Document document;
-  document.blocks = [sweeps, checked] { return CheckBlocks(sweeps, checked); };
+  document.blocks = [sweeps, checked, command] { return CheckBlocks(sweeps, checked, command); };
   document.rows = RowsOf(std::move(sheet));
   return document;
 }

@@ -27,8 +27,9 @@ struct CheckedSweep {
   std::optional<v1::ForecastJobsResponse> forecast;  // nothing: the daemon was not asked
 };
 
-// A row a sweep, what all would take where the daemon was asked, and what was checked: `checked`,
-// one line.
-Document ShowSuiteCheck(const std::vector<CheckedSweep>& sweeps, const std::string& checked);
+// A row a sweep, what all would take where the daemon was asked, with the cells that cannot fit and
+// the `command` that prints all cells, and what was checked: `checked`, one line.
+Document ShowSuiteCheck(const std::vector<CheckedSweep>& sweeps, const std::string& checked,
+                        const std::string& command);
 
 }  // namespace torchlap::client::format

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/format/forecast.h"
 #include "tests/client/commands_fixture.h"
 #include "tests/client/made_up_runs.h"
 #include "tests/client/temporary_folder.h"
@@ -33,6 +34,31 @@ model-size = "small"
 precision = "bf16"
 baseline = "sweep:main"
 )";
+
+// Each cell ran in a minute, as one of the same workload; of several the second is too large.
+grpc::Status ForetellMinutes(const v1::ForecastJobsRequest& request,
+                             v1::ForecastJobsResponse* response) {
+  for (int i = 0; i < request.jobs_size(); ++i) {
+    v1::JobForecast* job = response->add_jobs();
+    *job->mutable_spec()->mutable_workload() = SmallRun().workload();
+    job->set_device("cpu0");
+    job->set_fit(v1::FIT_RAN);
+    job->set_duration_ns(60'000'000'000);
+  }
+  response->set_queue_ns(0);
+  if (request.jobs_size() < 2) return grpc::Status::OK;
+  v1::JobForecast* second = response->mutable_jobs(1);
+  second->set_fit(v1::FIT_TOO_LARGE);
+  second->set_needed_bytes(uint64_t{3} << 30);
+  second->set_device_bytes(uint64_t{1} << 30);
+  return grpc::Status::OK;
+}
+
+std::string SmallCell() {
+  v1::JobSpec spec;
+  *spec.mutable_workload() = SmallRun().workload();
+  return format::CellWords(spec);
+}
 
 // Sweeps get the ids 3 and 4, with the jobs 31, 32 ... and 41.
 class SuiteCommand : public Commands {
@@ -304,14 +330,7 @@ TEST_F(SuiteCommand, CheckAsksTheDaemonWhatItWouldSay) {
                                   v1::ForecastJobsResponse* response) {
     const std::lock_guard lock(mutex_);
     asked.push_back(request);
-    for (int i = 0; i < request.jobs_size(); ++i) {
-      v1::JobForecast* job = response->add_jobs();
-      job->set_fit(v1::FIT_RAN);
-      job->set_duration_ns(60'000'000'000);
-    }
-    response->set_queue_ns(0);
-    if (request.jobs_size() > 1) response->mutable_jobs(1)->set_fit(v1::FIT_TOO_LARGE);
-    return grpc::Status::OK;
+    return ForetellMinutes(request, response);
   };
   const std::string file = Write(kTwoSweeps);
   EXPECT_EQ(Program({"suite", "check", file}), 0) << err_.str();
@@ -322,12 +341,99 @@ TEST_F(SuiteCommand, CheckAsksTheDaemonWhatItWouldSay) {
             "| main  | 2     | 6        | cpu0   | -          | 1 cell too large | 1 min |\n"
             "| bf16  | 1     | 1        | cpu0   | sweep:main | not ruled out    | 1 min |\n"
             "3 cells: 2 to run in about 2 min; the queue is empty; 1 cannot fit as asked\n"
-            "suite night: the daemon would take it\n");
+            "main: " +
+                SmallCell() +
+                " cannot fit: needs 3.00 GiB, cpu0 has 1.00 GiB\n"
+                "all cells: torchlap run --file " +
+                file +
+                " --dry-run\n"
+                "suite night: the daemon would take it\n");
   EXPECT_EQ(Program({"suite", "check", file, "--format", "csv"}), 0) << err_.str();
   EXPECT_EQ(out_.str(),
             "sweep,cells,launches,device,baseline,cells_too_large,duration_s\n"
             "main,2,6,cpu0,,1,60\nbf16,1,1,cpu0,sweep:main,0,60\n");
   EXPECT_THAT(service_.submits(), IsEmpty());
+}
+
+TEST_F(SuiteCommand, CheckNamesTenOfTheCellsThatCannotFit) {
+  service_.on_forecast_jobs = [](const v1::ForecastJobsRequest& request,
+                                 v1::ForecastJobsResponse* response) {
+    for (int i = 0; i < request.jobs_size(); ++i) {
+      v1::JobForecast* job = response->add_jobs();
+      *job->mutable_spec()->mutable_workload() = SmallRun().workload();
+      job->set_fit(v1::FIT_RAN_OUT);
+      job->set_memory_run_id(std::to_string(i + 1) + ".1");
+    }
+    return grpc::Status::OK;
+  };
+  const std::string file = Write("[sweep.a]\nmodel-size = \"small\"\nbatch-size = \"1..12\"\n");
+  EXPECT_EQ(Program({"suite", "check", file}), 0) << err_.str();
+  EXPECT_THAT(out_.str(),
+              HasSubstr("a: " + SmallCell() + " cannot fit: 10.1 ran out of memory\nand 2 more\n"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("11.1")));
+}
+
+TEST_F(SuiteCommand, CheckOfWhatFitsNamesNoCell) {
+  service_.on_forecast_jobs = ForetellMinutes;
+  EXPECT_EQ(Program({"suite", "check", Write("[sweep.a]\nmodel-size = \"small\"\n")}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("\n1 cell: 1 to run in about 1 min; the queue is empty\n"
+                                    "suite night: the daemon would take it\n"));
+}
+
+TEST_F(SuiteCommand, ADryRunOfAFileForetellsEachSweepAndSubmitsNothing) {
+  service_.on_forecast_jobs = ForetellMinutes;
+  const std::string file = Write(kTwoSweeps);
+  for (const char* command : {"run", "submit"}) {
+    EXPECT_EQ(Program({command, "--file", file, "--dry-run"}), 0) << err_.str();
+    EXPECT_EQ(err_.str(), "");
+    EXPECT_THAT(out_.str(), StartsWith("sweep main\n"));
+    EXPECT_THAT(
+        out_.str(),
+        HasSubstr("\n2 cells: 1 to run in about 1 min; 1 cannot fit as asked\n\nsweep bf16\n"))
+        << "the queue is before all of them";
+    EXPECT_THAT(out_.str(),
+                testing::EndsWith("\n1 cell: 1 to run in about 1 min\n\nall: 3 cells: 2 to run in "
+                                  "about 2 min; the queue is empty; 1 cannot fit as asked\n"));
+  }
+  EXPECT_EQ(Program({"run", "--file", file, "--dry-run", "--format", "csv"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), StartsWith("sweep,edition,model_size,"));
+  EXPECT_THAT(out_.str(), HasSubstr("\nmain,"));
+  EXPECT_THAT(out_.str(), HasSubstr("\nbf16,"));
+  EXPECT_EQ(Program({"run", "--file", file, "--dry-run", "--format", "jsonl"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), StartsWith("{\"sweep\":\"main\","));
+  EXPECT_THAT(service_.submits(), IsEmpty());
+}
+
+TEST_F(SuiteCommand, ADryRunOfOneSweepHasOneTotal) {
+  service_.on_forecast_jobs = ForetellMinutes;
+  const std::string file = Write("[sweep.a]\nmodel-size = \"small\"\n");
+  EXPECT_EQ(Program({"run", "--file", file, "--dry-run"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(),
+              testing::EndsWith("\n1 cell: 1 to run in about 1 min; the queue is empty\n"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("all: ")));
+}
+
+TEST_F(SuiteCommand, ADryRunOfAFileSaysWhichSweepIsRefused) {
+  service_.on_forecast_jobs = [](const v1::ForecastJobsRequest& request,
+                                 v1::ForecastJobsResponse* response) {
+    if (request.jobs_size() > 1) return ForetellMinutes(request, response);
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "device `cpu0` is not there");
+  };
+  const std::string file = Write(kTwoSweeps);
+  EXPECT_EQ(Program({"run", "--file", file, "--dry-run"}), 4);
+  EXPECT_EQ(err_.str(), "torchlap: " + file + ":6: sweep bf16: device `cpu0` is not there\n");
+  EXPECT_EQ(ErrorOf({"run", "--file", file, "--reuse", "30d"}),
+            "torchlap: --reuse is 30d beside --file, must be without it: a suite runs all of its "
+            "cells\n");
+}
+
+TEST_F(SuiteCommand, ADryRunOfAFileWithoutADaemonListsTheCells) {
+  const std::string file = Write(kTwoSweeps);
+  service_.Stop();
+  EXPECT_EQ(Program({"run", "--file", file, "--dry-run", "--format", "jsonl"}), 0) << err_.str();
+  EXPECT_THAT(err_.str(), StartsWith("nothing is known of memory, time and history: "));
+  EXPECT_THAT(out_.str(), HasSubstr("\"sweep\":\"bf16\""));
+  EXPECT_THAT(out_.str(), HasSubstr("\"fit\":null"));
 }
 
 TEST_F(SuiteCommand, ABaselineThatIsNowhereIsRefusedBeforeAnythingRuns) {
