@@ -123,10 +123,8 @@ Parts Disturbers(const v1::GetDigestResponse& response) {
 
 Parts Changes(const v1::GetDigestResponse& response) {
   Parts parts;
-  for (const v1::EnvironmentChange& change : response.changes()) {
-    parts.push_back(
-        fmt::format("{} {} -> {}", change.name(), known(change.before()), known(change.after())));
-  }
+  for (const v1::EnvironmentChange& change : response.changes())
+    parts.push_back(ChangeText(change));
   return parts;
 }
 

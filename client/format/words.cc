@@ -53,14 +53,15 @@ std::string Counted(uint64_t count, std::string_view word) {
   return fmt::format("{} {}{}", count, word, count == 1 ? "" : "s");
 }
 
-std::string ChangesText(const google::protobuf::RepeatedPtrField<v1::EnvironmentChange>& changes) {
+std::string ChangeText(const v1::EnvironmentChange& change) {
   const auto known = [](const std::string& value) { return value.empty() ? "unknown" : value; };
-  std::vector<std::string> words;
-  for (const v1::EnvironmentChange& change : changes) {
-    words.push_back(
-        fmt::format("{} {} -> {}", change.name(), known(change.before()), known(change.after())));
-  }
-  return Join(words, ", ");
+  return fmt::format("{} {} -> {}", change.name(), known(change.before()), known(change.after()));
+}
+
+std::string ChangesText(const google::protobuf::RepeatedPtrField<v1::EnvironmentChange>& changes) {
+  std::vector<std::string> texts;
+  for (const v1::EnvironmentChange& change : changes) texts.push_back(ChangeText(change));
+  return Join(texts, ", ");
 }
 
 std::string OutcomeName(v1::Outcome outcome) {

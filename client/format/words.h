@@ -15,6 +15,9 @@ namespace torchlap::client::format {
 // `1 run`, `3 runs`; of words whose plural ends in s.
 std::string Counted(uint64_t count, std::string_view word);
 
+// `torch unknown -> 2.9.1`.
+std::string ChangeText(const v1::EnvironmentChange& change);
+
 // `driver 580.1 -> 580.9, torch unknown -> 2.9.1`; empty: nothing.
 std::string ChangesText(const google::protobuf::RepeatedPtrField<v1::EnvironmentChange>& changes);
 
