@@ -28,7 +28,7 @@ constexpr char kSelectors[] =
 
 Commands about jobs (wait, watch, cancel) take no runs and not all; wait and watch mean last
 without a selector, and so do export, plot, report and compare --by. torchlap sweeps lists what
-there is.
+there is. A side of compare may be several words in quotes, filters too: torchlap help filters.
 )";
 
 constexpr char kFilters[] =
@@ -44,6 +44,15 @@ filter, and one of the words of each.
   --verdict clean,unverified     {verdicts}
   --exclude-contaminated         leave out what other work disturbed
   --include-invalid              also what was declared invalid (torchlap invalidate)
+
+As flags of compare they are of both sides. Those of one side stand beside its selectors or alone,
+in quotes, without dashes:
+
+  torchlap compare "since=14d until=7d" "since=7d"
+  torchlap compare "sweep:3 device=cuda:0" "sweep:4 device=cuda:1"
+  torchlap compare "label:card=A label:day=1" last
+
+A word that has blanks itself is quoted once more: "'sweep:my sweep' since=7d"
 )";
 
 constexpr char kSuites[] =

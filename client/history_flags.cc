@@ -1,9 +1,11 @@
 #include "client/history_flags.h"
 
 #include <CLI/CLI.hpp>
+#include <string>
+#include <variant>
 
+#include "client/filter_flags.h"
 #include "client/flags.h"
-#include "proto/words.h"
 
 namespace torchlap::client {
 namespace {
@@ -23,29 +25,24 @@ void AddRunSelectors(CLI::App* app, std::vector<std::string>* words) {
 
 void AddFilter(CLI::App* app, FilterWords* filter) {
   SetGroup(app, "Filters (one word or a comma list)");
-  AddWord(app, "--model-size", &filter->model_size, "", "NAME,...");
-  AddWord(app, "--pass-type", &filter->pass_type, Words<v1::PassType>(), "PASS,...");
-  AddWord(app, "--timing", &filter->timing, Words<v1::Timing>(), "TIMING,...");
-  AddWord(app, "--precision", &filter->precision, Words<v1::Precision>(), "PRECISION,...");
-  AddWord(app, "--attention", &filter->attention, Words<v1::Attention>(), "ATTENTION,...");
-  AddWord(app, "--device", &filter->device, "", "DEVICE,...");
-  AddWord(app, "--user", &filter->user, "account, or uid:N", "USER,...");
-  AddRepeated(app, "--label", &filter->labels, "all of them; repeatable", "K=V");
-  AddWord(app, "--since", &filter->since, "2026-01-31, 2026-01-31T12:00:00Z (UTC), 7d ago", "TIME");
-  AddWord(app, "--until", &filter->until, "the same; exclusive", "TIME");
-  AddWord(app, "--outcome", &filter->outcome, Words<v1::Outcome>(), "OUTCOME,...");
-  AddWord(app, "--purpose", &filter->purpose, Words<v1::Purpose>(), "PURPOSE,...");
-  AddWord(app, "--verdict", &filter->verdict, Words<v1::Validity>(), "VERDICT,...");
-  AddSwitch(app, "--exclude-contaminated", &filter->exclude_contaminated,
-            "leave out runs that other work disturbed");
-  AddSwitch(app, "--include-invalid", &filter->include_invalid,
-            "also runs that were declared invalid");
+  for (const FilterFlag& flag : FilterFlags()) {
+    const std::string name = "--" + flag.name;
+    if (const auto* word = std::get_if<FilterFlag::OneWord>(&flag.field)) {
+      AddWord(app, name, &(filter->**word), flag.help, flag.type);
+    } else if (const auto* words = std::get_if<FilterFlag::Repeated>(&flag.field)) {
+      AddRepeated(app, name, &(filter->**words), flag.help, flag.type);
+    } else {
+      AddSwitch(app, name, &(filter->*std::get<FilterFlag::Switch>(flag.field)), flag.help);
+    }
+  }
   SetGroup(app, "Output");
 }
 
 void AddCompareFlags(CLI::App* app, CompareOptions* options) {
   app->add_option("A B", options->operands,
-                  std::string("two of: ") + kRunSelectors + "; A is the reference")
+                  std::string("two of: ") + kRunSelectors +
+                      "; A is the reference; in quotes several words and filters of one side "
+                      "(sweep:3 since=7d)")
       ->type_name("");
   AddWord(app, "--by", &options->by,
           "within one selection: precision, attention, device, torchlap, label:KEY ...; =VALUE "

@@ -22,7 +22,7 @@ struct Selection {
   bool empty() const;
 };
 
-// As typed. One word or a comma list each.
+// As typed. One word or a comma list each; filter_flags.h knows them by name.
 struct FilterWords {
   std::vector<std::string> selectors;
   std::optional<std::string> model_size;

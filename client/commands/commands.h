@@ -164,10 +164,10 @@ absl::StatusOr<int> Execute(const DoctorOptions& options, const Invocation& invo
 
 // Is B faster than A, cell by cell. Without operands within the caller's latest sweep, by an axis.
 struct CompareOptions {
-  std::vector<std::string>
-      operands;                   // A and B: a selector each; with --by any number, all of them A
-  FilterWords filter;             // of both sides; without selectors
-  std::optional<std::string> by;  // AXIS or AXIS=VALUE, the value that is A
+  // A and B: selectors and filters, `sweep:3 precision=fp32`; with --by any number, all of them A.
+  std::vector<std::string> operands;
+  FilterWords filter;                     // of both sides; without selectors
+  std::optional<std::string> by;          // AXIS or AXIS=VALUE, the value that is A
   std::optional<std::string> phase;       // one word or a comma list
   std::optional<std::string> min_effect;  // 1%, 0.01 or `learned`
   std::optional<std::string> fail_on;     // slower,inconclusive,incomparable

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
+#include "client/filter_flags.h"
 #include "client/min_effect.h"
 #include "client/parse_words.h"
 #include "client/value_list.h"
@@ -47,12 +49,25 @@ absl::Status SetAxis(const std::string& by, v1::CompareRunsRequest* request) {
   return Invalid(fmt::format("--by is {}, must have a value behind the =, or no =", by));
 }
 
-absl::StatusOr<v1::RunFilter> SideFilter(const FilterWords& filter,
-                                         const std::vector<std::string>& selectors,
-                                         int64_t now_ns) {
-  FilterWords words = filter;
-  words.selectors = selectors;
-  return BuildFilter(words, now_ns);
+// `--precision is fp23` of what was typed as `precision=fp23`.
+absl::Status WithoutDashes(const absl::Status& status) {
+  const std::string message(status.message());
+  return {status.code(), message.starts_with("--") ? message.substr(2) : message};
+}
+
+// `operands` are of one side.
+absl::StatusOr<v1::RunFilter> SideFilter(const FilterWords& flags,
+                                         const std::vector<std::string>& operands, int64_t now_ns) {
+  FilterWords words;
+  for (const std::string& operand : operands) {
+    if (absl::Status added = AddFilterText(operand, &words); !added.ok()) return added;
+  }
+  if (const auto alone = BuildFilter(words, now_ns); !alone.ok()) {
+    return WithoutDashes(alone.status());
+  }
+  const auto all = WithFlags(flags, std::move(words));
+  if (!all.ok()) return all.status();
+  return BuildFilter(*all, now_ns);
 }
 
 absl::Status SetWithin(const CompareOptions& options, int64_t now_ns, CompareWords* words) {
@@ -66,11 +81,21 @@ absl::Status SetWithin(const CompareOptions& options, int64_t now_ns, CompareWor
   return absl::OkStatus();
 }
 
+bool MayBeAFilter(const std::string& operand) {
+  return operand.find('=') != std::string::npos && !operand.starts_with("label:");
+}
+
+absl::Status NotTwoSides(const std::vector<std::string>& operands) {
+  // The shell took the quotes, or there were none.
+  const bool lacks_quotes = std::any_of(operands.begin(), operands.end(), MayBeAFilter);
+  return Invalid(fmt::format(
+      "compare needs {}, got {} selector{}{}", kUsage, operands.size(),
+      operands.size() == 1 ? "" : "s",
+      lacks_quotes ? "; the words of one side stand in quotes: \"sweep:3 since=7d\"" : ""));
+}
+
 absl::Status SetSides(const CompareOptions& options, int64_t now_ns, CompareWords* words) {
-  if (options.operands.size() != 2) {
-    return Invalid(fmt::format("compare needs {}, got {} selector{}", kUsage,
-                               options.operands.size(), options.operands.size() == 1 ? "" : "s"));
-  }
+  if (options.operands.size() != 2) return NotTwoSides(options.operands);
   words->a = options.operands[0];
   words->b = options.operands[1];
   return FirstError(
@@ -158,7 +183,9 @@ absl::StatusOr<CompareWords> ParseCompare(const CompareOptions& options, int64_t
        SetMinEffect(options.min_effect, &words), SetPhases(options.phase, &words),
        SetFailOn(options.fail_on, &words.fail_on), SetMaxLaunches(options, &words)});
   if (!status.ok()) return status;
-  if (options.include_contaminated && options.filter.exclude_contaminated) {
+  const v1::CompareRunsRequest& request = words.request;
+  const bool is_excluded = request.a().exclude_contaminated() || request.b().exclude_contaminated();
+  if (options.include_contaminated && is_excluded) {
     return Invalid(
         "--include-contaminated and --exclude-contaminated are both given, must be one of them");
   }

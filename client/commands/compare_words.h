@@ -28,8 +28,9 @@ struct CompareWords {
 // What --by may be, apart from `label:KEY`.
 std::vector<std::string> CompareAxisNames();
 
-// INVALID_ARGUMENT: without --by another number of selectors than two, or a word that is none.
-// `now_ns` is what --since 7d counts from.
+// A side is what its operand selects and filters (filter_flags.h), narrowed by the filters that
+// were given as flags. INVALID_ARGUMENT: without --by another number of operands than two, a word
+// that is none, or a filter that is given both ways. `now_ns` is what --since 7d counts from.
 absl::StatusOr<CompareWords> ParseCompare(const CompareOptions& options, int64_t now_ns);
 
 // The comparison of cells that the daemon answered, still without cells.

@@ -17,6 +17,7 @@
 #include "client/commands/results.h"
 #include "client/commands/submission.h"
 #include "client/exit_code.h"
+#include "client/filter_flags.h"
 #include "client/format/compare.h"
 #include "client/format/forecast.h"
 #include "client/format/subject.h"
@@ -58,7 +59,7 @@ bool IsCompared(const FileSweep& sweep) { return sweep.baseline || sweep.by; }
 CompareOptions ToCompare(const FileSweep& sweep, const std::optional<std::string>& baseline,
                          const std::string& selector) {
   CompareOptions options;
-  if (baseline) options.operands.push_back(*baseline);
+  if (baseline) options.operands.push_back(FilterText(*baseline));
   options.operands.push_back(selector);
   options.by = sweep.by;
   return options;

@@ -10,6 +10,7 @@
 
 #include "client/commands/followed_sweep.h"
 #include "client/commands/submission.h"
+#include "client/filter_flags.h"
 #include "client/format/subject.h"
 #include "client/format/words.h"
 #include "client/parse_words.h"
@@ -401,7 +402,7 @@ std::string Reruns::AgainCommand() const {
   if (command.empty()) return "";
   if (!by_.empty()) {
     for (const std::string& word : LastingSelectors(words_.request.a())) {
-      command += " " + ShellWord(word);
+      command += " " + ShellWord(FilterText(word));
     }
     for (const std::string& sweep : sweeps_) command += " " + sweep;
     const std::string& reference = words_.request.reference();
@@ -410,16 +411,19 @@ std::string Reruns::AgainCommand() const {
   return command + (words_.request.include_contaminated() ? " --include-contaminated" : "");
 }
 
-// Sides are a selector each, so that one job a side is all that can be told apart in a sweep.
+// In a sweep the sides cannot be told apart, but by their jobs. Of very many it would be no command
+// to type.
 std::string Reruns::JobsCommand() const {
+  constexpr size_t kMostJobs = 20;
   std::vector<uint64_t> of_a;
   std::vector<uint64_t> of_b;
   for (const Source& source : sources_) {
     std::vector<uint64_t>& side = source.is_a ? of_a : of_b;
     side.insert(side.end(), source.job_ids.begin(), source.job_ids.end());
   }
-  if (of_a.size() != 1 || of_b.size() != 1) return "";
-  return fmt::format("torchlap compare {} {}", of_a.front(), of_b.front());
+  if (of_a.empty() || of_b.empty() || std::max(of_a.size(), of_b.size()) > kMostJobs) return "";
+  return fmt::format("torchlap compare {} {}", ShellWord(fmt::format("{}", fmt::join(of_a, " "))),
+                     ShellWord(fmt::format("{}", fmt::join(of_b, " "))));
 }
 
 absl::Status Reruns::Look(uint32_t look) {

@@ -37,8 +37,9 @@ struct UntilDecided {
 // `by`, and where A is a baseline. Others of them, and cells that cannot be run again (they failed,
 // or what differs between the sides is not in their jobs), keep the answer `first` and are named in
 // a remark; so are the sweeps that were submitted, and the command that compares them again where
-// there is one (with `by`, or of one new job a side). FAILED_PRECONDITION: that is so of all. With
-// `by`, where a value made no run at all, all keep it. `interrupts` were made before the channel.
+// there is one (with `by`, or of at most 20 new jobs a side). FAILED_PRECONDITION: that is so of
+// all. With `by`, where a value made no run at all, all keep it. `interrupts` were made before the
+// channel.
 absl::StatusOr<UntilDecided> RunUntilDecided(const CompareWords& words,
                                              const v1::CompareRunsResponse& first,
                                              const Console& console, Interrupts* interrupts,

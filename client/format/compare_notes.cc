@@ -222,8 +222,8 @@ std::string AxisOfSides(const Comparison& comparison) {
   return found;
 }
 
-// Labels narrow: two of them select together what has both.
-bool IsLabel(const std::string& selector) { return selector.rfind("label:", 0) == 0; }
+// Labels and filters narrow: those of two sides select together what matches both.
+bool MayNarrow(const std::string& side) { return side.find_first_of("= ") != std::string::npos; }
 
 bool IsOnOneSide(const Compared& compared) {
   return IsOnlyIn(compared, v1::INCOMPARABLE_ONLY_A) || IsOnlyIn(compared, v1::INCOMPARABLE_ONLY_B);
@@ -280,11 +280,11 @@ void AppendAxis(const Comparison& comparison, Lines* lines) {
     AppendNothingInCommon(comparison, lines);
     return;
   }
-  const bool has_labels = IsLabel(comparison.a) || IsLabel(comparison.b);
+  const bool narrows = MayNarrow(comparison.a) || MayNarrow(comparison.b);
   const std::string command =
-      has_labels ? fmt::format("choose the runs of both and compare --by {}", axis)
-                 : fmt::format("torchlap compare {} {} --by {}", ShellWord(comparison.a),
-                               ShellWord(comparison.b), axis);
+      narrows ? fmt::format("choose the runs of both and compare --by {}", axis)
+              : fmt::format("torchlap compare {} {} --by {}", ShellWord(comparison.a),
+                            ShellWord(comparison.b), axis);
   lines->push_back(
       fmt::format("A and B have no cell in common, they differ in {}: {}", axis, command));
 }

@@ -73,6 +73,8 @@ TEST(Help, HasTopicsBesideTheCommands) {
   EXPECT_THAT(TextOf({"help", "selectors"}), HasSubstr("sweep:NAME"));
   EXPECT_THAT(TextOf({"help", "selectors"}), HasSubstr("report and compare --by. "));
   EXPECT_THAT(TextOf({"help", "filters"}), HasSubstr("OK, OUT_OF_MEMORY"));
+  EXPECT_THAT(TextOf({"help", "filters"}),
+              HasSubstr("compare \"since=14d until=7d\" \"since=7d\""));
   EXPECT_THAT(TextOf({"help", "formats"}), HasSubstr("  latex     .tex    runs, lists, "));
   EXPECT_THAT(TextOf({"help", "exit-codes"}), HasSubstr("  124  wait --timeout passed\n"));
   EXPECT_THAT(TextOf({"help"}), HasSubstr("selectors, filters, formats, suites, exit-codes"));

@@ -131,6 +131,46 @@ TEST_F(CompareCommand, AsksForBothSidesWithTheSameFilters) {
   EXPECT_TRUE(service_.submits().empty());
 }
 
+TEST_F(CompareCommand, SidesHaveFiltersOfTheirOwnInQuotes) {
+  AnswerWith(CellOf(17, 18, 7, v1::COMPARE_VERDICT_SLOWER));
+  EXPECT_EQ(Program({"compare", "sweep:3 precision=fp32", "label:card=A label=day=1", "--device",
+                     "cpu0"}),
+            0)
+      << err_.str();
+  ASSERT_EQ(requests_.size(), 1u);
+  const v1::RunFilter& a = requests_[0].a();
+  EXPECT_THAT(a.selector().sweep_ids(), ElementsAre(3));
+  EXPECT_THAT(a.precisions(), ElementsAre(v1::PRECISION_FP32));
+  EXPECT_THAT(a.devices(), ElementsAre("cpu0"));
+  const v1::RunFilter& b = requests_[0].b();
+  EXPECT_FALSE(b.has_selector());
+  EXPECT_THAT(b.labels(),
+              testing::UnorderedElementsAre(testing::Pair("card", "A"), testing::Pair("day", "1")));
+  EXPECT_THAT(b.precisions(), IsEmpty());
+  EXPECT_THAT(b.devices(), ElementsAre("cpu0"));
+  EXPECT_THAT(out_.str(), StartsWith("A: sweep:3 precision=fp32, B: label:card=A label=day=1\n"));
+}
+
+TEST_F(CompareCommand, SidesAreTimesWithoutASelector) {
+  AnswerWith(CellOf(17, 18, 7, v1::COMPARE_VERDICT_SLOWER));
+  EXPECT_EQ(Program({"compare", "since=14d until=7d", "since=7d"}), 0) << err_.str();
+  constexpr int64_t kWeekNs = int64_t{7} * 24 * 3600 * 1'000'000'000;
+  const v1::RunFilter& a = requests_[0].a();
+  EXPECT_FALSE(a.has_selector());
+  EXPECT_EQ(a.until_ns() - a.since_ns(), kWeekNs);
+  EXPECT_EQ(requests_[0].b().since_ns(), a.until_ns());
+  EXPECT_EQ(requests_[0].b().until_ns(), 0);
+}
+
+TEST_F(CompareCommand, WithinOneSelectionFiltersMayBeWords) {
+  AnswerWith(CellOf(17, 18, 7, v1::COMPARE_VERDICT_SAME));
+  EXPECT_EQ(Program({"compare", "17 18", "precision=fp32", "--by", "attention"}), 0) << err_.str();
+  EXPECT_THAT(requests_[0].a().selector().job_ids(), ElementsAre(17, 18));
+  EXPECT_THAT(requests_[0].a().precisions(), ElementsAre(v1::PRECISION_FP32));
+  EXPECT_EQ(Program({"compare", "since=7d", "--by", "attention"}), 0) << err_.str();
+  EXPECT_FALSE(requests_[1].a().has_selector()) << "not the latest sweep";
+}
+
 TEST_F(CompareCommand, WithinOneSelectionByAnAxis) {
   v1::ComparedCell cell = CellOf(17, 18, 7, v1::COMPARE_VERDICT_SAME);
   cell.mutable_a()->set_value("fp32");
@@ -188,6 +228,19 @@ TEST_F(CompareCommand, WrongWordsAreRefusedBeforeItConnects) {
       {{"1", "2", "--include-contaminated", "--exclude-contaminated"},
        "--include-contaminated and --exclude-contaminated are both given, must be one of them\n"},
       {{"1", "2", "--format", "writeup"}, "--format is writeup, must be one of"},
+      {{"1 presicion=fp32", "2"}, "filter is presicion, must be one of model-size, pass-type, "},
+      {{"1 presicion=fp32", "2"}, "; close to it: precision\n"},
+      {{"1", "2 precision=fp23"}, "torchlap: precision is fp23, must be one of fp32, "},
+      {{"1", "2 foo"}, "selector is foo, must be a job (17)"},
+      {{"1", " "}, "selector is '', must be a job (17)"},
+      {{"1", "2 precision=fp32", "--precision", "bf16"},
+       "--precision bf16 and precision=fp32 are both given, must be one of them\n"},
+      {{"precision=fp32", "17 precision=bf16", "--by", "attention"},
+       "precision is both fp32 and bf16, must be given once"},
+      {{"1", "precision=fp32", "2"},
+       "got 3 selectors; the words of one side stand in quotes: \"sweep:3 since=7d\"\n"},
+      {{"1", "2 exclude-contaminated", "--include-contaminated"},
+       "--include-contaminated and --exclude-contaminated are both given"},
   };
   for (const auto& [words, message] : wrong) {
     std::vector<std::string> command = {"compare"};
@@ -272,7 +325,7 @@ TEST_F(CompareCommand, UntilDecidedRunsBothSidesTogetherUntilThereIsAVerdict) {
   EXPECT_THAT(out_.str(), HasSubstr("slower by 4 %"));
   EXPECT_THAT(out_.str(), HasSubstr(" 8/8 "));
   EXPECT_THAT(out_.str(), HasSubstr("\nthe new runs: sweep:1, sweep:2\n"));
-  EXPECT_THAT(out_.str(), Not(HasSubstr("again: "))) << "no selector is two jobs, and no third";
+  EXPECT_THAT(out_.str(), HasSubstr("\nagain: torchlap compare '101 201' '102 202'\n"));
   EXPECT_THAT(err_.str(), HasSubstr("up to 8 launches a side: 1 cell without a verdict\n"));
 }
 
@@ -403,6 +456,14 @@ TEST_F(CompareCommand, UntilDecidedByAnAxisSaysHowToCompareAgain) {
       << err_.str();
   EXPECT_THAT(out_.str(),
               HasSubstr("\nagain: torchlap compare sweep:3 --by device --include-contaminated\n"));
+  // What is one word in quotes stays one.
+  EXPECT_EQ(Program({"compare", "'sweep:my sweep' 17", "--by", "device", "--until-decided"}), 0)
+      << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("\nagain: torchlap compare '\"sweep:my sweep\"' 17 sweep:4 "
+                                    "--by device\n"));
+  EXPECT_EQ(Program({"compare", "17 precision=fp32", "--by", "device", "--until-decided"}), 0)
+      << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("\nagain: torchlap compare sweep:5 --by device\n"));
 }
 
 TEST_F(CompareCommand, UntilDecidedRunsSidesAgainThatDifferInTheirNumbersOfSteps) {

@@ -427,6 +427,8 @@ TEST(CompareHints, AdviseTheAxisInWhichSidesWithoutACommonCellDiffer) {
   EXPECT_THAT(format::ComparisonHints(labelled),
               ElementsAre("A and B have no cell in common, they differ in precision: choose the "
                           "runs of both and compare --by precision"));
+  labelled.b = "sweep:4 since=7d";
+  EXPECT_THAT(format::ComparisonHints(labelled), ElementsAre(HasSubstr("choose the runs of both")));
   cells = {cells[0], cells[1], CellWith(512, v1::COMPARE_VERDICT_SAME, 1)};
   EXPECT_THAT(format::ComparisonHints(Of(cells)), IsEmpty());
 }

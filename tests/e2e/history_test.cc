@@ -64,6 +64,20 @@ TEST_F(HistoryTest, CompareSaysWhichPrecisionIsFasterAndFailsWhereItIsAsked) {
   EXPECT_EQ(LineCount(unknown.err), 1U) << unknown.err;
 }
 
+TEST_F(HistoryTest, CompareSidesHaveFiltersOfTheirOwn) {
+  world_.TellFakeWorker({{"runs", {{"*", Steps(12)}}}});
+  Run({"--launches", "4", "--label", "day=2"});
+  EXPECT_EQ(world_.Json({"compare", "sweep:both", "last"}).size(), 2U) << "bf16 is only in A";
+  const json rows = world_.Json({"compare", "sweep:both precision=fp32", "since=1d label=day=2"});
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0]["verdict"], "slower");
+  EXPECT_EQ(rows[0]["a_launches"], 4);
+  EXPECT_EQ(rows[0]["b_launches"], 4);
+  const Finished unknown = world_.Client({"compare", "sweep:both presicion=fp32", "last"});
+  EXPECT_EQ(unknown.status, 1);
+  EXPECT_EQ(LineCount(unknown.err), 1U) << unknown.err;
+}
+
 // Four launches a side never reach what one of four looks may spend: it is run twice.
 TEST_F(HistoryTest, UntilDecidedRunsBothAgainUntilThereIsAVerdictFromTheNewRunsAlone) {
   world_.TellFakeWorker({{"runs",
