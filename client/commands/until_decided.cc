@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "client/commands/followed_sweep.h"
@@ -89,6 +91,41 @@ void TakePlan(const v1::JobSpec& a, const std::string& by, v1::JobSpec* b) {
   if (by == "timing") plan.set_timing(own.timing());
 }
 
+// How a job runs what it computes: where, and how its steps do.
+struct Setting {
+  std::string device;
+  v1::Execution execution = v1::EXECUTION_EAGER;
+  std::optional<double> memory_fraction;
+
+  bool operator==(const Setting&) const = default;
+};
+
+struct Settings {
+  Setting a;
+  Setting b;
+
+  bool operator==(const Settings&) const = default;
+};
+
+v1::Execution ExecutionOf(const v1::Plan& plan) {
+  const bool is_unset = plan.execution() == v1::EXECUTION_UNSPECIFIED;
+  return is_unset ? v1::EXECUTION_EAGER : plan.execution();
+}
+
+Setting SettingOf(const v1::JobSpec& spec) {
+  Setting setting{spec.device(), ExecutionOf(spec.plan()), std::nullopt};
+  if (spec.plan().has_memory_fraction()) setting.memory_fraction = spec.plan().memory_fraction();
+  return setting;
+}
+
+void TakeSetting(const Setting& setting, v1::JobSpec* spec) {
+  spec->set_device(setting.device);
+  v1::Plan& plan = *spec->mutable_plan();
+  plan.set_execution(setting.execution);
+  plan.clear_memory_fraction();
+  if (setting.memory_fraction) plan.set_memory_fraction(*setting.memory_fraction);
+}
+
 template <typename Enum>
 bool SetWord(const std::string& word, void (*set)(Enum, v1::Workload*), v1::Workload* workload) {
   const auto value = ParseWord<Enum>(word);
@@ -122,6 +159,7 @@ bool AskForTheSame(v1::JobSpec a, v1::JobSpec b) {
     spec->clear_labels();
     spec->clear_priority();
     spec->mutable_plan()->clear_launches();
+    spec->mutable_plan()->set_execution(ExecutionOf(spec->plan()));
   }
   return a.SerializeAsString() == b.SerializeAsString();
 }
@@ -172,7 +210,9 @@ class Reruns {
 
  private:
   absl::Status Plan();
-  bool IsLeftToOneSide(const v1::ComparedCell& cell) const;
+  bool HasBaseline() const;
+  absl::Status LearnSettings();
+  void MakeOther(const v1::ComparedCell& cell, v1::JobSpec* a, v1::JobSpec* b) const;
   absl::Status NothingInCommon() const;
   absl::Status Add(size_t place);
   // Sides of which there is a job.
@@ -200,6 +240,8 @@ class Reruns {
   Interrupts* const interrupts_;
   DaemonChannel* const channel_;
   double rate_ = 0;
+  // How the sides run. Only where a baseline is one of them: what it lacks is what is missing.
+  std::optional<Settings> settings_;
   std::map<uint64_t, v1::Job> jobs_;
   std::map<std::pair<bool, uint64_t>, size_t> known_;  // sources of jobs
   std::vector<Source> sources_;
@@ -213,10 +255,39 @@ class Reruns {
   UntilDecided result_;
 };
 
-// The other side would be the same job once more. A baseline is what it is to be held against; of
-// an axis the other job is another.
-bool Reruns::IsLeftToOneSide(const v1::ComparedCell& cell) const {
-  return by_.empty() && !words_.request.a().selector().baseline() && IsOnOneSide(cell);
+bool Reruns::HasBaseline() const {
+  const v1::CompareRunsRequest& request = words_.request;
+  return request.a().selector().baseline() || request.b().selector().baseline();
+}
+
+// What all jobs of a side have in the cells that both sides have. Where they do not agree it is not
+// known how a job of that side would run.
+absl::Status Reruns::LearnSettings() {
+  std::optional<Settings> found;
+  for (const format::Compared& compared : result_.cells) {
+    const v1::ComparedCell& cell = compared.cell;
+    if (IsOnOneSide(cell) || !CanRunAgain(cell)) continue;
+    const auto a = Fetch(JobOfSide(cell.a()));
+    if (!a.ok()) return a.status();
+    const auto b = Fetch(JobOfSide(cell.b()));
+    if (!b.ok()) return b.status();
+    if (!*a || !*b) continue;
+    const Settings here{SettingOf(Again(**a)), SettingOf(Again(**b))};
+    if (found && *found != here) return absl::OkStatus();
+    found = here;
+  }
+  settings_ = found;
+  return absl::OkStatus();
+}
+
+// Of two copies of the job that only one side has the other side's, run as that one runs its
+// others. Nothing where it is not known how, or the job itself runs in another way than its side's.
+void Reruns::MakeOther(const v1::ComparedCell& cell, v1::JobSpec* a, v1::JobSpec* b) const {
+  if (!settings_) return;
+  const bool lacks_a = cell.incomparable() == v1::INCOMPARABLE_ONLY_B;
+  const Setting& own = lacks_a ? settings_->b : settings_->a;
+  if (SettingOf(lacks_a ? *b : *a) != own) return;
+  TakeSetting(lacks_a ? settings_->a : settings_->b, lacks_a ? a : b);
 }
 
 absl::Status Reruns::NothingInCommon() const {
@@ -227,19 +298,21 @@ absl::Status Reruns::NothingInCommon() const {
 }
 
 absl::Status Reruns::Plan() {
-  const bool has_common =
-      std::any_of(result_.cells.begin(), result_.cells.end(),
-                  [this](const auto& one) { return !IsLeftToOneSide(one.cell); });
-  if (!has_common) return NothingInCommon();
+  const bool is_by_sides = by_.empty();
+  if (is_by_sides && HasBaseline()) {
+    if (absl::Status status = LearnSettings(); !status.ok()) return status;
+  }
   for (size_t place = 0; place < result_.cells.size(); ++place) {
-    if (IsLeftToOneSide(result_.cells[place].cell)) {
+    const v1::ComparedCell& cell = result_.cells[place].cell;
+    if (is_by_sides && IsOnOneSide(cell) && !settings_) {
       on_one_side_.push_back(place);
-    } else if (!CanRunAgain(result_.cells[place].cell)) {
+    } else if (!CanRunAgain(cell)) {
       ++not_to_be_run_;
     } else if (absl::Status status = Add(place); !status.ok()) {
       return status;
     }
   }
+  if (on_one_side_.size() == result_.cells.size()) return NothingInCommon();
   Remark();
   if (!cells_.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(
@@ -279,7 +352,13 @@ absl::Status Reruns::Add(size_t place) {
   bool can_be_made = true;
   if (!by_.empty() && !*a_job) can_be_made = SetValue(by_, cell.a().value(), &a);
   if (!by_.empty() && !*b_job) can_be_made = SetValue(by_, cell.b().value(), &b);
+  const bool lacks_side = by_.empty() && IsOnOneSide(cell);
+  if (lacks_side) MakeOther(cell, &a, &b);
   const bool is_same = AskForTheSame(a, b);
+  if (lacks_side && is_same) {
+    on_one_side_.push_back(place);
+    return absl::OkStatus();
+  }
   const bool differs_elsewhere = is_same && (!by_.empty() || DiffersBesideThePlan(cell));
   if (!can_be_made || differs_elsewhere) {
     ++not_in_the_job_;
@@ -319,7 +398,9 @@ void Reruns::Remark() {
                     Cells(twice_the_same_)));
   }
   if (!on_one_side_.empty()) {
-    remarks.push_back("not run again, as only one side has it: " + NamesOnOneSide());
+    remarks.push_back(fmt::format("not run again, as only one side has it{}: {}",
+                                  HasBaseline() ? " and both would be the same job" : "",
+                                  NamesOnOneSide()));
   }
   if (not_in_the_job_ > 0) {
     remarks.push_back(

@@ -33,13 +33,24 @@ struct UntilDecided {
 };
 
 // Submits one sweep a look, of the cells that have no verdict yet, and follows it as `run` does.
-// Verdicts come from those runs alone. Cells that were never run on one side are run on both with
-// `by`, and where A is a baseline. Others of them, and cells that cannot be run again (they failed,
-// or what differs between the sides is not in their jobs), keep the answer `first` and are named in
-// a remark; so are the sweeps that were submitted, and the command that compares them again where
-// there is one (with `by`, or of at most 20 new jobs a side). FAILED_PRECONDITION: that is so of
-// all. With `by`, where a value made no run at all, all keep it. `interrupts` were made before the
-// channel.
+// Verdicts come from those runs alone: both sides are run, as jobs that differ in what the sides
+// differ in.
+//
+// Cells that only one side has:
+// - With `by` they are run on both: the value of the axis makes the other job.
+// - Where either side is a baseline they are run on both if the sides' jobs differ in the same way
+//   in all cells that both have (device, execution, memory fraction): the other job is run as its
+//   side's others are. Else it would be the same job twice, of which a verdict says nothing about
+//   the side that lacks it; that goes for cells that a baseline never had, and for its own that
+//   were never run since.
+// - Else they are no part of what is compared.
+//
+// Those of them that are not run, and cells that cannot be run again (they failed, or what differs
+// between the sides is not in their jobs), keep the answer `first`, `not comparable` or an earlier
+// verdict, and are named in a remark; so are the sweeps that were submitted, and the command that
+// compares them again where there is one (with `by`, or of at most 20 new jobs a side).
+// FAILED_PRECONDITION: that is so of all. With `by`, where a value made no run at all, all keep it.
+// `interrupts` were made before the channel.
 absl::StatusOr<UntilDecided> RunUntilDecided(const CompareWords& words,
                                              const v1::CompareRunsResponse& first,
                                              const Console& console, Interrupts* interrupts,

@@ -505,19 +505,6 @@ TEST_F(CompareCommand, UntilDecidedKeepsHowTheStepsOfBRun) {
   EXPECT_EQ(submit.jobs(1).plan().measure_steps(), submit.jobs(0).plan().measure_steps());
 }
 
-TEST_F(CompareCommand, UntilDecidedRunsACellThatOneSideNeverRan) {
-  v1::ComparedCell only_b = CellOf(18, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE);
-  only_b.clear_a();
-  only_b.clear_phases();
-  only_b.set_incomparable(v1::INCOMPARABLE_ONLY_B);
-  DecideAtLook(1, only_b, v1::COMPARE_VERDICT_SAME);
-  EXPECT_EQ(Program({"compare", "baseline", "last", "--until-decided"}), 0) << err_.str();
-  ASSERT_EQ(service_.submits().size(), 1u);
-  EXPECT_EQ(service_.submits()[0].jobs_size(), 2);
-  EXPECT_THAT(out_.str(), HasSubstr("A and B ask for the same in 1 cell: run again they are one "
-                                    "job, measured twice\n"));
-}
-
 v1::ComparedCell OnlyIn(v1::Incomparable side, uint64_t job_id, v1::Precision precision) {
   v1::ComparedCell cell = CellOf(job_id, job_id, 1, v1::COMPARE_VERDICT_INCONCLUSIVE);
   cell.mutable_subject()->mutable_workload()->mutable_transformer_lm()->set_precision(precision);
@@ -541,6 +528,119 @@ TEST_F(CompareCommand, UntilDecidedOfSidesWithoutACommonCellRunsNothing) {
   EXPECT_EQ(Program({"compare", "sweep:3", "sweep:4", "--until-decided"}), 4);
   EXPECT_THAT(err_.str(), HasSubstr("run again as two: nothing is compared: sweep:4 has no run "
                                     "that matches\n"));
+  EXPECT_TRUE(service_.submits().empty());
+}
+
+// Sides in either order; a cell that only one of them has, in either.
+const std::vector<std::vector<std::string>> kWithABaseline = {
+    {"compare", "baseline", "last", "--until-decided"},
+    {"compare", "last", "baseline", "--until-decided"}};
+constexpr v1::Incomparable kOneSide[] = {v1::INCOMPARABLE_ONLY_A, v1::INCOMPARABLE_ONLY_B};
+
+// Of the jobs of a request: the first of both sides are a cell, and so on.
+std::vector<v1::ComparedCell> NewCells(const v1::CompareRunsRequest& request,
+                                       v1::CompareVerdict verdict) {
+  std::vector<v1::ComparedCell> cells;
+  const auto& a = request.a().selector().job_ids();
+  const auto& b = request.b().selector().job_ids();
+  for (int i = 0; i < a.size(); ++i) cells.push_back(CellOf(a[i], b[i], 4, verdict));
+  return cells;
+}
+
+TEST_F(CompareCommand, UntilDecidedRunsNoJobTwiceForACellThatOneSideLacks) {
+  service_.on_get_job = [](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
+    *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_SUCCEEDED);
+    response->mutable_job()->set_device("cpu0");
+    // As good as unset.
+    if (request.job_id() != 18) return grpc::Status::OK;
+    response->mutable_job()->mutable_spec()->mutable_plan()->set_execution(v1::EXECUTION_EAGER);
+    return grpc::Status::OK;
+  };
+  for (const v1::Incomparable side : kOneSide) {
+    AnswerWith([side](const v1::CompareRunsRequest& request) {
+      if (request.a().selector().job_ids_size() > 0) {
+        return NewCells(request, v1::COMPARE_VERDICT_SAME);
+      }
+      return std::vector{CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE),
+                         OnlyIn(side, 19, v1::PRECISION_BF16)};
+    });
+    for (std::vector<std::string> words : kWithABaseline) {
+      const size_t before = service_.submits().size();
+      words.insert(words.end(), {"--fail-on", "slower,incomparable"});
+      EXPECT_EQ(Program(words), 5) << err_.str();
+      const auto submits = service_.submits();
+      ASSERT_EQ(submits.size(), before + 1);
+      EXPECT_EQ(submits.back().jobs_size(), 2) << "of the cell that both have";
+      EXPECT_THAT(out_.str(), HasSubstr("A and B ask for the same in 1 cell: run again they are "
+                                        "one job, measured twice\n"));
+      EXPECT_THAT(out_.str(), HasSubstr("not run again, as only one side has it and both would be "
+                                        "the same job: small, bf16\n"));
+      EXPECT_THAT(err_.str(), HasSubstr("--fail-on: small, bf16: not comparable: only in "));
+    }
+  }
+}
+
+TEST_F(CompareCommand, UntilDecidedWithABaselineRunsWhatASideLacksAsItsOtherCellsRun) {
+  service_.on_get_job = [](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
+    *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_SUCCEEDED);
+    const bool is_of_a = request.job_id() % 2 == 1;
+    response->mutable_job()->set_device(is_of_a ? "gpu0" : "gpu1");
+    if (is_of_a) return grpc::Status::OK;
+    v1::Plan* plan = response->mutable_job()->mutable_spec()->mutable_plan();
+    plan->set_execution(v1::EXECUTION_CUDA_GRAPH);
+    plan->set_memory_fraction(0.5);
+    return grpc::Status::OK;
+  };
+  for (const v1::Incomparable side : kOneSide) {
+    const uint64_t only = side == v1::INCOMPARABLE_ONLY_A ? 19 : 20;
+    AnswerWith([side, only](const v1::CompareRunsRequest& request) {
+      if (request.a().selector().job_ids_size() > 0) {
+        return NewCells(request, v1::COMPARE_VERDICT_SLOWER);
+      }
+      return std::vector{CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE),
+                         OnlyIn(side, only, v1::PRECISION_BF16)};
+    });
+    for (const auto& words : kWithABaseline) {
+      EXPECT_EQ(Program(words), 0) << err_.str();
+      const v1::SubmitJobsRequest submit = service_.submits().back();
+      ASSERT_EQ(submit.jobs_size(), 4);
+      for (int i = 0; i < submit.jobs_size(); ++i) {
+        const v1::JobSpec& job = submit.jobs(i);
+        const bool is_of_a = i % 2 == 0;
+        EXPECT_EQ(job.device(), is_of_a ? "gpu0" : "gpu1") << i;
+        EXPECT_EQ(job.plan().execution() == v1::EXECUTION_CUDA_GRAPH, !is_of_a) << i;
+        EXPECT_EQ(job.plan().has_memory_fraction(), !is_of_a) << i;
+      }
+      EXPECT_THAT(out_.str(), Not(HasSubstr("not run again")));
+    }
+  }
+}
+
+TEST_F(CompareCommand, UntilDecidedDoesNotGuessHowASideWouldRunWhatItLacks) {
+  service_.on_get_job = [](const v1::GetJobRequest& request, v1::GetJobResponse* response) {
+    *response->mutable_job() = SmallJob(request.job_id(), v1::JOB_STATE_SUCCEEDED);
+    response->mutable_job()->set_device("cpu" + std::to_string(request.job_id()));
+    return grpc::Status::OK;
+  };
+  AnswerWith([](const v1::CompareRunsRequest& request) {
+    if (request.a().selector().job_ids_size() > 0) {
+      return NewCells(request, v1::COMPARE_VERDICT_SLOWER);
+    }
+    return std::vector{CellOf(17, 18, 1, v1::COMPARE_VERDICT_INCONCLUSIVE),
+                       CellOf(27, 28, 1, v1::COMPARE_VERDICT_INCONCLUSIVE),
+                       OnlyIn(v1::INCOMPARABLE_ONLY_B, 18, v1::PRECISION_BF16)};
+  });
+  EXPECT_EQ(Program(kWithABaseline.front()), 0) << err_.str();
+  EXPECT_EQ(service_.submits().back().jobs_size(), 4);
+  EXPECT_THAT(out_.str(), HasSubstr("not run again, as only one side has it and both would be"));
+}
+
+TEST_F(CompareCommand, UntilDecidedOfABaselineThatHasNoneOfTheCellsRunsNothing) {
+  AnswerWith(OnlyIn(v1::INCOMPARABLE_ONLY_B, 18, v1::PRECISION_BF16));
+  EXPECT_EQ(Program(kWithABaseline.front()), 4);
+  EXPECT_EQ(err_.str(),
+            "torchlap: no cell can be run again as two: nothing is compared: baseline has no run "
+            "that matches\n");
   EXPECT_TRUE(service_.submits().empty());
 }
 
