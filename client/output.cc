@@ -272,6 +272,10 @@ Output WithoutAdvice(Output output) {
   return output;
 }
 
+bool IsTerminalTable(const Output& output, const Console& console) {
+  return output.file.empty() && console.out_is_terminal && output.format == &format::kTable;
+}
+
 bool ShowsTableToo(const Output& output, const Console& console) {
   return !output.file.empty() && console.out_is_terminal;
 }

@@ -58,6 +58,9 @@ absl::Status WriteOutputAndTable(const Output& output, const Console& console,
 // The same output for a result that is shown once more, with the advice below it.
 Output WithoutAdvice(Output output);
 
+// Whether the result is a table that a terminal shows, which has so much room and no more.
+bool IsTerminalTable(const Output& output, const Console& console);
+
 // Whether the result goes to a file while somebody sits before stdout, who is shown the table too.
 bool ShowsTableToo(const Output& output, const Console& console);
 

@@ -24,6 +24,18 @@ absl::Status NothingToCompare(const CompareWords& words, const DaemonChannel& ch
   return absl::NotFoundError(fmt::format("no run of {} matches", sides));
 }
 
+// A file has all columns. Beside it a terminal is shown the table in short.
+absl::Status Write(const Output& output, const Console& console,
+                   const format::Comparison& comparison) {
+  const auto print = [&](const Output& to) {
+    return WriteOutput(to, console,
+                       format::ShowComparison(comparison, IsTerminalTable(to, console)));
+  };
+  if (!ShowsTableToo(output, console)) return print(output);
+  absl::Status written = print(WithoutAdvice(output));
+  return written.ok() ? print(Output{}) : written;
+}
+
 // The table stands whatever is said of it.
 int Judge(const format::Comparison& comparison, const CompareWords& words, const Console& console) {
   const std::string passed_over = format::PassedOverWords(comparison, words.fail_on);
@@ -67,9 +79,7 @@ absl::StatusOr<int> Execute(const CompareOptions& options, const Invocation& inv
   } else {
     for (const v1::ComparedCell& cell : response->cells()) comparison.cells.push_back({cell});
   }
-  const format::Document document = format::ShowComparison(comparison);
-  if (absl::Status written = WriteOutputAndTable(*output, invocation.console, document);
-      !written.ok()) {
+  if (absl::Status written = Write(*output, invocation.console, comparison); !written.ok()) {
     return written;
   }
   SayUnreadable(**channel, invocation.console);

@@ -280,7 +280,9 @@ class Report {
     comparison.command = CompareCommand(options);
     for (const v1::ComparedCell& cell : response->cells()) comparison.cells.push_back({cell});
     *console_.out << '\n';
-    return WriteOutput(ComparisonOutput(output_), console_, format::ShowComparison(comparison));
+    const Output output = ComparisonOutput(output_);
+    return WriteOutput(output, console_,
+                       format::ShowComparison(comparison, IsTerminalTable(output, console_)));
   }
 
   const SuiteFile& suite_;

@@ -21,7 +21,7 @@ namespace {
 
 constexpr size_t kWidth = 80;
 
-// How much a row says. What it does not is said below, or is in csv.
+// How much a row of a terminal's table says. What it does not is said below, or is in csv.
 enum class Wording {
   kFull,
   kBrief,  // no reasons
@@ -220,9 +220,9 @@ struct Table {
   std::vector<std::string> gone;  // columns
 };
 
-// In the fullest words with which it fits. The times go together: one of them alone would tell
-// nothing beside a ratio.
-Table TableOf(const Comparison& comparison) {
+// In the fullest words with which it fits a terminal. The times go together: one of them alone
+// would tell nothing beside a ratio.
+Table ShortTable(const Comparison& comparison) {
   Table table;
   for (const Wording wording : {Wording::kFull, Wording::kBrief}) {
     table = {GridOf(comparison, wording), wording, {}};
@@ -299,8 +299,9 @@ Lines SideLines(const Comparison& comparison, const Table& table) {
   return lines;
 }
 
-std::vector<Block> BlocksOf(const Comparison& comparison) {
-  Table table = TableOf(comparison);
+std::vector<Block> BlocksOf(const Comparison& comparison, bool in_short) {
+  Table table = in_short ? ShortTable(comparison)
+                         : Table{GridOf(comparison, Wording::kFull), Wording::kFull, {}};
   const bool has_reasons = table.wording == Wording::kFull;
   const Lines sides = SideLines(comparison, table);
   std::vector<Block> blocks = {sides};
@@ -425,9 +426,9 @@ std::string PassedOverWords(const Comparison& comparison, const FailOn& fail_on)
   });
 }
 
-Document ShowComparison(const Comparison& comparison) {
+Document ShowComparison(const Comparison& comparison, bool in_short) {
   Document document;
-  document.blocks = [comparison] { return BlocksOf(comparison); };
+  document.blocks = [comparison, in_short] { return BlocksOf(comparison, in_short); };
   document.hints = [comparison] { return ComparisonHints(comparison); };
   document.rows = ComparisonRows(comparison);
   return document;

@@ -75,9 +75,10 @@ std::optional<uint32_t> LaunchesToDecide(const ComparedRow& row);
 // Runs that stand on both sides, of those that are named.
 size_t SharedRuns(const v1::ComparedCell& cell);
 
-// For people which side is which, the table in 80 columns, and notes; what to do next as hints. For
-// programs a row a cell and phase.
-Document ShowComparison(const Comparison& comparison);
+// For people which side is which, the table, and notes; what to do next as hints. `in_short`: as a
+// terminal's table, in 80 columns, with fewer words and without what does not fit; it says which
+// columns csv has besides. Else with all columns. For programs a row a cell and phase.
+Document ShowComparison(const Comparison& comparison, bool in_short);
 
 // The parts of it, for the files that make them.
 

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <set>
 #include <string>
@@ -283,6 +286,32 @@ TEST_F(CompareCommand, PrintsInEachFormatOfResults) {
     EXPECT_EQ(Program({"compare", "17", "18", "--format", format}), 0) << err_.str();
     EXPECT_THAT(out_.str(), HasSubstr("slower")) << format;
   }
+}
+
+std::string ContentOf(const std::string& path) {
+  std::ifstream stream(path);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+TEST_F(CompareCommand, LeavesColumnsOutOfATerminalsTableAlone) {
+  AnswerWith(CellOf(17, 18, 7, v1::COMPARE_VERDICT_SLOWER));
+  const std::string left_out = "\n--format csv also has: p\n";
+  EXPECT_EQ(Program({"compare", "17", "18"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), Not(HasSubstr("also has"))) << "it goes to a pipe";
+  EXPECT_THAT(out_.str(), HasSubstr(" 0.0010 |\n"));
+  console_.out_is_terminal = true;
+  EXPECT_EQ(Program({"compare", "17", "18"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr(left_out));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("0.0010")));
+  EXPECT_EQ(Program({"compare", "17", "18", "--format", "markdown"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), Not(HasSubstr("also has")));
+  EXPECT_THAT(out_.str(), HasSubstr(" 0.0010 |\n"));
+  const std::string file = testing::TempDir() + "/torchlap_compare_test.md";
+  EXPECT_EQ(Program({"compare", "17", "18", "-o", file}), 0) << err_.str();
+  EXPECT_THAT(ContentOf(file), HasSubstr(" 0.0010 |\n"));
+  EXPECT_THAT(ContentOf(file), Not(HasSubstr("also has")));
+  EXPECT_THAT(out_.str(), HasSubstr(left_out)) << "the terminal is shown the table too";
+  std::filesystem::remove(file);
 }
 
 TEST(LooksUpTo, DoubleAndEndWithTheLastThatIsAllowed) {

@@ -85,8 +85,9 @@ std::string Squeezed(const std::string& text) {
   return squeezed;
 }
 
+// As a terminal shows it.
 std::string Table(const Comparison& comparison) {
-  return Squeezed(Printed(format::kTable, format::ShowComparison(comparison)));
+  return Squeezed(Printed(format::kTable, format::ShowComparison(comparison, /*in_short=*/true)));
 }
 
 void Differ(const std::string& name, const std::string& before, const std::string& after,
@@ -242,7 +243,8 @@ Comparison Widest() {
 }
 
 TEST(CompareTable, FitsInto80ColumnsWhateverItsRowsSay) {
-  const std::string text = Printed(format::kTable, format::ShowComparison(Widest()));
+  const std::string text =
+      Printed(format::kTable, format::ShowComparison(Widest(), /*in_short=*/true));
   size_t rows = 0;
   for (const std::string& line : LinesOf(text)) {
     if (line.rfind('|', 0) != 0) continue;
@@ -257,6 +259,27 @@ TEST(CompareTable, FitsInto80ColumnsWhateverItsRowsSay) {
   EXPECT_THAT(text, HasSubstr("--format csv also has: p, launches, A (ms), B (ms)"));
   EXPECT_THAT(text, HasSubstr("inconclusive: 1024 launches a side would decide (small, batch 4, "
                               "context 1024)"));
+}
+
+TEST(CompareTable, OutsideATerminalHasEveryColumnInFull) {
+  const format::Document document = format::ShowComparison(Widest(), /*in_short=*/false);
+  for (const format::Format* format : {&format::kTable, &format::kMarkdown}) {
+    const std::string text = Squeezed(Printed(*format, document));
+    EXPECT_THAT(text, HasSubstr("| A (ms) | B (ms) | ratio | verdict | launches | p |\n"));
+    EXPECT_THAT(text, HasSubstr("| backward | 152.3 | 158.7 | 1.04 [1.02, 1.06] | slower by 4.2 % "
+                                "| 7/6 | 0.0041 |\n"));
+    EXPECT_THAT(text, HasSubstr("| inconclusive: 1024 launches a side would decide | 7/6 |"));
+    EXPECT_THAT(text, HasSubstr("| not comparable: other device model |"));
+    EXPECT_THAT(text, Not(HasSubstr("also has")));
+    EXPECT_THAT(text, Not(HasSubstr("would decide ("))) << "the row says it";
+  }
+  for (const format::Format* format : {&format::kLatex, &format::kTypst}) {
+    const std::string text = Printed(*format, document);
+    EXPECT_THAT(text, HasSubstr("0.0041"));
+    EXPECT_THAT(text, HasSubstr("158.7"));
+    EXPECT_THAT(text, HasSubstr("7/6"));
+    EXPECT_THAT(text, Not(HasSubstr("also has")));
+  }
 }
 
 TEST(CompareTable, OfAnAxisNamesTheOtherValuesAndNotThatOfA) {
@@ -397,7 +420,8 @@ TEST(CompareNotes, NameWhatStaysUndecidedAfterNewRuns) {
               ElementsAre("undecided after 6 launches a side", "a remark"))
       << "57 is of another rate";
   EXPECT_EQ(VerdictWords(format::ComparedRows(comparison).front()), "inconclusive");
-  EXPECT_THAT(Printed(format::kCsv, format::ShowComparison(comparison)), Not(HasSubstr(",57,")));
+  EXPECT_THAT(Printed(format::kCsv, format::ShowComparison(comparison, /*in_short=*/false)),
+              Not(HasSubstr(",57,")));
   EXPECT_THAT(format::ComparisonHints(comparison), IsEmpty());
   EXPECT_THAT(Table(comparison), HasSubstr("ratio is B/A with its 98.4 % interval;"));
   comparison.cells.push_back({CellWithout(512, v1::INCOMPARABLE_ONLY_A)});
@@ -457,9 +481,9 @@ TEST(CompareCsv, HasARowWithStableNamesForEachCellAndPhase) {
   v1::ComparedCell cell = CellWith(256, v1::COMPARE_VERDICT_FASTER, 0.875);
   Differ("driver", "580.1", "580.9", &cell);
   cell.mutable_b()->set_contaminated_launches(1);
-  const auto lines = LinesOf(
-      Printed(format::kCsv,
-              format::ShowComparison(Of({cell, CellWithout(512, v1::INCOMPARABLE_B_FAILED)}))));
+  const auto lines = LinesOf(Printed(
+      format::kCsv, format::ShowComparison(Of({cell, CellWithout(512, v1::INCOMPARABLE_B_FAILED)}),
+                                           /*in_short=*/false)));
   ASSERT_EQ(lines.size(), 3u);
   EXPECT_THAT(lines[0], HasSubstr("requested_context_length"));
   EXPECT_THAT(lines[0],
@@ -478,7 +502,8 @@ TEST(CompareCsv, HasHowSureItsIntervalsAre) {
       Of({CellWith(256, v1::COMPARE_VERDICT_SAME, 1), CellWith(512, v1::COMPARE_VERDICT_SAME, 1),
           CellWithout(1024, v1::INCOMPARABLE_ONLY_A)});
   comparison.cells[1].false_alarm_rate = 0.016;
-  const auto lines = LinesOf(Printed(format::kCsv, format::ShowComparison(comparison)));
+  const auto lines =
+      LinesOf(Printed(format::kCsv, format::ShowComparison(comparison, /*in_short=*/false)));
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_THAT(lines[0], testing::EndsWith(",also_differs,interval_confidence"));
   EXPECT_THAT(lines[1], testing::EndsWith(",0.95"));
@@ -487,8 +512,8 @@ TEST(CompareCsv, HasHowSureItsIntervalsAre) {
 }
 
 TEST(CompareJson, IsAnArrayOfTheSameRows) {
-  const format::Document document =
-      format::ShowComparison(Of({CellWith(256, v1::COMPARE_VERDICT_FASTER, 0.875)}));
+  const format::Document document = format::ShowComparison(
+      Of({CellWith(256, v1::COMPARE_VERDICT_FASTER, 0.875)}), /*in_short=*/false);
   const std::string json = Printed(format::kJson, document);
   EXPECT_THAT(json, StartsWith("[\n"));
   EXPECT_THAT(json, HasSubstr("\"verdict\":\"faster\",\"incomparable\":null,\"p\":0.0041"));
@@ -501,15 +526,16 @@ TEST(CompareJson, IsAnArrayOfTheSameRows) {
 TEST(CompareMarkdown, HasTheTableAndTheNotesApart) {
   v1::ComparedCell cell = CellWith(256, v1::COMPARE_VERDICT_FASTER, 0.87);
   Differ("driver", "580.1", "580.9", &cell);
-  const std::string text = Squeezed(Printed(format::kMarkdown, format::ShowComparison(Of({cell}))));
+  const std::string text =
+      Squeezed(Printed(format::kMarkdown, format::ShowComparison(Of({cell}), /*in_short=*/false)));
   EXPECT_THAT(text, StartsWith("A: sweep:3, B: sweep:4\nratio is B/A"));
   EXPECT_THAT(text, HasSubstr("faster by 13 %"));
   EXPECT_THAT(text, HasSubstr("\n\nalso differs: driver 580.1 -> 580.9\n"));
 }
 
 TEST(CompareInAPaper, SaysBelowTheTableWhichSideIsWhich) {
-  const format::Document document =
-      format::ShowComparison(Of({CellWith(256, v1::COMPARE_VERDICT_FASTER, 0.87)}));
+  const format::Document document = format::ShowComparison(
+      Of({CellWith(256, v1::COMPARE_VERDICT_FASTER, 0.87)}), /*in_short=*/false);
   const std::string latex = Printed(format::kLatex, document);
   EXPECT_THAT(latex.substr(latex.find("\\end{tabular}")),
               HasSubstr("A: sweep:3, B: sweep:4\\par}\n"));
