@@ -292,12 +292,11 @@ absl::Status PrintColumns(const v1::RunFilter& filter, const std::vector<RunColu
                           const Adapt& adapt) {
   format::Document document;
   if (IsForPeople(output)) {
-    auto cells = FetchCells(filter, channel);
+    const auto cells = FetchCells(filter, channel);
     if (!cells.ok()) return cells.status();
+    document = format::ShowColumns(
+        *cells, columns, [cells = *cells, channel] { return FetchDeviceNotes(cells, channel); });
     document.sources = SourcesOf(*cells);
-    document.blocks = [cells = *std::move(cells), columns] {
-      return std::vector<format::Block>{format::ColumnGrid(cells, columns)};
-    };
   }
   document.rows = RowsAsTheyCome(filter, columns, channel);
   return WriteAndSay(output, console, std::move(document), *channel, adapt);

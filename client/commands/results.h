@@ -55,7 +55,8 @@ absl::Status PrintInOrder(const v1::RunFilter& filter, const PlaceOf& place,
                           const format::Lines& note, const Output& output, const Console& console,
                           DaemonChannel* channel);
 
-// PrintResults with these columns alone: for people a row a cell, for programs a row a run.
+// PrintResults with these columns alone: for people a row a cell (format::ShowColumns), for
+// programs a row a run in full precision.
 absl::Status PrintColumns(const v1::RunFilter& filter, const std::vector<RunColumn>& columns,
                           const Output& output, const Console& console, DaemonChannel* channel,
                           const Adapt& adapt);

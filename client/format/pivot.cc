@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "client/format/cell_axes.h"
+#include "client/format/column_cells.h"
 #include "client/format/pivot_cells.h"
 #include "client/format/run_columns.h"
 #include "client/format/subject.h"
-#include "client/format/traits.h"
 #include "client/parse_words.h"
 
 namespace torchlap::client::format {
@@ -76,49 +76,6 @@ std::string AndWords(const Names& words) {
   return fmt::format("{} and {}", fmt::join(words.begin(), words.end() - 1, ", "), words.back());
 }
 
-// `a`, `b` ... `z`, `aa`
-std::string Letters(size_t number) {
-  const std::string last(1, static_cast<char>('a' + number % 26));
-  return number < 26 ? last : Letters(number / 26 - 1) + last;
-}
-
-// What is to be known of cells, once each.
-class Notes {
- public:
-  explicit Notes(const std::vector<v1::Run>& cells) {
-    std::set<std::string> all;
-    for (const v1::Run& cell : cells) {
-      if (cell.outcome() != v1::OUTCOME_OK) continue;
-      const std::string note = CellNote(cell);
-      all.insert(note);
-      const bool is_new = std::find(notes_.begin(), notes_.end(), note) == notes_.end();
-      if (!note.empty() && is_new) notes_.push_back(note);
-    }
-    is_of_all_ = all.size() == 1 && notes_.size() == 1;
-  }
-
-  // ` (a)`
-  std::string MarkOf(const v1::Run& cell) const {
-    const auto place = std::find(notes_.begin(), notes_.end(), CellNote(cell));
-    if (is_of_all_ || place == notes_.end()) return "";
-    return fmt::format(" ({})", Letters(static_cast<size_t>(place - notes_.begin())));
-  }
-
-  // `(a) batch 4 -> 2 (OOM)`; what is so of all cells has no mark.
-  Lines Explained() const {
-    if (is_of_all_) return {"all cells: " + notes_.front()};
-    Lines lines;
-    for (size_t i = 0; i < notes_.size(); ++i) {
-      lines.push_back(fmt::format("({}) {}", Letters(i), notes_[i]));
-    }
-    return lines;
-  }
-
- private:
-  Names notes_;
-  bool is_of_all_ = false;
-};
-
 class Table {
  public:
   Table(std::vector<v1::Run> cells, Pivot pivot)
@@ -140,8 +97,7 @@ class Table {
   std::vector<Block> Blocks(const FindDevices& find_devices) const {
     std::vector<Block> blocks = {Block(MakeGrid())};
     Lines lines = notes_.Explained();
-    for (const std::string& line :
-         {ContaminatedNote(), RatioNote(), UnseenNote(), Legend(find_devices)}) {
+    for (const std::string& line : {RatioNote(), UnseenNote(), Legend(find_devices)}) {
       if (!line.empty()) lines.push_back(line);
     }
     if (!lines.empty()) blocks.emplace_back(lines);
@@ -269,10 +225,7 @@ class Table {
   }
 
   std::string CaptionText() const {
-    const Names differing = AxesThatDiffer(cells_);
-    const bool has_one_size =
-        std::find(differing.begin(), differing.end(), "size") == differing.end();
-    const std::string caption = has_one_size ? CaptionWithModel(cells_) : Caption(cells_);
+    const std::string caption = CellsCaption(cells_);
     if (pivot_.values.size() > 1) {
       return pivot_.relative_to ? fmt::format("relative to {}; {}", BaseWords(), caption) : caption;
     }
@@ -306,21 +259,6 @@ class Table {
     return "speed-ups are of medians; [ ] is the 95 % interval of the ratio, from those of both "
            "medians (relative half widths, in quadrature), which fewer than 5 launches, or 5 steps "
            "of one, have not";
-  }
-
-  // Where a cell is of several launches nobody says here how many of them were.
-  std::string ContaminatedNote() const {
-    const auto is_one = [](const v1::Run& cell) {
-      return cell.outcome() == v1::OUTCOME_OK && cell.validity() == v1::VALIDITY_CONTAMINATED;
-    };
-    const auto count = std::count_if(cells_.begin(), cells_.end(), is_one);
-    if (count == 0) return "";
-    const bool are_runs = std::none_of(cells_.begin(), cells_.end(), [&](const v1::Run& cell) {
-      return is_one(cell) && cell.pooled_launches() > 1;
-    });
-    return fmt::format("with {} contaminated {}{} (--exclude-contaminated leaves {} out)", count,
-                       are_runs ? "run" : "cell", count == 1 ? "" : "s",
-                       count == 1 ? "it" : "them");
   }
 
   // What would be read as an effect of rows or columns.
@@ -396,7 +334,7 @@ class Table {
 
   const Pivot pivot_;
   const std::vector<v1::Run> cells_;
-  const Notes notes_;
+  const CellNotes notes_;
   std::vector<Key> rows_;
   std::vector<Key> columns_;
   std::map<Place, std::vector<const v1::Run*>> places_;

@@ -18,14 +18,11 @@ std::string ValueTitle(const PivotValue& value);
 std::vector<std::string> ValueNames(const PivotValue& value);
 
 // `152.3`, ended where its noise begins; of a phase `152.3 ± 8.5`. `-`: a run that ended OK without
-// that number. Of others WhyNoNumber.
+// that number. Of others WhyNoNumber (column_cells.h).
 std::string NumberText(const PivotValue& value, const v1::Run& run);
 
 // As many as ValueNames, in full; unknown where the run has no number.
 std::vector<Value> Numbers(const PivotValue& value, const v1::Run& run);
-
-// `OOM`, `timed out`, `queued`; empty for a run that ended OK.
-std::string WhyNoNumber(const v1::Run& run);
 
 // How many times as fast; of what is no time, how many times as much. The interval is set where
 // both are medians that have one.
@@ -50,9 +47,5 @@ bool IsTime(const PivotValue& value);
 
 // Whether the sizes that ran are the same.
 bool HaveSameSizes(const v1::Run& a, const v1::Run& b);
-
-// What is to be known of a number: sizes that shrank, a verdict that is not clean. Empty for a run
-// without numbers.
-std::string CellNote(const v1::Run& run);
 
 }  // namespace torchlap::client::format

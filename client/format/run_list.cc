@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/format/column_cells.h"
 #include "client/format/run_columns.h"
 #include "client/format/runs.h"
 #include "client/format/sheet.h"
@@ -118,6 +119,17 @@ Grid ShortList(const std::vector<v1::Run>& runs) {
   return grid;
 }
 
+std::vector<std::string> ColumnCells(const std::vector<RunColumn>& columns,
+                                     const std::vector<Value>& values, const std::string& mark,
+                                     const v1::Run& run) {
+  std::vector<std::string> cells;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    cells.push_back(ColumnCell(columns[i], values[i], run));
+    if (IsMeasured(columns[i])) cells.back() += mark;
+  }
+  return cells;
+}
+
 // What differs goes last: without it the rows are all the same.
 const Narrowing& InATerminal() {
   static const Narrowing how = {
@@ -157,15 +169,20 @@ std::vector<Block> NarrowRunList(const std::vector<v1::Run>& runs) {
   return blocks;
 }
 
-Grid ColumnGrid(const std::vector<v1::Run>& runs, const std::vector<RunColumn>& columns) {
-  const Sheet sheet = RunSheet(runs, columns);
+std::vector<Block> ColumnBlocks(const std::vector<v1::Run>& runs,
+                                const std::vector<RunColumn>& columns) {
+  const CellNotes notes(runs);
   Grid grid;
-  grid.titles = sheet.names;
-  for (const auto& values : sheet.rows) {
-    std::vector<std::string>& row = grid.rows.emplace_back();
-    for (const Value& value : values) row.push_back(ValueText(value));
+  for (const RunColumn& column : columns) grid.titles.push_back(ColumnTitle(column));
+  RunValues values(columns);
+  for (const v1::Run& run : runs) {
+    grid.rows.push_back(ColumnCells(columns, values.Of(run), notes.MarkOf(run), run));
   }
-  return grid;
+  std::vector<Block> blocks = {Block(std::move(grid))};
+  const bool has_numbers = std::any_of(columns.begin(), columns.end(), IsMeasured);
+  Lines explained = has_numbers ? notes.Explained() : Lines();
+  if (!explained.empty()) blocks.emplace_back(std::move(explained));
+  return blocks;
 }
 
 }  // namespace torchlap::client::format

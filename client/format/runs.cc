@@ -5,9 +5,11 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "client/format/advice.h"
 #include "client/format/calibration.h"
+#include "client/format/column_cells.h"
 #include "client/format/fit.h"
 #include "client/format/subject.h"
 #include "client/format/warmup.h"
@@ -17,7 +19,7 @@ namespace {
 
 std::vector<Block> ListBlocks(const std::vector<v1::Run>& runs,
                               const std::vector<RunColumn>& columns, bool wide) {
-  if (!columns.empty()) return {ColumnGrid(runs, columns)};
+  if (!columns.empty()) return ColumnBlocks(runs, columns);
   return wide ? std::vector<Block>{RunListGrid(runs)} : NarrowRunList(runs);
 }
 
@@ -160,6 +162,24 @@ Document ShowResults(std::vector<v1::Run> rows, const FindDevices& find_devices)
   }
   Document document = ShowResults(results);
   document.rows = RunRows(std::move(rows), RunColumns());
+  return document;
+}
+
+Document ShowColumns(std::vector<v1::Run> cells, std::vector<RunColumn> columns,
+                     FindDevices find_devices) {
+  Document document;
+  document.blocks = [cells = std::move(cells), columns = std::move(columns),
+                     find = std::move(find_devices)] {
+    std::vector<Block> blocks = ColumnBlocks(cells, columns);
+    std::get<Grid>(blocks.front()).caption = CellsCaption(cells);
+    // No column has a ±.
+    const auto devices = find ? find() : NotesOf(RowOfEachDevice(cells));
+    const std::string legend = LegendLine({}, devices, CvKind::kNone);
+    if (legend.empty()) return blocks;
+    if (blocks.size() == 1) blocks.emplace_back(Lines());
+    std::get<Lines>(blocks.back()).push_back(legend);
+    return blocks;
+  };
   return document;
 }
 

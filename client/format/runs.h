@@ -25,8 +25,15 @@ Grid RunListGrid(const std::vector<v1::Run>& runs);
 // are shortened, and below stands which are left out. Nothing of no runs.
 std::vector<Block> NarrowRunList(const std::vector<v1::Run>& runs);
 
-// Chosen columns in full precision, one row a run.
-Grid ColumnGrid(const std::vector<v1::Run>& runs, const std::vector<RunColumn>& columns);
+// Chosen columns, one row a run: cells of column_cells.h, the measured ones with marks that lines
+// below the table explain.
+std::vector<Block> ColumnBlocks(const std::vector<v1::Run>& runs,
+                                const std::vector<RunColumn>& columns);
+
+// The same for a text: what is the same for all cells above it, what ran them below it. Without
+// rows for programs, which are runs.
+Document ShowColumns(std::vector<v1::Run> cells, std::vector<RunColumn> columns,
+                     FindDevices find_devices);
 
 // The lines that the course's benchmark prints, one paragraph a cell.
 std::vector<Lines> RunParagraphs(const std::vector<v1::Run>& cells);
@@ -53,8 +60,8 @@ Document ShowResults(const Results& results);
 // The same of cells or runs alone, as the format shows them, with rows for programs.
 Document ShowResults(std::vector<v1::Run> rows, const FindDevices& find_devices = nullptr);
 
-// What `runs` prints: NarrowRunList, if `wide` RunListGrid, or ColumnGrid of the columns that were
-// chosen.
+// What `runs` prints: NarrowRunList, if `wide` RunListGrid, or ColumnBlocks of the columns that
+// were chosen.
 Document ListRuns(std::vector<v1::Run> runs, const std::vector<RunColumn>& columns,
                   bool wide = false);
 

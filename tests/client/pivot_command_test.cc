@@ -69,7 +69,7 @@ TEST_F(Commands, ExportWritesChosenColumnsInTheirOrder) {
   EXPECT_EQ(export_as("jsonl"),
             "{\"model_size\":\"small\",\"run_id\":\"17.1\"}\n"
             "{\"model_size\":\"medium\",\"run_id\":\"18.1\"}\n");
-  EXPECT_THAT(export_as("table"), HasSubstr("| model_size | run_id |\n"));
+  EXPECT_THAT(export_as("table"), HasSubstr("| model size | run id |\n"));
   EXPECT_EQ(service_.exports().back().rows(), v1::ROW_KIND_CELL);
   EXPECT_THAT(export_as("latex"), HasSubstr("    small & 17.1 \\\\\n"));
   EXPECT_EQ(Program({"export", "--columns", "colour"}), 1);
@@ -77,6 +77,29 @@ TEST_F(Commands, ExportWritesChosenColumnsInTheirOrder) {
   EXPECT_THAT(err_.str(), testing::EndsWith("(--format csv shows all)\n"));
   EXPECT_EQ(Program({"export", "--columns", "step_median_ns"}), 1);
   EXPECT_THAT(err_.str(), testing::EndsWith("shows all); close to it: step_median_ms\n"));
+}
+
+TEST_F(Commands, ExportOfColumnsIsATableForAPaper) {
+  v1::Run doubted = SmallRun();
+  Doubt(v1::VALIDITY_SUSPECT, {v1::REASON_DRIFT}, &doubted);
+  service_.on_export = [doubted](const v1::ExportRunsRequest&) {
+    return std::vector<v1::Run>{doubted, OutOfMemoryRun()};
+  };
+  const auto export_as = [&](const char* format) {
+    EXPECT_EQ(Program({"export", "--columns", "model_size,step_median_ms", "--format", format}), 0)
+        << err_.str();
+    return out_.str();
+  };
+  const std::string latex = export_as("latex");
+  EXPECT_THAT(latex,
+              AllOf(HasSubstr("\n% runs: 17.1, 20.3\n"), HasSubstr("\\caption{cs336-2025, ")));
+  EXPECT_THAT(latex, HasSubstr("    model size & {step median (ms)} \\\\\n"));
+  EXPECT_THAT(latex, HasSubstr("    large & {OOM} \\\\\n"));
+  EXPECT_THAT(latex, HasSubstr("    small & 458 \\\\\n"));
+  EXPECT_THAT(latex, HasSubstr("all cells: suspect: drift"));
+  EXPECT_THAT(export_as("typst"), AllOf(StartsWith("// runs: 17.1, 20.3\n"), HasSubstr("\"458\"")));
+  EXPECT_THAT(export_as("markdown"), HasSubstr("| large      | OOM              |\n"));
+  EXPECT_EQ(export_as("csv"), "model_size,step_median_ms\nsmall,458.25\nlarge,\n");
 }
 
 TEST_F(Commands, ExportRefusesFlagsThatMeanNothingTogether) {
