@@ -115,7 +115,9 @@ Grid CellGrid(const std::vector<v1::Run>& cells) {
         },
         &grid);
   }
+  const size_t first_measured = grid.titles.size();
   AddMeasured(cells, &grid);
+  StrikeInvalid(cells, first_measured, &grid);
   AddNotes(cells, &grid);
   return grid;
 }

@@ -212,9 +212,11 @@ std::string WhyNoNumber(const v1::Run& run) {
 
 std::string CellNote(const v1::Run& run) {
   if (!IsOk(run)) return "";
-  const std::string shrunk = ShrinkWords(run);
-  const std::string verdict = VerdictText(run);
-  return shrunk + (shrunk.empty() || verdict.empty() ? "" : "; ") + verdict;
+  std::string note;
+  for (const std::string& words : {InvalidWords(run), ShrinkWords(run), VerdictText(run)}) {
+    if (!words.empty()) note += (note.empty() ? "" : "; ") + words;
+  }
+  return note;
 }
 
 CellNotes::CellNotes(const std::vector<v1::Run>& cells) : contaminated_(ContaminatedNote(cells)) {

@@ -45,8 +45,8 @@ std::string ColumnCell(const RunColumn& column, const Value& value, const v1::Ru
 // `OOM`, `timed out`, `queued`; empty for a run that ended OK.
 std::string WhyNoNumber(const v1::Run& run);
 
-// What is to be known of a number: sizes that shrank, a verdict that is not clean. Empty for a run
-// without numbers.
+// What is to be known of a number: that it was declared invalid, sizes that shrank, a verdict that
+// is not clean. Empty for a run without numbers.
 std::string CellNote(const v1::Run& run);
 
 // The CellNote of each cell, said once below the table, and the marks that lead there.

@@ -4,8 +4,10 @@
 
 #include <absl/status/status.h>
 
+#include <cstddef>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -28,6 +30,8 @@ struct Grid {
   std::string reference = {};
   // What its titles mean, for texts that show the table without the lines above it.
   std::vector<std::string> key = {};
+  // Row and title of cells whose numbers do not count: struck by formats that have a way to.
+  std::set<std::pair<size_t, std::string>> struck = {};
 };
 
 using Lines = std::vector<std::string>;

@@ -150,6 +150,10 @@ std::vector<std::string> Reasons(const v1::Run& run) {
   return reasons;
 }
 
+std::string VerdictWord(const v1::Run& run) {
+  return run.invalid_reason().empty() ? std::string(Word(run.validity())) : "invalid";
+}
+
 std::string VerdictWords(const v1::Run& run) {
   const bool has_verdict =
       run.outcome() == v1::OUTCOME_OK && run.validity() != v1::VALIDITY_UNSPECIFIED;
@@ -162,6 +166,11 @@ std::string VerdictWords(const v1::Run& run) {
   }
   const std::string verdict(Word(run.validity()));
   return reasons.empty() ? verdict : fmt::format("{}: {}", verdict, fmt::join(reasons, ", "));
+}
+
+std::string VerdictMark(const v1::Run& run) {
+  const bool does_not_count = !run.invalid_reason().empty() && run.validity() == v1::VALIDITY_CLEAN;
+  return does_not_count ? "" : VerdictWords(run);
 }
 
 std::string EvidenceWords(const v1::Evidence& evidence) {

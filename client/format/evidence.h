@@ -15,6 +15,14 @@ namespace torchlap::client::format {
 // said is no verdict. Empty for a run that did not end OK, and one without verdict.
 std::string VerdictWords(const v1::Run& run);
 
+// The verdict alone: `invalid` of a run that was declared so, whatever was found; else `clean` and
+// the like. Empty: there is none.
+std::string VerdictWord(const v1::Run& run);
+
+// VerdictWords, but nothing of a clean run that was declared invalid: what was found there does not
+// count, and no reason is left to be told.
+std::string VerdictMark(const v1::Run& run);
+
 // The words of all reasons, those that the verdict stands on first: a row of several launches has
 // them in the order of its launches.
 std::vector<std::string> Reasons(const v1::Run& run);

@@ -61,7 +61,12 @@ bool HasAsked(const v1::Run& run) { return run.failure().has_asked_bytes(); }
 std::string AskedCell(const v1::Run& run) { return BytesShort(run.failure().asked_bytes()); }
 
 // Not NoteWords: the sizes of a search are its own, and its failures have a column.
-bool HasVerdict(const v1::Run& run) { return !VerdictWords(run).empty(); }
+std::string TryNote(const v1::Run& run) {
+  const std::string invalid = InvalidWords(run);
+  const std::string verdict = VerdictMark(run);
+  return invalid + (invalid.empty() || verdict.empty() ? "" : "; ") + verdict;
+}
+bool HasNote(const v1::Run& run) { return !TryNote(run).empty(); }
 
 Grid TryGrid(const v1::Job& job) {
   const FitResult result = ResultOf(job);
@@ -82,7 +87,8 @@ Grid TryGrid(const v1::Job& job) {
       [](const v1::Run& run) { return HasPeak(run) ? PeakCell(run) : kNotApplicable; }, &grid);
   AddColumnIfAny("asked", runs, HasAsked, AskedCell, &grid);
   AddColumn("step (ms)", runs, StepTimeCell, &grid);
-  AddColumnIfAny("note", runs, HasVerdict, VerdictWords, &grid);
+  StrikeInvalid(runs, grid.titles.size() - 1, &grid);
+  AddColumnIfAny("note", runs, HasNote, TryNote, &grid);
   return grid;
 }
 
@@ -118,7 +124,7 @@ FitResult ResultOf(const v1::Job& job) {
 std::string TryLine(const v1::Run& run) {
   std::string result =
       run.outcome() == v1::OUTCOME_OK ? "fits" + PeakOfDevice(run) : FailureWords(run);
-  if (HasVerdict(run)) result += ", " + VerdictWords(run);
+  if (HasNote(run)) result += ", " + TryNote(run);
   return fmt::format("{} {}: {}", run.run_id(), SizeWords(SubjectOf(run)), result);
 }
 

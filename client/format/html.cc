@@ -103,8 +103,16 @@ size_t Span(const std::vector<std::string>& row, size_t column) {
   return end - column;
 }
 
-std::string TableRow(const Grid& grid, const std::vector<std::string>& row,
-                     const std::vector<bool>& is_number) {
+// A number that does not count is struck.
+std::string StruckContent(const Grid& grid, size_t row, size_t column) {
+  const std::string& cell = grid.rows[row][column];
+  std::string content = CellContent(grid.titles[column], cell);
+  const bool is_struck = cell != "-" && grid.struck.count({row, grid.titles[column]}) > 0;
+  return is_struck ? "<s>" + content + "</s>" : content;
+}
+
+std::string TableRow(const Grid& grid, size_t index, const std::vector<bool>& is_number) {
+  const std::vector<std::string>& row = grid.rows[index];
   std::string html =
       fmt::format("<tr><th scope=\"row\">{}</th>", CellContent(grid.titles.front(), row.front()));
   for (size_t i = 1; i < row.size();) {
@@ -112,7 +120,7 @@ std::string TableRow(const Grid& grid, const std::vector<std::string>& row,
     const bool stands_right = is_number[i] && !IsState(row[i]);
     html += fmt::format("<td{}{}>{}</td>", CellClass(grid, i, stands_right),
                         span > 1 ? fmt::format(" colspan=\"{}\"", span) : "",
-                        CellContent(grid.titles[i], row[i]));
+                        StruckContent(grid, index, i));
     i += span;
   }
   return html + "</tr>\n";
@@ -180,7 +188,7 @@ std::string HtmlTable(const Grid& grid) {
   if (!grid.caption.empty())
     html += fmt::format("<caption><span>{}</span></caption>\n", Html(grid.caption));
   html += TableHead(grid, is_number) + "<tbody>\n";
-  for (const auto& row : grid.rows) html += TableRow(grid, row, is_number);
+  for (size_t i = 0; i < grid.rows.size(); ++i) html += TableRow(grid, i, is_number);
   return html + "</tbody></table></div>\n";
 }
 

@@ -17,8 +17,8 @@ std::string HtmlBadge(const std::string& word);
 
 // A table in a box that scrolls sideways where the page is narrow. The first cell of a row is its
 // heading; columns of numbers stand to the right; a state in place of several numbers is one cell;
-// `-` is said to be no value. A column `verdict` has badges of the first line of its cells, with
-// the second line below. Empty for a grid without rows.
+// `-` is said to be no value; a struck number stands in `<s>`. A column `verdict` has badges of the
+// first line of its cells, with the second line below. Empty for a grid without rows.
 std::string HtmlTable(const Grid& grid);
 
 // Any block of a document.

@@ -1,8 +1,11 @@
 // `markdown`: GitHub's, to be pasted into a text. A blank line between blocks. What would be more
 // than text there (bars, code, tags, links, images) is escaped. What to do next is no part of the
 // text.
+#include <algorithm>
+
 #include "client/format/aligned.h"
 #include "client/format/format.h"
+#include "client/format/run_columns.h"
 #include "proto/base/visible_text.h"
 
 namespace torchlap::client::format {
@@ -21,6 +24,17 @@ std::string AsText(std::string_view text) {
   return escaped;
 }
 
+// Numbers that do not count. No number has a `~` of its own.
+Grid WithStruck(const Grid& given, Grid grid) {
+  for (const auto& [row, title] : given.struck) {
+    const auto place = std::find(given.titles.begin(), given.titles.end(), title);
+    if (place == given.titles.end() || given.rows[row].empty()) continue;
+    std::string& cell = grid.rows[row][static_cast<size_t>(place - given.titles.begin())];
+    if (!cell.empty() && cell != kNotApplicable) cell = "~~" + cell + "~~";
+  }
+  return grid;
+}
+
 class BlockWriter {
  public:
   explicit BlockWriter(std::ostream& out) : out_(out) {}
@@ -29,7 +43,7 @@ class BlockWriter {
     if (grid.rows.empty()) return;
     if (!grid.caption.empty()) (*this)(Lines{grid.caption});
     BeginBlock();
-    WriteAligned(Escaped(grid, AsText), out_);
+    WriteAligned(WithStruck(grid, Escaped(grid, AsText)), out_);
   }
 
   void operator()(const Lines& lines) {

@@ -242,14 +242,22 @@ class Table {
       }
     }
     for (const Key& row : rows_) {
-      std::vector<std::string>& cells = grid.rows.emplace_back(row);
-      for (const Key& column : columns_) {
-        for (const PivotValue& value : pivot_.values) {
-          cells.push_back(CellText({row, column}, value));
-        }
-      }
+      grid.rows.push_back(row);
+      for (const Key& column : columns_) AddCells({row, column}, &grid);
     }
     return grid;
+  }
+
+  // To the last row, all values of a place.
+  void AddCells(const Place& place, Grid* grid) const {
+    const v1::Run* cell = CellAt(place);
+    const bool does_not_count =
+        cell != nullptr && cell->outcome() == v1::OUTCOME_OK && !cell->invalid_reason().empty();
+    std::vector<std::string>& row = grid->rows.back();
+    for (const PivotValue& value : pivot_.values) {
+      if (does_not_count) grid->struck.emplace(grid->rows.size() - 1, grid->titles[row.size()]);
+      row.push_back(CellText(place, value));
+    }
   }
 
   std::string RatioNote() const {

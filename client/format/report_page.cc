@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "client/format/advice.h"
+#include "client/format/evidence.h"
 #include "client/format/fields.h"
 #include "client/format/html.h"
 #include "client/format/numbers.h"
@@ -71,12 +72,13 @@ std::string VerdictsFact(const std::vector<v1::Run>& cells) {
   size_t clean = 0;
   size_t judged = 0;
   for (const v1::Run& cell : cells) {
-    if (!IsOk(cell) || cell.validity() == v1::VALIDITY_UNSPECIFIED) continue;
+    const std::string verdict = IsOk(cell) ? VerdictWord(cell) : "";
+    if (verdict.empty()) continue;
     ++judged;
-    if (cell.validity() == v1::VALIDITY_CLEAN) {
+    if (verdict == Word(v1::VALIDITY_CLEAN)) {
       ++clean;
     } else {
-      others.emplace_back(Word(cell.validity()));
+      others.push_back(verdict);
     }
   }
   if (judged == 0) return "";
@@ -166,7 +168,7 @@ std::string Behind(const std::string& word, const std::string& note) {
 
 // The verdict, or why there is none, and below it what the row has to say.
 std::string VerdictCell(const v1::Run& cell) {
-  std::string word(IsOk(cell) ? Word(cell.validity()) : "");
+  std::string word = IsOk(cell) ? VerdictWord(cell) : "";
   if (word.empty()) word = StateName(cell);
   const std::string note = Behind(word, NoteWords(cell));
   return note.empty() ? word : word + "\n" + note;
@@ -255,8 +257,7 @@ std::string StepsSummary(const v1::Run& run) {
 std::string StepsCard(const ReportRun& run, const std::string& name) {
   const std::string chart = StepChart(run);
   if (chart.empty()) return "";
-  std::string verdict(Word(run.run.validity()));
-  if (!IsOk(run.run)) verdict = StateName(run.run);
+  const std::string verdict = IsOk(run.run) ? VerdictWord(run.run) : StateName(run.run);
   const std::string aside = StepsSummary(run.run);
   return fmt::format("<article><h3>{} {}</h3>\n<p class=\"aside\">{}{}{}</p>\n{}</article>\n",
                      Html(run.run.run_id()), Html(name), verdict.empty() ? "" : HtmlBadge(verdict),

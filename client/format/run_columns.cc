@@ -95,6 +95,15 @@ std::string RateText(const v1::Run& run, double rate) {
 
 std::string TokensText(const v1::Run& run) { return RateText(run, run.tokens_per_s()); }
 
+void StrikeInvalid(const std::vector<v1::Run>& runs, size_t first_column, Grid* grid) {
+  for (size_t row = 0; row < runs.size(); ++row) {
+    if (!IsOk(runs[row]) || runs[row].invalid_reason().empty()) continue;
+    for (size_t column = first_column; column < grid->titles.size(); ++column) {
+      grid->struck.emplace(row, grid->titles[column]);
+    }
+  }
+}
+
 void AddNotes(const std::vector<v1::Run>& runs, Grid* grid) {
   const bool any = std::any_of(runs.begin(), runs.end(),
                                [](const v1::Run& run) { return !NoteWords(run).empty(); });

@@ -1,6 +1,7 @@
 // Columns of measured numbers, as the tables of runs share them.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -38,6 +39,10 @@ std::string RateText(const v1::Run& run, double rate);
 
 // Of a run that has them.
 std::string TokensText(const v1::Run& run);
+
+// Strikes the columns from this one on in the rows of runs that were declared invalid: they have
+// numbers, which do not count.
+void StrikeInvalid(const std::vector<v1::Run>& runs, size_t first_column, Grid* grid);
 
 // NoteWords, where a row has something to say.
 void AddNotes(const std::vector<v1::Run>& runs, Grid* grid);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "client/format/column_cells.h"
+#include "client/format/evidence.h"
 #include "client/format/run_columns.h"
 #include "client/format/runs.h"
 #include "client/format/sheet.h"
@@ -62,11 +63,11 @@ std::vector<std::string> NamingCells(const v1::Run& run) {
           WordText(subject.precision)};
 }
 
-std::string VerdictText(const v1::Run& run) { return WordText(Word(run.validity())); }
+std::string VerdictText(const v1::Run& run) { return WordText(VerdictWord(run)); }
 
-// Where there may be no room for the note.
-std::string ShortVerdict(const v1::Run& run) {
-  return run.invalid_reason().empty() ? VerdictText(run) : "invalid";
+void AddStepTime(const std::vector<v1::Run>& runs, const CellText& text, Grid* grid) {
+  AddColumn("step (ms)", runs, text, grid);
+  StrikeInvalid(runs, grid->titles.size() - 1, grid);
 }
 
 // `01-31 12:00`, UTC as everywhere.
@@ -112,22 +113,23 @@ void ShortenTimes(const std::vector<v1::Run>& runs, Grid* grid) {
 Grid ShortList(const std::vector<v1::Run>& runs) {
   Grid grid = NamingGrid(runs);
   ShortenTimes(runs, &grid);
-  AddColumn("step (ms)", runs, ResultCell, &grid);
-  AddColumn("verdict", runs, ShortVerdict, &grid);
+  AddStepTime(runs, ResultCell, &grid);
+  AddColumn("verdict", runs, VerdictText, &grid);
   AddColumnIfAny(
       "note", runs, [](const v1::Run& run) { return !NoteText(run).empty(); }, NoteText, &grid);
   return grid;
 }
 
-std::vector<std::string> ColumnCells(const std::vector<RunColumn>& columns,
-                                     const std::vector<Value>& values, const std::string& mark,
-                                     const v1::Run& run) {
-  std::vector<std::string> cells;
+// To the last row.
+void AddCells(const std::vector<RunColumn>& columns, const std::vector<Value>& values,
+              const std::string& mark, const v1::Run& run, Grid* grid) {
+  const bool does_not_count = run.outcome() == v1::OUTCOME_OK && !run.invalid_reason().empty();
   for (size_t i = 0; i < columns.size(); ++i) {
-    cells.push_back(ColumnCell(columns[i], values[i], run));
-    if (IsMeasured(columns[i])) cells.back() += mark;
+    std::string& cell = grid->rows.back().emplace_back(ColumnCell(columns[i], values[i], run));
+    if (!IsMeasured(columns[i])) continue;
+    cell += mark;
+    if (does_not_count) grid->struck.emplace(grid->rows.size() - 1, grid->titles[i]);
   }
-  return cells;
 }
 
 // What differs goes last: without it the rows are all the same.
@@ -150,7 +152,7 @@ Grid RunListGrid(const std::vector<v1::Run>& runs) {
   Grid grid = NamingGrid(runs);
   AddColumn(
       "outcome", runs, [](const v1::Run& run) { return OutcomeName(run.outcome()); }, &grid);
-  AddColumn("step (ms)", runs, StepTimeCell, &grid);
+  AddStepTime(runs, StepTimeCell, &grid);
   AddColumn("verdict", runs, VerdictText, &grid);
   AddColumn("note", runs, NoteText, &grid);
   return grid;
@@ -176,7 +178,8 @@ std::vector<Block> ColumnBlocks(const std::vector<v1::Run>& runs,
   for (const RunColumn& column : columns) grid.titles.push_back(ColumnTitle(column));
   RunValues values(columns);
   for (const v1::Run& run : runs) {
-    grid.rows.push_back(ColumnCells(columns, values.Of(run), notes.MarkOf(run), run));
+    grid.rows.emplace_back();
+    AddCells(columns, values.Of(run), notes.MarkOf(run), run, &grid);
   }
   std::vector<Block> blocks = {Block(std::move(grid))};
   const bool has_numbers = std::any_of(columns.begin(), columns.end(), IsMeasured);

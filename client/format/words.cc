@@ -116,7 +116,7 @@ std::string InvalidWords(const v1::Run& run) {
 std::string NoteWords(const v1::Run& run) {
   std::vector<std::string> notes;
   for (const std::string& note : {InvalidWords(run), ShrinkWords(run), FailureWords(run),
-                                  GoesOnWords(run), VerdictWords(run)}) {
+                                  GoesOnWords(run), VerdictMark(run)}) {
     if (!note.empty()) notes.push_back(note);
   }
   return Join(notes, "; ");

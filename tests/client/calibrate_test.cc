@@ -162,6 +162,14 @@ TEST_F(CalibrateCommand, SaysThatAContaminatedOneIsNotUsed) {
                                     "torchlap calibrate --device cpu0\n"));
 }
 
+TEST_F(CalibrateCommand, SaysThatOneIsInvalidAndNotThatItWasClean) {
+  v1::Run run = Numbered(1, v1::VALIDITY_CLEAN);
+  run.set_invalid_reason("the fan had failed");
+  *job_.add_runs() = run;
+  EXPECT_EQ(Program(), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("\nverdict: invalid: the fan had failed\n"));
+}
+
 TEST_F(CalibrateCommand, ThatFailedSaysWhyAndExitsWith2) {
   job_.set_state(v1::JOB_STATE_FAILED);
   job_.set_reason("CRASHED: signal 11");

@@ -96,6 +96,15 @@ TEST(TryLine, TellsHowEachTryEnded) {
             "17.3 batch 16, context 256: OUT_OF_MEMORY in backward: asked 2.31 GiB, free 410 MiB");
 }
 
+TEST(TryLine, SaysThatATryIsInvalid) {
+  v1::Run run = Try(2, 8, true);
+  run.set_validity(v1::VALIDITY_CLEAN);
+  run.set_invalid_reason("the fan had failed");
+  EXPECT_THAT(format::TryLine(run), EndsWith(", invalid: the fan had failed"));
+  Doubt(v1::VALIDITY_SUSPECT, {v1::REASON_DRIFT}, &run);
+  EXPECT_THAT(format::TryLine(run), EndsWith(", invalid: the fan had failed; suspect: drift"));
+}
+
 TEST(TryLine, MeasuresThePeakByWhatWasFreeAtTheStart) {
   v1::Run run = Try(2, 8, true);
   run.mutable_memory()->set_device_free_bytes(15360 * kMiB);

@@ -227,6 +227,49 @@ TEST_F(KeepCommands, ANarrowListMarksInvalidRunsWithoutTheirNote) {
   EXPECT_THAT(out_.str(), HasSubstr("| clean "));
 }
 
+// An invalid run that was clean, and one beside it that nobody doubts.
+std::vector<v1::Run> InvalidAndClean() {
+  v1::Run invalid = InvalidRun();
+  invalid.set_validity(v1::VALIDITY_CLEAN);
+  v1::Run clean = ScaledRun("medium", 423'183'360, 18, 3);
+  clean.set_validity(v1::VALIDITY_CLEAN);
+  return {invalid, clean};
+}
+
+TEST_F(KeepCommands, AWideListSaysInvalidWhereTheVerdictStands) {
+  service_.on_list_runs = [](const v1::ListRunsRequest&, v1::ListRunsResponse* response) {
+    for (const v1::Run& run : InvalidAndClean()) *response->add_runs() = run;
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Program({"runs", "--include-invalid", "--wide"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("| 458 ± 16  | invalid | invalid: the fan had failed |\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("| clean   |"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("~~"))) << "a table in a terminal has no such sign";
+}
+
+TEST_F(KeepCommands, MarkdownStrikesTheNumbersOfInvalidRuns) {
+  service_.on_list_runs = [](const v1::ListRunsRequest&, v1::ListRunsResponse* response) {
+    for (const v1::Run& run : InvalidAndClean()) *response->add_runs() = run;
+    return grpc::Status::OK;
+  };
+  service_.on_export = [](const v1::ExportRunsRequest&) { return InvalidAndClean(); };
+  const std::vector<std::vector<std::string>> lines = {
+      {"runs"},
+      {"runs", "--wide"},
+      {"export"},
+      {"export", "--columns", "model_size,step_mean_ms"},
+      {"export", "--pivot", "rows=size,value=step"}};
+  for (std::vector<std::string> words : lines) {
+    words.insert(words.end(), {"--include-invalid", "--format", "markdown"});
+    EXPECT_EQ(Program(words), 0) << err_.str();
+    EXPECT_THAT(out_.str(), HasSubstr("| ~~458")) << out_.str();
+    EXPECT_THAT(out_.str(), HasSubstr("invalid: the fan"));
+    EXPECT_THAT(out_.str(), Not(HasSubstr("~~1375"))) << out_.str();
+    EXPECT_THAT(out_.str(), Not(HasSubstr("~~small"))) << out_.str();
+    EXPECT_THAT(out_.str(), Not(HasSubstr("failed; clean"))) << out_.str();
+  }
+}
+
 TEST_F(KeepCommands, AnExportOfInvalidRunsAloneSaysWhatThereIs) {
   service_.on_export = [](const v1::ExportRunsRequest& request) {
     if (!request.filter().include_invalid()) return std::vector<v1::Run>();

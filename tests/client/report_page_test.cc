@@ -412,6 +412,18 @@ TEST(ReportPage, ABaselineFarFromTheRunsIsWithinThePlot) {
   EXPECT_THAT(ReportPage(report), HasSubstr("y1=\"144\" y2=\"144\" class=\"rule\""));
 }
 
+TEST(ReportPage, StrikesTheNumbersOfInvalidRunsAndSaysWhy) {
+  Report report = SmallReport();
+  report.cells = {SmallRun(), ScaledRun("large", 969'411'840, 19, 5)};
+  for (v1::Run& cell : report.cells) cell.set_validity(v1::VALIDITY_CLEAN);
+  EXPECT_THAT(ReportPage(report), Not(HasSubstr("<s>")));
+  report.cells[0].set_invalid_reason("the fan had failed");
+  const std::string page = ReportPage(report);
+  EXPECT_THAT(page, HasSubstr("<s>458 ± 16</s></td>"));
+  EXPECT_THAT(page, HasSubstr("</span> invalid</span><br>the fan had failed"));
+  EXPECT_THAT(page, HasSubstr("1 of 2"));
+}
+
 TEST(ReportPage, CellsWithoutAVerdictSayWhy) {
   Report report = SmallReport();
   v1::ComparedCell cell = Compared();
