@@ -56,10 +56,8 @@ class Answer {
 
   const std::vector<std::string>& names() const { return names_; }
   bool is_cut() const { return is_cut_; }
-  // Of the parts behind the first.
-  const absl::Status& status() const { return status_; }
 
-  // Calls `take` for each row until it returns false. Once.
+  // Calls `take` for each row until it returns false. Once. An error: the parts did not all come.
   template <typename Take>
   absl::Status Each(const Take& take) {
     while (part_) {
@@ -69,8 +67,7 @@ class Answer {
       }
       is_cut_ = part_->is_cut();
       auto next = result_->Next();
-      status_ = next.status();
-      if (!next.ok()) return status_;
+      if (!next.ok()) return next.status();
       part_ = *std::move(next);
     }
     return absl::OkStatus();
@@ -84,18 +81,22 @@ class Answer {
   std::optional<v1::QuerySqlResponse> part_;
   uint64_t rows_ = 0;
   bool is_cut_ = false;
-  absl::Status status_;
 };
 
-std::vector<format::Block> BlocksOf(Answer* answer) {
+// A table for people has no row before the last has come: as many as --limit lets through.
+absl::StatusOr<format::Document> Gathered(Answer* answer) {
   std::vector<v1::SqlRow> rows;
   const absl::Status status = answer->Each([&rows](const v1::SqlRow& row) {
     rows.push_back(row);
     return true;
   });
-  if (!status.ok()) return {};
-  if (rows.empty()) return {format::Lines{"no rows"}};
-  return {format::ResultGrid(answer->names(), rows)};
+  if (!status.ok()) return status;
+  format::Document document;
+  document.blocks = [names = answer->names(), rows = std::move(rows)] {
+    return rows.empty() ? std::vector<format::Block>{format::Lines{"no rows"}}
+                        : std::vector<format::Block>{format::ResultGrid(names, rows)};
+  };
+  return document;
 }
 
 absl::Status EachRow(Answer* answer, const format::Rows::Take& take) {
@@ -108,12 +109,17 @@ absl::Status EachRow(Answer* answer, const format::Rows::Take& take) {
   });
 }
 
-format::Document DocumentOf(Answer* answer) {
+// An error of the answer is one of the rows, so that nothing is written of it.
+format::Document AsItComes(Answer* answer) {
   format::Document document;
-  document.blocks = [answer] { return BlocksOf(answer); };
   document.rows.names = answer->names();
   document.rows.each = [answer](const format::Rows::Take& take) { return EachRow(answer, take); };
   return document;
+}
+
+absl::StatusOr<format::Document> DocumentFor(const format::Format& format, Answer* answer) {
+  if (format.rows == v1::ROW_KIND_CELL) return Gathered(answer);
+  return AsItComes(answer);
 }
 
 // `step_median` of `no such column: r.step_median, at character 8`; empty: it says something else.
@@ -180,8 +186,9 @@ absl::Status Write(const std::string& query, SqlResult* result, const Output& ou
   if (!first.ok()) return WithCloseColumns(first.status(), query);
   if (!*first) return absl::InternalError("the daemon ended the answer before it began");
   Answer answer(result, **std::move(first));
-  const absl::Status written = WriteOutput(output, console, DocumentOf(&answer));
-  if (!answer.status().ok()) return answer.status();
+  const auto document = DocumentFor(*output.format, &answer);
+  if (!document.ok()) return document.status();
+  const absl::Status written = WriteOutput(output, console, *document);
   if (!written.ok()) return written;
   if (answer.is_cut()) {
     SayLine(console, fmt::format("{} rows are shown, there are more; --limit {} shows more",

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <sstream>
 
 #include "tests/client/commands_fixture.h"
@@ -150,6 +151,33 @@ TEST_F(SqlCommand, AnErrorIsALineAndLeavesTheFileAlone) {
   EXPECT_EQ(kept.str(), "old\n");
   EXPECT_EQ(Program({"sql"}), 1);
   EXPECT_THAT(err_.str(), HasSubstr("sql needs a query"));
+}
+
+// What it was would look like all that there is.
+TEST_F(SqlCommand, AnAnswerThatBreaksOffLeavesTheFileAlone) {
+  Answer({EveryType()});
+  service_.sql_end = grpc::Status(grpc::StatusCode::INTERNAL, "the disk broke");
+  for (const char* format : {"table", "markdown", "latex", "typst", "csv", "json", "jsonl"}) {
+    const TemporaryFolder folder;
+    const std::string file = folder.path() / "old";
+    std::ofstream(file) << "old\n";
+    EXPECT_NE(Program({"sql", "select 1", "--format", format, "-o", file}), 0) << format;
+    EXPECT_THAT(err_.str(), HasSubstr("the disk broke")) << format;
+    EXPECT_THAT(err_.str(), Not(HasSubstr("wrote"))) << format;
+    std::ostringstream kept;
+    kept << std::ifstream(file).rdbuf();
+    EXPECT_EQ(kept.str(), "old\n") << format;
+    const auto files = std::filesystem::directory_iterator(folder.path());
+    EXPECT_EQ(std::distance(begin(files), end(files)), 1) << format;
+  }
+}
+
+TEST_F(SqlCommand, ATableThatBreaksOffIsNotShown) {
+  Answer({EveryType()});
+  service_.sql_end = grpc::Status(grpc::StatusCode::INTERNAL, "the disk broke");
+  EXPECT_NE(Program({"sql", "select 1"}), 0);
+  EXPECT_EQ(out_.str(), "");
+  EXPECT_THAT(err_.str(), HasSubstr("the disk broke"));
 }
 
 TEST_F(SqlCommand, NamesTheColumnsThatMayHaveBeenMeant) {
