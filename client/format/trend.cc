@@ -72,7 +72,8 @@ std::string LeftOutWords(const v1::TrendSeries& series) {
 std::string SummaryLine(const v1::TrendSeries& series, uint32_t method_version) {
   const std::string left_out = LeftOutWords(series);
   if (series.steps().empty()) {
-    return fmt::format("no step in {}{} ({})", RunsSince(series), left_out, MinEffectWords(series));
+    return fmt::format("no step in {}{} ({}; method {})", RunsSince(series), left_out,
+                       MinEffectWords(series), method_version);
   }
   return fmt::format("{} in {}{} ({}; method {})",
                      Counted(static_cast<uint64_t>(series.steps_size()), "step"), RunsSince(series),
@@ -131,21 +132,38 @@ std::vector<bool> StepPoints(const v1::TrendSeries& series) {
   return is_step;
 }
 
-void AddRows(const v1::TrendSeries& series, Sheet* sheet) {
+// What changed before each point, for programs: unknown where nothing did that torchlap knows of.
+std::vector<Value> ChangesAtPoints(const v1::TrendSeries& series) {
+  std::vector<Value> changes(static_cast<size_t>(series.points_size()));
+  for (const v1::TrendStep& step : series.steps()) {
+    std::string text = ChangesText(step.changes());
+    if (IsPoint(series, step) && !text.empty()) changes[step.point()] = std::move(text);
+  }
+  return changes;
+}
+
+void AddRows(const v1::TrendSeries& series, const std::string& phase, uint32_t method_version,
+             Sheet* sheet) {
   const std::vector<bool> is_step = StepPoints(series);
   const std::vector<uint32_t> segments = SegmentsOf(series);
+  const std::vector<Value> changes = ChangesAtPoints(series);
   for (size_t i = 0; i < is_step.size(); ++i) {
     const v1::TrendPoint& point = series.points(static_cast<int>(i));
     sheet->rows.push_back({series.subject().series_key(), point.run_id(),
                            Rfc3339(point.started_at_ns()), point.median_ns() / kMillisecondNs,
-                           uint64_t{segments[i]}, bool{is_step[i]}});
+                           uint64_t{segments[i]}, bool{is_step[i]}, phase, uint64_t{method_version},
+                           changes[i]});
   }
 }
 
-Sheet PointSheet(const v1::GetTrendResponse& response) {
+// New columns go behind the others: a reader may count them.
+Sheet PointSheet(const v1::GetTrendResponse& response, const std::string& phase) {
   Sheet sheet;
-  sheet.names = {"series_key", "run_id", "started_at", "median_ms", "segment", "is_step"};
-  for (const v1::TrendSeries& series : response.series()) AddRows(series, &sheet);
+  sheet.names = {"series_key", "run_id", "started_at",     "median_ms",   "segment",
+                 "is_step",    "phase",  "method_version", "what_changed"};
+  for (const v1::TrendSeries& series : response.series()) {
+    AddRows(series, phase, response.method_version(), &sheet);
+  }
   return sheet;
 }
 
@@ -244,7 +262,7 @@ Plot TrendPlot(const v1::TrendSeries& series, const TrendView& view) {
 Document ShowTrend(const v1::GetTrendResponse& response, const TrendView& view) {
   Document document;
   document.blocks = [response, view] { return Blocks(response, view); };
-  document.rows = RowsOf(PointSheet(response));
+  document.rows = RowsOf(PointSheet(response, view.phase));
   document.object = TrendObject(response, view.phase);
   return document;
 }

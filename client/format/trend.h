@@ -19,7 +19,8 @@ struct TrendView {
 };
 
 // For people of each series what it is, its plot, its steps, and on how much that stands. For
-// programs a row a point, or an array of the series. `response` has a series at least.
+// programs a row a point, that of a step with what changed before it, or an array of the series.
+// `response` has a series at least.
 Document ShowTrend(const v1::GetTrendResponse& response, const TrendView& view);
 
 // The segment of each point, from 1.

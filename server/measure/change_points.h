@@ -21,7 +21,9 @@
 
 namespace torchlap::measure {
 
-// Stored and told with what is found: grows when the same series would get other steps.
+// Told with the steps of a trend, in the answer and in all that is written of it: grows when the
+// same series would get other steps. It is not stored, and neither are steps: each question looks
+// for them anew. A finding keeps what a step showed when it was made.
 inline constexpr uint32_t kChangePointsVersion = 1;
 
 // A step costs so many times the noise: the median absolute difference of neighbours over 0.954,

@@ -140,7 +140,7 @@ TEST(Trend, WithoutAStepIsOneLine) {
   EXPECT_THAT(
       Printed(format::kTable, ShowTrend(Answer({CalmSeries()}), {})),
       HasSubstr("\nno step in 3 runs since 2026-10-01 (differences below 1 % are not looked "
-                "for)\n"));
+                "for; method 1)\n"));
   v1::TrendSeries series;
   AddPoint(10, &series);
   series.set_min_effect(0.01);
@@ -277,15 +277,29 @@ TEST_F(TrendCommand, IsNotDrawnInAPaper) {
 TEST_F(TrendCommand, IsARowAPointForPrograms) {
   EXPECT_EQ(Program({"trend", "all", "--format", "csv"}), 0) << err_.str();
   const std::string key = SmallRun().series_key();
-  EXPECT_EQ(out_.str(), "series_key,run_id,started_at,median_ms,segment,is_step\n" +  //
-                            key + ",17.1,2026-10-01T12:00:00.000000Z,10,1,false\n" + key +
-                            ",18.1,2026-10-02T12:00:00.000000Z,10.2,1,false\n" + key +
-                            ",19.1,2026-10-03T12:00:00.000000Z,9.8,1,false\n" + key +
-                            ",20.1,2026-10-04T12:00:00.000000Z,12,2,true\n" + key +
-                            ",21.1,2026-10-05T12:00:00.000000Z,12.2,2,false\n" + key +
-                            ",22.1,2026-10-06T12:00:00.000000Z,11.8,2,false\n");
+  EXPECT_EQ(out_.str(),
+            "series_key,run_id,started_at,median_ms,segment,is_step,phase,method_version,"
+            "what_changed\n" +  //
+                key +
+                ",17.1,2026-10-01T12:00:00.000000Z,10,1,false,step,1,\n" + key +
+                ",18.1,2026-10-02T12:00:00.000000Z,10.2,1,false,step,1,\n" + key +
+                ",19.1,2026-10-03T12:00:00.000000Z,9.8,1,false,step,1,\n" + key +
+                ",20.1,2026-10-04T12:00:00.000000Z,12,2,true,step,1,driver 580.1 -> 580.9\n" + key +
+                ",21.1,2026-10-05T12:00:00.000000Z,12.2,2,false,step,1,\n" + key +
+                ",22.1,2026-10-06T12:00:00.000000Z,11.8,2,false,step,1,\n");
   EXPECT_EQ(Program({"trend", "all", "--format", "jsonl"}), 0) << err_.str();
-  EXPECT_THAT(out_.str(), HasSubstr("\"median_ms\":12.0,\"segment\":2,\"is_step\":true}\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("\"median_ms\":12.0,\"segment\":2,\"is_step\":true,"
+                                    "\"phase\":\"step\",\"method_version\":1,"
+                                    "\"what_changed\":\"driver 580.1 -> 580.9\"}\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("\"segment\":1,\"is_step\":false,\"phase\":\"step\","
+                                    "\"method_version\":1,\"what_changed\":null}\n"));
+}
+
+TEST_F(TrendCommand, SaysToProgramsOfWhichPhaseAndMethodItIs) {
+  answer_.set_method_version(7);
+  answer_.mutable_series(0)->mutable_steps(0)->clear_changes();
+  EXPECT_EQ(Program({"trend", "all", "--phase", "backward", "--format", "csv"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr(",12,2,true,backward,7,\n"));
 }
 
 TEST_F(TrendCommand, IsAnArrayOfSeriesInJson) {
