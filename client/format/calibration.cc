@@ -51,7 +51,7 @@ std::string EmulatedLine(const v1::CalibrationResult& result) {
 // A peak that others slowed down is none; older daemons gave no verdict.
 std::string VerdictLine(const v1::Run& run) {
   if (!run.invalid_reason().empty()) return "verdict: " + InvalidWords(run);
-  const std::string verdict = VerdictWords(run);
+  const std::string verdict = VerdictAndCondition(run);
   if (run.validity() != v1::VALIDITY_CONTAMINATED)
     return verdict.empty() ? "" : "verdict: " + verdict;
   return fmt::format(

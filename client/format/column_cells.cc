@@ -213,7 +213,8 @@ std::string WhyNoNumber(const v1::Run& run) {
 std::string CellNote(const v1::Run& run) {
   if (!IsOk(run)) return "";
   std::string note;
-  for (const std::string& words : {InvalidWords(run), ShrinkWords(run), VerdictText(run)}) {
+  for (const std::string& words :
+       {InvalidWords(run), ShrinkWords(run), VerdictText(run), ConditionWords(run)}) {
     if (!words.empty()) note += (note.empty() ? "" : "; ") + words;
   }
   return note;

@@ -66,6 +66,11 @@ std::string WaitedWords(const v1::Evidence& evidence) {
   return evidence.reason() == v1::REASON_NOT_SETTLED ? words + ", gave up" : words;
 }
 
+// What the device was not when the run began, though its owner wants it so.
+bool IsAmiss(v1::Reason reason) {
+  return reason == v1::REASON_NOT_SETTLED || reason == v1::REASON_SETTINGS_MISSING;
+}
+
 std::string ValueWords(const v1::Evidence& evidence) {
   if (!evidence.has_value()) return "";
   const std::string amount = Amount(evidence.reason(), evidence.value());
@@ -170,7 +175,21 @@ std::string VerdictWords(const v1::Run& run) {
 
 std::string VerdictMark(const v1::Run& run) {
   const bool does_not_count = !run.invalid_reason().empty() && run.validity() == v1::VALIDITY_CLEAN;
-  return does_not_count ? "" : VerdictWords(run);
+  return does_not_count ? "" : VerdictAndCondition(run);
+}
+
+std::string ConditionWords(const v1::Run& run) {
+  std::vector<std::string> words;
+  for (const v1::Evidence& evidence : run.assessment().evidence()) {
+    if (IsAmiss(evidence.reason())) words.push_back(EvidenceWords(evidence));
+  }
+  return fmt::format("{}", fmt::join(words, "; "));
+}
+
+std::string VerdictAndCondition(const v1::Run& run) {
+  const std::string verdict = VerdictWords(run);
+  const std::string condition = ConditionWords(run);
+  return verdict.empty() || condition.empty() ? verdict + condition : verdict + "; " + condition;
 }
 
 std::string EvidenceWords(const v1::Evidence& evidence) {

@@ -19,7 +19,15 @@ std::string VerdictWords(const v1::Run& run);
 // the like. Empty: there is none.
 std::string VerdictWord(const v1::Run& run);
 
-// VerdictWords, but nothing of a clean run that was declared invalid: what was found there does not
+// How its device was when the run began, where that is not as the configuration wants it:
+// `not-settled: waited 300 s, 71 C, gave up; settings-missing`. No verdict stands on it, so that a
+// clean run may have it; empty where nothing is amiss, and for a run without its assessment.
+std::string ConditionWords(const v1::Run& run);
+
+// Both: `clean; settings-missing`. Empty where both are.
+std::string VerdictAndCondition(const v1::Run& run);
+
+// The same, but nothing of a clean run that was declared invalid: what was found there does not
 // count, and no reason is left to be told.
 std::string VerdictMark(const v1::Run& run);
 

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -42,9 +44,13 @@ std::string NoteText(const v1::Run& run) {
   if (run.outcome() == v1::OUTCOME_OK && run.validity() != v1::VALIDITY_CLEAN) {
     return NoteWords(run);
   }
-  const std::string invalid = InvalidWords(run);
-  const std::string words = run.outcome() == v1::OUTCOME_OK ? ShrinkWords(run) : ReasonWords(run);
-  return invalid.empty() || words.empty() ? invalid + words : invalid + "; " + words;
+  std::vector<std::string> notes;
+  for (const std::string& note :
+       {InvalidWords(run), run.outcome() == v1::OUTCOME_OK ? ShrinkWords(run) : ReasonWords(run),
+        ConditionWords(run)}) {
+    if (!note.empty()) notes.push_back(note);
+  }
+  return fmt::format("{}", fmt::join(notes, "; "));
 }
 
 // What names a run, and what it was of.

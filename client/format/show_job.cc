@@ -89,7 +89,7 @@ Lines FailureLines(const v1::Job& job) {
 Lines VerdictLines(const v1::Job& job) {
   Lines lines;
   for (const v1::Run& run : job.runs()) {
-    const std::string verdict = VerdictWords(run);
+    const std::string verdict = VerdictAndCondition(run);
     if (!verdict.empty()) lines.push_back(fmt::format("{}: {}", run.run_id(), verdict));
     const std::string invalid = InvalidWords(run);
     if (!invalid.empty()) lines.push_back(fmt::format("{}: {}", run.run_id(), invalid));

@@ -43,7 +43,7 @@ std::string FailureWords(const v1::Run& run);
 std::string InvalidWords(const v1::Run& run);
 
 // What a row says beside its numbers: that it was declared invalid, sizes that shrank, the failure,
-// the verdict (VerdictMark).
+// the verdict, and a device that was not as it is wanted when the run began (VerdictMark).
 std::string NoteWords(const v1::Run& run);
 
 // What a user wrote on the run, without empty lines.

@@ -203,6 +203,23 @@ void AddReasons(const std::string& more, std::vector<std::string>* reasons) {
   }
 }
 
+// Notes stand beside every verdict: of a launch that is no worse than the others they would be
+// lost. One of a kind says it, with the numbers of the first launch that has it.
+void KeepNotesOfDevice(const std::vector<v1::Run>& runs, v1::Run* row) {
+  for (const v1::Reason reason : {v1::REASON_NOT_SETTLED, v1::REASON_SETTINGS_MISSING}) {
+    const auto is_it = [reason](const v1::Evidence& piece) { return piece.reason() == reason; };
+    const auto& there = row->assessment().evidence();
+    if (std::any_of(there.begin(), there.end(), is_it)) continue;
+    for (const v1::Run& run : runs) {
+      const auto& evidence = run.assessment().evidence();
+      const auto found = std::find_if(evidence.begin(), evidence.end(), is_it);
+      if (found == evidence.end()) continue;
+      *row->mutable_assessment()->add_evidence() = *found;
+      break;
+    }
+  }
+}
+
 void PoolVerdicts(const std::vector<v1::Run>& runs, v1::Run* row) {
   std::vector<std::string> reasons;
   uint32_t tries = 0;
@@ -221,6 +238,7 @@ void PoolVerdicts(const std::vector<v1::Run>& runs, v1::Run* row) {
     row->mutable_validity_reasons()->append(reason);
   }
   if (tries > 0) row->set_contaminated_tries(tries);
+  KeepNotesOfDevice(runs, row);
 }
 
 void RaiseTo(const v1::PhasePeak& other, v1::PhasePeak* peak) {

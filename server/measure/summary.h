@@ -35,9 +35,9 @@ void SummariseRun(const v1::SampleBlock& samples, v1::Run* run);
 // (the other statistics likewise), with within_std_ns, the root mean square of the launches' own
 // standard deviations; ratios and rates from these; the largest memory peaks; energy, power, clocks
 // and temperature as device_summary.h says; the worst verdict, all reasons and the assessment of
-// the first run with that verdict; contaminated_tries summed. Numbers of steps, settles_at_step and
-// stop_reason only where all launches agree; cold_steady_ratio is the median. pooled_launches is
-// set.
+// the first run with that verdict, with not-settled and settings-missing where another launch has
+// them; contaminated_tries summed. Numbers of steps, settles_at_step and stop_reason only where all
+// launches agree; cold_steady_ratio is the median. pooled_launches is set.
 v1::Run PoolLaunches(const std::vector<v1::Run>& runs);
 
 }  // namespace torchlap::measure

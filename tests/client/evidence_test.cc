@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "client/format/pivot_cells.h"
+#include "client/format/words.h"
 #include "proto/words.h"
 #include "tests/client/made_up_runs.h"
 
@@ -71,6 +73,31 @@ TEST(Mark, OfARunThatWaitedForItsDeviceSaysHowLong) {
   evidence.set_reason(v1::REASON_SETTINGS_MISSING);
   EXPECT_EQ(EvidenceWords(evidence), "settings-missing");
   EXPECT_EQ(VerdictWords(run), "clean") << "a note is no doubt";
+}
+
+constexpr char kGaveUp[] = "not-settled: waited 300 s, 71 C, gave up; settings-missing";
+
+TEST(Note, OfACleanRunTellsThatItsDeviceWasNotAsItIsWanted) {
+  const v1::Run run = RunThatGaveUp();
+  EXPECT_EQ(ConditionWords(run), kGaveUp);
+  EXPECT_EQ(VerdictAndCondition(run), std::string("clean; ") + kGaveUp);
+  EXPECT_EQ(NoteWords(run), std::string("clean; ") + kGaveUp);
+  EXPECT_EQ(CellNote(run), kGaveUp) << "a pivot has no word for clean";
+}
+
+TEST(Note, OfADeviceThatWasAsItIsWantedSaysNothingOfIt) {
+  v1::Run run = SmallRun();
+  run.mutable_assessment()->add_evidence()->set_reason(v1::REASON_SETTLED);
+  EXPECT_EQ(ConditionWords(run), "");
+  EXPECT_EQ(NoteWords(run), "");
+  run.set_validity(v1::VALIDITY_CLEAN);
+  EXPECT_EQ(NoteWords(run), "clean");
+}
+
+TEST(Note, OfADoubtfulRunHasTheDoubtFirst) {
+  v1::Run run = DisturbedRun();
+  run.mutable_assessment()->add_evidence()->set_reason(v1::REASON_SETTINGS_MISSING);
+  EXPECT_EQ(NoteWords(run), VerdictWords(run) + "; settings-missing");
 }
 
 TEST(Mark, SaysWhoDisturbedARunAndWhen) {

@@ -475,6 +475,17 @@ TEST(RunList, HasALineARun) {
   ExpectGolden("runs_list.table", Printed(kTable, ListRuns(MixedCells(), {})));
 }
 
+TEST(Formats, TellOfARunWhoseDeviceDidNotSettle) {
+  for (const Format& format : {kTable, kMarkdown, kWriteup, kLatex, kTypst}) {
+    EXPECT_THAT(Written(format, {RunThatGaveUp()}), HasSubstr("settings-missing")) << format.name;
+  }
+}
+
+TEST(RunList, TellsOfACleanRunWhoseDeviceDidNotSettle) {
+  const std::string list = Printed(kTable, ListRuns({RunThatGaveUp()}, {}, /*wide=*/true));
+  EXPECT_THAT(list, HasSubstr("71 C, gave up; settings-missing"));
+}
+
 TEST(RunList, WideHasEveryColumn) {
   ExpectGolden("runs_wide.table", Printed(kTable, ListRuns(MixedCells(), {}, /*wide=*/true)));
 }

@@ -182,6 +182,18 @@ v1::Run DisturbedRun() {
   return run;
 }
 
+v1::Run RunThatGaveUp() {
+  v1::Run run = SmallRun();
+  run.set_validity(v1::VALIDITY_CLEAN);
+  v1::Evidence* evidence = run.mutable_assessment()->add_evidence();
+  evidence->set_reason(v1::REASON_NOT_SETTLED);
+  evidence->set_value(300);
+  evidence->set_threshold(300);
+  evidence->set_celsius(71);
+  run.mutable_assessment()->add_evidence()->set_reason(v1::REASON_SETTINGS_MISSING);
+  return run;
+}
+
 v1::Job SmallJob(uint64_t job_id, v1::JobState state) {
   v1::Job job;
   job.set_job_id(job_id);

@@ -29,6 +29,9 @@ v1::Run SkippedRun();
 // stress-ng had a third of the device in steps 5 to 9.
 v1::Run DisturbedRun();
 
+// Clean, but begun at 71 C after 300 s, and without its locked clocks.
+v1::Run RunThatGaveUp();
+
 // Evidence over steps 5 to 9; returns its reason.
 v1::Reason AddEvidence(v1::Reason reason, double value, double threshold, v1::Run* run);
 

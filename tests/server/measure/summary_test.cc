@@ -309,6 +309,28 @@ TEST(PoolLaunches, ShowsTheWorstVerdictAndAllReasons) {
   EXPECT_EQ(row.contaminated_tries(), 3U);
 }
 
+TEST(PoolLaunches, SaysOfADeviceThatOneOfThemFoundUnlikeWhatIsWanted) {
+  std::vector<v1::Run> launches;
+  for (uint32_t i = 0; i < 4; ++i) {
+    launches.push_back(Launch(i, {1, 2}, {1, 2}, 1));
+    launches.back().set_validity(v1::VALIDITY_CLEAN);
+    launches.back().mutable_assessment()->add_evidence()->set_reason(v1::REASON_SETTLED);
+  }
+  for (const size_t hot : {size_t{1}, size_t{2}}) {
+    v1::Evidence* evidence = launches[hot].mutable_assessment()->mutable_evidence(0);
+    evidence->set_reason(v1::REASON_NOT_SETTLED);
+    evidence->set_celsius(static_cast<uint32_t>(70 + hot));
+  }
+  launches[3].mutable_assessment()->add_evidence()->set_reason(v1::REASON_SETTINGS_MISSING);
+  const v1::Run row = PoolLaunches(launches);
+  EXPECT_EQ(row.validity(), v1::VALIDITY_CLEAN);
+  EXPECT_EQ(row.validity_reasons(), "");
+  ASSERT_EQ(row.assessment().evidence_size(), 3);
+  EXPECT_EQ(row.assessment().evidence(1).reason(), v1::REASON_NOT_SETTLED);
+  EXPECT_EQ(row.assessment().evidence(1).celsius(), 71U);
+  EXPECT_EQ(row.assessment().evidence(2).reason(), v1::REASON_SETTINGS_MISSING);
+}
+
 TEST(PoolLaunches, KeepsNumbersOfStepsOnlyWhereLaunchesAgree) {
   v1::Run first = Launch(0, {1, 2, 3}, {1, 2, 3}, 1);
   v1::Run second = Launch(1, {1, 2, 3}, {1, 2, 3}, 1);
