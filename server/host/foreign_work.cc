@@ -44,13 +44,17 @@ std::vector<ForeignProcess> Holding(const std::vector<GpuProcess>& others) {
   return holding;
 }
 
+bool IsAtWork(const GpuProcess& one, const std::map<pid_t, NvmlProcessUse>& entries) {
+  const auto entry = entries.find(one.pid);
+  return one.computes && entry != entries.end() && entry->second.sm_ratio >= kLeastShare;
+}
+
 std::vector<ForeignProcess> NamedAsBusy(const std::vector<GpuProcess>& others,
                                         const std::map<pid_t, NvmlProcessUse>& entries) {
   std::vector<ForeignProcess> computing;
   for (const GpuProcess& one : others) {
-    const auto entry = entries.find(one.pid);
-    if (!one.computes || entry == entries.end() || entry->second.sm_ratio < kLeastShare) continue;
-    computing.push_back({one.pid, one.who, one.used_bytes, entry->second.sm_ratio});
+    if (!IsAtWork(one, entries)) continue;
+    computing.push_back({one.pid, one.who, one.used_bytes, entries.at(one.pid).sm_ratio});
   }
   std::stable_sort(computing.begin(), computing.end(),
                    [](const auto& a, const auto& b) { return a.sm_ratio > b.sm_ratio; });
@@ -106,6 +110,23 @@ std::optional<ForeignWork> ForeignWorkOn(const NvmlLibrary& nvml, const std::str
   work.computing = ListedAsBusy(nvml, *device, others, static_cast<uint64_t>(wall_ns / 1000));
   if (work.computing.empty() && !SeesHostPids(root)) work.computing = HiddenAndBusy(nvml, *device);
   return work;
+}
+
+std::optional<int64_t> LastWorkOn(const NvmlLibrary& nvml, const std::string& uuid, int64_t wall_ns,
+                                  pid_t last_worker, const std::filesystem::path& root) {
+  const auto device = nvml.DeviceOf(uuid);
+  if (!device.ok()) return std::nullopt;
+  const auto now_us = static_cast<uint64_t>(wall_ns / 1000);
+  const uint64_t since_us = now_us - std::min(now_us, uint64_t{kRememberedWorkNs / 1000});
+  const auto told = nvml.ProcessUse(*device, since_us);
+  if (!told.ok()) return std::nullopt;
+  const std::map<pid_t, NvmlProcessUse> entries = EntriesOf(*told, since_us, now_us);
+  uint64_t newest_us = 0;
+  for (const GpuProcess& one : OthersOn(nvml, *device, last_worker, root)) {
+    if (IsAtWork(one, entries)) newest_us = std::max(newest_us, entries.at(one.pid).stamp_us);
+  }
+  if (newest_us == 0) return std::nullopt;
+  return static_cast<int64_t>(now_us - std::min(now_us, newest_us)) * 1000;
 }
 
 std::string Called(const ForeignProcess& process) {

@@ -42,6 +42,16 @@ std::optional<ForeignWork> ForeignWorkOn(const NvmlLibrary& nvml, const std::str
                                          int64_t wall_ns, pid_t last_worker,
                                          const std::filesystem::path& root = "/");
 
+// How far back LastWorkOn() looks: as far as the driver remembers.
+inline constexpr int64_t kRememberedWorkNs = 10'000'000'000;
+
+// How long ago others kept the device busy last, by the driver's entries and the same share. Who
+// has ended meanwhile is not counted, as drivers tell of processes that never were. Nothing: they
+// did not within kRememberedWorkNs, or the driver does not say. `wall_ns`, `last_worker` as above.
+// Thread-safe.
+std::optional<int64_t> LastWorkOn(const NvmlLibrary& nvml, const std::string& uuid, int64_t wall_ns,
+                                  pid_t last_worker, const std::filesystem::path& root = "/");
+
 // `python3 (pid 4211, ann)`; `pid 4211` where no more is known; `somebody outside of this
 // container` where it cannot be seen.
 std::string Called(const ForeignProcess& process);

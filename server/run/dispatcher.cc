@@ -316,11 +316,15 @@ absl::StatusOr<std::optional<Dispatcher::Choice>> Dispatcher::Choose(
     return std::nullopt;
   }
   const std::optional<host::ForeignWork> others = place_->OthersNow();
+  const bool is_beside_others = others && !others->computing.empty();
+  if (is_beside_others) settle_wait_.NotIdle(setting_.clock->MonotonicNs());
   std::string why;
   while (const storage::QueueHead* head = ChooseNext(heads)) {
     const absl::StatusOr<BusyVerdict> verdict = LookAt(*head, others);
     if (!verdict.ok()) return verdict.status();
-    if (verdict->next == BusyVerdict::Next::kGo && !HasSettled()) return std::nullopt;
+    if (verdict->next == BusyVerdict::Next::kGo && !HasSettled(is_beside_others)) {
+      return std::nullopt;
+    }
     if (verdict->next != BusyVerdict::Next::kWait) {
       EndBusy();
       return Choice{*head, verdict->reason};
@@ -328,15 +332,14 @@ absl::StatusOr<std::optional<Dispatcher::Choice>> Dispatcher::Choose(
     if (why.empty()) why = verdict->reason;
     heads.erase(heads.begin() + (head - heads.data()));
   }
-  const int64_t now_ns = setting_.clock->MonotonicNs();
   settle_wait_.NobodyWaits();
-  if (others && !others->computing.empty()) settle_wait_.NotIdle(now_ns);
-  SetBusy(why, now_ns + kLookAgainNs);
+  SetBusy(why, setting_.clock->MonotonicNs() + kLookAgainNs);
   return std::nullopt;
 }
 
-bool Dispatcher::HasSettled() {
+bool Dispatcher::HasSettled(bool is_beside_others) {
   SettleLook look = place_->Settle();
+  look.is_beside_others = is_beside_others;
   const SettleWait::Verdict verdict = settle_wait_.Look(look, setting_.clock->MonotonicNs());
   SetNotInForce(std::move(look.not_in_force));
   if (verdict.why.empty()) return true;

@@ -83,8 +83,8 @@ class Dispatcher {
   absl::StatusOr<std::optional<Choice>> Choose(std::vector<storage::QueueHead> heads);
   absl::StatusOr<BusyVerdict> LookAt(const storage::QueueHead& head,
                                      const std::optional<host::ForeignWork>& others);
-  // A run may begin, or the device is to settle first.
-  bool HasSettled();
+  // A run may begin, or the device is to settle first. `is_beside_others`: who compute meanwhile.
+  bool HasSettled(bool is_beside_others);
   // Says what is news in the log.
   void SetNotInForce(std::vector<std::string> lines) TORCHLAP_EXCLUDES(mutex_);
   // The device is looked at again then, while jobs wait for it.

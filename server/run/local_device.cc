@@ -195,6 +195,10 @@ SettleLook LocalDevice::Settle() {
   if (nvml == nullptr) return look;
   const auto device = nvml->DeviceOf(device_.uuid);
   if (!device.ok()) return look;
+  if (look.window && look.window->idle_ns > 0) {
+    look.others_worked_ns_ago =
+        host::LastWorkOn(*nvml, device_.uuid, SystemClock().WallNs(), last_worker_);
+  }
   const auto celsius = nvml->TemperatureCelsius(nvml->GpuOf(*device));
   if (celsius.ok()) look.celsius = *celsius;
   return look;

@@ -29,10 +29,7 @@ v1::Evidence SettingsMissing() {
 
 }  // namespace
 
-void SettleWait::NotIdle(int64_t now_ns) {
-  idle_since_ns_ = now_ns;
-  asked_since_ns_.reset();
-}
+void SettleWait::NotIdle(int64_t now_ns) { idle_since_ns_ = now_ns; }
 
 std::string SettleWait::WhyNot(const SettleLook& look, int64_t now_ns) const {
   const host::SettleWindow& window = *look.window;
@@ -49,11 +46,15 @@ SettleWait::Verdict SettleWait::Look(const SettleLook& look, int64_t now_ns) {
   evidence_.clear();
   if (!look.not_in_force.empty()) evidence_.push_back(SettingsMissing());
   if (!look.window) return {};
-  if (!idle_since_ns_) idle_since_ns_ = now_ns;
+  if (!idle_since_ns_) idle_since_ns_ = now_ns - look.others_worked_ns_ago.value_or(0);
+  if (look.others_worked_ns_ago) {
+    idle_since_ns_ = std::max(*idle_since_ns_, now_ns - *look.others_worked_ns_ago);
+  }
   if (!asked_since_ns_) asked_since_ns_ = now_ns;
   const int64_t waited_ns = now_ns - *asked_since_ns_;
   const std::string why = WhyNot(look, now_ns);
-  if (why.empty() || waited_ns >= look.window->at_most_ns) {
+  const bool gives_up = look.is_beside_others || waited_ns >= look.window->at_most_ns;
+  if (why.empty() || gives_up) {
     evidence_.push_back(Waited(look, why.empty(), waited_ns));
     return {};
   }

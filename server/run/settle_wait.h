@@ -22,13 +22,18 @@ struct SettleLook {
   std::optional<uint32_t> celsius;  // unset: it does not tell
   // What is not set as wanted, a line each.
   std::vector<std::string> not_in_force;
+  // How long ago others were last seen to compute on it. Unset: not lately, or it does not tell.
+  std::optional<int64_t> others_worked_ns_ago = {};
+  // They do now, and the job does not wait for them.
+  bool is_beside_others = false;
 };
 
 // Of one device. The times are those of one monotonic clock. A job that waits for others who
 // compute waits for them first; only then does the time run that it may wait here.
 class SettleWait {
  public:
-  // A run ended, or others compute, now: it is idle from now on at the earliest.
+  // A run ended, or others compute, now: it is idle from now on at the earliest. How long a job may
+  // wait goes on.
   void NotIdle(int64_t now_ns);
   // No job is ready to run.
   void NobodyWaits() { asked_since_ns_.reset(); }
@@ -39,7 +44,8 @@ class SettleWait {
     int64_t look_again_ns = Clock::kNever;
   };
   // A job is ready to run. Nothing was seen of a device before the first look: its idle time begins
-  // with that. One that does not tell its temperature has any.
+  // with that, or, where it tells of others who computed before, with their end. One that does not
+  // tell its temperature has any. Beside others nothing is waited for: it gives up at once.
   Verdict Look(const SettleLook& look, int64_t now_ns);
 
   // What the run that begins says of it: settled or not-settled where a window is wanted, and

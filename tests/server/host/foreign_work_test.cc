@@ -26,6 +26,12 @@ class ForeignWorkTest : public testing::Test {
     return work.value_or(ForeignWork());
   }
 
+  std::optional<int64_t> LastWork(const std::string& gpus, pid_t last_worker = 0) {
+    nvml_.reset();
+    nvml_ = machine_.Open(gpus);
+    return LastWorkOn(*nvml_, "GPU-1", kNowUs * 1000, last_worker, machine_.root());
+  }
+
   // `ago_ms` before now.
   static std::string Sample(int pid, int ago_ms, int percent) {
     return Line("sample", pid, ago_ms, percent);
@@ -92,6 +98,18 @@ TEST_F(ForeignWorkTest, GarbageAndTheGoneAreNoWork) {
     // Nor do they hide who works.
     EXPECT_EQ(On(gpu + line + Sample(4211, 500, 50)).computing.size(), 1u) << line;
   }
+}
+
+TEST_F(ForeignWorkTest, TheDriverRemembersWhenOthersWorkedLast) {
+  const std::string gpu = kGpu + "process 4211 11468 compute\nprocess 900 200 graphics\n";
+  EXPECT_THAT(LastWork(gpu + Sample(4211, 9000, 90) + Sample(4211, 3000, 90)),
+              Optional(3'000'000'000));
+  EXPECT_EQ(LastWork(gpu), std::nullopt);
+  EXPECT_EQ(LastWork(gpu + Sample(4211, 10'000, 90)), std::nullopt) << "longer ago";
+  EXPECT_EQ(LastWork(gpu + Sample(4211, 3000, 4)), std::nullopt) << "it hardly works";
+  EXPECT_EQ(LastWork(gpu + Sample(900, 3000, 90)), std::nullopt) << "it only draws";
+  EXPECT_EQ(LastWork(gpu + Sample(77, 3000, 90)), std::nullopt) << "nobody has that pid";
+  EXPECT_EQ(LastWork(gpu + Sample(4211, 3000, 90), 4211), std::nullopt) << "our own";
 }
 
 TEST_F(ForeignWorkTest, InAContainerWhoIsHiddenIsSeenByWhatHeHoldsAndUses) {

@@ -710,6 +710,44 @@ TEST_F(SettlingDeviceTest, OthersWhoComputeAreWaitedForFirst) {
   EXPECT_EQ(Get(job).state(), v1::JOB_STATE_QUEUED);
 }
 
+TEST_F(SettlingDeviceTest, ARunBesideOthersIsNotSettledAndDoesNotWaitForThem) {
+  stage_.SetOthers(Others());
+  SettleLook look = At(40);
+  look.window->idle_ns = 10 * kSecondNs;
+  stage_.SetSettle(look);
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(JobThat(v1::IF_BUSY_RUN));
+  dispatcher->Start();
+  ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  const v1::Evidence evidence = FirstEvidenceOf(job);
+  EXPECT_EQ(evidence.reason(), v1::REASON_NOT_SETTLED);
+  EXPECT_DOUBLE_EQ(evidence.value(), 0);
+}
+
+TEST_F(SettlingDeviceTest, WhatOthersDidWhileNobodyWaitedIsNoIdleTime) {
+  SettleLook look = At(40);
+  look.window->idle_ns = 10 * kSecondNs;
+  look.others_worked_ns_ago = 3 * kSecondNs;
+  stage_.SetSettle(look);
+  const auto dispatcher = MakeDispatcher();
+  const uint64_t job = SubmitOne(JobThat(v1::IF_BUSY_WAIT));
+  dispatcher->Start();
+  ASSERT_TRUE(AwaitSleepFor(5));
+  EXPECT_EQ(dispatcher->Describe().detail(), "it rests: a run begins when it was idle for 10 s");
+  EXPECT_EQ(stage_.starts(), 0);
+  look.others_worked_ns_ago = 8 * kSecondNs;
+  stage_.SetSettle(look);
+  ASSERT_TRUE(LookAgain());
+  ASSERT_TRUE(AwaitSleepFor(2)) << "their end was 8 s ago";
+  look.others_worked_ns_ago.reset();
+  stage_.SetSettle(look);
+  clock_.Advance(2 * kSecondNs);
+  ASSERT_TRUE(AwaitState(job, v1::JOB_STATE_SUCCEEDED));
+  const v1::Evidence evidence = FirstEvidenceOf(job);
+  EXPECT_EQ(evidence.reason(), v1::REASON_SETTLED);
+  EXPECT_DOUBLE_EQ(evidence.value(), 7);
+}
+
 TEST_F(SettlingDeviceTest, ARunGoesOnWithoutTheSettingsAndSaysSo) {
   SettleLook look;
   look.not_in_force = {"lock_clocks is not in force: needs root or CAP_SYS_ADMIN"};

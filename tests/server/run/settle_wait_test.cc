@@ -112,14 +112,48 @@ TEST(SettleWait, AnIdleTimeThatNobodySawBeginBeginsWithTheFirstLook) {
   EXPECT_EQ(wait.Look(At(std::nullopt, window), 103 * kS).why, "");
 }
 
-TEST(SettleWait, OthersWhoComputeBeginBothTimesAnew) {
+TEST(SettleWait, OthersWhoAreWaitedForBeginBothTimesAnew) {
   SettleWait wait;
-  const host::SettleWindow window = Window(std::nullopt, 4, 6);
+  const host::SettleWindow window = Window(std::nullopt, 4, 3);
   wait.Look(At(std::nullopt, window), 0);
   wait.NotIdle(3 * kS);
+  wait.NobodyWaits();
   EXPECT_NE(wait.Look(At(std::nullopt, window), 5 * kS).why, "");
   EXPECT_EQ(wait.Look(At(std::nullopt, window), 7 * kS).why, "");
   EXPECT_EQ(wait.Take().at(0).reason(), v1::REASON_SETTLED);
+}
+
+TEST(SettleWait, BesideOthersItGivesUpAtOnceAndSaysSo) {
+  SettleWait wait;
+  SettleLook look = At(71, Window(50, 4, 300));
+  look.is_beside_others = true;
+  wait.NotIdle(100 * kS);
+  EXPECT_EQ(wait.Look(look, 100 * kS).why, "");
+  const v1::Evidence evidence = wait.Take().at(0);
+  EXPECT_EQ(evidence.reason(), v1::REASON_NOT_SETTLED);
+  EXPECT_DOUBLE_EQ(evidence.value(), 0);
+  EXPECT_EQ(evidence.celsius(), 71U);
+}
+
+TEST(SettleWait, IdleTimeBeginsWhereOthersWhoWereNotWaitedForEnded) {
+  SettleWait wait;
+  SettleLook look = At(std::nullopt, Window(std::nullopt, 10, 300));
+  wait.NotIdle(10 * kS);  // our last run; an hour later they came and went
+  look.others_worked_ns_ago = 3 * kS;
+  EXPECT_EQ(wait.Look(look, 3600 * kS).look_again_ns, 3605 * kS);
+  look.others_worked_ns_ago = 8 * kS;
+  EXPECT_EQ(wait.Look(look, 3605 * kS).look_again_ns, 3607 * kS);
+  look.others_worked_ns_ago.reset();
+  EXPECT_EQ(wait.Look(look, 3607 * kS).why, "");
+  EXPECT_EQ(wait.Take().at(0).reason(), v1::REASON_SETTLED);
+}
+
+TEST(SettleWait, OfADeviceThatWasNeverLookedAtTheirEndIsKnownToo) {
+  SettleWait wait;
+  SettleLook look = At(std::nullopt, Window(std::nullopt, 10, 300));
+  look.others_worked_ns_ago = 6 * kS;
+  EXPECT_EQ(wait.Look(look, 100 * kS).look_again_ns, 104 * kS);
+  EXPECT_EQ(wait.Look(look, 104 * kS).why, "");
 }
 
 TEST(SettleWait, ADeviceWithoutAThermometerHasAnyTemperature) {
