@@ -29,6 +29,7 @@
 #include "server/host/cuda_devices.h"
 #include "server/host/descriptor_limit.h"
 #include "server/host/device_claim.h"
+#include "server/host/device_processes.h"
 #include "server/host/device_settings_journal.h"
 #include "server/host/devices.h"
 #include "server/host/host_facts.h"
@@ -216,6 +217,8 @@ struct Daemon::Parts {
   // Of a run that would begin on the device now; the versions are those of a worker of this
   // release.
   v1::Environment ToldEnvironment(const host::HostDevice& device);
+  // Of its memory, what others hold, while no worker of ours is there.
+  std::optional<uint64_t> ToldForeignBytes(const host::HostDevice& device);
 
   host::Configuration configuration;  // torch_folder: the one that was chosen
   std::string torch_problem;
@@ -391,6 +394,17 @@ v1::Environment Daemon::Parts::ToldEnvironment(const host::HostDevice& device) {
   return environment;
 }
 
+std::optional<uint64_t> Daemon::Parts::ToldForeignBytes(const host::HostDevice& device) {
+  if (device.kind != v1::DEVICE_KIND_CUDA || !nvml) return std::nullopt;
+  for (const run::DeviceStatus& status : fleet->Describe()) {
+    const bool is_it = status.device.uuid() == device.uuid;
+    if (is_it && status.device.state() == v1::DEVICE_STATE_RUNNING) return std::nullopt;
+  }
+  const auto library = nvml->Get();
+  if (library == nullptr) return std::nullopt;
+  return host::ForeignBytes(*library, device.uuid, /*own_pid=*/0);
+}
+
 absl::Status Daemon::Parts::Serve() {
   local = {&configuration,          &facts,       WorkerProgram(configuration), torch_problem,
            nvml ? &*nvml : nullptr, journal.get()};
@@ -416,6 +430,7 @@ absl::Status Daemon::Parts::Serve() {
                            started_at_ns,
                            &*state_files};
   setting.told_environment = [this](const auto& device) { return ToldEnvironment(device); };
+  setting.told_foreign_bytes = [this](const auto& device) { return ToldForeignBytes(device); };
   setting.owner_of = [this](const auto& suite) { return OwnerNow(suite, configuration); };
   calls.emplace(setting);
   judge.emplace(database.get(), &SystemClock(), IsPrivate(configuration));

@@ -174,6 +174,9 @@ class Adviser {
 
   // Contexts and displays have their part in the device's memory.
   uint64_t DeviceBytes() const {
+    // It was ruled out by these.
+    const bool is_skipped = run_.outcome() == v1::OUTCOME_SKIPPED;
+    if (is_skipped && run_.failure().total_bytes() > 0) return run_.failure().total_bytes();
     const v1::MemoryUse& memory = run_.memory();
     if (memory.device_free_bytes() > 0) {
       const uint64_t foreign = memory.device_foreign_bytes();

@@ -33,13 +33,14 @@ struct AdviceContext {
 // Sets assessment.advice and assessment.memory of a run that SummariseRun and Judge have seen. In
 // this order:
 //   OUT_OF_MEMORY, SKIPPED (the device has what was free at the start, where the worker told it,
-//     with what others held by then beyond an idle device's; else its memory): NOTHING_FITS (bytes
-//     that the pass must hold, bytes2 of the device) with BF16_WEIGHTS_FIT where the same with
-//     weights of half the bytes would fit, or else FORWARD_BF16_WEIGHTS_FIT where only such weights
-//     alone would; else FIT (number batch, number2 context that ran out, bytes that the pass must
-//     hold, bytes2 of the device): which smaller size fits is not computed, as gradients and
-//     activations do not all live together, and by how much a peak was missed is not known. Tries
-//     of `fit` itself do without.
+//     with what others held by then beyond an idle device's; else its memory; after SKIPPED what
+//     the failure says, by which it was ruled out): NOTHING_FITS (bytes that the pass must hold,
+//     bytes2 of the device) with BF16_WEIGHTS_FIT where the same with weights of half the bytes
+//     would fit, or else FORWARD_BF16_WEIGHTS_FIT where only such weights alone would; else FIT
+//     (number batch, number2 context that ran out, bytes that the pass must hold, bytes2 of the
+//     device): which smaller size fits is not computed, as gradients and activations do not all
+//     live together, and by how much a peak was missed is not known. Tries of `fit` itself do
+//     without.
 //   OK, but for the tries of `fit` of one step, whose times nobody asked for:
 //     NEIGHBOUR (text `stress-ng (pid 812, ann)`, who computed most of all; ratio the largest share
 //     that others had, its own part is in the evidence) for each such process, or

@@ -63,6 +63,8 @@ struct CallSetting {
   const Clock* clock = &SystemClock();
   // Empty: no stored run answers a job.
   ToldEnvironment told_environment = {};
+  // Empty: a forecast counts with all of a device's memory.
+  ToldForeignBytes told_foreign_bytes = {};
   // Of suites, when they are due.
   OwnerOf owner_of = UnchangedOwner;
 };

@@ -75,7 +75,9 @@ absl::StatusOr<DevicePast> ForecastJobs::PastOf(const host::HostDevice& device,
   if (!times.ok()) return times.status();
   auto shortages = storage::ReadPastShortages(database_, device.uuid, only_owner);
   if (!shortages.ok()) return shortages.status();
-  return MakeDevicePast(device, *std::move(environment), *times, *std::move(shortages));
+  const auto foreign_bytes = foreign_bytes_ ? foreign_bytes_(device) : std::nullopt;
+  return MakeDevicePast(device, foreign_bytes, *std::move(environment), *times,
+                        *std::move(shortages));
 }
 
 absl::StatusOr<std::vector<ForecastJob>> ForecastJobs::ForecastAll(

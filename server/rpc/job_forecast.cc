@@ -7,6 +7,7 @@
 #include "server/measure/identity.h"
 #include "server/measure/statistics.h"
 #include "server/measure/workload_kind.h"
+#include "server/run/busy_wait.h"
 
 namespace torchlap::rpc {
 namespace {
@@ -43,10 +44,11 @@ std::string SeriesKeyOn(const host::HostDevice& device, const v1::JobSpec& spec)
 }
 
 // What the job may use of it; nothing: no limit is known.
-std::optional<uint64_t> BytesOf(const host::HostDevice& device, const v1::Plan& plan) {
-  if (device.memory_bytes == 0) return std::nullopt;
-  const double allowed = static_cast<double>(device.memory_bytes) * MemoryFraction(plan);
-  return MemoryFraction(plan) < 1 ? static_cast<uint64_t>(allowed) : device.memory_bytes;
+std::optional<uint64_t> BytesOf(const DevicePast& past, const v1::Plan& plan) {
+  if (past.room_bytes == 0) return std::nullopt;
+  if (MemoryFraction(plan) >= 1) return past.room_bytes;
+  const double allowed = static_cast<double>(past.device->memory_bytes) * MemoryFraction(plan);
+  return std::min(static_cast<uint64_t>(allowed), past.room_bytes);
 }
 
 // Of the device, the largest.
@@ -88,7 +90,7 @@ const storage::PastShortage* ShortageOf(const DevicePast& past, const v1::JobSpe
 // Of a size that ran and that ran out the newer is believed.
 void AddMemory(const DevicePast& past, const Launches& launches, v1::JobForecast* forecast) {
   const v1::JobSpec& spec = forecast->spec();
-  const auto device_bytes = BytesOf(*past.device, spec.plan());
+  const auto device_bytes = BytesOf(past, spec.plan());
   if (device_bytes) forecast->set_device_bytes(*device_bytes);
   if (const auto* largest = LargestOf(launches, past.device->uuid)) {
     forecast->set_peak_bytes(largest->peak_bytes);
@@ -278,12 +280,13 @@ void AddReuse(Reuse reuse, const DevicePast& past, ForecastJob* job) {
 
 }  // namespace
 
-DevicePast MakeDevicePast(const host::HostDevice& device,
+DevicePast MakeDevicePast(const host::HostDevice& device, std::optional<uint64_t> foreign_bytes,
                           std::optional<v1::Environment> environment,
                           const std::vector<storage::PastTime>& times,
                           std::vector<storage::PastShortage> shortages) {
   DevicePast past;
   past.device = &device;
+  past.room_bytes = run::RoomBytes(device.memory_bytes, foreign_bytes);
   past.environment = std::move(environment);
   for (const storage::PastTime& time : times) {
     const v1::Workload workload = WorkloadOf(time.model);

@@ -18,6 +18,8 @@ namespace torchlap::rpc {
 // The past of a device that jobs may run on.
 struct DevicePast {
   const host::HostDevice* device = nullptr;
+  // Of its memory, what a run may come to have (busy_wait.h); 0: no limit is known.
+  uint64_t room_bytes = 0;
   // That a run would have now; nothing: no run there has told one, or the daemon knows none.
   std::optional<v1::Environment> environment;
   std::vector<measure::TimedRun> times;
@@ -25,7 +27,8 @@ struct DevicePast {
   std::map<std::string, std::vector<storage::PastShortage>> shortages;
 };
 
-DevicePast MakeDevicePast(const host::HostDevice& device,
+// `foreign_bytes`: as a run that began now would find it; nothing: not known.
+DevicePast MakeDevicePast(const host::HostDevice& device, std::optional<uint64_t> foreign_bytes,
                           std::optional<v1::Environment> environment,
                           const std::vector<storage::PastTime>& times,
                           std::vector<storage::PastShortage> shortages);

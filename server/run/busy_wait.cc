@@ -18,6 +18,12 @@ bool IsIdleMemory(uint64_t held_bytes, uint64_t device_memory_bytes) {
   return storage::IsOwnFault(failure);
 }
 
+uint64_t RoomBytes(uint64_t device_memory_bytes, std::optional<uint64_t> foreign_bytes) {
+  const uint64_t held = foreign_bytes.value_or(0);
+  if (!IsIdleMemory(held, device_memory_bytes)) return device_memory_bytes;
+  return device_memory_bytes - std::min(held, device_memory_bytes);
+}
+
 bool IsQuiet(const host::ForeignWork& work, uint64_t device_memory_bytes) {
   return work.computing.empty() && IsIdleMemory(work.held_bytes.value_or(0), device_memory_bytes);
 }

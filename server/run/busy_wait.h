@@ -21,6 +21,11 @@ inline constexpr uint32_t kMostHeldRuns = 5;
 // that no run fails for what did not let it wait.
 bool IsIdleMemory(uint64_t held_bytes, uint64_t device_memory_bytes);
 
+// Of a device's memory, what a run may come to have: all but what idle holders have, as more than
+// that may be given back. `foreign_bytes`: what others hold while no worker of ours is there, if
+// that is told. 0: no limit is known.
+uint64_t RoomBytes(uint64_t device_memory_bytes, std::optional<uint64_t> foreign_bytes);
+
 // Nobody computes, and what is held is no more than idle devices show.
 bool IsQuiet(const host::ForeignWork& work, uint64_t device_memory_bytes);
 

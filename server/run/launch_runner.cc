@@ -89,14 +89,6 @@ storage::FinishedRun LaunchRunner::RunTheWorker(const storage::StartedRun& start
   return finished;
 }
 
-// What others hold beyond an idle device's, they may give back.
-uint64_t LaunchRunner::RoomBytes() const {
-  const uint64_t memory_bytes = place_.device().memory_bytes;
-  const uint64_t held = memory_bytes > 0 ? place_.ForeignBytes().value_or(0) : 0;
-  return IsIdleMemory(held, memory_bytes) ? memory_bytes - std::min(held, memory_bytes)
-                                          : memory_bytes;
-}
-
 storage::FinishedRun LaunchRunner::Refuse(const storage::StartedRun& started,
                                           const std::string& why) const {
   v1::Failure failure;
@@ -128,8 +120,8 @@ void LaunchRunner::AssessRun(const GpuSurroundings& around, storage::FinishedRun
 std::optional<LaunchRunner::RuledOut> LaunchRunner::FindRuledOut(
     const storage::StartedRun& started) const {
   if (!started.run.workload().has_transformer_lm()) return std::nullopt;
-  auto by_arithmetic =
-      RuledOutByArithmetic(started.run.workload(), place_.device().name, RoomBytes());
+  const uint64_t room = RoomBytes(place_.device().memory_bytes, place_.ForeignBytes());
+  auto by_arithmetic = RuledOutByArithmetic(started.run.workload(), place_.device().name, room);
   if (by_arithmetic) return RuledOut{*std::move(by_arithmetic), std::nullopt};
   if (started.run.cause() != v1::CAUSE_FIRST) return std::nullopt;
   const NextTry::Size smallest = SmallestTry(TryOf(started.job, started.run));

@@ -46,8 +46,6 @@ class LaunchRunner {
   // Why the size cannot fit, if that is known without trying. An error of the database costs a try
   // that could have been saved.
   std::optional<RuledOut> FindRuledOut(const storage::StartedRun& started) const;
-  // Of the device's memory, what a run may come to have; 0: no limit is known.
-  uint64_t RoomBytes() const;
   std::optional<RuledOut> BeyondFrontier(const storage::StartedRun& started) const;
   storage::FinishedRun RunTheWorker(const storage::StartedRun& started,
                                     std::vector<v1::Evidence> before);

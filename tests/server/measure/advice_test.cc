@@ -237,6 +237,18 @@ TEST(Advise, SaysThatAForwardInBf16WouldFitWhereNothingElseDoes) {
   }
 }
 
+TEST(Advise, OfWhatWasSkippedGoesByTheBytesThatRuledItOut) {
+  v1::Run run = RunOf("medium", v1::PASS_TYPE_FORWARD_BACKWARD, 4, 256);
+  run.set_outcome(v1::OUTCOME_SKIPPED);
+  // 3.15 GiB of 3.5, of which an idle display has a half.
+  run.mutable_failure()->set_asked_bytes(423183360ULL * 8);
+  run.mutable_failure()->set_free_bytes(3 * kGiB);
+  run.mutable_failure()->set_total_bytes(3 * kGiB);
+  Advise({}, {.device_memory_bytes = kGiB * 7 / 2}, &run);
+  EXPECT_EQ(Codes(run), (Expected{v1::ADVICE_NOTHING_FITS, v1::ADVICE_BF16_WEIGHTS_FIT}));
+  EXPECT_EQ(run.assessment().advice(0).bytes2(), 3 * kGiB);
+}
+
 v1::Run OutOfMemory(v1::PassType pass, uint32_t batch, uint32_t context, v1::Phase phase) {
   v1::Run run = RunOf("small", pass, batch, context);
   run.set_outcome(v1::OUTCOME_OUT_OF_MEMORY);

@@ -1,6 +1,7 @@
 #include "server/rpc/forecast_jobs.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -84,12 +85,14 @@ class ForecastJobsTest : public storage::StoreTest {
 
   absl::Status Answer(const storage::Caller& caller, const v1::ForecastJobsRequest& request,
                       v1::ForecastJobsResponse* response) const {
-    const ForecastJobs call(database_.get(), jobs_.get(), &devices_,
-                            [this](const host::HostDevice&) {
-                              v1::Environment told;
-                              told.set_kernel(kernel_);
-                              return told;
-                            });
+    const ForecastJobs call(
+        database_.get(), jobs_.get(), &devices_,
+        [this](const host::HostDevice&) {
+          v1::Environment told;
+          told.set_kernel(kernel_);
+          return told;
+        },
+        kAnyTimeLimit, [this](const host::HostDevice&) { return foreign_bytes_; });
     return call.Answer(caller, request, response);
   }
   v1::JobForecast Ask(const v1::JobSpec& spec, int64_t since_ns = 1) const {
@@ -113,6 +116,7 @@ class ForecastJobsTest : public storage::StoreTest {
 
   std::vector<host::HostDevice> devices_;
   std::string kernel_ = "6.1";
+  std::optional<uint64_t> foreign_bytes_;
 };
 
 TEST_F(ForecastJobsTest, AnswersInTheOrderOfTheJobsFilledAsSubmitWould) {
@@ -166,6 +170,24 @@ TEST_F(ForecastJobsTest, WhatMustBeHeldAndExceedsTheDeviceCannotFit) {
   devices_[0].memory_bytes = 0;
   EXPECT_EQ(Ask(Spec()).fit(), v1::FIT_UNSPECIFIED);
   EXPECT_FALSE(Ask(Spec()).has_device_bytes());
+}
+
+TEST_F(ForecastJobsTest, WhatIdleHoldersHaveIsNotThere) {
+  devices_[0].kind = v1::DEVICE_KIND_CUDA;
+  const uint64_t needed = Ask(Spec()).needed_bytes();
+  devices_[0].memory_bytes = needed + kGiB / 16;
+  EXPECT_EQ(Ask(Spec()).fit(), v1::FIT_BY_ARITHMETIC);
+  foreign_bytes_ = kGiB / 8;
+  EXPECT_EQ(Ask(Spec()).fit(), v1::FIT_TOO_LARGE);
+  EXPECT_EQ(Ask(Spec()).device_bytes(), needed - kGiB / 16);
+  // A fraction is one of the whole device.
+  v1::JobSpec half = Spec();
+  half.mutable_plan()->set_memory_fraction(0.5);
+  EXPECT_EQ(Ask(half).device_bytes(), devices_[0].memory_bytes / 2);
+  half.mutable_plan()->set_memory_fraction(0.999);
+  EXPECT_EQ(Ask(half).device_bytes(), needed - kGiB / 16);
+  foreign_bytes_ = kGiB;
+  EXPECT_EQ(Ask(Spec()).device_bytes(), devices_[0].memory_bytes) << "a neighbour is waited for";
 }
 
 TEST_F(ForecastJobsTest, ASizeThatRanThereFits) {

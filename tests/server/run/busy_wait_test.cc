@@ -71,6 +71,13 @@ TEST(IsQuiet, ADeviceWithADisplayIsAndOneWithANeighbourIsNot) {
   EXPECT_FALSE(IsQuiet(Computing(), 24 * kGib));
 }
 
+TEST(RoomBytes, IsWhatIdleHoldersLeave) {
+  EXPECT_EQ(RoomBytes(24 * kGib, kGib / 2), 24 * kGib - kGib / 2);
+  EXPECT_EQ(RoomBytes(24 * kGib, 8 * kGib), 24 * kGib) << "a neighbour may give it back";
+  EXPECT_EQ(RoomBytes(24 * kGib, std::nullopt), 24 * kGib);
+  EXPECT_EQ(RoomBytes(0, kGib / 2), 0U) << "no limit is known";
+}
+
 TEST(MostForeignBytes, LeaveRoomForWhatThePassMustHold) {
   const v1::Job job = SmallTraining();
   const uint64_t resident = measure::ResidentBytes(job.spec().workload());
