@@ -1,23 +1,16 @@
 #include "storage/own_fault.h"
 
-#include <algorithm>
 #include <cstdint>
+#include <optional>
+
+#include "proto/idle_memory.h"
 
 namespace torchlap::storage {
-namespace {
-
-constexpr uint64_t kMostIdleBytes = uint64_t{1} << 30;
-constexpr uint64_t kIdleParts = 8;  // of the device's memory
-
-uint64_t MostIdleBytes(const v1::Failure& failure) {
-  if (!failure.has_total_bytes()) return kMostIdleBytes;
-  return std::min(kMostIdleBytes, failure.total_bytes() / kIdleParts);
-}
-
-}  // namespace
 
 bool IsOwnFault(const v1::Failure& failure) {
-  if (failure.foreign_bytes() <= MostIdleBytes(failure)) return true;
+  std::optional<uint64_t> total_bytes;
+  if (failure.has_total_bytes()) total_bytes = failure.total_bytes();
+  if (failure.foreign_bytes() <= MostIdleBytes(total_bytes)) return true;
   if (!failure.has_asked_bytes() || !failure.has_free_bytes()) return false;
   if (failure.asked_bytes() <= failure.free_bytes()) return true;
   return failure.asked_bytes() - failure.free_bytes() > failure.foreign_bytes();

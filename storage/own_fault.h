@@ -7,9 +7,9 @@
 namespace torchlap::storage {
 
 // Own: what was asked for exceeds what was free and what others held together; or others held no
-// more than idle devices show (a display, a MIG instance's own: 1 GiB, and an eighth of the device
-// at most); or there was room for it, and a limit of the run itself was reached. Where it is not
-// known how much was asked for, others that hold more than that are at fault.
+// more than idle devices show (proto/idle_memory.h); or there was room for it, and a limit of the
+// run itself was reached. Where it is not known how much was asked for, others that hold more than
+// that are at fault.
 bool IsOwnFault(const v1::Failure& failure);
 
 // The same as a condition on columns of `run`.

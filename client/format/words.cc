@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "client/format/evidence.h"
 #include "client/format/numbers.h"
 #include "client/format/subject.h"
+#include "proto/idle_memory.h"
 #include "proto/words.h"
 
 namespace torchlap::client::format {
@@ -29,12 +31,13 @@ std::string Join(const std::vector<std::string>& parts, const char* separator) {
 // While the model is built the line says what the numbers do not: that no smaller size helps, and
 // who holds the memory.
 std::string OutOfMemoryWords(const v1::Failure& failure) {
-  constexpr uint64_t kWorthSaying = uint64_t{1} << 30;  // more than idle devices show
   if (failure.phase() == v1::PHASE_BUILD) return "";
+  std::optional<uint64_t> total_bytes;
+  if (failure.has_total_bytes()) total_bytes = failure.total_bytes();
   std::vector<std::string> numbers;
   if (failure.has_asked_bytes()) numbers.push_back("asked " + BytesShort(failure.asked_bytes()));
   if (failure.has_free_bytes()) numbers.push_back("free " + BytesShort(failure.free_bytes()));
-  if (failure.foreign_bytes() > kWorthSaying) {
+  if (failure.foreign_bytes() > MostIdleBytes(total_bytes)) {
     numbers.push_back("others hold " + BytesShort(failure.foreign_bytes()));
   }
   return Join(numbers, ", ");

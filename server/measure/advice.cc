@@ -4,9 +4,11 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
+#include "proto/idle_memory.h"
 #include "proto/words.h"
 #include "server/measure/further_steps.h"
 #include "server/measure/validity.h"
@@ -20,8 +22,6 @@ constexpr uint64_t kLaunchesAgainstDrift = 7;
 constexpr double kWindowMargin = 1.2;
 // A device that waits for the host for a fifth of a step is slower for it, beyond doubt.
 constexpr double kLeastBusyRatio = 0.8;
-// What displays and idle processes hold of a device; it is never free.
-constexpr uint64_t kMostIdleBytes = uint64_t{1} << 30;
 
 // Saturates, as ResidentBytes does.
 uint64_t Plus(uint64_t a, uint64_t b) {
@@ -180,10 +180,17 @@ class Adviser {
     const v1::MemoryUse& memory = run_.memory();
     if (memory.device_free_bytes() > 0) {
       const uint64_t foreign = memory.device_foreign_bytes();
-      return memory.device_free_bytes() + (foreign > kMostIdleBytes ? foreign : 0);
+      const bool is_idle = foreign <= MostIdleBytes(TotalBytes());
+      return memory.device_free_bytes() + (is_idle ? 0 : foreign);
     }
     if (context_.device_memory_bytes > 0) return context_.device_memory_bytes;
     return run_.failure().total_bytes();
+  }
+
+  std::optional<uint64_t> TotalBytes() const {
+    if (run_.memory().device_total_bytes() > 0) return run_.memory().device_total_bytes();
+    if (context_.device_memory_bytes > 0) return context_.device_memory_bytes;
+    return std::nullopt;
   }
 
   void AdviseOnHost() {

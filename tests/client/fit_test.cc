@@ -117,6 +117,10 @@ TEST(TryLine, SaysWhatOthersHoldAndWhatNoSmallerSizeCures) {
   EXPECT_THAT(format::TryLine(run), EndsWith("asked 2.31 GiB, free 410 MiB"));
   run.mutable_failure()->set_foreign_bytes(8192 * kMiB);
   EXPECT_THAT(format::TryLine(run), EndsWith("asked 2.31 GiB, free 410 MiB, others hold 8.00 GiB"));
+  run.mutable_failure()->set_total_bytes(4096 * kMiB);
+  run.mutable_failure()->set_foreign_bytes(600 * kMiB);
+  EXPECT_THAT(format::TryLine(run), EndsWith("others hold 600 MiB")) << "much of a small device";
+  run.mutable_failure()->set_foreign_bytes(8192 * kMiB);
   run.mutable_failure()->set_phase(v1::PHASE_BUILD);
   run.mutable_failure()->set_detail("out of memory while the model was built: ann holds it");
   EXPECT_EQ(format::TryLine(run),

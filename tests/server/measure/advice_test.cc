@@ -530,5 +530,22 @@ TEST(Advise, NearTheLimitCountsWhatWasFreeAtTheStart) {
   EXPECT_EQ(Codes(neighbour), Expected{v1::ADVICE_FIT}) << "it may give back what it holds";
 }
 
+// An eighth of it, not 1 GiB: as storage/own_fault.h judges whose fault it was.
+TEST(Advise, OfASmallDeviceTakesForIdleWhatIsIdleElsewhere) {
+  const auto advised = [](uint64_t foreign_bytes) {
+    v1::Run run = RunOf("medium", v1::PASS_TYPE_FORWARD_BACKWARD, 4, 256);  // holds 3.15 GiB
+    run.set_outcome(v1::OUTCOME_OUT_OF_MEMORY);
+    run.mutable_memory()->set_device_total_bytes(4 * kGiB);
+    run.mutable_memory()->set_device_free_bytes(3 * kGiB);
+    run.mutable_memory()->set_device_foreign_bytes(foreign_bytes);
+    Advise({}, {.is_cuda = true, .is_calibrated = true}, &run);
+    return run;
+  };
+  EXPECT_EQ(Codes(advised(kGiB / 2))[0], v1::ADVICE_NOTHING_FITS) << "a display";
+  const v1::Run neighbour = advised(kGiB * 3 / 4);
+  ASSERT_EQ(Codes(neighbour), Expected{v1::ADVICE_FIT});
+  EXPECT_EQ(neighbour.assessment().advice(0).bytes2(), kGiB * 15 / 4);
+}
+
 }  // namespace
 }  // namespace torchlap::measure
