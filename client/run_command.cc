@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "client/named_plan.h"
 #include "proto/base/visible_text.h"
 #include "proto/ranges.h"
 #include "proto/words.h"
@@ -64,6 +65,13 @@ class CommandLine {
     if (value != RangeOf(field)->unset) Add(flag, value);
   }
 
+  // The same of a plan, where `usual` is what it is without the flag.
+  void AddNumber(const char* flag, const Plan& plan, const Plan& usual, int number) {
+    if (AddVaried(flag)) return;
+    if (NumberOf(plan, number) == NumberOf(usual, number)) return;
+    Add(flag, static_cast<uint32_t>(NumberOf(plan, number)));
+  }
+
   // A word of the contract; one that is unset says nothing.
   template <typename Enum>
   void AddWord(Enum usual, const char* flag, Enum value) {
@@ -76,6 +84,14 @@ class CommandLine {
   const std::string& text() const { return text_; }
 
  private:
+  // Its default where it is unset; of a field that has one.
+  static double NumberOf(const Plan& plan, int number) {
+    const auto& field = *Plan::descriptor()->FindFieldByNumber(number);
+    const auto& reflection = *plan.GetReflection();
+    return reflection.HasField(plan, &field) ? reflection.GetUInt32(plan, &field)
+                                             : DefaultOf<Plan>(number);
+  }
+
   bool AddVaried(const char* flag) {
     if (flag != varied_flag_) return false;
     text_ += fmt::format(" {}{}", flag, varied_);
@@ -116,22 +132,25 @@ void AddWorkload(const v1::TransformerLm& model, CommandLine* line) {
   line->AddWord(v1::OPTIMIZER_COURSE, "--optimizer", model.optimizer());
 }
 
-void AddStopping(const v1::Plan& plan, CommandLine* line) {
-  line->AddNumber("--warmup-steps", plan, Plan::kWarmupStepsFieldNumber);
-  line->AddNumber("--measure-steps", plan, Plan::kMeasureStepsFieldNumber);
+void AddStopping(const Plan& plan, const Plan& usual, CommandLine* line) {
+  line->AddNumber("--warmup-steps", plan, usual, Plan::kWarmupStepsFieldNumber);
+  line->AddNumber("--measure-steps", plan, usual, Plan::kMeasureStepsFieldNumber);
   if (!plan.has_target_precision()) return;
-  line->Add("--target-precision", plan.target_precision());
-  line->AddNumber("--max-steps", plan, Plan::kMaxStepsFieldNumber);
+  line->AddUnless(usual.target_precision(), "--target-precision", plan.target_precision());
+  line->AddNumber("--max-steps", plan, usual, Plan::kMaxStepsFieldNumber);
   if (plan.has_max_measure_ns() &&
       !IsUsual(Plan::kMaxMeasureNsFieldNumber, plan.max_measure_ns())) {
     line->Add("--max-seconds", Duration(plan.max_measure_ns()));
   }
 }
 
-void AddPlan(const v1::Plan& plan, CommandLine* line) {
+void AddPlan(const Plan& plan, CommandLine* line) {
+  const std::string_view name = NearestPlanName(plan);
+  const Plan usual = NamedPlan(name).value_or(Plan());
+  line->AddUnless(std::string_view("course"), "--plan", name);
   line->AddWord(v1::TIMING_SEPARATE, "--timing", plan.timing());
-  AddStopping(plan, line);
-  line->AddNumber("--launches", plan, Plan::kLaunchesFieldNumber);
+  AddStopping(plan, usual, line);
+  line->AddNumber("--launches", plan, usual, Plan::kLaunchesFieldNumber);
   line->AddUnless(uint64_t{0}, "--seed", uint64_t{plan.seed()});
   if (plan.execution() == v1::EXECUTION_CUDA_GRAPH) line->AddSwitch("--cuda-graph");
   if (plan.has_memory_fraction()) {
@@ -143,11 +162,20 @@ void AddPlan(const v1::Plan& plan, CommandLine* line) {
   line->AddUnless(0U, "--retry-contaminated", plan.retry_contaminated());
 }
 
+// What the daemon takes on the device where nothing is asked for; of a device that is not known,
+// what the run has.
+v1::Telemetry UsualTelemetry(const v1::Run& run) {
+  if (run.device_uuid().empty()) return run.plan().telemetry();
+  const bool is_cpu = run.device_uuid().rfind("CPU-", 0) == 0;
+  return is_cpu ? v1::TELEMETRY_EDGES : v1::TELEMETRY_SAMPLED;
+}
+
 constexpr char kRun[] = "torchlap run";
 
 std::string RunCommandWith(const v1::Run& run, CommandLine line) {
   AddWorkload(run.workload().transformer_lm(), &line);
   AddPlan(run.plan(), &line);
+  line.AddWord(UsualTelemetry(run), "--telemetry", run.plan().telemetry());
   if (!run.device().empty()) line.Add("--device", run.device());
   return line.text();
 }

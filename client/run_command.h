@@ -15,8 +15,10 @@ namespace torchlap::client {
 std::string ShellWord(const std::string& word);
 
 // `torchlap run --model-sizes small --batch-size 2 --device cpu0`: the effective workload, the plan
-// and the device; what is at its default is left out. To change something, change the run first.
-// Parsed back (arguments.h, axes.h) it gives the same workload and plan. Ready for a shell.
+// and the device; what is at its default, or as `--plan paper` has it, is left out. To change
+// something, change the run first. Parsed back (arguments.h, axes.h) it gives the same workload and
+// plan, but for a trace, and for what only other clients can ask for (named_plan.h): a warm-up
+// until settled without a target, or with another least time. Ready for a shell.
 std::string RunCommand(const v1::Run& run);
 
 // The same over several values of one flag, whatever the run has: `torchlap run --model-sizes small

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "client/named_plan.h"
 #include "client/parse_words.h"
 #include "client/time_words.h"
 #include "proto/ranges.h"
@@ -18,21 +19,10 @@ struct ShapeFlag {
   void (v1::TransformerLm::*set)(uint32_t);
 };
 
-// The plans of --plan. `course`: what the daemon does unless told otherwise.
-constexpr char kPlans[] = "course, paper";
-constexpr uint32_t kPaperLaunches = 7;
-constexpr double kPaperPrecision = 0.01;
-constexpr int64_t kPaperWarmupNs = 3'000'000'000;
-
 absl::Status ApplyNamedPlan(const std::string& name, v1::Plan* plan) {
-  if (name == "course") return absl::OkStatus();
-  if (name != "paper") {
-    return Invalid(fmt::format("--plan is {}, must be one of {}", name, kPlans));
-  }
-  plan->set_warmup_until_settled(true);
-  plan->set_min_warmup_ns(kPaperWarmupNs);
-  plan->set_target_precision(kPaperPrecision);
-  plan->set_launches(kPaperLaunches);
+  const std::optional<v1::Plan> named = NamedPlan(name);
+  if (!named) return Invalid(fmt::format("--plan is {}, must be one of {}", name, PlanNames()));
+  plan->MergeFrom(*named);
   return absl::OkStatus();
 }
 

@@ -8,6 +8,7 @@
 
 #include "client/arguments.h"
 #include "client/axes.h"
+#include "proto/ranges.h"
 #include "tests/client/made_up_runs.h"
 
 namespace torchlap::client {
@@ -68,11 +69,12 @@ v1::JobSpec Completed(v1::JobSpec spec) {
   if (!model->has_context_length()) model->set_context_length(256);
   if (model->preset().empty() && model->vocab_size() == 0) model->set_vocab_size(10000);
   v1::Plan* plan = spec.mutable_plan();
-  if (!plan->has_warmup_steps()) plan->set_warmup_steps(5);
-  if (!plan->has_measure_steps()) plan->set_measure_steps(10);
+  FillDefaults(plan);
   if (plan->timing() == v1::TIMING_UNSPECIFIED) plan->set_timing(v1::TIMING_SEPARATE);
-  if (!plan->has_launches()) plan->set_launches(1);
-  if (!plan->has_time_limit_ns()) plan->set_time_limit_ns(900'000'000'000);
+  if (plan->telemetry() == v1::TELEMETRY_UNSPECIFIED) {
+    const bool is_cuda = spec.device().rfind("cuda", 0) == 0;
+    plan->set_telemetry(is_cuda ? v1::TELEMETRY_SAMPLED : v1::TELEMETRY_EDGES);
+  }
   if (plan->execution() == v1::EXECUTION_UNSPECIFIED) plan->set_execution(v1::EXECUTION_EAGER);
   return spec;
 }
@@ -160,6 +162,65 @@ TEST(RunCommand, OfAStoppingRuleHasItsLimits) {
   run.mutable_plan()->set_max_measure_ns(60'000'000'000);
   ExpectSame(run);
   EXPECT_THAT(RunCommand(run), HasSubstr("--target-precision 0.005 --max-steps 2000"));
+}
+
+// A run on the device that somebody asked for with these flags.
+v1::Run RunAskedFor(const std::string& flags, const std::string& device = "cpu0") {
+  v1::Run run = SmallRun();
+  run.set_device(device);
+  run.set_device_uuid(device == "cpu0" ? "CPU-1-3" : "GPU-1");
+  const std::string command = "torchlap run --model-sizes small " + flags + " --device " + device;
+  *run.mutable_plan() = ParsedBack(command).plan();
+  return run;
+}
+
+TEST(RunCommand, IsOfTheSamePlanWhateverFlagsMadeIt) {
+  for (const char* flags : {
+           "",
+           "--plan course",
+           "--plan course --launches 7",
+           "--plan paper",
+           "--plan paper --target-precision 0.5%",
+           "--plan paper --max-seconds 90",
+           "--plan paper --max-steps 500 --launches 1",
+           "--plan paper --warmup-steps 20 --measure-steps 30",
+           "--plan paper --timing combined --seed 7 --retry-contaminated 3 --time-limit 1h",
+           "--target-precision 1% --launches 7",
+           "--target-precision 2% --max-seconds 2m --max-steps 50",
+           "--warmup-steps 0 --measure-steps 40",
+           "--telemetry off",
+           "--telemetry edges",
+           "--plan paper --telemetry sampled",
+       }) {
+    for (const char* device : {"cpu0", "cuda:0"}) {
+      SCOPED_TRACE(flags);
+      ExpectSame(RunAskedFor(flags, device));
+    }
+  }
+}
+
+TEST(RunCommand, NamesAPlanAndWhatDiffersFromIt) {
+  const std::string begin = "torchlap run --model-sizes small";
+  EXPECT_EQ(RunCommand(RunAskedFor("--plan course")), begin + " --device cpu0");
+  EXPECT_EQ(RunCommand(RunAskedFor("--plan paper")), begin + " --plan paper --device cpu0");
+  v1::Run run = RunAskedFor("--plan paper");
+  EXPECT_TRUE(ParsedBack(RunCommand(run)).plan().warmup_until_settled());
+  run.mutable_plan()->set_launches(1);
+  EXPECT_EQ(RunCommand(run), begin + " --plan paper --launches 1 --device cpu0");
+  run.mutable_plan()->set_target_precision(0.005);
+  EXPECT_EQ(RunCommand(run),
+            begin + " --plan paper --target-precision 0.005 --launches 1 --device cpu0");
+  // Which no flags make.
+  run.mutable_plan()->clear_target_precision();
+  EXPECT_EQ(RunCommand(run), begin + " --device cpu0");
+}
+
+TEST(RunCommand, OfATelemetryThatIsNotTheDevicesOwnSaysIt) {
+  EXPECT_THAT(RunCommand(RunAskedFor("--telemetry off")), HasSubstr("--telemetry off"));
+  EXPECT_THAT(RunCommand(RunAskedFor("--telemetry edges")), Not(HasSubstr("--telemetry")));
+  EXPECT_THAT(RunCommand(RunAskedFor("--telemetry edges", "cuda:0")),
+              HasSubstr("--telemetry edges"));
+  EXPECT_THAT(RunCommand(RunAskedFor("", "cuda:0")), Not(HasSubstr("--telemetry")));
 }
 
 TEST(RunCommand, OfADeclaredShapeGivesItsNumbers) {
