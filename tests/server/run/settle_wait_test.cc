@@ -153,6 +153,7 @@ TEST(SettleWait, OfADeviceThatWasNeverLookedAtTheirEndIsKnownToo) {
   SettleLook look = At(std::nullopt, Window(std::nullopt, 10, 300));
   look.others_worked_ns_ago = 6 * kS;
   EXPECT_EQ(wait.Look(look, 100 * kS).look_again_ns, 104 * kS);
+  look.others_worked_ns_ago = 10 * kS;
   EXPECT_EQ(wait.Look(look, 104 * kS).why, "");
 }
 

@@ -104,6 +104,17 @@ TEST_F(SettledGpuTest, TellsItsTemperatureForTheWindow) {
   EXPECT_EQ(look.celsius, 61U);
 }
 
+TEST_F(SettledGpuTest, TellsWhenOthersWorkedLastWhereTheWindowIsAboutRest) {
+  const int64_t then_us = SystemClock().WallNs() / 1000 - 3'000'000;
+  machine_.Describe(kGpu + ("process 4211 11468 compute\nsample " + std::to_string(then_us)) +
+                    " 4211 90\n");
+  const SettleLook look = Gpu({}, host::SettleWindow{50, 1, 60'000'000'000})->Settle();
+  ASSERT_TRUE(look.others_worked_ns_ago);
+  EXPECT_GE(*look.others_worked_ns_ago, 3'000'000'000);
+  const SettleLook cool = Gpu({}, host::SettleWindow{50, 0, 60'000'000'000})->Settle();
+  EXPECT_FALSE(cool.others_worked_ns_ago) << "nobody is asked";
+}
+
 TEST_F(SettledGpuTest, OfAMigInstanceItIsThatOfTheWholeGpu) {
   machine_.Describe("mig-gpu GPU-2 40960 A\ntemperature 55\nmig GPU-1 4864 A MIG 1g.5gb\n");
   const SettleLook look =
