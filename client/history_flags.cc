@@ -6,6 +6,7 @@
 
 #include "client/filter_flags.h"
 #include "client/flags.h"
+#include "proto/words.h"
 
 namespace torchlap::client {
 namespace {

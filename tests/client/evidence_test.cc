@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "client/format/column_cells.h"
 #include "client/format/pivot_cells.h"
 #include "client/format/words.h"
 #include "proto/words.h"

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "proto/suite_limits.h"
 #include "storage/baseline_store.h"
 #include "storage/prune.h"
 #include "storage/run_words.h"

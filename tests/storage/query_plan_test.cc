@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "proto/suite_limits.h"
 #include "storage/digest.h"
 #include "storage/environments.h"
 #include "storage/finding_store.h"
