@@ -767,10 +767,10 @@ TEST(Rows, OfJsonAreTheTextOfTheLibrary) {
             "\"g\":1e+16}\n");
 }
 
-TEST(RunList, OfChosenColumnsShowsThemInFullPrecision) {
+TEST(RunList, OfChosenColumnsShowsThemAlone) {
   const auto& all = RunColumns();
   const std::string table = Printed(kTable, ListRuns({SmallRun()}, {all[0], all.back()}));
-  EXPECT_THAT(table, testing::StartsWith("| run_id | " + all.back().shown_name));
+  EXPECT_THAT(table, testing::StartsWith("| run id | " + all.back().shown_name));
   EXPECT_THAT(table, HasSubstr("| 17.1   |"));
 }
 

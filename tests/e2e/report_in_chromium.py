@@ -253,14 +253,14 @@ def check_steps(check: Checker, look: dict[str, Any], samples: list[dict[str, st
         if row is None:
             check.faults.append(f"{where}: it is not in the page")
             continue
-        for phase in ("forward", "backward", "step"):
+        for phase in ("forward", "loss", "backward", "step"):
             check.expect_shown(row[f"{phase} (ms)"], int(sample[f"{phase}_ns"]) / 1e6, f"{where}, {phase}")
 
 
 def check_bars(check: Checker, look: dict[str, Any], runs: list[dict[str, str]]) -> None:
     """Bars are as long as their medians."""
     phases = [f"{run[f'{phase}_median_ms']}" for run in runs if run["outcome"] == "OK"
-              for phase in ("forward", "backward", "step")]
+              for phase in ("forward", "loss", "backward", "step")]
     charts = [chart for chart in look["charts"] if chart["label"].startswith("Median time of each phase")]
     widths = [mark["box"]["width"] for chart in charts for mark in chart["marks"] if "bar" in mark["kind"].split()]
     if len(widths) != len(phases):

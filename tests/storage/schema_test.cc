@@ -98,7 +98,7 @@ TEST_F(Schema, APhaseThatWasTimedIsARowOfPhases) {
                                       "1.1 step 31000000.0"}));
   EXPECT_EQ(SelectText("SELECT group_concat(name) FROM pragma_table_info('phases')"),
             "run_id,phase,mean_ns,std_ns,median_ns,min_ns,max_ns,p95_ns,cv,peak_allocated_bytes,"
-            "peak_reserved_bytes");
+            "peak_reserved_bytes,invalid_reason");
 }
 
 TEST_F(Schema, ARunThatIsNotFinishedIsNoRowOfTheViews) {
