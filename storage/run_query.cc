@@ -19,10 +19,10 @@ namespace {
 // enough runs match for a walk through all of them by start to end soon.
 constexpr int64_t kMostMerged = 10'000;
 
-// Of the newest runs so many are looked at one by one for labels that many jobs have; all runs of
-// such jobs would have to be fetched to be sorted.
-constexpr uint32_t kLookedAt = 4000;
+// Of labels that so many jobs have, runs are looked for one by one among all, the next first; all
+// runs of such jobs would have to be fetched to be sorted. More than the second are not counted.
 constexpr int64_t kManyJobs = 4000;
+constexpr int64_t kMostCounted = 20'000;
 
 std::string In(const std::string& column) { return absl::StrCat(column, " IN (", kListed, ")"); }
 
@@ -75,11 +75,12 @@ constexpr char kHasLabel[] = "job_id IN (SELECT job_id FROM label WHERE k = ? AN
 constexpr char kThisHasLabel[] =
     "EXISTS (SELECT 1 FROM label WHERE label.job_id = run.job_id AND k = ? AND v = ?)";
 
-bool HaveMany(SQLite::Database& database, const Label& label) {
+int64_t CountJobs(SQLite::Database& database, const Label& label) {
   return SelectInt(database,
                    "SELECT count(*) FROM (SELECT 1 FROM label INDEXED BY label_by_value "
                    "WHERE k = ? AND v = ? LIMIT ?)",
-                   label.first, label.second, kManyJobs) == kManyJobs;
+                   label.first, label.second, kMostCounted)
+      .value_or(0);
 }
 
 // The first `limit` of both, sorted, each once.
@@ -177,9 +178,12 @@ void RunQuery::AddSelection(const v1::RunFilter& filter, const JobFilter& select
   selected_ = selected;
   std::sort(selected_.job_ids.begin(), selected_.job_ids.end());
   selects_jobs_ = !names_runs && !selection_.texts.empty();
-  has_many_ = selection_.texts.size() == labels_.size() && !labels_.empty() &&
-              std::all_of(labels_.begin(), labels_.end(),
-                          [this](const Label& label) { return HaveMany(database_, label); });
+  if (labels_.empty() || selection_.texts.size() > labels_.size()) return;
+  labelled_jobs_ = kMostCounted;
+  for (const Label& label : labels_) {
+    labelled_jobs_ = std::min(labelled_jobs_, CountJobs(database_, label));
+  }
+  has_many_ = labelled_jobs_ >= kManyJobs;
 }
 
 void RunQuery::AddWorkloads(const v1::RunFilter& filter) {
@@ -323,16 +327,28 @@ RunQuery::Conditions RunQuery::HasTheseLabels() const {
   return conditions;
 }
 
-// Nothing: fewer than `limit` of the next runs match, and there are more behind them.
+// Twice as many as have `limit` labelled ones among them, if these lie anywhere. Nothing: to sort
+// all that are labelled costs no more.
+std::optional<uint32_t> RunQuery::WorthALook(uint32_t limit) const {
+  constexpr int64_t kLeast = 500;
+  const int64_t runs = SelectInt(database_, "SELECT max(id) FROM run").value_or(0);
+  const int64_t expected = int64_t{limit} * runs / labelled_jobs_;
+  if (expected > labelled_jobs_) return std::nullopt;
+  return static_cast<uint32_t>(std::max(2 * expected, kLeast));
+}
+
+// Nothing: fewer than `limit` of those that are worth a look match, and there are more behind them.
 std::optional<std::vector<RunPlace>> RunQuery::AmongTheNext(const Conditions& behind,
                                                             bool ascending, uint32_t limit) const {
+  const auto most = WorthALook(limit);
+  if (!most) return std::nullopt;
   const Way by_start = InOrderOfStart("run_by_start", ascending);
   Conditions all;
   all.Add("outcome IS NOT NULL");
   all.Add(times_);
   all.Add(behind);
-  const std::vector<RunPlace> next = Select(by_start, all, kLookedAt);
-  const bool is_end = next.size() < kLookedAt;
+  const std::vector<RunPlace> next = Select(by_start, all, *most);
+  const bool is_end = next.size() < *most;
   Conditions conditions = conditions_;
   conditions.Add(behind);
   conditions.Add(HasTheseLabels());

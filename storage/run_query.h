@@ -76,6 +76,7 @@ class RunQuery {
   // Of the run, of its kind, and, as `of_job`, of a job.
   void Require(const std::string& column, const std::string& of_job, const std::string& list);
   Conditions HasTheseLabels() const;
+  std::optional<uint32_t> WorthALook(uint32_t limit) const;
   std::optional<std::vector<RunPlace>> AmongTheNext(const Conditions& behind, bool ascending,
                                                     uint32_t limit) const;
   std::vector<RunPlace> OfEachKind(const Conditions& conditions, bool ascending,
@@ -103,7 +104,8 @@ class RunQuery {
   bool selects_jobs_ = false;
   JobFilter selected_;
   std::vector<Label> labels_;
-  // Selected by labels alone, each of which many jobs have.
+  // Where labels alone were selected: jobs that have the rarest of them, as far as it was counted.
+  int64_t labelled_jobs_ = 0;
   bool has_many_ = false;
   // The filter speaks of what only a finished run has.
   bool of_finished_ = false;
