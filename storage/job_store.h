@@ -42,6 +42,8 @@ class JobStore {
   // this request_id before.
   absl::Status CheckRoomFor(const Caller& caller, const std::string& request_id,
                             const QueueAmount& asked) const;
+  // The same of an empty queue: what is refused by it is always refused.
+  absl::Status CheckRoomOfAll(const Caller& caller, const QueueAmount& asked) const;
 
   // The answer that Submit gave to this request before; nothing if it is new. ALREADY_EXISTS as
   // Submit says.

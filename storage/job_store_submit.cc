@@ -237,6 +237,10 @@ absl::Status JobStore::CheckRoomFor(const Caller& caller, const std::string& req
   });
 }
 
+absl::Status JobStore::CheckRoomOfAll(const Caller& caller, const QueueAmount& asked) const {
+  return CheckRoom(limits_, {}, asked, caller.name, caller.is_admin);
+}
+
 absl::StatusOr<std::optional<Submitted>> JobStore::FindSubmitted(
     const Caller& caller, const std::string& request_id, const std::string& request_digest) const {
   absl::StatusOr<std::optional<Submitted>> earlier = std::nullopt;

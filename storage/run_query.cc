@@ -146,7 +146,9 @@ RunQuery::RunQuery(SQLite::Database& database, const v1::RunFilter& filter,
   AddOwner(selected.only_owner);
   AddValues(filter);
   AddInvalid(filter);
-  if (!of_kind_.texts.empty() && (selection_.texts.empty() || has_many_)) FindKinds();
+  if (of_kind_.texts.empty() || !selection_.texts.empty()) return;
+  kinds_ = FindKinds();
+  nothing_ = nothing_ || kinds_->ids.empty();
 }
 
 // Any of the jobs, sweeps and runs; all of the labels.
@@ -178,12 +180,7 @@ void RunQuery::AddSelection(const v1::RunFilter& filter, const JobFilter& select
   selected_ = selected;
   std::sort(selected_.job_ids.begin(), selected_.job_ids.end());
   selects_jobs_ = !names_runs && !selection_.texts.empty();
-  if (labels_.empty() || selection_.texts.size() > labels_.size()) return;
-  labelled_jobs_ = kMostCounted;
-  for (const Label& label : labels_) {
-    labelled_jobs_ = std::min(labelled_jobs_, CountJobs(database_, label));
-  }
-  has_many_ = labelled_jobs_ >= kManyJobs;
+  by_labels_alone_ = !labels_.empty() && selection_.texts.size() == labels_.size();
 }
 
 void RunQuery::AddWorkloads(const v1::RunFilter& filter) {
@@ -278,18 +275,18 @@ void RunQuery::AddInvalid(const v1::RunFilter& filter) {
   conditions_.Add(not_invalid_);
 }
 
-void RunQuery::FindKinds() {
-  kinds_.emplace();
+RunQuery::Kinds RunQuery::FindKinds() const {
+  Kinds kinds;
   Query query(database_,
               Once{absl::StrCat("SELECT id, runs FROM run_kind WHERE ", of_kind_.All())});
   for (const Value& value : of_kind_.values) {
     std::visit([&query](const auto& bound) { query.Bind(bound); }, value);
   }
   while (query.Step()) {
-    kinds_->push_back(query.Int(0));
-    runs_of_kinds_ += query.Int(1);
+    kinds.ids.push_back(query.Int(0));
+    kinds.runs += query.Int(1);
   }
-  nothing_ = nothing_ || kinds_->empty();
+  return kinds;
 }
 
 std::vector<RunPlace> RunQuery::ByStart(bool ascending, const std::optional<RunPlace>& after,
@@ -303,16 +300,15 @@ std::vector<RunPlace> RunQuery::ByStart(bool ascending, const std::optional<RunP
   Conditions of_kinds = times_;
   of_kinds.Add(not_invalid_);
   of_kinds.Add(behind);
-  if (has_many_) of_kinds.Add(HasTheseLabels());
-  if (kinds_ && !has_many_ && static_cast<int64_t>(kinds_->size()) * limit <= kMostMerged) {
+  if (kinds_ && static_cast<int64_t>(kinds_->ids.size()) * limit <= kMostMerged) {
     return OfEachKind(of_kinds, ascending, limit);
   }
-  if (kinds_ && runs_of_kinds_ <= kMostMerged) {
-    of_kinds.Add(In("kind_id"), {IdList(*kinds_)});
+  if (kinds_ && kinds_->runs <= kMostMerged) {
+    of_kinds.Add(In("kind_id"), {IdList(kinds_->ids)});
     return Select(InOrderOfStart("run_by_kind", ascending), of_kinds, limit);
   }
-  if (has_many_) {
-    if (auto places = AmongTheNext(behind, ascending, limit)) return *std::move(places);
+  if (by_labels_alone_) {
+    if (auto places = OfCommonLabels(behind, ascending, limit)) return *std::move(places);
   }
   Conditions conditions = conditions_;
   conditions.Add(behind);
@@ -321,37 +317,52 @@ std::vector<RunPlace> RunQuery::ByStart(bool ascending, const std::optional<RunP
                 conditions, limit);
 }
 
-RunQuery::Conditions RunQuery::HasTheseLabels() const {
-  Conditions conditions;
+// Nothing: all that have the labels are sorted sooner.
+std::optional<std::vector<RunPlace>> RunQuery::OfCommonLabels(const Conditions& behind,
+                                                              bool ascending,
+                                                              uint32_t limit) const {
+  int64_t jobs = kMostCounted;
+  for (const Label& label : labels_) jobs = std::min(jobs, CountJobs(database_, label));
+  if (jobs < kManyJobs) return std::nullopt;
+  Conditions conditions = conditions_;
+  conditions.Add(behind);
   for (const auto& [key, value] : labels_) conditions.Add(kThisHasLabel, {key, value});
-  return conditions;
+  if (!of_kind_.texts.empty()) {
+    const Kinds kinds = FindKinds();
+    if (kinds.runs <= kMostMerged) {
+      conditions.Add(In("kind_id"), {IdList(kinds.ids)});
+      return Select(InOrderOfStart("run_by_kind", ascending), conditions, limit);
+    }
+  }
+  const auto looks = WorthLooks(jobs, limit);
+  if (!looks) return std::nullopt;
+  return AmongTheNext(*looks, behind, std::move(conditions), ascending, limit);
 }
 
 // Twice as many as have `limit` labelled ones among them, if these lie anywhere. Nothing: to sort
-// all that are labelled costs no more.
-std::optional<uint32_t> RunQuery::WorthALook(uint32_t limit) const {
+// those of all that many jobs costs no more.
+std::optional<uint32_t> RunQuery::WorthLooks(int64_t jobs, uint32_t limit) const {
   constexpr int64_t kLeast = 500;
+  constexpr int64_t kMost = 40'000;
   const int64_t runs = SelectInt(database_, "SELECT max(id) FROM run").value_or(0);
-  const int64_t expected = int64_t{limit} * runs / labelled_jobs_;
-  if (expected > labelled_jobs_) return std::nullopt;
-  return static_cast<uint32_t>(std::max(2 * expected, kLeast));
+  const int64_t expected = int64_t{limit} * runs / jobs;
+  const bool are_all_counted = jobs < kMostCounted;
+  if (are_all_counted && expected > jobs) return std::nullopt;
+  return static_cast<uint32_t>(std::clamp(2 * expected, kLeast, kMost));
 }
 
-// Nothing: fewer than `limit` of those that are worth a look match, and there are more behind them.
-std::optional<std::vector<RunPlace>> RunQuery::AmongTheNext(const Conditions& behind,
-                                                            bool ascending, uint32_t limit) const {
-  const auto most = WorthALook(limit);
-  if (!most) return std::nullopt;
+// Nothing: fewer than `limit` of the next `looks` match, and there are more behind them.
+std::optional<std::vector<RunPlace>> RunQuery::AmongTheNext(uint32_t looks,
+                                                            const Conditions& behind,
+                                                            Conditions conditions, bool ascending,
+                                                            uint32_t limit) const {
   const Way by_start = InOrderOfStart("run_by_start", ascending);
   Conditions all;
   all.Add("outcome IS NOT NULL");
   all.Add(times_);
   all.Add(behind);
-  const std::vector<RunPlace> next = Select(by_start, all, *most);
-  const bool is_end = next.size() < *most;
-  Conditions conditions = conditions_;
-  conditions.Add(behind);
-  conditions.Add(HasTheseLabels());
+  const std::vector<RunPlace> next = Select(by_start, all, looks);
+  const bool is_end = next.size() < looks;
   if (!is_end) {
     conditions.Add(absl::StrCat("(started_at_ns, id) ", ascending ? "<=" : ">=", " (?, ?)"),
                    {next.back().started_at_ns, next.back().id});
@@ -365,7 +376,7 @@ std::optional<std::vector<RunPlace>> RunQuery::AmongTheNext(const Conditions& be
 std::vector<RunPlace> RunQuery::OfEachKind(const Conditions& conditions, bool ascending,
                                            uint32_t limit) const {
   std::vector<RunPlace> all;
-  for (const int64_t kind : *kinds_) {
+  for (const int64_t kind : kinds_->ids) {
     Conditions of_one = conditions;
     of_one.Add("kind_id = ?", {kind});
     const auto places = Select(InOrderOfStart("run_by_kind", ascending), of_one, limit);
@@ -390,8 +401,8 @@ std::vector<RunPlace> RunQuery::ByJob(const RunPlace& after, uint32_t limit,
   conditions.Add(selection_);
   conditions.Add("(job_id, number) > (?, ?)",
                  {static_cast<int64_t>(after.job_id), int64_t{after.number}});
-  if (kinds_ && runs_of_kinds_ <= kMostMerged) {
-    conditions.Add(In("kind_id"), {IdList(*kinds_)});
+  if (kinds_ && kinds_->runs <= kMostMerged) {
+    conditions.Add(In("kind_id"), {IdList(kinds_->ids)});
     return Select({"run_by_kind", "job_id, number", "job_id, number"}, conditions, limit);
   }
   return Select({"run_by_job", "job_id, number", "job_id, number"}, conditions, limit);

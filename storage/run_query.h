@@ -64,6 +64,10 @@ class RunQuery {
     std::string order;
     std::string also;  // two columns beside id and started_at_ns
   };
+  struct Kinds {
+    std::vector<int64_t> ids;
+    int64_t runs = 0;  // that they have
+  };
   static Way InOrderOfStart(const std::string& index, bool ascending);
 
   void AddSelection(const v1::RunFilter& filter, const JobFilter& selected);
@@ -72,12 +76,14 @@ class RunQuery {
   void AddOwner(const std::string& only_owner);
   void AddValues(const v1::RunFilter& filter);
   void AddInvalid(const v1::RunFilter& filter);
-  void FindKinds();
+  Kinds FindKinds() const;
   // Of the run, of its kind, and, as `of_job`, of a job.
   void Require(const std::string& column, const std::string& of_job, const std::string& list);
-  Conditions HasTheseLabels() const;
-  std::optional<uint32_t> WorthALook(uint32_t limit) const;
-  std::optional<std::vector<RunPlace>> AmongTheNext(const Conditions& behind, bool ascending,
+  std::optional<std::vector<RunPlace>> OfCommonLabels(const Conditions& behind, bool ascending,
+                                                      uint32_t limit) const;
+  std::optional<uint32_t> WorthLooks(int64_t jobs, uint32_t limit) const;
+  std::optional<std::vector<RunPlace>> AmongTheNext(uint32_t looks, const Conditions& behind,
+                                                    Conditions conditions, bool ascending,
                                                     uint32_t limit) const;
   std::vector<RunPlace> OfEachKind(const Conditions& conditions, bool ascending,
                                    uint32_t limit) const;
@@ -104,14 +110,11 @@ class RunQuery {
   bool selects_jobs_ = false;
   JobFilter selected_;
   std::vector<Label> labels_;
-  // Where labels alone were selected: jobs that have the rarest of them, as far as it was counted.
-  int64_t labelled_jobs_ = 0;
-  bool has_many_ = false;
+  bool by_labels_alone_ = false;
   // The filter speaks of what only a finished run has.
   bool of_finished_ = false;
-  // The kinds that match, and how many runs they have; nothing: the filter does not speak of them.
-  std::optional<std::vector<int64_t>> kinds_;
-  int64_t runs_of_kinds_ = 0;
+  // Those that match; nothing: the filter does not speak of them.
+  std::optional<Kinds> kinds_;
 };
 
 }  // namespace torchlap::storage

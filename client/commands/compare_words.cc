@@ -49,10 +49,12 @@ absl::Status SetAxis(const std::string& by, v1::CompareRunsRequest* request) {
   return Invalid(fmt::format("--by is {}, must have a value behind the =, or no =", by));
 }
 
-// `--precision is fp23` of what was typed as `precision=fp23`.
+// `since 7d is not before until 14d` of what was typed without dashes.
 absl::Status WithoutDashes(const absl::Status& status) {
-  const std::string message(status.message());
-  return {status.code(), message.starts_with("--") ? message.substr(2) : message};
+  std::string message = " " + std::string(status.message());
+  for (size_t at = 0; (at = message.find(" --", at)) != std::string::npos;)
+    message.erase(at + 1, 2);
+  return {status.code(), message.substr(1)};
 }
 
 // `operands` are of one side.

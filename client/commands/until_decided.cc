@@ -11,13 +11,12 @@
 #include <utility>
 
 #include "client/commands/followed_sweep.h"
+#include "client/commands/side_jobs.h"
 #include "client/commands/submission.h"
 #include "client/filter_flags.h"
-#include "client/format/subject.h"
 #include "client/format/words.h"
 #include "client/parse_words.h"
 #include "client/run_command.h"
-#include "proto/words.h"
 
 namespace torchlap::client {
 namespace {
@@ -38,6 +37,14 @@ struct Cell {
   size_t a;      // sources
   size_t b;
   bool is_open = true;
+};
+
+// How the sides run.
+struct Settings {
+  SideSetting a;
+  SideSetting b;
+
+  bool operator==(const Settings&) const = default;
 };
 
 using Ids = std::set<uint64_t>;
@@ -67,101 +74,6 @@ bool CanRunAgain(const v1::ComparedCell& cell) {
     default:
       return false;
   }
-}
-
-// What was asked for, on the device that it ran on.
-v1::JobSpec Again(const v1::Job& job) {
-  v1::JobSpec spec = job.spec();
-  if (!job.device().empty()) spec.set_device(job.device());
-  spec.set_purpose(v1::PURPOSE_MEASURE);
-  spec.set_priority(std::min(spec.priority(), 0));
-  spec.mutable_plan()->clear_trace();
-  return spec;
-}
-
-// How long it is measured is as for A. How the steps run is what is compared, and B's own; so is
-// the timing where it is the axis.
-void TakePlan(const v1::JobSpec& a, const std::string& by, v1::JobSpec* b) {
-  const v1::Plan own = b->plan();
-  v1::Plan& plan = *b->mutable_plan();
-  plan = a.plan();
-  plan.set_execution(own.execution());
-  plan.clear_memory_fraction();
-  if (own.has_memory_fraction()) plan.set_memory_fraction(own.memory_fraction());
-  if (by == "timing") plan.set_timing(own.timing());
-}
-
-// How a job runs what it computes: where, and how its steps do.
-struct Setting {
-  std::string device;
-  v1::Execution execution = v1::EXECUTION_EAGER;
-  std::optional<double> memory_fraction;
-
-  bool operator==(const Setting&) const = default;
-};
-
-struct Settings {
-  Setting a;
-  Setting b;
-
-  bool operator==(const Settings&) const = default;
-};
-
-v1::Execution ExecutionOf(const v1::Plan& plan) {
-  const bool is_unset = plan.execution() == v1::EXECUTION_UNSPECIFIED;
-  return is_unset ? v1::EXECUTION_EAGER : plan.execution();
-}
-
-Setting SettingOf(const v1::JobSpec& spec) {
-  Setting setting{spec.device(), ExecutionOf(spec.plan()), std::nullopt};
-  if (spec.plan().has_memory_fraction()) setting.memory_fraction = spec.plan().memory_fraction();
-  return setting;
-}
-
-void TakeSetting(const Setting& setting, v1::JobSpec* spec) {
-  spec->set_device(setting.device);
-  v1::Plan& plan = *spec->mutable_plan();
-  plan.set_execution(setting.execution);
-  plan.clear_memory_fraction();
-  if (setting.memory_fraction) plan.set_memory_fraction(*setting.memory_fraction);
-}
-
-template <typename Enum>
-bool SetWord(const std::string& word, void (*set)(Enum, v1::Workload*), v1::Workload* workload) {
-  const auto value = ParseWord<Enum>(word);
-  if (value) set(*value, workload);
-  return value.has_value();
-}
-
-bool SetSize(const std::string& text, bool is_context, v1::Workload* workload) {
-  const auto size = ReadNumber<uint32_t>(text);
-  if (!size) return false;
-  const format::Subject subject = format::SubjectOf(*workload);
-  format::SetSizes(is_context ? subject.batch_size : *size,
-                   is_context ? *size : subject.context_length, workload);
-  return true;
-}
-
-// Makes of one side's job the other's, of which there is none. False: jobs do not say such things.
-bool SetValue(const std::string& by, const std::string& value, v1::JobSpec* spec) {
-  v1::Workload* workload = spec->mutable_workload();
-  if (by == "precision") return SetWord(value, format::SetPrecision, workload);
-  if (by == "attention") return SetWord(value, format::SetAttention, workload);
-  if (by == "optimizer") return SetWord(value, format::SetOptimizer, workload);
-  if (by == "batch" || by == "context") return SetSize(value, by == "context", workload);
-  if (by == "device") spec->set_device(value);
-  return by == "device";
-}
-
-// Whether the daemon would do the same for both.
-bool AskForTheSame(v1::JobSpec a, v1::JobSpec b) {
-  for (v1::JobSpec* spec : {&a, &b}) {
-    spec->clear_labels();
-    spec->clear_priority();
-    spec->mutable_plan()->clear_launches();
-    spec->mutable_plan()->set_execution(ExecutionOf(spec->plan()));
-  }
-  return a.SerializeAsString() == b.SerializeAsString();
 }
 
 // Both are run as A was: how long it is measured is no difference that stays.
@@ -272,7 +184,7 @@ absl::Status Reruns::LearnSettings() {
     const auto b = Fetch(JobOfSide(cell.b()));
     if (!b.ok()) return b.status();
     if (!*a || !*b) continue;
-    const Settings here{SettingOf(Again(**a)), SettingOf(Again(**b))};
+    const Settings here{SideSettingOf(Again(**a)), SideSettingOf(Again(**b))};
     if (found && *found != here) return absl::OkStatus();
     found = here;
   }
@@ -285,9 +197,9 @@ absl::Status Reruns::LearnSettings() {
 void Reruns::MakeOther(const v1::ComparedCell& cell, v1::JobSpec* a, v1::JobSpec* b) const {
   if (!settings_) return;
   const bool lacks_a = cell.incomparable() == v1::INCOMPARABLE_ONLY_B;
-  const Setting& own = lacks_a ? settings_->b : settings_->a;
-  if (SettingOf(lacks_a ? *b : *a) != own) return;
-  TakeSetting(lacks_a ? settings_->a : settings_->b, lacks_a ? a : b);
+  const SideSetting& own = lacks_a ? settings_->b : settings_->a;
+  if (SideSettingOf(lacks_a ? *b : *a) != own) return;
+  TakeSideSetting(lacks_a ? settings_->a : settings_->b, lacks_a ? a : b);
 }
 
 absl::Status Reruns::NothingInCommon() const {
@@ -350,8 +262,8 @@ absl::Status Reruns::Add(size_t place) {
   v1::JobSpec b = Again(*b_job ? **b_job : **a_job);
   TakePlan(a, by_, &b);
   bool can_be_made = true;
-  if (!by_.empty() && !*a_job) can_be_made = SetValue(by_, cell.a().value(), &a);
-  if (!by_.empty() && !*b_job) can_be_made = SetValue(by_, cell.b().value(), &b);
+  if (!by_.empty() && !*a_job) can_be_made = SetAxisValue(by_, cell.a().value(), &a);
+  if (!by_.empty() && !*b_job) can_be_made = SetAxisValue(by_, cell.b().value(), &b);
   const bool lacks_side = by_.empty() && IsOnOneSide(cell);
   if (lacks_side) MakeOther(cell, &a, &b);
   const bool is_same = AskForTheSame(a, b);
@@ -398,9 +310,10 @@ void Reruns::Remark() {
                     Cells(twice_the_same_)));
   }
   if (!on_one_side_.empty()) {
-    remarks.push_back(fmt::format("not run again, as only one side has it{}: {}",
-                                  HasBaseline() ? " and both would be the same job" : "",
-                                  NamesOnOneSide()));
+    remarks.push_back(
+        fmt::format("not run again, as only one side has it{}: {}",
+                    HasBaseline() ? ", and the other's job would be the same or is not known" : "",
+                    NamesOnOneSide()));
   }
   if (not_in_the_job_ > 0) {
     remarks.push_back(

@@ -19,8 +19,6 @@ namespace {
 
 constexpr double kMillisecondNs = 1e6;
 
-// `1 series`, `6 series`; `1 run`, `18 runs`.
-
 std::string SetLine(const v1::SetBaselineResponse& response) {
   std::string counts = Counted(response.runs(), "run");
   if (response.replaced_series() > 0) {

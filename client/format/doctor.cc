@@ -144,8 +144,15 @@ bool IsEarlyCanary(const v1::Finding& finding) {
   return finding.code() == v1::FINDING_CANARY && finding.severity() == v1::SEVERITY_NOTE;
 }
 
-// `0 of 5 undisturbed runs yet, 1 disturbed; newest 2026-01-31 16:08 (UTC)`.
+// `0 of 5 undisturbed runs yet, 1 disturbed; newest 2026-01-31 16:08 (UTC)`. Where even disturbed
+// ones are none, all failed or were declared invalid.
 std::string EarlyCanaryText(const v1::Finding& finding) {
+  if (finding.runs() == 0 && finding.detail().empty()) {
+    return fmt::format(
+        "none of its runs ended well and counts, the newest of {} (UTC): torchlap runs --purpose "
+        "canary --include-invalid",
+        UtcMinute(finding.at_ns()));
+  }
   const std::string disturbed =
       finding.detail().empty() ? "" : fmt::format(", {} disturbed", finding.detail());
   return fmt::format("{} of {} undisturbed runs yet{}; newest {} (UTC)", finding.runs(),

@@ -63,7 +63,9 @@ bool IsAboutSettling(v1::Reason reason) {
 std::string WaitedWords(const v1::Evidence& evidence) {
   std::string words = fmt::format(": waited {:.0f} s", evidence.value());
   if (evidence.has_celsius()) words += fmt::format(", {} C", evidence.celsius());
-  return evidence.reason() == v1::REASON_NOT_SETTLED ? words + ", gave up" : words;
+  const bool gave_up =
+      evidence.reason() == v1::REASON_NOT_SETTLED && evidence.value() >= evidence.threshold();
+  return gave_up ? words + ", gave up" : words;
 }
 
 // What the device was not when the run began, though its owner wants it so.

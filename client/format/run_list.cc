@@ -47,7 +47,7 @@ std::string NoteText(const v1::Run& run) {
   std::vector<std::string> notes;
   for (const std::string& note :
        {InvalidWords(run), run.outcome() == v1::OUTCOME_OK ? ShrinkWords(run) : ReasonWords(run),
-        ConditionWords(run)}) {
+        run.invalid_reason().empty() ? ConditionWords(run) : ""}) {
     if (!note.empty()) notes.push_back(note);
   }
   return fmt::format("{}", fmt::join(notes, "; "));
@@ -132,7 +132,7 @@ void AddCells(const std::vector<RunColumn>& columns, const std::vector<Value>& v
   const bool does_not_count = run.outcome() == v1::OUTCOME_OK && !run.invalid_reason().empty();
   for (size_t i = 0; i < columns.size(); ++i) {
     std::string& cell = grid->rows.back().emplace_back(ColumnCell(columns[i], values[i], run));
-    if (!IsMeasured(columns[i])) continue;
+    if (!IsMeasured(columns[i]) || cell == kNotApplicable) continue;
     cell += mark;
     if (does_not_count) grid->struck.emplace(grid->rows.size() - 1, grid->titles[i]);
   }

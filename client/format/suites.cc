@@ -27,7 +27,6 @@ std::string WhenText(const v1::SuiteTime& time) {
                      time.minute_of_day() % kMinutesOfHour);
 }
 
-// `2026-01-31 12:00`, UTC.
 std::string NextText(const v1::Suite& suite) {
   return suite.has_next_at_ns() ? UtcMinute(suite.next_at_ns()) : "when idle";
 }

@@ -203,6 +203,18 @@ void AddReasons(const std::string& more, std::vector<std::string>* reasons) {
   }
 }
 
+// A device that did not settle before one launch has not settled for all of them.
+void DropSettled(v1::Run* row) {
+  const auto has = [](v1::Reason reason) {
+    return [reason](const v1::Evidence& piece) { return piece.reason() == reason; };
+  };
+  if (!row->has_assessment()) return;
+  auto& evidence = *row->mutable_assessment()->mutable_evidence();
+  if (std::none_of(evidence.begin(), evidence.end(), has(v1::REASON_NOT_SETTLED))) return;
+  evidence.erase(std::remove_if(evidence.begin(), evidence.end(), has(v1::REASON_SETTLED)),
+                 evidence.end());
+}
+
 // Notes stand beside every verdict: of a launch that is no worse than the others they would be
 // lost. One of a kind says it, with the numbers of the first launch that has it.
 void KeepNotesOfDevice(const std::vector<v1::Run>& runs, v1::Run* row) {
@@ -239,6 +251,7 @@ void PoolVerdicts(const std::vector<v1::Run>& runs, v1::Run* row) {
   }
   if (tries > 0) row->set_contaminated_tries(tries);
   KeepNotesOfDevice(runs, row);
+  DropSettled(row);
 }
 
 void RaiseTo(const v1::PhasePeak& other, v1::PhasePeak* peak) {

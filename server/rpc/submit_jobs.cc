@@ -91,6 +91,11 @@ absl::StatusOr<std::vector<storage::NewJob>> SubmitJobs::Admissible(
   return AdmitAll(request.jobs(), fleet_->devices(), caller, max_time_limit_ns_);
 }
 
+absl::Status SubmitJobs::CheckEverFits(const storage::Caller& caller,
+                                       const v1::SubmitJobsRequest& request) const {
+  return jobs_->CheckRoomOfAll(caller, AmountOf(request));
+}
+
 absl::Status SubmitJobs::Answer(const storage::Caller& caller, const v1::SubmitJobsRequest& request,
                                 v1::SubmitJobsResponse* response) {
   if (absl::Status kept = CheckIsKept(); !kept.ok()) return kept;

@@ -34,6 +34,10 @@ class SubmitJobs {
   // From now on UNAVAILABLE. A retry of a request that was taken still gets its answer.
   void Refuse() { refusing_ = true; }
 
+  // RESOURCE_EXHAUSTED: more than the limits allow, even were the queue empty.
+  absl::Status CheckEverFits(const storage::Caller& caller,
+                             const v1::SubmitJobsRequest& request) const;
+
   // FAILED_PRECONDITION: what would be stored is lost when the daemon ends (storage_health.h).
   // Admits every job (job_admission.h), stores them, wakes devices and watchers.
   absl::Status Answer(const storage::Caller& caller, const v1::SubmitJobsRequest& request,

@@ -175,7 +175,7 @@ absl::Status SuiteSchedule::Submit(const storage::StoredSuite& suite, int64_t no
 
 // Its owner sees why it waits; its time and its sweeps stay, so that it is still due.
 absl::Status SuiteSchedule::WaitForRoom(const storage::StoredSuite& suite, absl::Status full) {
-  const std::string problem = "waits for room in the queue: " + OneLineOf(full);
+  const std::string problem = "waits: " + OneLineOf(full);
   if (suite.problem == problem) return full;
   absl::Status noted = suites_.Note(suite, suite.last_at_ns, {}, problem);
   return noted.ok() ? full : noted;
@@ -199,11 +199,13 @@ absl::StatusOr<SuiteSchedule::Outcome> SuiteSchedule::SubmitSweeps(
     const v1::AddSuiteRequest& asked) {
   Outcome outcome;
   for (int i = 0; i < asked.sweeps_size(); ++i) {
+    const v1::SubmitJobsRequest request = RequestOf(suite, asked.sweeps(i), i);
     v1::SubmitJobsResponse response;
-    const absl::Status status =
-        setting_.submit->Answer(owner, RequestOf(suite, asked.sweeps(i), i), &response);
+    absl::Status status = setting_.submit->CheckEverFits(owner, request);
+    const bool ever_fits = status.ok();
+    if (ever_fits) status = setting_.submit->Answer(owner, request, &response);
     // Those that were submitted answer the same when it is tried again.
-    if (MayPass(status)) return status;
+    if (ever_fits && MayPass(status)) return status;
     if (!status.ok()) {
       outcome.problem =
           fmt::format("{} of {} sweeps submitted; {}: {}", outcome.sweep_ids.size(),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "proto/idle_memory.h"
 #include "server/measure/workload_kind.h"
 #include "server/run/memory_fault.h"
 #include "storage/own_fault.h"
@@ -12,10 +13,9 @@
 namespace torchlap::run {
 
 bool IsIdleMemory(uint64_t held_bytes, uint64_t device_memory_bytes) {
-  v1::Failure failure;
-  failure.set_foreign_bytes(held_bytes);
-  if (device_memory_bytes > 0) failure.set_total_bytes(device_memory_bytes);
-  return storage::IsOwnFault(failure);
+  std::optional<uint64_t> device_bytes;
+  if (device_memory_bytes > 0) device_bytes = device_memory_bytes;
+  return held_bytes <= MostIdleBytes(device_bytes);
 }
 
 uint64_t RoomBytes(uint64_t device_memory_bytes, std::optional<uint64_t> foreign_bytes) {

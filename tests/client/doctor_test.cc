@@ -205,6 +205,10 @@ TEST(Findings, SayHowTheCanaryIs) {
   early.set_runs(3);
   EXPECT_EQ(format::FindingWords(early),
             "its canary: 3 of 5 undisturbed runs yet; newest 2026-11-01 00:00 (UTC)");
+  early.set_runs(0);
+  EXPECT_EQ(format::FindingWords(early),
+            "its canary: none of its runs ended well and counts, the newest of 2026-11-01 00:00 "
+            "(UTC): torchlap runs --purpose canary --include-invalid");
   EXPECT_EQ(format::RemedyWords(early), "");
   v1::Finding step = Make(v1::SEVERITY_NOTE, v1::FINDING_CANARY_STEP, "cuda:0", "");
   step.set_ratio(1.061);

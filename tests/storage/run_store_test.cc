@@ -373,6 +373,14 @@ TEST_F(RunStoreTest, RunsOfALabelThatManyJobsHaveAreListedInOrderWhereverTheyAre
   };
   copy("job.id, 1", "job.id * 7919 % 5000", "job.id BETWEEN 2 AND 4200");
   expect_in_order();
+  // Of which no run has ended.
+  NewJob medium = MakeJob("medium");
+  (*medium.spec.mutable_labels())["card"] = "A";
+  const uint64_t queued = SubmitOne(medium);
+  v1::RunFilter of_medium = filter;
+  of_medium.add_model_sizes("medium");
+  EXPECT_THAT(Rows(of_medium, {}), ElementsAre(absl::StrCat(queued, " - QUEUED")));
+  EXPECT_THAT(Matching(of_medium), IsEmpty());
   // More of others before and behind them than are looked at one by one.
   copy(absl::StrCat(unlabelled, ", job.id"), "10000 + job.id", "job.id BETWEEN 1 AND 4200");
   copy(absl::StrCat(unlabelled, ", 5000 + job.id"), "-10000 + job.id", "job.id BETWEEN 1 AND 4200");

@@ -1,5 +1,6 @@
 #include "server/rpc/suite_schedule.h"
 
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -276,7 +277,7 @@ TEST_F(SuiteScheduleTest, AFullQueueIsWaitedForAndNothingIsSubmittedTwice) {
   AdvanceTo(kTwoNs);
   EXPECT_EQ(schedule_->LookOnce(), kTwoNs + SuiteSchedule::kAskAgainNs);
   EXPECT_EQ(Sweeps(), 2);
-  EXPECT_THAT(Only().problem, HasSubstr("waits for room in the queue: 2 launches are queued"));
+  EXPECT_THAT(Only().problem, HasSubstr("waits: 2 launches are queued"));
   EXPECT_EQ(Only().last_at_ns, 0);
   clock_.Advance(kDayNs);
   Restart();
@@ -288,6 +289,26 @@ TEST_F(SuiteScheduleTest, AFullQueueIsWaitedForAndNothingIsSubmittedTwice) {
   EXPECT_EQ(Sweeps(), 3);
   EXPECT_EQ(Only().problem, "");
   EXPECT_EQ(Only().last_sweep_ids, (std::vector<uint64_t>{2, 3}));
+}
+
+TEST_F(SuiteScheduleTest, WhatNeverFitsIsNotWaitedFor) {
+  limits_.launches = 2;
+  Restart();
+  v1::AddSuiteRequest asked;
+  asked.set_name("night");
+  *asked.mutable_time() = Daily(kTwo);
+  for (const int jobs : {1, 3}) {
+    v1::SuiteSweep* sweep = asked.add_sweeps();
+    sweep->set_name(absl::StrCat("of", jobs));
+    for (int i = 0; i < jobs; ++i) *sweep->add_jobs() = storage::MakeJob().spec;
+  }
+  ASSERT_TRUE(suites_->Put(ann_, asked, clock_.WallNs()).ok());
+  AdvanceTo(kTwoNs);
+  EXPECT_EQ(schedule_->LookOnce(), kTwoNs + kDayNs);
+  EXPECT_EQ(Sweeps(), 1);
+  EXPECT_EQ(Only().last_at_ns, kTwoNs);
+  EXPECT_THAT(Only().problem, HasSubstr("1 of 2 sweeps submitted; of3: 0 launches are queued and "
+                                        "3 launches (3 jobs) are asked for, must be at most 2"));
 }
 
 TEST_F(SuiteScheduleTest, ADaemonThatStopsNotesNothing) {
