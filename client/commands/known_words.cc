@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <set>
+#include <string>
 
 #include "client/daemon_channel.h"
 #include "client/run_command.h"
@@ -41,9 +43,13 @@ Words Selectors(DaemonChannel* channel) {
   Words words;
   const auto response = channel->ListSweeps(request);
   if (!response.ok()) return words;
+  std::map<std::string, int> sweeps_of;
+  for (const v1::Sweep& sweep : response->sweeps()) ++sweeps_of[sweep.name()];
   for (const v1::Sweep& sweep : response->sweeps()) {
     words.push_back(fmt::format("sweep:{}", sweep.sweep_id()));
-    if (!sweep.name().empty()) AddPlain("sweep:" + sweep.name(), &words);
+    // A name that several have is refused.
+    const bool is_name = !sweep.name().empty() && sweeps_of[sweep.name()] == 1;
+    if (is_name) AddPlain("sweep:" + sweep.name(), &words);
   }
   return words;
 }

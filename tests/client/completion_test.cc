@@ -183,13 +183,18 @@ TEST_F(Commands, CompletionAsksForTheLatestSweeps) {
     v1::Sweep* named = response->add_sweeps();
     named->set_sweep_id(8);
     named->set_name("lr");
+    for (const uint64_t night : {6, 5}) {
+      v1::Sweep* of_suite = response->add_sweeps();
+      of_suite->set_sweep_id(night);
+      of_suite->set_name("night");
+    }
     v1::Sweep* odd = response->add_sweeps();
     odd->set_sweep_id(7);
     odd->set_name("two words; rm");
     return grpc::Status::OK;
   };
   EXPECT_THAT(AskDaemon(service_.address(), Known::kSelectors, std::chrono::minutes(2)),
-              ElementsAre("sweep:9", "sweep:8", "sweep:lr", "sweep:7"));
+              ElementsAre("sweep:9", "sweep:8", "sweep:lr", "sweep:6", "sweep:5", "sweep:7"));
   EXPECT_THAT(AskDaemon(service_.address(), Known::kPresets, std::chrono::minutes(2)), IsEmpty())
       << "an error is no answer";
 }
