@@ -82,7 +82,7 @@ absl::StatusOr<int> Execute(const BaselineOptions& options, const Invocation& in
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();
   const Console& console = invocation.console;
-  const bool in_short = output->file.empty() && console.out_is_terminal;
+  const bool in_short = IsTerminalTable(*output, console);
   const auto document = options.action == "set" ? Set(options, *filter, channel->get())
                         : options.action == "show"
                             ? Show(*filter, in_short, console, channel->get())

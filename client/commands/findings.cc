@@ -118,7 +118,7 @@ absl::StatusOr<int> Execute(const FindingsOptions& options, const Invocation& in
   auto channel = DaemonChannel::Open(invocation.address);
   if (!channel.ok()) return channel.status();
   const Console& console = invocation.console;
-  const bool in_short = output->file.empty() && console.out_is_terminal;
+  const bool in_short = IsTerminalTable(*output, console);
   const auto document =
       sets ? Set(*set, channel->get()) : List(options, *list, in_short, console, channel->get());
   if (!document.ok()) return document.status();

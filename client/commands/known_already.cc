@@ -257,7 +257,7 @@ absl::StatusOr<int> DryRun(const v1::SubmitJobsRequest& request, int64_t since_n
   if (!output.ok()) return output.status();
   const auto forecast = ForecastOrCells(request, since_ns, invocation);
   if (!forecast.ok()) return forecast.status();
-  const bool for_terminal = output->file.empty() && invocation.console.out_is_terminal;
+  const bool for_terminal = IsTerminalTable(*output, invocation.console);
   const absl::Status written =
       WriteOutput(*output, invocation.console, format::ShowForecast(*forecast, for_terminal));
   if (!written.ok()) return written;

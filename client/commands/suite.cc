@@ -237,7 +237,7 @@ absl::StatusOr<format::Document> Act(const SuiteOptions& options, const Action& 
   if (!channel.ok()) return channel.status();
   if (action.name == "add") return Add(addition, invocation.console, channel->get());
   if (action.name == "remove") return Remove(options, action.word, channel->get());
-  const bool in_short = output.file.empty() && invocation.console.out_is_terminal;
+  const bool in_short = IsTerminalTable(output, invocation.console);
   return List(options, in_short, invocation.console, channel->get());
 }
 

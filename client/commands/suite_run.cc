@@ -332,7 +332,7 @@ absl::StatusOr<int> DryRunOf(const SuiteFile& suite, const OutputWords& words,
   if (!output.ok()) return output.status();
   const auto forecasts = ForecastsOrCells(suite, invocation);
   if (!forecasts.ok()) return forecasts.status();
-  const bool for_terminal = output->file.empty() && invocation.console.out_is_terminal;
+  const bool for_terminal = IsTerminalTable(*output, invocation.console);
   const absl::Status written =
       WriteOutput(*output, invocation.console, format::ShowForecasts(*forecasts, for_terminal));
   if (!written.ok()) return written;

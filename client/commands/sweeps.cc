@@ -44,7 +44,7 @@ absl::StatusOr<int> Execute(const SweepsOptions& options, const Invocation& invo
   if (sweeps->empty() && options.user) {
     SayLine(invocation.console, "no sweeps of " + *options.user);
   }
-  const bool for_terminal = output->file.empty() && invocation.console.out_is_terminal;
+  const bool for_terminal = IsTerminalTable(*output, invocation.console);
   const absl::Status written = WriteOutput(
       *output, invocation.console, format::ListSweeps(*sweeps, for_terminal && !options.wide));
   if (!written.ok()) return written;

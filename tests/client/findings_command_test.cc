@@ -137,6 +137,24 @@ TEST_F(FindingsCommand, EveryFormatOfAListHasThem) {
   }
 }
 
+TEST_F(FindingsCommand, OnlyATerminalsTableIsCut) {
+  for (const char* why : {"a fan that somebody has put beside the machine", "another fan there"}) {
+    v1::CellFinding* finding = Add();
+    finding->set_state(v1::CELL_FINDING_IGNORED);
+    finding->set_why(why);
+  }
+  const auto printed = [this](const char* format, bool to_terminal) {
+    console_.out_is_terminal = to_terminal;
+    out_.str("");
+    EXPECT_EQ(Program({"findings", "--format", format}), 0) << err_.str();
+    return out_.str();
+  };
+  EXPECT_NE(printed("table", true), printed("table", false));
+  for (const char* format : {"markdown", "latex", "typst"}) {
+    EXPECT_EQ(printed(format, true), printed(format, false)) << format;
+  }
+}
+
 TEST_F(FindingsCommand, NothingThatChangedIsAnAnswer) {
   EXPECT_EQ(Program({"findings"}), 0);
   EXPECT_EQ(out_.str(), "");
